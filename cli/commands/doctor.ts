@@ -1,0 +1,27 @@
+import { ExitCode } from "../../shared/errors.ts";
+import { cacheHome, labHome } from "../../shared/paths.ts";
+import { inspectTools } from "../../tools/doctor.ts";
+import { kubernetesPlugin } from "../../tools/kubernetes-plugin-choice.ts";
+import { paint, print, printJson } from "../terminal.ts";
+
+/** Tells where each tool comes from and what is missing. Returns exit code 1 when something is. */
+export async function doctor(options: { readonly json: boolean }): Promise<number> {
+  const tools = await inspectTools();
+  const plugin = kubernetesPlugin();
+  const report = { node: { version: process.version, path: process.execPath }, tools, kubernetesPlugin: plugin, labHome: labHome(), cacheHome: cacheHome() };
+  const missing = tools.filter(({ state }) => state === "missing");
+  if (options.json) {
+    printJson(report);
+  } else {
+    print(`node ${process.version}  ${process.execPath}`);
+    const width = Math.max(...tools.map(({ name }) => name.length));
+    for (const { name, wanted, state, path, note } of tools) {
+      const origin = paint(state === "missing" ? "red" : "green", state.padEnd(10));
+      print(`${name.padEnd(width)}  ${wanted.padEnd(9)}  ${origin}  ${path ?? ""}${note === undefined ? "" : paint("dim", `  (${note})`)}`);
+    }
+    print(`Pulumi's Kubernetes plugin ${plugin.version}: ${plugin.implementation}${plugin.implementation === "fallback" ? " (tools/kubernetes-plugin; the official one could not be had)" : ""}`);
+    print(`labs below ${report.labHome}, tools below ${report.cacheHome}`);
+    if (missing.length > 0) print(`Missing: ${missing.map(({ name }) => name).join(", ")}. Run \`./lab setup\`.`);
+  }
+  return missing.length === 0 ? ExitCode.ok : ExitCode.failed;
+}

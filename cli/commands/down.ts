@@ -1,0 +1,53 @@
+import { readdir } from "node:fs/promises";
+import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
+import { findMarked } from "../../host/process-identity.ts";
+import { portsOf } from "../../host/ports.ts";
+import { ExitCode, LabError } from "../../shared/errors.ts";
+import { cohortPaths } from "../../shared/paths.ts";
+import { parseCohortName } from "../../stacks/load-spec.ts";
+import { locate } from "../../tools/locate.ts";
+import { forgetEncryptionSalt } from "../cohort-file.ts";
+import { Progress } from "../progress.ts";
+import { findStack } from "../stack.ts";
+import { duration, note, print } from "../terminal.ts";
+import { causes } from "./up.ts";
+
+/** Removes everything of a cohort and looks whether anything is left. Needs no cohort file. Returns the exit code. */
+export async function down(name: string): Promise<number> {
+  const started = Date.now();
+  const cohort = parseCohortName(name);
+  // Without Pulumi's CLI there can be no stack, but an interrupted first run may have left something on the host.
+  const stack = (await locate("pulumi")) === undefined ? undefined : await findStack(cohort);
+  if (stack !== undefined) {
+    note(`Removing cohort ${cohort}.`);
+    const progress = new Progress(Object.keys(((await stack.outputs())["learners"]?.value as object | undefined) ?? {}));
+    try {
+      await stack.destroy({ onEvent: progress.onEvent, color: "never" });
+    } catch (error) {
+      throw new LabError("down-failed", `Cohort ${cohort} was not removed completely. ${causes(progress, error)} Run \`./lab down ${cohort}\` again.`, { cause: error });
+    }
+  }
+  await removeCohortFromHost(cohort);
+  if (stack !== undefined) await stack.workspace.removeStack(cohort, { preserveConfig: true });
+  await forgetEncryptionSalt(cohort);
+
+  const left = await remainder(cohort);
+  if (left.length > 0) {
+    for (const thing of left) print(`left over: ${thing}`);
+    return ExitCode.failed;
+  }
+  print(`Cohort ${cohort} is gone: no process, port, folder, repository, image or state is left (${duration(Date.now() - started)}).`);
+  return ExitCode.ok;
+}
+
+/** What of a cohort can still be found on this machine. */
+async function remainder(cohort: string): Promise<string[]> {
+  const { root, daemon } = cohortPaths(cohort);
+  const folder = await readdir(root).then(
+    () => [`folder ${root}; remove it with \`rm -r ${root}\``],
+    () => [],
+  );
+  const processes = findMarked(daemon).map(({ name, identity: { pid } }) => `process ${pid} (${name}); end it with \`kill ${pid}\``);
+  const ports = Object.entries(await portsOf(cohort)).map(([owner, port]) => `port ${port} leased to ${owner}; run \`./lab down ${cohort}\` again`);
+  return [...processes, ...folder, ...ports];
+}

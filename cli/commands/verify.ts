@@ -1,0 +1,44 @@
+import pLimit from "p-limit";
+import { labTemplate } from "../../lab-templates/templates.ts";
+import { ExitCode, LabError } from "../../shared/errors.ts";
+import type { CohortOutputs } from "../../shared/outputs.ts";
+import { parseCohortName } from "../../stacks/load-spec.ts";
+import { renderReports, toJson, type LearnerReports } from "../../verification/render.ts";
+import { verdict } from "../../verification/verdict.ts";
+import { verifyLearner } from "../../verification/verify.ts";
+import { readOutputs } from "../stack.ts";
+import { printJson } from "../terminal.ts";
+
+export interface VerifyOptions {
+  readonly json: boolean;
+  /** Only this learner. */
+  readonly learner?: string | undefined;
+}
+
+/** Proves the evidence of a cohort's learners from live state. Returns the exit code. */
+export async function verify(cohort: string, options: VerifyOptions): Promise<number> {
+  return verifyCohort(await readOutputs(parseCohortName(cohort)), options);
+}
+
+export async function verifyCohort(outputs: CohortOutputs, options: VerifyOptions): Promise<number> {
+  const template = labTemplate(outputs.template);
+  const atOnce = pLimit(8);
+  const reports: LearnerReports[] = await Promise.all(
+    select(outputs, options.learner).map((learner) =>
+      atOnce(async () => ({ id: learner.id, name: learner.name, reports: await verifyLearner(learner, template.evidence, template.environments) })),
+    ),
+  );
+  if (options.json) printJson(toJson(reports));
+  else process.stdout.write(renderReports(reports, { colour: process.stdout.hasColors?.() === true && !process.env["NO_COLOR"] }));
+  const verdicts = reports.map((learner) => verdict(learner.reports));
+  return verdicts.includes("fail") ? ExitCode.failed : verdicts.includes("error") ? ExitCode.unknown : ExitCode.ok;
+}
+
+function select(outputs: CohortOutputs, id: string | undefined): CohortOutputs["learners"][string][] {
+  if (id === undefined) return Object.values(outputs.learners);
+  const learner = outputs.learners[id];
+  if (learner !== undefined) return [learner];
+  throw new LabError("learner-unknown", `Cohort ${outputs.cohort} has no learner "${id}". Its learners: ${Object.keys(outputs.learners).join(", ")}.`, {
+    exitCode: ExitCode.badInput,
+  });
+}

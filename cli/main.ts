@@ -1,0 +1,90 @@
+import { Command, CommanderError } from "commander";
+import { ExitCode, LabError } from "../shared/errors.ts";
+import { note, paint } from "./terminal.ts";
+
+/*
+ * Each command's module is loaded when it is asked for: `verify` must not wait for an engine, nor `--help` for anything.
+ */
+const program = new Command("lab")
+  .description("GitOps lab environments as code: a cohort file becomes one Kubernetes, Flux, Git and image registry per learner.")
+  .configureHelp({ sortSubcommands: false })
+  .showHelpAfterError("(`./lab --help` lists the commands)")
+  .exitOverride();
+
+const cohort = ["[cohort]", "name of the cohort, as in stacks/Pulumi.<cohort>.yaml", "demo"] as const;
+
+program
+  .command("up")
+  .description("bring a cohort up, or to what its file says now, and prove it")
+  .argument(...cohort)
+  .action(async (name: string) => done((await import("./commands/up.ts")).up(name)));
+program
+  .command("down")
+  .description("remove everything of a cohort")
+  .argument(...cohort)
+  .action(async (name: string) => done((await import("./commands/down.ts")).down(name)));
+program
+  .command("verify")
+  .description("prove the promotion evidence from live state")
+  .argument("[learner]", "only this learner")
+  .option("-c, --cohort <name>", "name of the cohort", "demo")
+  .option("--json", "for programs", false)
+  .action(async (learner: string | undefined, options: { cohort: string; json: boolean }) =>
+    done((await import("./commands/verify.ts")).verify(options.cohort, { json: options.json, learner })),
+  );
+program
+  .command("status")
+  .description("show the processes of a cohort")
+  .argument(...cohort)
+  .option("--json", "for programs", false)
+  .action(async (name: string, options: { json: boolean }) => done((await import("./commands/processes.ts")).status(name, options)));
+program
+  .command("start")
+  .description("bring the processes of a cohort back, after a reboot or a stop")
+  .argument(...cohort)
+  .action(async (name: string) => done((await import("./commands/processes.ts")).start(name)));
+program
+  .command("stop")
+  .description("end the processes of a cohort and keep its data")
+  .argument(...cohort)
+  .action(async (name: string) => done((await import("./commands/processes.ts")).stop(name)));
+program
+  .command("setup")
+  .description("install the tools that are missing")
+  .action(async () => (await import("./commands/setup.ts")).setup());
+program
+  .command("doctor")
+  .description("tell where each tool comes from and what is missing")
+  .option("--json", "for programs", false)
+  .action(async (options: { json: boolean }) => done((await import("./commands/doctor.ts")).doctor(options)));
+program
+  .command("env")
+  .description('print what plain pulumi needs: eval "$(./lab env)"')
+  .action(async () => (await import("./commands/env.ts")).env());
+program
+  .command("test")
+  .description("run the tests")
+  .argument("[filters...]", "parts of test file names")
+  .action(async (filters: string[]) => done((await import("./commands/test.ts")).test(filters)));
+
+async function done(exitCode: Promise<number>): Promise<void> {
+  process.exitCode = await exitCode;
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+/** Shows an error the way its class asks for and returns the exit code. */
+function report(error: unknown): number {
+  if (error instanceof LabError) {
+    note(`${paint("red", "error", process.stderr)}: ${error.message}`);
+    return error.exitCode;
+  }
+  // commander has printed its own message; help and version are not errors.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.badInput;
+  note(`This is a defect of gitops-lab; please report it with what follows.\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  return ExitCode.bug;
+}

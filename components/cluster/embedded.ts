@@ -1,0 +1,78 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { EmbeddedClusterInput, EmbeddedClusterOutput } from "../../host/drivers/embedded-cluster.ts";
+import type { FluxControllersInput, FluxControllersOutput } from "../../host/drivers/flux-controllers.ts";
+import { ManagedResource } from "../managed-resource.ts";
+import type { ClusterArgs, ClusterHandle, ClusterProvider } from "./types.ts";
+
+/** A control plane as processes of the lab host, with a simulated node. */
+export const embedded: ClusterProvider = {
+  kind: "embedded",
+  create: (name, args, options) => new EmbeddedCluster(name, args, options),
+};
+
+class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle {
+  readonly resource: pulumi.Resource;
+  readonly clusterId: pulumi.Output<string>;
+  readonly apiServer: pulumi.Output<string>;
+  readonly nodes = "simulated";
+  readonly simulated = ["Pods are simulated: kwok reports the status that a kubelet would report and no container runs."];
+  readonly adminKubeconfig: pulumi.Output<string>;
+  readonly learnerKubeconfig: pulumi.Output<string>;
+  readonly kubernetes: k8s.Provider;
+  readonly fluxUser = "gitops-lab:flux";
+  readonly fluxControllers = "host-process";
+  readonly #args: ClusterArgs;
+
+  constructor(name: string, args: ClusterArgs, options: pulumi.ComponentResourceOptions) {
+    super("gitops-lab:cluster:Embedded", name, {}, options);
+    this.#args = args;
+    const controlPlane = new ManagedResource<EmbeddedClusterInput, EmbeddedClusterOutput>(
+      `${name}-control-plane`,
+      {
+        driver: "embedded-cluster",
+        type: "EmbeddedCluster",
+        input: { cohort: args.cohort, learner: args.learner, ports: args.ports },
+        outputs: {
+          cohort: "plain",
+          learner: "plain",
+          clusterId: "plain",
+          apiServer: "plain",
+          adminKubeconfig: "secret",
+          learnerKubeconfig: "secret",
+        },
+      },
+      { parent: this, dependsOn: [args.host] },
+    );
+    this.resource = controlPlane;
+    this.clusterId = controlPlane.output.clusterId;
+    this.apiServer = controlPlane.output.apiServer;
+    this.adminKubeconfig = controlPlane.output.adminKubeconfig;
+    this.learnerKubeconfig = controlPlane.output.learnerKubeconfig;
+    this.kubernetes = new k8s.Provider(
+      `${name}-kubernetes`,
+      {
+        kubeconfig: controlPlane.output.adminKubeconfig,
+        // Without it a changed kubeconfig replaces the provider and with it every object of the cluster.
+        clusterIdentifier: `embedded/${args.cohort}/${args.learner}`,
+        // The API server is on this machine: when it cannot be reached it is gone, not beyond a broken network.
+        deleteUnreachable: true,
+      },
+      { parent: this },
+    );
+    this.registerOutputs({});
+  }
+
+  runFlux(name: string, options: pulumi.CustomResourceOptions): pulumi.Resource {
+    return new ManagedResource<FluxControllersInput, FluxControllersOutput>(
+      name,
+      {
+        driver: "flux-controllers",
+        type: "FluxControllers",
+        input: { cohort: this.#args.cohort, learner: this.#args.learner, ports: this.#args.ports, clusterId: this.clusterId },
+        outputs: { cohort: "plain", learner: "plain" },
+      },
+      { ...options, deletedWith: this.resource },
+    );
+  }
+}

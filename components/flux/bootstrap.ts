@@ -1,0 +1,104 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { fluxNamespace } from "../../shared/names.ts";
+import { inCluster, type ClusterHandle } from "../cluster/types.ts";
+import type { RepositoryHandle } from "../git/types.ts";
+import type { ImageRepositoryHandle } from "../registry/types.ts";
+import type { CustomResourceDefinition } from "./crds.ts";
+
+export interface FluxBootstrapArgs {
+  readonly cluster: ClusterHandle;
+  readonly repository: RepositoryHandle;
+  readonly branch: string;
+  readonly images: ImageRepositoryHandle;
+  readonly crds: readonly CustomResourceDefinition[];
+}
+
+/**
+ * Flux in a learner's cluster, up to the objects that make it follow the learner's repository. Here Pulumi stops: what
+ * those objects bring in belongs to Git, and a field with two owners would be fought over.
+ */
+export class FluxBootstrap extends pulumi.ComponentResource {
+  readonly namespace: pulumi.Resource;
+  readonly controllers: pulumi.Resource;
+  /** The last thing made: Flux works from here on. */
+  readonly sync: pulumi.Resource;
+
+  constructor(name: string, args: FluxBootstrapArgs, options: pulumi.ComponentResourceOptions) {
+    super("gitops-lab:flux:Bootstrap", name, {}, options);
+    const { cluster, repository, images } = args;
+    const here = (...dependsOn: pulumi.Resource[]) => inCluster(cluster, this, dependsOn);
+
+    const namespace = new k8s.core.v1.Namespace(`${name}-namespace`, { metadata: { name: fluxNamespace } }, here());
+    const definitions = args.crds.map(
+      (definition) => new k8s.apiextensions.v1.CustomResourceDefinition(`${name}-${definition.metadata.name}`, definition, here()),
+    );
+    const rights = new k8s.rbac.v1.ClusterRoleBinding(
+      `${name}-rights`,
+      {
+        metadata: { name: "gitops-lab-flux" },
+        // Flux' own manifests bind it to cluster-admin as well: it applies whatever Git says.
+        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
+        subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: cluster.fluxUser }],
+      },
+      here(),
+    );
+    const gitSecret = new k8s.core.v1.Secret(
+      `${name}-git-secret`,
+      {
+        metadata: { name: "flux-system", namespace: fluxNamespace },
+        stringData: { username: repository.flux.username, password: repository.flux.password },
+      },
+      here(namespace),
+    );
+    const registrySecret = new k8s.core.v1.Secret(
+      `${name}-registry-secret`,
+      {
+        metadata: { name: "backend-registry", namespace: fluxNamespace },
+        type: "kubernetes.io/dockerconfigjson",
+        stringData: { ".dockerconfigjson": dockerConfig(images) },
+      },
+      here(namespace),
+    );
+    this.controllers = cluster.runFlux(`${name}-controllers`, { parent: this, dependsOn: [...definitions, rights] });
+
+    const source = new k8s.apiextensions.CustomResource(
+      `${name}-source`,
+      {
+        apiVersion: "source.toolkit.fluxcd.io/v1",
+        kind: "GitRepository",
+        metadata: { name: "flux-system", namespace: fluxNamespace },
+        // A push is told to Flux at once; the interval is only for what was missed.
+        spec: { interval: "1m", url: repository.url, ref: { branch: args.branch }, secretRef: { name: "flux-system" }, timeout: "20s" },
+      },
+      here(...definitions, gitSecret),
+    );
+    this.sync = new k8s.apiextensions.CustomResource(
+      `${name}-sync`,
+      {
+        apiVersion: "kustomize.toolkit.fluxcd.io/v1",
+        kind: "Kustomization",
+        metadata: { name: "flux-system", namespace: fluxNamespace },
+        spec: {
+          interval: "10m",
+          retryInterval: "5s",
+          timeout: "2m",
+          path: "./flux/bootstrap/flux-system",
+          prune: true,
+          sourceRef: { kind: "GitRepository", name: "flux-system" },
+        },
+      },
+      here(source, registrySecret, this.controllers),
+    );
+    this.namespace = namespace;
+    this.registerOutputs({});
+  }
+}
+
+/** The content of a Docker credential file for the image repository's registry. Secret. */
+function dockerConfig({ repository, flux }: ImageRepositoryHandle): pulumi.Output<string> {
+  return pulumi.all([repository, flux.username, flux.password]).apply(([path, username, password]) => {
+    const auth = Buffer.from(`${username}:${password}`).toString("base64");
+    return JSON.stringify({ auths: { [path.split("/")[0] ?? path]: { username, password, auth } } });
+  });
+}

@@ -1,0 +1,64 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { GitRepositoryInput, GitRepositoryOutput } from "../../host/drivers/git-repository.ts";
+import { ManagedResource } from "../managed-resource.ts";
+import type { GitHost, RepositoryArgs, RepositoryHandle } from "./types.ts";
+
+/** A bare repository on the lab host, served by git's own HTTP backend behind the lab daemon. */
+export const embedded: GitHost = {
+  kind: "embedded",
+  createRepository: (name, args, options) => new EmbeddedRepository(name, args, options),
+};
+
+/** Fixed, so that the same seed is the same commit for whoever makes it. */
+const seedDate = Date.UTC(2026, 0, 1) / 1000;
+
+class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryHandle {
+  readonly resource: pulumi.Resource;
+  readonly url: pulumi.Output<string>;
+  readonly seedCommit: pulumi.Output<string>;
+  readonly learner: RepositoryHandle["learner"];
+  readonly flux: RepositoryHandle["flux"];
+
+  constructor(name: string, args: RepositoryArgs, options: pulumi.ComponentResourceOptions) {
+    super("gitops-lab:git:Embedded", name, {}, options);
+    const baseUrl = args.host.output.httpUrl;
+    const url = pulumi.interpolate`${baseUrl}/git/${args.learner.id}/${args.repository}.git`;
+    const repository = new ManagedResource<GitRepositoryInput, GitRepositoryOutput>(
+      `${name}-repository`,
+      {
+        driver: "git-repository",
+        type: "GitRepository",
+        input: {
+          cohort: args.cohort,
+          learner: args.learner.id,
+          repository: args.repository,
+          baseUrl,
+          branch: args.branch,
+          seed: args.seed(url).apply((files) => ({
+            files,
+            message: "Seed the lab",
+            author: { name: "gitops-lab", email: "gitops-lab@localhost" },
+            date: seedDate,
+          })),
+        },
+        outputs: {
+          path: "plain",
+          url: "plain",
+          branch: "plain",
+          seedCommit: "plain",
+          learnerUsername: "plain",
+          learnerPassword: "secret",
+          fluxUsername: "plain",
+          fluxPassword: "secret",
+        },
+      },
+      { parent: this, dependsOn: [args.host] },
+    );
+    this.resource = repository;
+    this.url = repository.output.url;
+    this.seedCommit = repository.output.seedCommit;
+    this.learner = { username: repository.output.learnerUsername, password: repository.output.learnerPassword };
+    this.flux = { username: repository.output.fluxUsername, password: repository.output.fluxPassword };
+    this.registerOutputs({});
+  }
+}

@@ -1,0 +1,10 @@
+import { embedded } from "./embedded.ts";
+import type { GitHost } from "./types.ts";
+
+const hosts: Readonly<Record<string, GitHost>> = { embedded };
+
+export function gitHost(kind: string): GitHost {
+  const host = hosts[kind];
+  if (host === undefined) throw new Error(`no git host "${kind}"; known: ${Object.keys(hosts).join(", ")}`);
+  return host;
+}

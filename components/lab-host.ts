@@ -1,0 +1,10 @@
+import type * as pulumi from "@pulumi/pulumi";
+import type { LabHostInput, LabHostOutput } from "../host/drivers/lab-host.ts";
+import { ManagedResource } from "./managed-resource.ts";
+
+/** The cohort's daemon and registry on this machine; everything embedded depends on it. */
+export class LabHost extends ManagedResource<LabHostInput, LabHostOutput> {
+  constructor(name: string, input: LabHostInput, options: pulumi.CustomResourceOptions = {}) {
+    super(name, { driver: "lab-host", type: "LabHost", input, outputs: { httpUrl: "plain", registry: "plain" } }, options);
+  }
+}

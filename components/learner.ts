@@ -1,0 +1,147 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { FluxReadyInput, FluxReadyOutput } from "../host/drivers/flux-ready.ts";
+import type { SeedImagesInput, SeedImagesOutput } from "../host/drivers/seed-images.ts";
+import type { LabTemplate, Release } from "../lab-templates/types.ts";
+import type { LearnerOutputs } from "../shared/outputs.ts";
+import { grantLearnerAccess } from "./cluster/learner-access.ts";
+import { clusterProvider } from "./cluster/providers.ts";
+import { FluxBootstrap } from "./flux/bootstrap.ts";
+import type { CustomResourceDefinition } from "./flux/crds.ts";
+import { gitHost } from "./git/hosts.ts";
+import type { LabHost } from "./lab-host.ts";
+import { ManagedResource } from "./managed-resource.ts";
+import { imageRegistry } from "./registry/registries.ts";
+
+/** Everything about one learner's lab that is known before anything is created. */
+export interface LearnerPlan {
+  readonly cohort: string;
+  readonly learner: { readonly id: string; readonly name: string; readonly email: string };
+  readonly cluster: { readonly kind: string };
+  readonly git: { readonly kind: string; readonly repository: string; readonly branch: string };
+  readonly registry: { readonly kind: string; readonly image: string };
+  readonly ports: { readonly from: number; readonly to: number };
+  readonly template: LabTemplate;
+  readonly parameters: unknown;
+  readonly releases: readonly Release[];
+}
+
+export interface LearnerArgs {
+  readonly plan: LearnerPlan;
+  readonly host: LabHost;
+  readonly crds: readonly CustomResourceDefinition[];
+}
+
+type Wrapped<T> = { [K in keyof T]: pulumi.Input<T[K] extends string | boolean ? T[K] : T[K] extends object ? Wrapped<T[K]> : T[K]> };
+
+/** One learner's lab: a cluster, a seeded repository, an image path, and Flux that follows the one and watches the other. */
+export class Learner extends pulumi.ComponentResource {
+  readonly id: string;
+  readonly outputs: Wrapped<LearnerOutputs>;
+  /** What stands in for the real thing in this lab, a sentence each. */
+  readonly simulated: readonly string[];
+
+  constructor(name: string, args: LearnerArgs, options: pulumi.ComponentResourceOptions = {}) {
+    super("gitops-lab:lab:Learner", name, {}, options);
+    const { plan, host } = args;
+    const { cohort, learner, template } = plan;
+    const here = { parent: this };
+
+    const cluster = clusterProvider(plan.cluster.kind).create(name, { cohort, learner: learner.id, ports: plan.ports, host }, here);
+    const images = imageRegistry(plan.registry.kind).createImageRepository(name, { cohort, learner: learner.id, image: plan.registry.image, host }, here);
+    const seedImages = new ManagedResource<SeedImagesInput, SeedImagesOutput>(
+      `${name}-seed-images`,
+      {
+        driver: "seed-images",
+        type: "SeedImages",
+        input: {
+          repository: images.repository,
+          username: images.learner.username,
+          password: images.learner.password,
+          insecure: images.insecure,
+          app: template.app(plan.parameters),
+          releases: plan.releases.map((release) => ({ ...release, tags: template.environments.map((environment) => template.tag(environment, release)) })),
+        },
+        outputs: { digests: "plain", tags: "plain", repository: "plain", username: "plain", password: "secret", insecure: "plain" },
+      },
+      { ...here, dependsOn: [images.resource], deletedWith: images.resource },
+    );
+    const repository = gitHost(plan.git.kind).createRepository(
+      name,
+      {
+        cohort,
+        learner,
+        repository: plan.git.repository,
+        branch: plan.git.branch,
+        host,
+        seed: (url) =>
+          pulumi.all([url, images.repository, seedImages.output.digests]).apply(([gitUrl, imageRepository, digests]) =>
+            template.seed({ params: plan.parameters, learner, imageRepository, insecureRegistry: images.insecure, gitUrl, branch: plan.git.branch, digests }),
+          ),
+      },
+      here,
+    );
+    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, crds: args.crds }, here);
+    const ready = new ManagedResource<FluxReadyInput, FluxReadyOutput>(
+      `${name}-flux-ready`,
+      {
+        driver: "flux-ready",
+        type: "FluxReady",
+        input: {
+          learner: learner.id,
+          clusterId: cluster.clusterId,
+          kubeconfig: cluster.adminKubeconfig,
+          git: pulumi.output({
+            kind: plan.git.kind,
+            url: repository.url,
+            branch: plan.git.branch,
+            username: repository.learner.username,
+            password: repository.learner.password,
+            seedCommit: repository.seedCommit,
+          }),
+          environments: template.environments,
+          timeoutSeconds: 300,
+        },
+        outputs: { environments: "plain", rollbackSha: "plain" },
+      },
+      { ...here, dependsOn: [flux.sync], deletedWith: cluster.resource },
+    );
+    grantLearnerAccess(name, cluster, this, [ready]);
+
+    this.id = learner.id;
+    this.simulated = cluster.simulated;
+    this.outputs = {
+      ...learner,
+      cluster: {
+        kind: plan.cluster.kind,
+        id: cluster.clusterId,
+        apiServer: cluster.apiServer,
+        nodes: cluster.nodes,
+        kubeconfig: cluster.learnerKubeconfig,
+        adminKubeconfig: cluster.adminKubeconfig,
+      },
+      git: {
+        kind: plan.git.kind,
+        url: repository.url,
+        branch: plan.git.branch,
+        username: repository.learner.username,
+        password: repository.learner.password,
+        seedCommit: repository.seedCommit,
+      },
+      registry: {
+        kind: plan.registry.kind,
+        repository: images.repository,
+        insecure: images.insecure,
+        username: images.learner.username,
+        password: images.learner.password,
+      },
+      flux: { version: fluxVersion, controllers: cluster.fluxControllers },
+      environments: ready.output.environments,
+      rollbackSha: ready.output.rollbackSha,
+      evidenceCommands: template.evidence.map(({ title, command }) => ({ item: title, command })),
+    };
+    this.registerOutputs({});
+  }
+}
+
+/** The Flux release whose controllers tools/manifest.ts pins. */
+const fluxVersion = "v2.9.2";

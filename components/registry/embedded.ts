@@ -1,0 +1,37 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { ImageRepositoryInput, ImageRepositoryOutput } from "../../host/drivers/image-repository.ts";
+import { ManagedResource } from "../managed-resource.ts";
+import type { ImageRepositoryArgs, ImageRepositoryHandle, Registry } from "./types.ts";
+
+/** A path in the cohort's registry on the lab host. */
+export const embedded: Registry = {
+  kind: "embedded",
+  createImageRepository: (name, args, options) => new EmbeddedImageRepository(name, args, options),
+};
+
+class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageRepositoryHandle {
+  readonly resource: pulumi.Resource;
+  readonly repository: pulumi.Output<string>;
+  readonly insecure = true;
+  readonly learner: ImageRepositoryHandle["learner"];
+  readonly flux: ImageRepositoryHandle["flux"];
+
+  constructor(name: string, args: ImageRepositoryArgs, options: pulumi.ComponentResourceOptions) {
+    super("gitops-lab:registry:Embedded", name, {}, options);
+    const path = new ManagedResource<ImageRepositoryInput, ImageRepositoryOutput>(
+      `${name}-images`,
+      {
+        driver: "image-repository",
+        type: "ImageRepository",
+        input: { cohort: args.cohort, learner: args.learner, name: args.image, registry: args.host.output.registry },
+        outputs: { repository: "plain", username: "plain", password: "secret", fluxUsername: "plain", fluxPassword: "secret" },
+      },
+      { parent: this, dependsOn: [args.host] },
+    );
+    this.resource = path;
+    this.repository = path.output.repository;
+    this.learner = { username: path.output.username, password: path.output.password };
+    this.flux = { username: path.output.fluxUsername, password: path.output.fluxPassword };
+    this.registerOutputs({});
+  }
+}

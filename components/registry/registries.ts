@@ -1,0 +1,10 @@
+import { embedded } from "./embedded.ts";
+import type { Registry } from "./types.ts";
+
+const registries: Readonly<Record<string, Registry>> = { embedded };
+
+export function imageRegistry(kind: string): Registry {
+  const registry = registries[kind];
+  if (registry === undefined) throw new Error(`no registry "${kind}"; known: ${Object.keys(registries).join(", ")}`);
+  return registry;
+}

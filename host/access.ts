@@ -1,0 +1,128 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { auth } from "hono/utils/basic-auth";
+import lockfile from "proper-lockfile";
+import { z } from "zod";
+import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
+
+/*
+ * Who may use a learner's Git repository and registry path. The learner's access folder holds two files: `grants.json`
+ * with hashes, all that the servers read, and `credentials.json` with the passwords themselves, so that repeating a
+ * driver's `ensure` hands out the same ones again.
+ */
+export type Service = "git" | "registry";
+
+/** For Git fetch and push, for the registry pull and push; `write` includes `read`. */
+export type Permission = "read" | "write";
+
+export interface Credential {
+  readonly username: string;
+  readonly password: string;
+}
+
+const Grant = z.object({ username: z.string(), tokenHash: z.hash("sha256"), permission: z.enum(["read", "write"]) });
+const Grants = z.object({ git: z.array(Grant), registry: z.array(Grant) });
+type Grants = z.output<typeof Grants>;
+
+/** Password by username. */
+const Passwords = z.record(z.string(), z.string());
+const Credentials = z.object({ git: Passwords, registry: Passwords });
+
+/** Flux' own user of a learner's things. A learner's id has no dot, so no learner has this name. */
+export function fluxUsername(learner: string): string {
+  return `${learner}.flux`;
+}
+
+/** The learner to whom a username belongs; undefined when it has not the form of one. */
+export function learnerOf(username: string): string | undefined {
+  return /^([a-z0-9-]+)(?:\.flux)?$/.exec(username)?.[1];
+}
+
+/** Lets a user in and returns the credential: the one issued before, or a new one of 32 random bytes. */
+export async function issueCredential(folder: string, service: Service, username: string, permission: Permission): Promise<Credential> {
+  await makePrivateFolder(folder);
+  return locked(folder, async () => {
+    const credentials = await readCredentials(folder);
+    const password = credentials[service][username] ?? randomBytes(32).toString("base64url");
+    credentials[service][username] = password;
+    await write(credentialsFile(folder), credentials);
+
+    const grants = await readGrants(folder);
+    const others = grants[service].filter((grant) => grant.username !== username);
+    await write(grantsFile(folder), { ...grants, [service]: [...others, { username, tokenHash: hash(password).toString("hex"), permission }] });
+    return { username, password };
+  });
+}
+
+/** Whether the user was let in before. */
+export async function isIssued(folder: string, service: Service, username: string): Promise<boolean> {
+  return (await readGrants(folder))[service].some((grant) => grant.username === username);
+}
+
+/** Shuts out every user of the service. */
+export async function revokeCredentials(folder: string, service: Service): Promise<void> {
+  if ((await readIfExists(grantsFile(folder))) === undefined) return;
+  await locked(folder, async () => {
+    const grants = { ...(await readGrants(folder)), [service]: [] };
+    if (grants.git.length === 0 && grants.registry.length === 0) return rm(folder, { recursive: true, force: true });
+    await write(grantsFile(folder), grants);
+    await write(credentialsFile(folder), { ...(await readCredentials(folder)), [service]: {} });
+  });
+}
+
+/**
+ * What the presented credential permits; undefined for a wrong password, an unknown user and a learner without a
+ * folder alike.
+ */
+export async function authenticate(folder: string, service: Service, presented: Credential | undefined): Promise<Permission | undefined> {
+  if (presented === undefined) return undefined;
+  const grant = (await readGrants(folder))[service].find(({ username }) => username === presented.username);
+  const expected = Buffer.from(grant?.tokenHash ?? nobodysHash, "hex");
+  return timingSafeEqual(hash(presented.password), expected) ? grant?.permission : undefined;
+}
+
+/** The credential in a request's `Authorization: Basic` header. */
+export function credentialOf(request: Request): Credential | undefined {
+  return auth(request);
+}
+
+/** Compares two secrets in a time that tells nothing of either. */
+export function isSameSecret(a: string, b: string): boolean {
+  return timingSafeEqual(hash(a), hash(b));
+}
+
+/** Plain SHA-256: the secrets are 256 random bits, which no slow hash makes harder to guess. */
+function hash(secret: string): Buffer {
+  return createHash("sha256").update(secret).digest();
+}
+
+/** Compared with where there is no user, so that this takes as long as a wrong password. */
+const nobodysHash = "0".repeat(64);
+
+const grantsFile = (folder: string) => join(folder, "grants.json");
+const credentialsFile = (folder: string) => join(folder, "credentials.json");
+
+async function readGrants(folder: string): Promise<Grants> {
+  const text = await readIfExists(grantsFile(folder));
+  return text === undefined ? { git: [], registry: [] } : Grants.parse(JSON.parse(text));
+}
+
+async function readCredentials(folder: string): Promise<z.output<typeof Credentials>> {
+  const text = await readIfExists(credentialsFile(folder));
+  return text === undefined ? { git: {}, registry: {} } : Credentials.parse(JSON.parse(text));
+}
+
+async function write(file: string, content: object): Promise<void> {
+  await writePrivateFile(file, JSON.stringify(content, null, 2));
+}
+
+/** The Git and the registry driver may change one learner's files at once, in two processes. */
+async function locked<T>(folder: string, change: () => Promise<T>): Promise<T> {
+  const release = await lockfile.lock(folder, { realpath: false, retries: { retries: 100, minTimeout: 20, maxTimeout: 200 } });
+  try {
+    return await change();
+  } finally {
+    await release();
+  }
+}

@@ -1,0 +1,42 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { LabError } from "../../shared/errors.ts";
+import { cohortPaths } from "../../shared/paths.ts";
+import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+
+/** What a cohort's daemon needs to start; written by the lab-host driver, kept for `./lab start` after a reboot. */
+export const DaemonConfig = z.object({
+  cohort: z.string(),
+  /** Loopback port of Git, registry tokens and registry events. */
+  httpPort: z.int(),
+  registryPort: z.int(),
+  /** Secret that the registry sends along with its notifications. */
+  registryEventsToken: z.string(),
+});
+export type DaemonConfig = z.output<typeof DaemonConfig>;
+
+const configFile = (cohort: string) => join(cohortPaths(cohort).daemon, "config.json");
+
+/** Where the daemon listens for the lab's own commands. */
+export function controlSocket(cohort: string): string {
+  const path = join(cohortPaths(cohort).daemon, "control.sock");
+  // sun_path in unix(7) holds 108 bytes, the closing zero included.
+  if (Buffer.byteLength(path) > 107) {
+    throw new LabError(
+      "home-too-long",
+      `The lab's folder makes the socket path ${path} longer than the 107 bytes that Unix sockets allow. Set GITOPS_LAB_HOME to a shorter folder and run the command again.`,
+      { exitCode: 2 },
+    );
+  }
+  return path;
+}
+
+/** The configuration of the cohort's daemon; undefined where the cohort does not exist on this host. */
+export async function readDaemonConfig(cohort: string): Promise<DaemonConfig | undefined> {
+  const text = await readIfExists(configFile(cohort));
+  return text === undefined ? undefined : DaemonConfig.parse(JSON.parse(text));
+}
+
+export async function writeDaemonConfig(config: DaemonConfig): Promise<void> {
+  await writePrivateFile(configFile(config.cohort), JSON.stringify(config, null, 2));
+}

@@ -1,0 +1,40 @@
+import { Hono } from "hono";
+import { z } from "zod";
+import { ProcessSpec } from "./process-table.ts";
+import type { Supervisor } from "./supervisor.ts";
+
+/** Which processes a call is about: one learner's, or with no owner the whole cohort's. */
+const Selection = z.object({ owner: z.string().optional() });
+const Removal = Selection.extend({ signal: z.enum(["SIGTERM", "SIGKILL"]) });
+
+const by = (owner: string | undefined) => (spec: ProcessSpec) => owner === undefined || spec.owner === owner;
+
+/**
+ * What drivers and the CLI ask of the daemon, over a Unix socket that only the lab's owner can open.
+ * `shutDown` ends the daemon after the answer was sent; the processes stay.
+ */
+export function controlApi(supervisor: Supervisor, shutDown: () => void): Hono {
+  return new Hono()
+    .get("/processes", (c) => c.json(supervisor.status()))
+    .put("/processes", async (c) => {
+      for (const spec of z.array(ProcessSpec).parse(await c.req.json())) await supervisor.ensure(spec);
+      return c.json(supervisor.status());
+    })
+    .post("/processes/remove", async (c) => {
+      const { owner, signal } = Removal.parse(await c.req.json());
+      await supervisor.remove(by(owner), signal);
+      return c.json(supervisor.status());
+    })
+    .post("/processes/pause", async (c) => {
+      await supervisor.pause(by(Selection.parse(await c.req.json()).owner));
+      return c.json(supervisor.status());
+    })
+    .post("/processes/resume", async (c) => {
+      supervisor.resume(by(Selection.parse(await c.req.json()).owner));
+      return c.json(supervisor.status());
+    })
+    .post("/shut-down", (c) => {
+      setImmediate(shutDown);
+      return c.json({});
+    });
+}

@@ -1,0 +1,55 @@
+import { join } from "node:path";
+import { messageOf } from "../../shared/errors.ts";
+import { fluxNamespace } from "../../shared/names.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
+import { readIfExists } from "../../shared/private-files.ts";
+import { clusterClient, type ClusterClient } from "../kubernetes.ts";
+
+/** Several pushes within this time (one per environment, say) make one reconcile request. */
+const quietMs = 150;
+
+/**
+ * Tells a learner's Flux of a push at once, as a webhook receiver would: it annotates the object to reconcile. That is
+ * what lets an idle lab poll rarely.
+ */
+export class FluxNotifier {
+  readonly #paths: CohortPaths;
+  readonly #pending = new Map<string, NodeJS.Timeout>();
+
+  constructor(paths: CohortPaths) {
+    this.#paths = paths;
+  }
+
+  gitPushed(learner: string): void {
+    this.#soon(`${learner}/git`, learner, (cluster) =>
+      cluster.requestReconcile("source.toolkit.fluxcd.io/v1", "GitRepository", fluxNamespace, "flux-system"),
+    );
+  }
+
+  imagePushed(learner: string): void {
+    this.#soon(`${learner}/image`, learner, (cluster) =>
+      cluster.requestReconcile("image.toolkit.fluxcd.io/v1", "ImageRepository", fluxNamespace, "backend"),
+    );
+  }
+
+  #soon(key: string, learner: string, request: (cluster: ClusterClient) => Promise<void>): void {
+    clearTimeout(this.#pending.get(key));
+    this.#pending.set(
+      key,
+      setTimeout(() => {
+        this.#pending.delete(key);
+        void this.#request(learner, request);
+      }, quietMs),
+    );
+  }
+
+  async #request(learner: string, request: (cluster: ClusterClient) => Promise<void>): Promise<void> {
+    try {
+      const kubeconfig = await readIfExists(join(this.#paths.learner(learner).kubeconfigs, "admin.yaml"));
+      if (kubeconfig !== undefined) await request(clusterClient(kubeconfig));
+    } catch (error) {
+      // Before bootstrap the object is not there yet, and Flux' own interval covers what is missed here.
+      console.error(`${new Date().toISOString()} ${learner}: Flux was not told of a push: ${messageOf(error).split("\n")[0]}`);
+    }
+  }
+}

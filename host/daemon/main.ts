@@ -1,0 +1,45 @@
+import { rm } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { serve, getRequestListener } from "@hono/node-server";
+import { Hono } from "hono";
+import { cohortPaths } from "../../shared/paths.ts";
+import { gitRoutes } from "../git/smart-http.ts";
+import { registryRoutes } from "../registry/tokens.ts";
+import { controlApi } from "./control-api.ts";
+import { controlSocket, readDaemonConfig } from "./config.ts";
+import { FluxNotifier } from "./flux-notifier.ts";
+import { ProcessTable } from "./process-table.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/**
+ * The lab daemon of one cohort: `node main.ts <cohort>`. Keeps the cohort's processes running, serves the learners' Git
+ * repositories and the registry's tokens on one loopback port, and tells Flux at once of every push.
+ */
+const cohort = process.argv[2];
+const config = cohort === undefined ? undefined : await readDaemonConfig(cohort);
+if (config === undefined) throw new Error(`lab daemon: no configuration for cohort ${cohort}`);
+
+const paths = cohortPaths(config.cohort);
+const supervisor = new Supervisor(new ProcessTable(paths.daemon));
+const notifier = new FluxNotifier(paths);
+
+const web = new Hono()
+  .route("/", gitRoutes({ paths, onPush: ({ learner }) => notifier.gitPushed(learner) }))
+  .route(
+    "/",
+    registryRoutes({
+      paths,
+      eventsToken: config.registryEventsToken,
+      onImagePushed: ({ learner }) => notifier.imagePushed(learner),
+    }),
+  );
+serve({ fetch: web.fetch, hostname: "127.0.0.1", port: config.httpPort });
+
+const socket = controlSocket(config.cohort);
+await rm(socket, { force: true });
+const control: Server = createServer(getRequestListener(controlApi(supervisor, () => process.exit(0)).fetch));
+// The folder is 0700, so the socket needs no mode of its own.
+control.listen(socket);
+
+await supervisor.start();
+process.on("SIGTERM", () => process.exit(0));

@@ -1,0 +1,50 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { ProcessIdentity } from "../process-identity.ts";
+
+/** A process that is to run until it is removed. Holds no secrets: those are in files that `args` name. */
+export const ProcessSpec = z.object({
+  /** Unique in the cohort, e.g. `ada/kube-apiserver`. */
+  name: z.string(),
+  /** `cohort`, or the learner it belongs to. */
+  owner: z.string(),
+  command: z.string(),
+  args: z.array(z.string()),
+  /** The whole environment: nothing is inherited. */
+  env: z.record(z.string(), z.string()),
+  cwd: z.string(),
+  logFile: z.string(),
+});
+export type ProcessSpec = z.output<typeof ProcessSpec>;
+
+export const ProcessEntry = z.object({
+  spec: ProcessSpec,
+  /** The process that runs now, or ran last. */
+  identity: ProcessIdentity.optional(),
+  restarts: z.int(),
+  lastExit: z.object({ at: z.iso.datetime(), reason: z.string() }).optional(),
+});
+export type ProcessEntry = z.output<typeof ProcessEntry>;
+
+/**
+ * The cohort's wanted processes and the pids they got, on disk, so that a new daemon adopts what the last one started
+ * and a teardown finds every process without a daemon. Written by the daemon alone while one runs.
+ */
+export class ProcessTable {
+  readonly folder: string;
+  readonly #file: string;
+
+  constructor(daemonFolder: string) {
+    this.folder = daemonFolder;
+    this.#file = join(daemonFolder, "processes.json");
+  }
+
+  async read(): Promise<ProcessEntry[]> {
+    return z.array(ProcessEntry).parse(JSON.parse((await readIfExists(this.#file)) ?? "[]"));
+  }
+
+  async write(entries: readonly ProcessEntry[]): Promise<void> {
+    await writePrivateFile(this.#file, JSON.stringify(entries, null, 2));
+  }
+}

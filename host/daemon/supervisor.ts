@@ -1,0 +1,190 @@
+import { mkdirSync, renameSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import { messageOf } from "../../shared/errors.ts";
+import { startDetached } from "../../shared/exec.ts";
+import { findMarked, identify, isRunning, leadsGroup, mark, signalGroup, type ProcessIdentity } from "../process-identity.ts";
+import type { ProcessEntry, ProcessSpec, ProcessTable } from "./process-table.ts";
+
+/** What the supervisor says of a process. */
+export interface ProcessStatus {
+  readonly name: string;
+  readonly owner: string;
+  readonly state: "running" | "restarting" | "paused";
+  readonly pid?: number;
+  readonly restarts: number;
+  readonly lastExit?: { readonly at: string; readonly reason: string };
+}
+
+interface Supervised {
+  entry: ProcessEntry;
+  /** Set while the process is to run; aborting it ends supervision, not the process. */
+  supervision?: AbortController;
+}
+
+const firstBackoffMs = 250;
+const longestBackoffMs = 30_000;
+/** A process that lived this long starts again at the first back-off. */
+const healthyAfterMs = 60_000;
+const adoptedPollMs = 500;
+const largestLogBytes = 8 * 1024 * 1024;
+
+/**
+ * Keeps the wanted processes of a cohort running: starts them, starts again what dies (with exponential back-off), and
+ * adopts what an earlier daemon started. The processes lead their own sessions, so neither the daemon's death nor Ctrl-C
+ * in a terminal ends them.
+ */
+export class Supervisor {
+  readonly #table: ProcessTable;
+  readonly #processes = new Map<string, Supervised>();
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(table: ProcessTable) {
+    this.#table = table;
+  }
+
+  /** Adopts or starts everything that the table wants. */
+  async start(): Promise<void> {
+    const leaders = findMarked(this.#table.folder).filter(({ identity }) => leadsGroup(identity));
+    for (const entry of await this.#table.read()) {
+      // A daemon killed between a start and the note of it leaves a process that only its mark tells.
+      const unnoted = leaders.find(({ name }) => name === entry.spec.name);
+      if (unnoted !== undefined) entry.identity = unnoted.identity;
+      const supervised: Supervised = { entry };
+      this.#processes.set(entry.spec.name, supervised);
+      this.#supervise(supervised);
+    }
+  }
+
+  /** Makes the process run with exactly this spec; a running one with another spec is replaced. */
+  async ensure(spec: ProcessSpec): Promise<void> {
+    const present = this.#processes.get(spec.name);
+    if (present !== undefined) {
+      if (isDeepStrictEqual(present.entry.spec, spec)) {
+        if (present.supervision === undefined) this.#supervise(present);
+        return;
+      }
+      await this.remove((other) => other.name === spec.name, "SIGTERM");
+    }
+    const supervised: Supervised = { entry: { spec, restarts: 0 } };
+    this.#processes.set(spec.name, supervised);
+    // On disk before it runs: a daemon killed between the two leaves an entry, never an unknown process.
+    await this.#save();
+    this.#supervise(supervised);
+  }
+
+  /** Ends the selected processes and keeps them wanted; `resume` or a new daemon starts them again. */
+  async pause(selects: (spec: ProcessSpec) => boolean): Promise<void> {
+    await Promise.all(this.#selected(selects).map((process) => this.#end(process, "SIGTERM")));
+    await this.#save();
+  }
+
+  resume(selects: (spec: ProcessSpec) => boolean): void {
+    for (const process of this.#selected(selects)) if (process.supervision === undefined) this.#supervise(process);
+  }
+
+  /** Ends the selected processes for good. */
+  async remove(selects: (spec: ProcessSpec) => boolean, signal: NodeJS.Signals): Promise<void> {
+    const selected = this.#selected(selects);
+    await Promise.all(selected.map((process) => this.#end(process, signal)));
+    for (const process of selected) this.#processes.delete(process.entry.spec.name);
+    await this.#save();
+  }
+
+  status(): ProcessStatus[] {
+    return [...this.#processes.values()].map(({ entry, supervision }) => {
+      const running = entry.identity !== undefined && isRunning(entry.identity);
+      return {
+        name: entry.spec.name,
+        owner: entry.spec.owner,
+        state: running ? "running" : supervision === undefined ? "paused" : "restarting",
+        ...(running ? { pid: entry.identity!.pid } : {}),
+        restarts: entry.restarts,
+        ...(entry.lastExit === undefined ? {} : { lastExit: entry.lastExit }),
+      };
+    });
+  }
+
+  #selected(selects: (spec: ProcessSpec) => boolean): Supervised[] {
+    return [...this.#processes.values()].filter(({ entry }) => selects(entry.spec));
+  }
+
+  #supervise(process: Supervised): void {
+    const supervision = new AbortController();
+    process.supervision = supervision;
+    void this.#keepRunning(process, supervision.signal);
+  }
+
+  async #keepRunning(process: Supervised, signal: AbortSignal): Promise<void> {
+    let backoffMs = firstBackoffMs;
+    while (!signal.aborted) {
+      const startedAt = Date.now();
+      const reason = await this.#runOnce(process, signal);
+      if (signal.aborted) return;
+      process.entry.lastExit = { at: new Date().toISOString(), reason };
+      process.entry.restarts += 1;
+      await this.#save();
+      if (Date.now() - startedAt > healthyAfterMs) backoffMs = firstBackoffMs;
+      await delay(backoffMs, undefined, { signal }).catch(() => undefined);
+      backoffMs = Math.min(backoffMs * 2, longestBackoffMs);
+    }
+  }
+
+  /** Starts the process, or adopts the one that runs, and returns why it ended. */
+  async #runOnce(process: Supervised, signal: AbortSignal): Promise<string> {
+    const { entry } = process;
+    if (entry.identity !== undefined && isRunning(entry.identity)) {
+      await gone(entry.identity, signal);
+      return "ended (it was started by an earlier daemon, so its exit code is not known)";
+    }
+    try {
+      prepareLog(entry.spec.logFile);
+      const { pid, ended } = startDetached(entry.spec.command, entry.spec.args, {
+        ...entry.spec,
+        env: { ...entry.spec.env, ...mark(this.#table.folder, entry.spec.name) },
+      });
+      const identity = pid === undefined ? undefined : identify(pid);
+      if (identity !== undefined) {
+        entry.identity = identity;
+        await this.#save();
+      }
+      return await ended;
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+
+  async #end(process: Supervised, signal: NodeJS.Signals): Promise<void> {
+    process.supervision?.abort();
+    delete process.supervision;
+    if (process.entry.identity !== undefined) await endProcess(process.entry.identity, signal);
+  }
+
+  /** Writes the table; writes queue up so that the last state wins. */
+  #save(): Promise<void> {
+    this.#writing = this.#writing
+      .catch(() => undefined)
+      .then(() => this.#table.write([...this.#processes.values()].map(({ entry }) => entry)));
+    return this.#writing;
+  }
+}
+
+/** Signals the process and waits until it is gone; what does not go within five seconds is killed. */
+export async function endProcess(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<void> {
+  if (!signalGroup(identity, signal)) return;
+  const grace = AbortSignal.timeout(5000);
+  await gone(identity, grace, 20);
+  if (grace.aborted && signalGroup(identity, "SIGKILL")) await gone(identity, AbortSignal.timeout(5000), 20);
+}
+
+/** Waits until the process has ended or the signal fires. It need not be our child, so it is polled. */
+async function gone(identity: ProcessIdentity, signal: AbortSignal, pollMs = adoptedPollMs): Promise<void> {
+  while (isRunning(identity) && !signal.aborted) await delay(pollMs, undefined, { signal }).catch(() => undefined);
+}
+
+function prepareLog(file: string): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > largestLogBytes) renameSync(file, `${file}.1`);
+}

@@ -1,0 +1,54 @@
+import { isDeepStrictEqual } from "node:util";
+import { loadDriver, type DriverName } from "./drivers.ts";
+
+/*
+ * Pulumi's create, diff, read, update and delete in terms of a driver. What a resource keeps in the state is
+ * `{...input, ...output}` without the inputs that matter only at creation.
+ */
+type State = Readonly<Record<string, unknown>>;
+
+export interface DiffAnswer {
+  readonly changes: boolean;
+  readonly replaces: string[];
+  readonly deleteBeforeReplace: boolean;
+}
+
+export async function createResource(name: DriverName, input: State): Promise<{ id: string; outs: State }> {
+  const driver = await loadDriver(name);
+  const { id, output } = await driver.ensure(plain(input));
+  return { id, outs: { ...kept(input, driver.creationOnly), ...output } };
+}
+
+export async function diffResource(name: DriverName, state: State, input: State): Promise<DiffAnswer> {
+  const driver = await loadDriver(name);
+  const next = kept(input, driver.creationOnly);
+  const changed = Object.keys(next).filter((key) => !isDeepStrictEqual(next[key], state[key]));
+  const replaces = changed.filter((key) => driver.replaceOn.includes(key));
+  // The names on the host come from the inputs, so the old one must be gone before the new one is made.
+  return { changes: changed.length > 0, replaces, deleteBeforeReplace: true };
+}
+
+/** A thing that is gone has no id: that is how Pulumi learns of it. */
+export async function readResource(name: DriverName, id: string, state: State): Promise<{ id?: string; props?: State }> {
+  const driver = await loadDriver(name);
+  const output = await driver.read(id, plain(state));
+  return output === undefined ? {} : { id, props: { ...plain(state), ...output } };
+}
+
+export async function updateResource(name: DriverName, input: State): Promise<{ outs: State }> {
+  return { outs: (await createResource(name, input)).outs };
+}
+
+export async function deleteResource(name: DriverName, id: string, state: State): Promise<void> {
+  await (await loadDriver(name)).remove(id, plain(state));
+}
+
+/** Without `__provider`, the serialized stub that Pulumi keeps among the properties. */
+function plain(properties: State): Record<string, unknown> {
+  const { __provider, ...rest } = properties;
+  return rest;
+}
+
+function kept(input: State, creationOnly: readonly string[] = []): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(plain(input)).filter(([key]) => !creationOnly.includes(key)));
+}

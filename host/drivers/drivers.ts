@@ -1,0 +1,21 @@
+import type { Driver } from "../driver.ts";
+
+/** The drivers by name. Loaded on demand: a plugin process needs few of them at once. */
+const loaders = {
+  "lab-host": async () => (await import("./lab-host.ts")).labHost,
+  "embedded-cluster": async () => (await import("./embedded-cluster.ts")).embeddedCluster,
+  "git-repository": async () => (await import("./git-repository.ts")).gitRepository,
+  "image-repository": async () => (await import("./image-repository.ts")).imageRepository,
+  "seed-images": async () => (await import("./seed-images.ts")).seedImages,
+  "flux-controllers": async () => (await import("./flux-controllers.ts")).fluxControllers,
+  "flux-ready": async () => (await import("./flux-ready.ts")).fluxReady,
+} as const;
+
+export type DriverName = keyof typeof loaders;
+
+type AnyDriver = Driver<Record<string, unknown>, Record<string, unknown>>;
+
+/** The driver of that name, seen through plain JSON as Pulumi sees it. */
+export async function loadDriver(name: DriverName): Promise<AnyDriver> {
+  return (await loaders[name]()) as unknown as AnyDriver;
+}

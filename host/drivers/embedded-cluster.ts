@@ -1,0 +1,112 @@
+import { randomUUID } from "node:crypto";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { cohortPaths, type LearnerPaths } from "../../shared/paths.ts";
+import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { waitUntil } from "../../shared/wait.ts";
+import { kubeconfig } from "../control-plane/kubeconfig.ts";
+import { clients, ensurePki, type ClientName } from "../control-plane/pki.ts";
+import { controlPlaneProcesses } from "../control-plane/processes.ts";
+import { ensureProcesses, processStatus, removeProcesses } from "../daemon/client.ts";
+import type { Driver } from "../driver.ts";
+import { clusterClient } from "../kubernetes.ts";
+import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
+
+export interface EmbeddedClusterInput {
+  readonly cohort: string;
+  readonly learner: string;
+  readonly ports: PortRange;
+}
+
+export interface EmbeddedClusterOutput {
+  readonly cohort: string;
+  readonly learner: string;
+  readonly clusterId: string;
+  readonly apiServer: string;
+  readonly adminKubeconfig: string;
+  readonly learnerKubeconfig: string;
+}
+
+const nodeName = "simulated-node";
+
+/** A control plane of its own per learner, as processes of the lab host: etcd, API server, controllers, one kwok node. */
+export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput> = {
+  replaceOn: ["cohort", "learner"],
+  creationOnly: ["ports"],
+
+  async ensure({ cohort, learner, ports }) {
+    const paths = cohortPaths(cohort).learner(learner);
+    await makePrivateFolder(paths.root);
+    const { api } = await leasePorts(`${cohort}/${learner}`, ["api"], ports);
+    const apiServer = `https://127.0.0.1:${api}`;
+    const kubeconfigs = await writeKubeconfigs(paths, `${cohort}-${learner}`, apiServer);
+    // etcd refuses a data folder that others can read.
+    await makePrivateFolder(join(paths.root, "etcd", "data"));
+    await writePrivateFile(join(paths.root, "kwok.yaml"), await readFile(new URL("../control-plane/kwok.yaml", import.meta.url), "utf8"));
+
+    await ensureProcesses(cohort, await controlPlaneProcesses({ cohort, learner, paths, apiPort: api }));
+    await awaitNode(learner, kubeconfigs.admin, paths);
+    return {
+      id: `${cohort}/${learner}`,
+      output: {
+        cohort,
+        learner,
+        clusterId: await clusterId(paths),
+        apiServer,
+        adminKubeconfig: kubeconfigs.admin,
+        learnerKubeconfig: kubeconfigs.learner,
+      },
+    };
+  },
+
+  async read(_id, output) {
+    const paths = cohortPaths(output.cohort).learner(output.learner);
+    const here = (await readIfExists(join(paths.root, "cluster-id"))) === output.clusterId;
+    const processes = (await processStatus(output.cohort)).filter(({ name }) => name === `${output.learner}/kube-apiserver`);
+    return here && processes.length > 0 ? output : undefined;
+  },
+
+  async remove(_id, { cohort, learner }) {
+    // Nothing of it is kept, so nothing needs an orderly end.
+    await removeProcesses(cohort, learner, "SIGKILL");
+    await rm(cohortPaths(cohort).learner(learner).root, { recursive: true, force: true });
+    await releasePorts(`${cohort}/${learner}`);
+  },
+};
+
+async function writeKubeconfigs(paths: LearnerPaths, name: string, server: string): Promise<Record<ClientName, string>> {
+  const pki = await ensurePki(paths.pki);
+  const entries = (Object.keys(clients) as ClientName[]).map(
+    (client) => [client, kubeconfig(name, server, pki.ca, clients[client].user, pki.clients[client])] as const,
+  );
+  for (const [client, text] of entries) await writePrivateFile(join(paths.kubeconfigs, `${client}.yaml`), text);
+  return Object.fromEntries(entries) as Record<ClientName, string>;
+}
+
+/** Random, and kept as long as the cluster's data: a cluster made anew in the same place is another one. */
+async function clusterId(paths: LearnerPaths): Promise<string> {
+  const file = join(paths.root, "cluster-id");
+  const present = await readIfExists(file);
+  if (present !== undefined) return present;
+  const id = randomUUID();
+  await writePrivateFile(file, id);
+  return id;
+}
+
+async function awaitNode(learner: string, admin: string, paths: LearnerPaths): Promise<void> {
+  const cluster = clusterClient(admin);
+  await waitUntil(() => cluster.lookReady(), {
+    what: `the API server of learner ${learner}`,
+    timeoutSeconds: 120,
+    remedy: `Its log is ${join(paths.logs, "kube-apiserver.log")}; \`./lab doctor\` checks the tools.`,
+  });
+  await cluster.apply({
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: {
+      name: nodeName,
+      annotations: { "kwok.x-k8s.io/node": "fake" },
+      labels: { "kubernetes.io/hostname": nodeName, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", type: "kwok", "gitops-lab.dev/nodes": "simulated" },
+    },
+  });
+}

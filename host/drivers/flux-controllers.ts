@@ -1,0 +1,73 @@
+import { join } from "node:path";
+import { fluxNamespace } from "../../shared/names.ts";
+import { cohortPaths } from "../../shared/paths.ts";
+import { makePrivateFolder } from "../../shared/private-files.ts";
+import { toolPath } from "../../tools/locate.ts";
+import { ensureProcesses, processStatus } from "../daemon/client.ts";
+import type { ProcessSpec } from "../daemon/process-table.ts";
+import type { Driver } from "../driver.ts";
+import { leasePorts, type PortRange } from "../ports.ts";
+
+export interface FluxControllersInput {
+  readonly cohort: string;
+  readonly learner: string;
+  readonly ports: PortRange;
+  /** Controllers of another cluster are other controllers. */
+  readonly clusterId: string;
+}
+
+export interface FluxControllersOutput {
+  readonly cohort: string;
+  readonly learner: string;
+}
+
+/**
+ * The Flux controllers of an embedded cluster as processes of the lab host: on simulated nodes a Deployment would not
+ * run. They listen nowhere but for source-controller's artifacts on loopback.
+ */
+export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput> = {
+  replaceOn: ["cohort", "learner", "clusterId"],
+  creationOnly: ["ports"],
+
+  async ensure({ cohort, learner, ports }) {
+    const paths = cohortPaths(cohort).learner(learner);
+    const { source } = await leasePorts(`${cohort}/${learner}`, ["source"], ports);
+    const storage = await makePrivateFolder(join(paths.root, "flux", "source"));
+    const reflector = await makePrivateFolder(join(paths.root, "flux", "image-reflector"));
+    const scratch = await makePrivateFolder(join(paths.root, "flux", "tmp"));
+    const artifacts = `127.0.0.1:${source}`;
+
+    const controller = async (tool: Parameters<typeof toolPath>[0], args: string[]): Promise<ProcessSpec> => ({
+      name: `${learner}/${tool}`,
+      owner: learner,
+      command: await toolPath(tool),
+      args: ["--metrics-addr=0", "--health-addr=0", "--events-addr=", "--enable-leader-election=false", "--log-level=info", "--watch-all-namespaces=true", ...args],
+      env: {
+        KUBECONFIG: join(paths.kubeconfigs, "flux.yaml"),
+        RUNTIME_NAMESPACE: fluxNamespace,
+        // Where the controllers unpack; inside the lab's folder, so that it goes with the lab.
+        TMPDIR: scratch,
+        HOME: scratch,
+        PATH: process.env["PATH"] ?? "",
+        GOGC: "50",
+      },
+      cwd: scratch,
+      logFile: join(paths.logs, `${tool}.log`),
+    });
+    await ensureProcesses(cohort, [
+      await controller("source-controller", [`--storage-path=${storage}`, `--storage-addr=${artifacts}`, `--storage-adv-addr=${artifacts}`]),
+      await controller("kustomize-controller", []),
+      await controller("image-reflector-controller", [`--storage-path=${reflector}`]),
+      await controller("image-automation-controller", []),
+    ]);
+    return { id: `${cohort}/${learner}`, output: { cohort, learner } };
+  },
+
+  async read(_id, output) {
+    const names = (await processStatus(output.cohort)).map(({ name }) => name);
+    return names.includes(`${output.learner}/source-controller`) ? output : undefined;
+  },
+
+  // They are processes of the learner: the cluster's end, without which this is not deleted, ends them too.
+  async remove() {},
+};

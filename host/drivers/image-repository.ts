@@ -1,0 +1,60 @@
+import { rm } from "node:fs/promises";
+import { cohortPaths } from "../../shared/paths.ts";
+import { fluxUsername, isIssued, issueCredential, revokeCredentials } from "../access.ts";
+import type { Driver } from "../driver.ts";
+import { learnerImages } from "../registry/config.ts";
+import { partsOf } from "./resource-id.ts";
+
+export interface ImageRepositoryInput {
+  readonly cohort: string;
+  readonly learner: string;
+  /** Name of the image. */
+  readonly name: string;
+  /** `host:port` of the cohort's registry. */
+  readonly registry: string;
+}
+
+export interface ImageRepositoryOutput {
+  /** `host:port/<learner>/<name>`, without tag. */
+  readonly repository: string;
+  readonly username: string;
+  readonly password: string;
+  readonly fluxUsername: string;
+  readonly fluxPassword: string;
+}
+
+/** A learner's path in the cohort's registry. The learner pulls and pushes, Flux pulls. */
+export const imageRepository: Driver<ImageRepositoryInput, ImageRepositoryOutput> = {
+  replaceOn: ["cohort", "learner", "name"],
+
+  async ensure({ cohort, learner, name, registry }) {
+    const { access } = cohortPaths(cohort).learner(learner);
+    const own = await issueCredential(access, "registry", learner, "write");
+    const flux = await issueCredential(access, "registry", fluxUsername(learner), "read");
+    return {
+      id: `${cohort}/${learner}/${name}`,
+      output: {
+        repository: `${registry}/${learner}/${name}`,
+        username: own.username,
+        password: own.password,
+        fluxUsername: flux.username,
+        fluxPassword: flux.password,
+      },
+    };
+  },
+
+  async read(id, output) {
+    const [cohort, learner] = partsOf(id);
+    const { access } = cohortPaths(cohort).learner(learner);
+    const isOpen = (await isIssued(access, "registry", output.username)) && (await isIssued(access, "registry", output.fluxUsername));
+    return isOpen ? output : undefined;
+  },
+
+  async remove(id) {
+    const [cohort, learner] = partsOf(id);
+    const paths = cohortPaths(cohort);
+    await revokeCredentials(paths.learner(learner).access, "registry");
+    // Blobs may be other learners' too. They stay until the cohort's storage goes.
+    await rm(learnerImages(paths, learner), { recursive: true, force: true });
+  },
+};

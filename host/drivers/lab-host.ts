@@ -1,0 +1,74 @@
+import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { cohortPaths } from "../../shared/paths.ts";
+import { makePrivateFolder } from "../../shared/private-files.ts";
+import { waitUntil } from "../../shared/wait.ts";
+import { readDaemonConfig, writeDaemonConfig } from "../daemon/config.ts";
+import { ensureProcesses, processStatus, removeProcesses, startDaemon, stopDaemon } from "../daemon/client.ts";
+import type { Driver } from "../driver.ts";
+import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
+import { registryProcess } from "../registry/config.ts";
+
+export interface LabHostInput {
+  readonly cohort: string;
+  readonly ports: PortRange;
+}
+
+export interface LabHostOutput {
+  /** Base URL of the learners' Git repositories and of the registry's token service. */
+  readonly httpUrl: string;
+  /** `127.0.0.1:<port>` of the registry. */
+  readonly registry: string;
+}
+
+/** What a cohort shares on the lab host: its folder, its daemon and its registry. */
+export const labHost: Driver<LabHostInput, LabHostOutput> = {
+  replaceOn: ["cohort"],
+  creationOnly: ["ports"],
+
+  async ensure({ cohort, ports: range }) {
+    const paths = cohortPaths(cohort);
+    await makePrivateFolder(paths.root);
+    const ports = await leasePorts(`${cohort}/host`, ["http", "registry"], range);
+    const registryEventsToken = (await readDaemonConfig(cohort))?.registryEventsToken ?? randomBytes(32).toString("base64url");
+    await writeDaemonConfig({ cohort, httpPort: ports.http, registryPort: ports.registry, registryEventsToken });
+    await startDaemon(cohort);
+    await ensureProcesses(cohort, [await registryProcess({ paths, httpPort: ports.http, registryPort: ports.registry, registryEventsToken })]);
+    const output = { httpUrl: `http://127.0.0.1:${ports.http}`, registry: `127.0.0.1:${ports.registry}` };
+    await awaitRegistry(cohort, output.registry);
+    return { id: cohort, output };
+  },
+
+  async read(cohort, output) {
+    return (await processStatus(cohort)).some(({ name }) => name === "registry") ? output : undefined;
+  },
+
+  async remove(cohort) {
+    await removeCohortFromHost(cohort);
+  },
+};
+
+/**
+ * Ends every process of the cohort and deletes its folder and port leases, whatever Pulumi's state knows of them: also
+ * after an `up` that was killed half-way.
+ */
+export async function removeCohortFromHost(cohort: string): Promise<void> {
+  await removeProcesses(cohort, undefined, "SIGKILL");
+  await stopDaemon(cohort);
+  await rm(cohortPaths(cohort).root, { recursive: true, force: true });
+  await releasePorts(cohort);
+}
+
+async function awaitRegistry(cohort: string, registry: string): Promise<void> {
+  await waitUntil(
+    async () => {
+      try {
+        const { status } = await fetch(`http://${registry}/v2/`, { signal: AbortSignal.timeout(2000) });
+        return status === 401 ? { done: true, value: undefined } : { done: false, because: `it answered ${status} to a caller without credentials.` };
+      } catch {
+        return { done: false, because: "nothing listens there." };
+      }
+    },
+    { what: `the image registry of cohort ${cohort} at ${registry}`, timeoutSeconds: 30, remedy: `Its log is in ${cohortPaths(cohort).registry}.` },
+  );
+}

@@ -1,0 +1,70 @@
+import type { FileTree, Release } from "../../lab-templates/types.ts";
+import { LabError } from "../../shared/errors.ts";
+import type { Driver } from "../driver.ts";
+import { buildImages, type Image } from "../images/build.ts";
+import { withRepository, type ImageRepositoryClient, type RepositoryAccess } from "../images/crane.ts";
+
+export interface SeedImagesInput extends RepositoryAccess {
+  /** Source of the app: a Go module. */
+  readonly app: FileTree;
+  readonly releases: readonly SeedRelease[];
+}
+
+export interface SeedRelease extends Release {
+  /** All of them come to name one digest. */
+  readonly tags: readonly string[];
+}
+
+export interface SeedImagesOutput extends RepositoryAccess {
+  /** Digest (`sha256:<hex>`) of each release, by version. */
+  readonly digests: Readonly<Record<string, string>>;
+  readonly tags: readonly string[];
+}
+
+/** The images that a learner's registry path holds at hand-over. */
+export const seedImages: Driver<SeedImagesInput, SeedImagesOutput> = {
+  replaceOn: ["repository"],
+
+  async ensure({ app, releases, repository, username, password, insecure }) {
+    const access = { repository, username, password, insecure };
+    const images = await buildImages(app, releases);
+    const digests = await withRepository(access, async (client) => {
+      const present = new Set(await client.tags());
+      return Promise.all(images.map(async (image) => [image.release.version, await ensureRelease(client, repository, present, image)] as const));
+    });
+    return { id: repository, output: { ...access, digests: Object.fromEntries(digests), tags: releases.flatMap(({ tags }) => tags) } };
+  },
+
+  async read(_id, output) {
+    const present = new Set(await withRepository(output, (client) => client.tags()));
+    return output.tags.every((tag) => present.has(tag)) ? output : undefined;
+  },
+
+  // The images go with their repository, which is a resource of its own.
+  async remove() {},
+};
+
+/**
+ * Makes every tag name one digest and returns it. A release that is there stays what it is and is only tagged: built by
+ * another Go version the same source has another digest, and a release is never rebuilt.
+ */
+async function ensureRelease(
+  client: ImageRepositoryClient,
+  repository: string,
+  present: ReadonlySet<string>,
+  { release: { tags }, layout, digest: built }: Image<SeedRelease>,
+): Promise<string> {
+  const there = tags.filter((tag) => present.has(tag));
+  const found = new Set(await Promise.all(there.map((tag) => client.digest(tag))));
+  if (found.size > 1) {
+    throw new LabError(
+      "image-tag-moved",
+      `In ${repository} the tags ${there.join(", ")} belong to one release and must name one digest, but they name ${[...found].join(", ")}: somebody pushed over an immutable tag. ` +
+        "Nothing was changed. Put the wrong tag back with `crane tag <repository>@<digest> <tag>` and run the command again.",
+    );
+  }
+  const [digest = built] = found;
+  if (found.size === 0) await client.push(layout, digest);
+  await Promise.all(tags.filter((tag) => !present.has(tag)).map((tag) => client.tag(digest, tag)));
+  return digest;
+}

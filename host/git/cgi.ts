@@ -1,0 +1,37 @@
+import type { Readable } from "node:stream";
+
+/**
+ * The answer of a CGI program (RFC 3875, section 6) as its output comes in: resolves with the end of the headers and
+ * streams the rest, no faster than it is read. A program that ends without headers is a 502.
+ */
+export async function cgiResponse(output: Readable): Promise<Response> {
+  const chunks: AsyncIterator<Buffer> = output.iterator();
+  let received = Buffer.alloc(0);
+  let head: { readonly text: string; readonly length: number } | undefined;
+  while (head === undefined) {
+    const { done, value } = await chunks.next();
+    if (done === true) return new Response("The program ended without an answer.\n", { status: 502 });
+    received = Buffer.concat([received, value]);
+    head = headOf(received);
+  }
+
+  const headers = new Headers();
+  for (const line of head.text.split(/\r?\n/)) {
+    const colon = line.indexOf(":");
+    headers.append(line.slice(0, colon), line.slice(colon + 1).trim());
+  }
+  const status = Number.parseInt(headers.get("status") ?? "200", 10);
+  headers.delete("status");
+  return new Response(ReadableStream.from(rest(received.subarray(head.length), chunks)), { status, headers });
+}
+
+/** The header lines before the first empty line, and how many bytes they take with it. */
+function headOf(received: Buffer): { text: string; length: number } | undefined {
+  const match = /^(.*?)\r?\n\r?\n/s.exec(received.toString("latin1"));
+  return match === null ? undefined : { text: match[1] ?? "", length: match[0].length };
+}
+
+async function* rest(first: Buffer, chunks: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  if (first.length > 0) yield first;
+  yield* { [Symbol.asyncIterator]: () => chunks };
+}

@@ -1,0 +1,73 @@
+import { dirname } from "node:path";
+import type { FileTree } from "../../lab-templates/types.ts";
+import { run } from "../../shared/exec.ts";
+import { makePrivateFolder } from "../../shared/private-files.ts";
+import { toolPath } from "../../tools/locate.ts";
+
+export interface Seed {
+  readonly files: FileTree;
+  readonly message: string;
+  readonly author: { readonly name: string; readonly email: string };
+  /** Unix time in seconds of author and committer: with the rest of the seed it decides the commit's id. */
+  readonly date: number;
+}
+
+/** Where the seed commit is remembered. Outside refs/heads and hidden from clients, so nobody moves it. */
+export const labRefs = "refs/gitops-lab";
+const seedRef = `${labRefs}/seed`;
+
+/** The environment of every Git process of the lab host: no user's or system's configuration, no inherited variables. */
+export function gitEnvironment(): Record<string, string> {
+  return { PATH: process.env["PATH"] ?? "/usr/bin:/bin", GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null", LC_ALL: "C" };
+}
+
+/** Makes a bare repository at the path, or leaves the one that is there. The rules of pushing are in smart-http.ts. */
+export async function createRepository(path: string, branch: string): Promise<void> {
+  await makePrivateFolder(dirname(path));
+  await git(path, ["init", "--quiet", "--bare", "--template=", `--initial-branch=${branch}`, path]);
+}
+
+/**
+ * Puts the seed on the branch as one commit without a parent, and returns its id. What is there already is never
+ * touched: a repository that was seeded keeps its commits, whatever the seed is now.
+ */
+export async function seedRepository(path: string, branch: string, seed: Seed): Promise<string> {
+  const branchRef = `refs/heads/${branch}`;
+  const { stdout } = await git(path, ["for-each-ref", "--format=%(refname) %(objectname)", seedRef, branchRef]);
+  const refs = new Map(stdout.split("\n").map((line) => line.split(" ", 2) as [string, string]));
+  // First the hidden ref, then the branch: whoever was killed between the two goes on from there.
+  const commit = refs.get(seedRef) ?? (await importSeed(path, seed));
+  if (!refs.has(branchRef)) await git(path, ["update-ref", branchRef, commit, ""]);
+  return commit;
+}
+
+/** Writes the seed commit in one process and without a working tree, see git-fast-import(1). */
+async function importSeed(path: string, seed: Seed): Promise<string> {
+  const signature = `${seed.author.name} <${seed.author.email}> ${seed.date} +0000`;
+  const stream = [
+    "feature done",
+    `commit ${seedRef}`,
+    "mark :1",
+    `author ${signature}`,
+    `committer ${signature}`,
+    data(`${seed.message}\n`),
+    // JSON's quoting of a path is one that Git reads, as long as there are no control characters in it.
+    ...Object.entries(seed.files).flatMap(([file, content]) => [`M 100644 inline ${JSON.stringify(file)}`, data(content)]),
+    "get-mark :1",
+    "done\n",
+  ].join("\n");
+  const { stdout } = await git(path, ["fast-import", "--quiet"], stream);
+  return stdout;
+}
+
+function data(content: string): string {
+  return `data ${Buffer.byteLength(content)}\n${content}`;
+}
+
+async function git(repository: string, args: readonly string[], input?: string): Promise<{ readonly stdout: string }> {
+  return run(await toolPath("git"), [`--git-dir=${repository}`, ...args], {
+    env: gitEnvironment(),
+    extendEnv: false,
+    ...(input === undefined ? {} : { input }),
+  });
+}

@@ -1,0 +1,93 @@
+import { createServer } from "node:net";
+import { join } from "node:path";
+import lockfile from "proper-lockfile";
+import { z } from "zod";
+import { ExitCode, LabError } from "../shared/errors.ts";
+import { labHome } from "../shared/paths.ts";
+import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
+
+/** Below Linux' ephemeral range (32768-60999), so that no outgoing connection takes a leased port. */
+export const defaultPortRange = { from: 20000, to: 29999 } as const;
+
+export interface PortRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Port by lease key `<owner>/<name>`. */
+const Leases = z.record(z.string(), z.int());
+
+/**
+ * Leases one loopback port per name for an owner (`<cohort>` or `<cohort>/<learner>`). A lease lasts until
+ * `releasePorts`, across restarts, so that URLs and kubeconfigs stay the same; two runs at once never get the same port.
+ */
+export async function leasePorts<Name extends string>(
+  owner: string,
+  names: readonly Name[],
+  range: PortRange = defaultPortRange,
+): Promise<Record<Name, number>> {
+  return updateLeases(async (leases) => {
+    const leased = new Set(Object.values(leases));
+    const result: Partial<Record<Name, number>> = {};
+    let candidate = range.from;
+    for (const name of names) {
+      const key = `${owner}/${name}`;
+      let port = leases[key];
+      while (port === undefined) {
+        if (candidate > range.to) throw noPortLeft(range, owner);
+        if (!leased.has(candidate) && (await isFree(candidate))) port = candidate;
+        candidate += 1;
+      }
+      leased.add(port);
+      leases[key] = port;
+      result[name] = port;
+    }
+    return result as Record<Name, number>;
+  });
+}
+
+/** Gives back every port of an owner and of what is below it. */
+export async function releasePorts(owner: string): Promise<void> {
+  await updateLeases(async (leases) => {
+    for (const key of Object.keys(leases)) if (key.startsWith(`${owner}/`)) delete leases[key];
+  });
+}
+
+/** Every lease of an owner and of what is below it. */
+export async function portsOf(owner: string): Promise<Record<string, number>> {
+  const leases = Leases.parse(JSON.parse((await readIfExists(leaseFile())) ?? "{}"));
+  return Object.fromEntries(Object.entries(leases).filter(([key]) => key.startsWith(`${owner}/`)));
+}
+
+function noPortLeft(range: PortRange, owner: string): LabError {
+  return new LabError(
+    "no-free-port",
+    `No free port is left between ${range.from} and ${range.to} for ${owner}: all are in use or leased to other labs. ` +
+      "Set `ports.from` and `ports.to` in the cohort file to a range with free ports, or end a cohort with `./lab down <cohort>`.",
+    { exitCode: ExitCode.badInput },
+  );
+}
+
+const leaseFile = () => join(labHome(), "ports.json");
+
+async function updateLeases<T>(change: (leases: Record<string, number>) => Promise<T>): Promise<T> {
+  await makePrivateFolder(labHome());
+  const release = await lockfile.lock(leaseFile(), { realpath: false, retries: { retries: 100, minTimeout: 20, maxTimeout: 200 } });
+  try {
+    const leases = Leases.parse(JSON.parse((await readIfExists(leaseFile())) ?? "{}"));
+    const result = await change(leases);
+    await writePrivateFile(leaseFile(), JSON.stringify(leases, null, 2));
+    return result;
+  } finally {
+    await release();
+  }
+}
+
+/** Whether a server could listen there now, on loopback or on all interfaces. */
+async function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once("error", () => resolve(false));
+    probe.listen({ host: "127.0.0.1", port, exclusive: true }, () => probe.close(() => resolve(true)));
+  });
+}

@@ -1,0 +1,74 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { z } from "zod";
+
+/**
+ * A process that cannot be confused with another one that got the same pid later: `startTime` is field 22 of
+ * /proc/<pid>/stat (clock ticks since boot), `bootId` tells one boot from the next.
+ */
+export const ProcessIdentity = z.object({ pid: z.int(), startTime: z.string(), bootId: z.string() });
+export type ProcessIdentity = z.output<typeof ProcessIdentity>;
+
+const bootId = () => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+
+/** Fields of /proc/<pid>/stat after the command name, which may itself hold spaces and parentheses. */
+function statFields(pid: number): string[] | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  } catch {
+    return undefined;
+  }
+}
+
+/** The identity of a running process; undefined when there is none with this pid. */
+export function identify(pid: number): ProcessIdentity | undefined {
+  const startTime = statFields(pid)?.[19];
+  return startTime === undefined ? undefined : { pid, startTime, bootId: bootId() };
+}
+
+/** Whether that very process still runs; a zombie does not. */
+export function isRunning(identity: ProcessIdentity): boolean {
+  const fields = statFields(identity.pid);
+  return fields?.[19] === identity.startTime && fields[0] !== "Z" && bootId() === identity.bootId;
+}
+
+/** Signals the process group that the process leads; does nothing when it is gone. Returns whether it was there. */
+export function signalGroup(identity: ProcessIdentity, signal: NodeJS.Signals): boolean {
+  if (!isRunning(identity)) return false;
+  try {
+    process.kill(-identity.pid, signal);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw error;
+  }
+}
+
+const markVariable = "GITOPS_LAB_PROCESS";
+
+/** The variable that marks a process and all its children as the lab's, in words that no other lab uses. */
+export function mark(daemonFolder: string, name: string): Record<string, string> {
+  return { [markVariable]: `${daemonFolder}#${name}` };
+}
+
+/** Every running process that carries a mark of this folder, with the marked name; also what no record knows of. */
+export function findMarked(daemonFolder: string): { readonly name: string; readonly identity: ProcessIdentity }[] {
+  const prefix = `${markVariable}=${daemonFolder}#`;
+  return readdirSync("/proc").flatMap((entry) => {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid)) return [];
+    try {
+      const marked = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").find((variable) => variable.startsWith(prefix));
+      const identity = marked === undefined ? undefined : identify(pid);
+      return marked === undefined || identity === undefined ? [] : [{ name: marked.slice(prefix.length), identity }];
+    } catch {
+      // It ended meanwhile, or is another user's.
+      return [];
+    }
+  });
+}
+
+/** Whether the process leads its group: what a supervisor starts does, its children do not. */
+export function leadsGroup({ pid }: ProcessIdentity): boolean {
+  return statFields(pid)?.[2] === String(pid);
+}

@@ -1,0 +1,77 @@
+import { join } from "node:path";
+import { stringify } from "yaml";
+import type { CohortPaths } from "../../shared/paths.ts";
+import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
+import { toolPath } from "../../tools/locate.ts";
+import type { ProcessSpec } from "../daemon/process-table.ts";
+import { ensureSigningKey, tokens } from "./signing-key.ts";
+
+export interface RegistryOptions {
+  readonly paths: CohortPaths;
+  /** Loopback port of the daemon, which gives tokens and hears of pushes. */
+  readonly httpPort: number;
+  readonly registryPort: number;
+  /** Sent along with every notification. */
+  readonly registryEventsToken: string;
+}
+
+/** Folder of everything that was pushed below a learner's path; layout of distribution's filesystem driver. */
+export function learnerImages(paths: CohortPaths, learner: string): string {
+  return join(storage(paths), "docker", "registry", "v2", "repositories", learner);
+}
+
+/** The cohort's registry: writes its configuration and returns its process. */
+export async function registryProcess({ paths, ...options }: RegistryOptions): Promise<ProcessSpec> {
+  await makePrivateFolder(paths.registry);
+  const configFile = join(paths.registry, "config.yml");
+  const jwksFile = join(paths.registry, "jwks.json");
+  await writePrivateFile(jwksFile, JSON.stringify({ keys: [await ensureSigningKey(paths)] }));
+  await writePrivateFile(configFile, stringify(configuration({ ...options, jwksFile, storageFolder: storage(paths) })));
+  return {
+    name: "registry",
+    owner: "cohort",
+    command: await toolPath("registry"),
+    args: ["serve", configFile],
+    // Without it the registry sends traces to a collector that it expects on this machine.
+    env: { OTEL_TRACES_EXPORTER: "none" },
+    cwd: paths.registry,
+    logFile: join(paths.registry, "registry.log"),
+  };
+}
+
+const storage = (paths: CohortPaths) => join(paths.registry, "storage");
+
+/** See "Configuring a registry" in the documentation of distribution 3. */
+function configuration(options: Omit<RegistryOptions, "paths"> & { readonly jwksFile: string; readonly storageFolder: string }) {
+  const daemon = `http://127.0.0.1:${options.httpPort}`;
+  return {
+    version: 0.1,
+    log: { level: "warn", accesslog: { disabled: true } },
+    http: { addr: `127.0.0.1:${options.registryPort}` },
+    // No cache of blob descriptors: it would remember what went away with a learner's folder.
+    storage: { filesystem: { rootdirectory: options.storageFolder } },
+    auth: {
+      token: {
+        // By name: clients built on go-containerregistry refuse a realm with a loopback or private address in it.
+        realm: `http://localhost:${options.httpPort}/registry/token`,
+        service: tokens.service,
+        issuer: tokens.issuer,
+        jwks: options.jwksFile,
+        signingalgorithms: [tokens.algorithm],
+      },
+    },
+    notifications: {
+      endpoints: [
+        {
+          name: "lab-daemon",
+          url: `${daemon}/registry/events`,
+          headers: { Authorization: [`Bearer ${options.registryEventsToken}`] },
+          timeout: "2s",
+          threshold: 3,
+          backoff: "1s",
+          ignore: { actions: ["pull", "mount"] },
+        },
+      ],
+    },
+  };
+}

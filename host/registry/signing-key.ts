@@ -1,0 +1,37 @@
+import { join } from "node:path";
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from "jose";
+import type { CohortPaths } from "../../shared/paths.ts";
+import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+
+/** What token service and registry must agree on. */
+export const tokens = { issuer: "gitops-lab", service: "gitops-lab-registry", algorithm: "ES256" } as const;
+
+export interface SigningKey {
+  readonly key: CryptoKey;
+  readonly id: string;
+}
+
+const keyFile = (paths: CohortPaths) => join(paths.registry, "signing-key.json");
+
+/** Makes the key that signs registry tokens, unless there is one, and returns its public part. */
+export async function ensureSigningKey(paths: CohortPaths): Promise<JWK> {
+  const present = await readIfExists(keyFile(paths));
+  const jwk = present === undefined ? await newKey() : (JSON.parse(present) as JWK);
+  if (present === undefined) await writePrivateFile(keyFile(paths), JSON.stringify(jwk));
+  const { d, ...publicPart } = jwk;
+  return publicPart;
+}
+
+/** The key that `ensureSigningKey` made. */
+export async function readSigningKey(paths: CohortPaths): Promise<SigningKey> {
+  const text = await readIfExists(keyFile(paths));
+  if (text === undefined) throw new Error(`no signing key at ${keyFile(paths)}`);
+  const jwk = JSON.parse(text) as JWK;
+  return { key: (await importJWK(jwk, tokens.algorithm)) as CryptoKey, id: jwk.kid ?? "" };
+}
+
+async function newKey(): Promise<JWK> {
+  const { privateKey } = await generateKeyPair(tokens.algorithm, { extractable: true });
+  const jwk = await exportJWK(privateKey);
+  return { ...jwk, kid: await calculateJwkThumbprint(jwk), alg: tokens.algorithm, use: "sig" };
+}

@@ -1,0 +1,90 @@
+import { randomUUID } from "node:crypto";
+import { Hono } from "hono";
+import { SignJWT } from "jose";
+import { z } from "zod";
+import type { CohortPaths } from "../../shared/paths.ts";
+import { authenticate, credentialOf, isSameSecret, learnerOf, type Permission } from "../access.ts";
+import { readSigningKey, tokens } from "./signing-key.ts";
+
+export interface ImagePush {
+  readonly learner: string;
+  /** Path in the registry, e.g. `ada/backend`. */
+  readonly repository: string;
+  readonly tag: string;
+  readonly digest: string;
+}
+
+export interface RegistryRoutes {
+  readonly paths: CohortPaths;
+  /** What the registry sends along with its notifications. */
+  readonly eventsToken: string;
+  /** Called after a tag was pushed; again for the same push when the registry is in doubt whether it was heard. */
+  readonly onImagePushed: (push: ImagePush) => void;
+}
+
+/** Long enough for one push; a revoked credential works on for no longer than this and the registry's leeway of 60 s. */
+const lifetimeSeconds = 300;
+
+/** One entry of a token's `access` claim. */
+export interface Access {
+  readonly type: "repository";
+  readonly name: string;
+  readonly actions: readonly string[];
+}
+
+const permitted: Readonly<Record<Permission, readonly string[]>> = { read: ["pull"], write: ["pull", "push"] };
+
+const Events = z.object({
+  events: z.array(
+    z.object({ action: z.string(), target: z.object({ repository: z.string(), tag: z.string().optional(), digest: z.string().optional() }) }),
+  ),
+});
+
+/** What the registry asks of the daemon: tokens for its clients (distribution's token specification) and an ear for its notifications. */
+export function registryRoutes({ paths, eventsToken, onImagePushed }: RegistryRoutes): Hono {
+  return new Hono()
+    .get("/registry/token", async (c) => {
+      const credential = credentialOf(c.req.raw);
+      const learner = learnerOf(credential?.username ?? "");
+      const permission = learner === undefined ? undefined : await authenticate(paths.learner(learner).access, "registry", credential);
+      if (credential === undefined || learner === undefined || permission === undefined) {
+        return c.json({ details: "The registry asks for a learner's user name and password." }, 401, { "WWW-Authenticate": 'Basic realm="gitops-lab"' });
+      }
+      const { key, id } = await readSigningKey(paths);
+      const token = await new SignJWT({ access: grantedAccess(c.req.queries("scope") ?? [], learner, permission) })
+        .setProtectedHeader({ alg: tokens.algorithm, kid: id, typ: "JWT" })
+        .setIssuer(tokens.issuer)
+        .setAudience(tokens.service)
+        .setSubject(credential.username)
+        .setJti(randomUUID())
+        .setIssuedAt()
+        .setExpirationTime(`${lifetimeSeconds}s`)
+        .sign(key);
+      return c.json({ token, access_token: token, expires_in: lifetimeSeconds }, 200, { "Cache-Control": "no-store" });
+    })
+    .post("/registry/events", async (c) => {
+      if (!isSameSecret(c.req.header("authorization") ?? "", `Bearer ${eventsToken}`)) return c.text("Only the registry reports events.\n", 401);
+      const { events } = Events.parse(await c.req.json());
+      for (const { action, target } of events) {
+        const [learner = ""] = target.repository.split("/", 1);
+        // Layers, and manifests pushed by digest alone, have no tag.
+        if (action !== "push" || target.tag === undefined || target.digest === undefined) continue;
+        onImagePushed({ learner, repository: target.repository, tag: target.tag, digest: target.digest });
+      }
+      return c.body(null, 200);
+    });
+}
+
+/**
+ * What a token grants of the scopes asked for (`repository:<path>:<action>,<action>`): pull and push within the learner's
+ * own path, as far as permitted. The rest is left out, as the specification has it, and the registry then refuses.
+ */
+export function grantedAccess(scopes: readonly string[], learner: string, permission: Permission): Access[] {
+  return scopes
+    .flatMap((scope) => scope.split(" "))
+    .flatMap((scope) => {
+      const [type, name, actions, ...more] = scope.split(":");
+      if (type !== "repository" || name === undefined || actions === undefined || more.length > 0 || !name.startsWith(`${learner}/`)) return [];
+      return [{ type, name, actions: actions.split(",").filter((action) => permitted[permission].includes(action)) }];
+    });
+}

@@ -1,0 +1,16 @@
+import * as pulumi from "@pulumi/pulumi";
+import { LabError } from "./shared/errors.ts";
+import { createCohort } from "./stacks/cohort.ts";
+import { parseCohort, parseCohortName } from "./stacks/load-spec.ts";
+import { planCohort } from "./stacks/plan.ts";
+
+async function main(): Promise<pulumi.Inputs> {
+  const cohort = parseCohortName(pulumi.getStack());
+  const spec = parseCohort(new pulumi.Config().getObject("cohort"), `stacks/Pulumi.${cohort}.yaml`);
+  return createCohort(planCohort(cohort, spec));
+}
+
+export default await main().catch((error: unknown) => {
+  // A RunError is shown as its message alone; Pulumi gives anything else its stack trace.
+  throw error instanceof LabError ? new pulumi.RunError(error.message) : error;
+});

@@ -1,0 +1,3 @@
+module gitops-lab.dev/backend
+
+go 1.24

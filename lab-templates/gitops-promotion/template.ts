@@ -1,0 +1,66 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { environments } from "../../shared/names.ts";
+import { deployedDigest } from "../../verification/checks/deployed-digest.ts";
+import { imagePolicyMatch } from "../../verification/checks/image-policy-match.ts";
+import { kustomizationsReconciled } from "../../verification/checks/kustomizations-reconciled.ts";
+import { rollbackCommit } from "../../verification/checks/rollback-commit.ts";
+import type { FileTree, LabTemplate, Release, SeedContext } from "../types.ts";
+import { fillIn, readTree, under } from "./files.ts";
+import { formatTag } from "./tags.ts";
+
+const Params = z.strictObject({
+  /** Pods of the backend in each environment. */
+  replicas: z.int().min(1).max(5).default(2),
+  /** How often Flux looks for new tags and for what to write back, as a Go duration in seconds, minutes or hours. */
+  interval: z
+    .string()
+    .regex(/^[1-9][0-9]*[smh]$/, "must be a number followed by s, m or h, such as 1m")
+    .default("1m"),
+});
+type Params = z.output<typeof Params>;
+
+const files = (folder: string) => readTree(new URL(`./files/${folder}/`, import.meta.url));
+const app = files("app");
+const repository = files("repository");
+/** Becomes flux/apps/backend/<environment>/. */
+const overlay = files("environment");
+
+/**
+ * The promotion chapter: one image goes through develop, staging and production by retagging. Release 0.1.0 runs
+ * everywhere in the seed commit; 0.2.0 waits in the registry, so that Flux' own update commits, one per environment,
+ * are there to be inspected and reverted at hand-over.
+ */
+export const gitopsPromotion: LabTemplate<Params> = {
+  name: "gitops-promotion",
+  title: "GitOps promotion with image automation",
+  params: Params,
+  environments,
+  app: () => app,
+  releases: () => releases,
+  tag: (environment, { version, revision, created }) => formatTag({ environment, version, revision, created }),
+  seed,
+  evidence: [kustomizationsReconciled, imagePolicyMatch, deployedDigest, rollbackCommit],
+};
+
+const releases: readonly [Release, ...Release[]] = [
+  release("0.1.0", Date.UTC(2026, 0, 12, 9)),
+  release("0.2.0", Date.UTC(2026, 0, 19, 9)),
+];
+
+/** Stands for the commit that a release would have been built from: a hash over the source and the version. */
+function release(version: string, createdMs: number): Release {
+  const source = JSON.stringify([version, ...Object.entries(app)]);
+  return { version, revision: createHash("sha256").update(source).digest("hex").slice(0, 7), created: createdMs / 1000 };
+}
+
+function seed({ params, learner, imageRepository, insecureRegistry, gitUrl, branch, digests }: SeedContext<Params>): FileTree {
+  const [deployed] = releases;
+  const digest = digests[deployed.version];
+  if (digest === undefined) throw new Error(`The seed deploys ${deployed.version}, and no digest of it was given.`);
+  const values = { ...params, learner: learner.name, imageRepository, insecureRegistry, gitUrl, branch };
+  const overlays = environments.map((environment) =>
+    under(`flux/apps/backend/${environment}`, fillIn(overlay, { ...values, environment, tag: formatTag({ environment, ...deployed }), digest })),
+  );
+  return Object.assign({}, fillIn(repository, values), under("app", app), ...overlays);
+}

@@ -1,0 +1,52 @@
+import type { z } from "zod";
+import type { Environment } from "../shared/names.ts";
+import type { EvidenceCheck } from "../verification/types.ts";
+
+/** Path in the repository (forward slashes, no leading one) to text content. */
+export type FileTree = Readonly<Record<string, string>>;
+
+/** One build of the app: every environment's tag of this release points at the same digest. */
+export interface Release {
+  /** Semantic version without `v`. */
+  readonly version: string;
+  /** Short hexadecimal revision of the source it was built from. */
+  readonly revision: string;
+  /** Unix time in seconds, fixed by the template so that builds are reproducible. */
+  readonly created: number;
+}
+
+/** What the seed needs to know beyond the template's own parameters. */
+export interface SeedContext<P> {
+  readonly params: P;
+  readonly learner: { readonly id: string; readonly name: string; readonly email: string };
+  /** `host[:port]/path` of the backend image, without tag. */
+  readonly imageRepository: string;
+  readonly insecureRegistry: boolean;
+  /** Clone URL that Flux uses. */
+  readonly gitUrl: string;
+  readonly branch: string;
+  /** Digest (`sha256:<hex>`) of each release, by version. */
+  readonly digests: Readonly<Record<string, string>>;
+}
+
+/**
+ * A lab as data and pure functions: the same parameters always give the same files. `components/` creates what it
+ * describes; `verification/` proves what it promises.
+ */
+export interface LabTemplate<P = unknown> {
+  readonly name: string;
+  readonly title: string;
+  /** Parameters the cohort file may set; every one has a default. */
+  readonly params: z.ZodType<P>;
+  readonly environments: readonly Environment[];
+  /** Source of the app, as it stands in the repository below `app/`. */
+  app(params: P): FileTree;
+  /** The releases that exist at hand-over, oldest first: the first is what the seed deploys, the last what automation finds. */
+  releases(params: P): readonly Release[];
+  /** The immutable tag of a release in an environment. */
+  tag(environment: Environment, release: Release): string;
+  /** The whole repository of a learner, app included. */
+  seed(context: SeedContext<P>): FileTree;
+  /** The promotion evidence checklist, in order. */
+  readonly evidence: readonly EvidenceCheck[];
+}

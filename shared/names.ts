@@ -1,0 +1,13 @@
+import { z } from "zod";
+
+/** RFC 1123 label, shortened so that prefixed names still fit in Kubernetes' 63 characters. */
+export const DnsLabel = z
+  .string()
+  .regex(/^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$/, "must be 1-30 characters of a-z, 0-9 and -, starting with a letter and not ending with -");
+
+/** The three environments of a promotion, in the order an image passes through them. */
+export const environments = ["develop", "staging", "production"] as const;
+export type Environment = (typeof environments)[number];
+
+/** Namespace of the Flux objects in every learner's cluster. */
+export const fluxNamespace = "flux-system";

@@ -1,0 +1,56 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+
+/**
+ * Where labs live on this machine: `$GITOPS_LAB_HOME`, else `$XDG_STATE_HOME/gitops-lab`, else
+ * `~/.local/state/gitops-lab`. Everything a cohort creates on the host is below `cohorts/<cohort>`.
+ */
+export function labHome(env: NodeJS.ProcessEnv = process.env): string {
+  if (env["GITOPS_LAB_HOME"]) return resolve(env["GITOPS_LAB_HOME"]);
+  return join(env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state"), "gitops-lab");
+}
+
+/** Installed tools, keyed by version: `$XDG_CACHE_HOME/gitops-lab`, else `~/.cache/gitops-lab`. Safe to delete. */
+export function cacheHome(env: NodeJS.ProcessEnv = process.env): string {
+  return join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "gitops-lab");
+}
+
+/** The folders of one cohort on the lab host. */
+export interface CohortPaths {
+  readonly root: string;
+  /** Bare repositories: `<git>/<learner>/<repository>.git`. */
+  readonly git: string;
+  readonly registry: string;
+  readonly daemon: string;
+  readonly learner: (id: string) => LearnerPaths;
+}
+
+export interface LearnerPaths {
+  readonly root: string;
+  /** Certificates and keys of the control plane. */
+  readonly pki: string;
+  readonly kubeconfigs: string;
+  readonly logs: string;
+  /** Who may use this learner's Git repository and registry path (host/access.ts). Not below `root`: it outlives a cluster. */
+  readonly access: string;
+}
+
+export function cohortPaths(cohort: string, home: string = labHome()): CohortPaths {
+  const root = join(home, "cohorts", cohort);
+  return {
+    root,
+    git: join(root, "git"),
+    registry: join(root, "registry"),
+    daemon: join(root, "daemon"),
+    learner: (id) => {
+      const learner = join(root, "learners", id);
+      return {
+        root: learner,
+        pki: join(learner, "pki"),
+        kubeconfigs: join(learner, "kubeconfig"),
+        logs: join(learner, "logs"),
+        access: join(root, "access", id),
+      };
+    },
+  };
+}

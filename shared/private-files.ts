@@ -1,0 +1,26 @@
+import { chmod, mkdir, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+
+/** Creates a folder (and its parents) that only its owner can enter. */
+export async function makePrivateFolder(path: string): Promise<string> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  await chmod(path, 0o700);
+  return path;
+}
+
+/** Writes a file of mode 0600 in one step: a reader sees the old content or the new, never a part. */
+export async function writePrivateFile(path: string, content: string | Buffer): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await writeFileAtomic(path, content, { mode: 0o600 });
+}
+
+/** Reads a text file; undefined where there is none. */
+export async function readIfExists(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}

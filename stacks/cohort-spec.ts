@@ -1,0 +1,53 @@
+import { z } from "zod";
+import { DnsLabel } from "../shared/names.ts";
+
+/** A time to live such as `12h`, `14d` or `2w`. */
+const Duration = z.string().regex(/^[1-9][0-9]*[hdw]$/, "must be a number followed by h, d or w, such as 14d");
+
+const Port = z.int().min(1024, "must be at least 1024").max(65535, "must be at most 65535");
+
+const ClusterSpec = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("embedded"),
+    /** Whether pods run for real; `real` needs a kubelet and a container runtime on the lab host. */
+    nodes: z.enum(["simulated"]).default("simulated"),
+  }),
+]);
+const GitSpec = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("embedded") })]);
+const RegistrySpec = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("embedded") })]);
+
+export const LearnerSpec = z.strictObject({
+  id: DnsLabel,
+  name: z.string().min(1, "must not be empty"),
+  email: z.email("must be an e-mail address"),
+});
+export type LearnerSpec = z.output<typeof LearnerSpec>;
+
+/** The `gitops-lab:cohort` value of `stacks/Pulumi.<cohort>.yaml`: everything an instructor says of a cohort. */
+export const CohortSpec = z.strictObject({
+  course: z.string().min(1, "must not be empty"),
+  template: z.string().default("gitops-promotion"),
+  /** Parameters of the template; the template's own schema checks them. */
+  parameters: z.record(z.string(), z.unknown()).default({}),
+  ttl: Duration.default("14d"),
+  cluster: ClusterSpec.prefault({ kind: "embedded" }),
+  git: GitSpec.prefault({ kind: "embedded" }),
+  registry: RegistrySpec.prefault({ kind: "embedded" }),
+  /** Loopback ports that the embedded providers may take. */
+  ports: z
+    .strictObject({ from: Port, to: Port })
+    .refine(({ from, to }) => from <= to, { path: ["to"], error: "must not be smaller than `from`" })
+    .default({ from: 20000, to: 29999 }),
+  learners: z
+    .array(LearnerSpec)
+    .min(1, "must name at least one learner")
+    .superRefine((learners, context) => {
+      const seen = new Map<string, number>();
+      learners.forEach(({ id }, index) => {
+        const first = seen.get(id);
+        if (first === undefined) seen.set(id, index);
+        else context.addIssue({ code: "custom", path: [index, "id"], message: `"${id}" is taken by learners[${first}]; every learner needs an id of their own` });
+      });
+    }),
+});
+export type CohortSpec = z.output<typeof CohortSpec>;

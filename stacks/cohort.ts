@@ -1,0 +1,30 @@
+import * as pulumi from "@pulumi/pulumi";
+import { readFluxCrds } from "../components/flux/crds.ts";
+import { LabHost } from "../components/lab-host.ts";
+import { Learner } from "../components/learner.ts";
+import { CohortOutputs } from "../shared/outputs.ts";
+import { kubernetesPlugin } from "../tools/kubernetes-plugin-choice.ts";
+import type { CohortPlan } from "./plan.ts";
+
+/**
+ * Creates the resources of a cohort and returns the stack's outputs, in the form of `CohortOutputs`. Learners do not
+ * depend on each other: what happens to one leaves the rest as they are.
+ */
+export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
+  const crds = await readFluxCrds();
+  const host = new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports });
+  const learners = plan.learners.map((learner) => new Learner(learner.learner.id, { plan: learner, host, crds }));
+  const outputs = {
+    schemaVersion: 1 as const,
+    cohort: plan.cohort,
+    course: plan.course,
+    template: plan.template,
+    kubernetesPlugin: kubernetesPlugin(),
+    simulated: [...new Set(learners.flatMap(({ simulated }) => simulated))],
+    learners: Object.fromEntries(learners.map((learner) => [learner.id, learner.outputs])),
+  };
+  // Parsed on the way out as on the way in: what does not fit the schema fails here, not at the readers. The outputs
+  // themselves stay as they are, so that only the credentials among them are secret.
+  pulumi.output(outputs).apply((value) => CohortOutputs.parse(value));
+  return outputs;
+}

@@ -1,0 +1,88 @@
+import { parseDocument } from "yaml";
+import { z } from "zod";
+import { ExitCode, LabError } from "../shared/errors.ts";
+import { DnsLabel } from "../shared/names.ts";
+import { CohortSpec } from "./cohort-spec.ts";
+
+/** The key under `config:` that holds a cohort. */
+export const cohortKey = "gitops-lab:cohort";
+
+/**
+ * The cohort in a parsed configuration value. Throws LabError `cohort-invalid` that names every wrong field, what is
+ * wrong with it and what is allowed.
+ *
+ * @param source how to call the file in the message, e.g. `stacks/Pulumi.demo.yaml`
+ */
+export function parseCohort(value: unknown, source: string): CohortSpec {
+  const result = CohortSpec.safeParse(value, { reportInput: true });
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => describe(issue)).join("; ");
+  throw new LabError(
+    "cohort-invalid",
+    `${source} does not describe a cohort: ${problems}. Nothing was created. Correct the file and run the command again; docs/cohort-file.md lists every field.`,
+    { exitCode: ExitCode.badInput },
+  );
+}
+
+/** The cohort in the text of a `Pulumi.<cohort>.yaml`, before Pulumi is asked. Throws like `parseCohort`. */
+export function parseCohortFile(text: string, source: string): CohortSpec {
+  const document = parseDocument(text, { prettyErrors: true });
+  const [error] = document.errors;
+  if (error !== undefined) {
+    throw new LabError(
+      "cohort-malformed",
+      `${source} is not valid YAML: ${error.message.split("\n")[0]?.replace(/:$/, "")}. Nothing was created. Correct the line and run the command again.`,
+      { exitCode: ExitCode.badInput, cause: error },
+    );
+  }
+  const config = z.looseObject({ config: z.looseObject({ [cohortKey]: z.unknown() }) }).safeParse(document.toJS());
+  if (!config.success || config.data.config[cohortKey] === undefined) {
+    throw new LabError(
+      "cohort-missing",
+      `${source} has no \`config: ${cohortKey}:\` with the cohort below it. Nothing was created. stacks/Pulumi.demo.yaml shows one.`,
+      { exitCode: ExitCode.badInput },
+    );
+  }
+  return parseCohort(config.data.config[cohortKey], source);
+}
+
+/** Checks the name of a cohort, which is also its stack's and part of many names on the host. */
+export function parseCohortName(name: string): string {
+  const result = DnsLabel.safeParse(name);
+  if (result.success) return name;
+  throw new LabError("cohort-name-invalid", `"${name}" is no name for a cohort: it ${result.error.issues[0]?.message}. Nothing was created. Example: \`./lab up demo\`.`, {
+    exitCode: ExitCode.badInput,
+  });
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  // The discriminator is the field at fault, not the object that holds it.
+  const path = issue.code === "invalid_union" && issue.discriminator !== undefined && issue.path.at(-1) !== issue.discriminator ? [...issue.path, issue.discriminator] : issue.path;
+  const at = path.reduce<string>((path, key) => (typeof key === "number" ? `${path}[${key}]` : path ? `${path}.${String(key)}` : String(key)), "");
+  return `${at === "" ? "the cohort" : `\`${at}\``} ${complaint(issue)}`;
+}
+
+function complaint(issue: z.core.$ZodIssue): string {
+  const input = issue.code === "invalid_union" && issue.discriminator !== undefined ? (issue.input as Record<string, unknown>)[issue.discriminator] : issue.input;
+  if (input === undefined && issue.code === "invalid_type") return `is missing; it must be ${article(issue.expected)}`;
+  const got = `is ${JSON.stringify(input)}`;
+  switch (issue.code) {
+    case "invalid_type":
+      return `${got}; it must be ${article(issue.expected)}`;
+    case "invalid_value":
+      return `${got}; allowed: ${issue.values.map(String).join(", ")}`;
+    case "invalid_union":
+      return "options" in issue && issue.options !== undefined ? `${got}; allowed: ${issue.options.map(String).join(", ")}` : `${got}; it ${issue.message}`;
+    case "unrecognized_keys":
+      return `has unknown ${issue.keys.length === 1 ? "field" : "fields"} ${issue.keys.map((key) => `\`${key}\``).join(", ")}`;
+    case "custom":
+    case "too_small":
+      return issue.message;
+    default:
+      return `${got}; it ${issue.message}`;
+  }
+}
+
+function article(type: string): string {
+  return /^[aio]/.test(type) ? `an ${type}` : `a ${type}`;
+}

@@ -1,0 +1,42 @@
+import type { LearnerPlan } from "../components/learner.ts";
+import type { PortRange } from "../host/ports.ts";
+import { labTemplate } from "../lab-templates/templates.ts";
+import { ExitCode, LabError } from "../shared/errors.ts";
+import type { CohortSpec } from "./cohort-spec.ts";
+
+export interface CohortPlan {
+  readonly cohort: string;
+  readonly course: string;
+  readonly template: string;
+  readonly ports: PortRange;
+  readonly learners: readonly LearnerPlan[];
+}
+
+/** Derives every name of a cohort. Pure: the same file gives the same plan. Throws LabError when the template refuses its parameters. */
+export function planCohort(cohort: string, spec: CohortSpec): CohortPlan {
+  const template = labTemplate(spec.template);
+  const parsed = template.params.safeParse(spec.parameters);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `\`parameters.${issue.path.join(".")}\`: ${issue.message}`).join("; ");
+    throw new LabError("parameters-invalid", `The template ${template.name} refuses the cohort's parameters: ${problems}. Nothing was created. docs/cohort-file.md lists them.`, {
+      exitCode: ExitCode.badInput,
+    });
+  }
+  return {
+    cohort,
+    course: spec.course,
+    template: template.name,
+    ports: spec.ports,
+    learners: spec.learners.map((learner) => ({
+      cohort,
+      learner,
+      cluster: spec.cluster,
+      git: { ...spec.git, repository: "gitops", branch: "main" },
+      registry: { ...spec.registry, image: "backend" },
+      ports: spec.ports,
+      template,
+      parameters: parsed.data,
+      releases: template.releases(parsed.data),
+    })),
+  };
+}

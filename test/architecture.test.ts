@@ -1,0 +1,81 @@
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, normalize, relative } from "node:path";
+import { describe, expect, test } from "vitest";
+
+const root = normalize(join(import.meta.dirname, ".."));
+
+/** What each folder may import, besides itself; CONTRIBUTING.md says why. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  shared: [],
+  tools: ["shared"],
+  verification: ["shared", "tools"],
+  "lab-templates": ["shared", "verification"],
+  host: ["shared", "tools", "verification", "lab-templates/types.ts"],
+  components: ["shared", "tools", "lab-templates", "host/drivers"],
+  stacks: ["shared", "tools", "lab-templates", "components", "host/ports.ts"],
+  cli: ["shared", "tools", "verification", "lab-templates", "host", "stacks"],
+};
+
+/** Packages that only these places may load. */
+const reserved: Readonly<Record<string, readonly string[]>> = {
+  "@pulumi/": ["components", "stacks/cohort.ts", "index.ts", "cli/stack.ts", "cli/progress.ts", "tools/kubernetes-plugin", "test"],
+  execa: ["shared/exec.ts"],
+};
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+const sources = globSync(["index.ts", ...Object.keys(allowed).map((folder) => `${folder}/**/*.ts`)], { cwd: root }).filter(
+  (file) => !file.startsWith("lab-templates/gitops-promotion/files/"),
+);
+
+const imports: readonly Import[] = sources.flatMap((from) => {
+  const text = readFileSync(join(root, from), "utf8");
+  return [...text.matchAll(/^(?:import|export)\s+(type\s)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"|\bimport\("([^"]+)"\)/gm)].map(([, type, statik, dynamic]) => {
+    const target = statik ?? dynamic ?? "";
+    return { from, to: target.startsWith(".") ? relative(root, join(root, dirname(from), target)) : target, typeOnly: type !== undefined };
+  });
+});
+
+const within = (file: string, places: readonly string[]) => places.some((place) => file === place || file.startsWith(place.endsWith("/") ? place : `${place}/`));
+
+describe("the architecture", () => {
+  test("is read from every source", () => {
+    expect(sources.length).toBeGreaterThan(40);
+    expect(imports.length).toBeGreaterThan(sources.length);
+  });
+
+  test.each(Object.entries(allowed))("%s imports only what is below it", (folder, others) => {
+    const wrong = imports.filter(({ from, to, typeOnly }) => from.startsWith(`${folder}/`) && sources.includes(to) && !typeOnly && !within(to, [folder, ...others]));
+    expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
+  });
+
+  test.each(Object.entries(reserved))("only the named places load %s", (name, places) => {
+    const wrong = imports.filter(({ from, to, typeOnly }) => (name.endsWith("/") ? to.startsWith(name) : to === name) && !typeOnly && !within(from, places));
+    expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
+  });
+
+  test("imports what exists", () => {
+    const missing = imports.filter(({ from, to }) => to.endsWith(".ts") && !to.startsWith("..") && !sources.includes(to) && from !== to);
+    expect(missing.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
+  });
+
+  test("has no circle", () => {
+    const edges = new Map<string, string[]>();
+    for (const { from, to, typeOnly } of imports) if (!typeOnly && sources.includes(to)) edges.set(from, [...(edges.get(from) ?? []), to]);
+    const circles: string[] = [];
+    const state = new Map<string, "open" | "done">();
+    const visit = (file: string, path: readonly string[]): void => {
+      if (state.get(file) === "done") return;
+      if (state.get(file) === "open") return void circles.push([...path.slice(path.indexOf(file)), file].join(" -> "));
+      state.set(file, "open");
+      for (const next of edges.get(file) ?? []) visit(next, [...path, file]);
+      state.set(file, "done");
+    };
+    for (const file of sources) visit(file, []);
+    expect(circles).toEqual([]);
+  });
+});

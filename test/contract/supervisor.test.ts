@@ -1,0 +1,132 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ProcessTable, type ProcessSpec } from "../../host/daemon/process-table.ts";
+import { endProcess, Supervisor } from "../../host/daemon/supervisor.ts";
+import { identify, isRunning } from "../../host/process-identity.ts";
+import { makePrivateFolder } from "../../shared/private-files.ts";
+import { waitUntil } from "../../shared/wait.ts";
+import { useLabHome } from "../support/lab-home.ts";
+
+const home = useLabHome();
+let folder: string;
+let supervisor: Supervisor;
+let count = 0;
+
+beforeEach(async () => {
+  folder = await makePrivateFolder(join(home(), `daemon-${count++}`));
+  supervisor = new Supervisor(new ProcessTable(folder));
+});
+afterEach(() => supervisor.remove(() => true, "SIGKILL"));
+
+function spec(name: string, script: string, owner = "ada"): ProcessSpec {
+  return { name, owner, command: "/bin/sh", args: ["-c", script], env: { PATH: "/usr/bin:/bin" }, cwd: folder, logFile: join(folder, `${name}.log`) };
+}
+
+/** Waits for the process to run with a pid other than `not`, and returns the pid. */
+async function pidOf(name: string, not?: number, of = supervisor): Promise<number> {
+  return waitUntil(
+    async () => {
+      const pid = of.status().find((status) => status.name === name)?.pid;
+      return pid !== undefined && pid !== not ? { done: true, value: pid } : { done: false, because: `pid ${pid}.` };
+    },
+    { what: `process ${name}`, timeoutSeconds: 10, intervalMs: 20, remedy: "" },
+  );
+}
+
+describe("the supervisor", () => {
+  test("starts again what was killed and says why it ended", async () => {
+    await supervisor.ensure(spec("a", "exec sleep 600"));
+    const first = await pidOf("a");
+    process.kill(first, "SIGKILL");
+    await pidOf("a", first);
+    expect(supervisor.status()[0]).toMatchObject({ state: "running", restarts: 1, lastExit: { reason: "killed by SIGKILL" } });
+  });
+
+  test("reports what cannot run instead of giving up", async () => {
+    await supervisor.ensure(spec("a", "echo no luck >&2; exit 3"));
+    await waitUntil(
+      async () => {
+        const [status] = supervisor.status();
+        return (status?.restarts ?? 0) >= 2 ? { done: true, value: undefined } : { done: false, because: JSON.stringify(status) };
+      },
+      { what: "two restarts", timeoutSeconds: 10, intervalMs: 20, remedy: "" },
+    );
+    expect(supervisor.status()[0]?.lastExit?.reason).toBe("exit code 3");
+    expect(await readFile(join(folder, "a.log"), "utf8")).toContain("no luck");
+  });
+
+  test("leaves a running process alone when asked for it again, and replaces one with another spec", async () => {
+    await supervisor.ensure(spec("a", "exec sleep 600"));
+    const first = await pidOf("a");
+    await supervisor.ensure(spec("a", "exec sleep 600"));
+    expect(await pidOf("a")).toBe(first);
+    await supervisor.ensure(spec("a", "exec sleep 601"));
+    expect(await pidOf("a")).not.toBe(first);
+    expect(identify(first)).toBeUndefined();
+  });
+
+  test("adopts what an earlier one started, and goes on watching it", async () => {
+    await supervisor.ensure(spec("a", "exec sleep 600"));
+    const pid = await pidOf("a");
+    // As if the first daemon had been killed between starting it and noting its pid.
+    const table = new ProcessTable(folder);
+    await table.write((await table.read()).map(({ spec, restarts }) => ({ spec, restarts })));
+    const second = new Supervisor(table);
+    await second.start();
+    expect(await pidOf("a", undefined, second)).toBe(pid);
+    await second.remove(() => true, "SIGKILL");
+    expect(identify(pid)).toBeUndefined();
+    expect(await new ProcessTable(folder).read()).toEqual([]);
+  });
+
+  test("ends the selected processes with their children, and no other", async () => {
+    await supervisor.ensure(spec("a", `sleep 600 & echo $! > ${folder}/child; wait`, "ada"));
+    await supervisor.ensure(spec("b", "exec sleep 600", "bob"));
+    await pidOf("a");
+    const other = await pidOf("b");
+    const child = await waitUntil(
+      async () => {
+        const text = await readFile(join(folder, "child"), "utf8").catch(() => "");
+        return text.endsWith("\n") ? { done: true, value: identify(Number(text)) } : { done: false, because: "no child." };
+      },
+      { what: "the child", timeoutSeconds: 10, remedy: "" },
+    );
+    await supervisor.remove((process) => process.owner === "ada", "SIGKILL");
+    expect(child !== undefined && isRunning(child)).toBe(false);
+    expect(supervisor.status()).toMatchObject([{ name: "b", pid: other }]);
+  });
+
+  test("keeps paused processes down until they are resumed", async () => {
+    await supervisor.ensure(spec("a", "exec sleep 600"));
+    const first = await pidOf("a");
+    await supervisor.pause(() => true);
+    expect(supervisor.status()[0]?.state).toBe("paused");
+    expect(identify(first)).toBeUndefined();
+    supervisor.resume(() => true);
+    expect(await pidOf("a")).not.toBe(first);
+  });
+});
+
+describe("ending a process", () => {
+  test("kills what ignores the polite signal", { timeout: 15_000 }, async () => {
+    await supervisor.ensure(spec("a", `trap 'echo refused' TERM; touch ${folder}/ready; while :; do sleep 1; done`));
+    const identity = identify(await pidOf("a"));
+    await waitUntil(
+      async () => (existsSync(join(folder, "ready")) ? { done: true, value: undefined } : { done: false, because: "no trap yet." }),
+      { what: "the trap", timeoutSeconds: 10, intervalMs: 20, remedy: "" },
+    );
+    await supervisor.pause(() => true);
+    expect(identity !== undefined && isRunning(identity)).toBe(false);
+    expect(await readFile(join(folder, "a.log"), "utf8")).toContain("refused");
+  });
+
+  test("never touches a process that only has the same pid", async () => {
+    await supervisor.ensure(spec("a", "exec sleep 600"));
+    const pid = await pidOf("a");
+    const identity = identify(pid);
+    await endProcess({ ...identity!, startTime: "1" }, "SIGKILL");
+    expect(isRunning(identity!)).toBe(true);
+  });
+});

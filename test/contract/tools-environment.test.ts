@@ -1,0 +1,80 @@
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { beforeEach, expect, test } from "vitest";
+import { run } from "../../shared/exec.ts";
+import { pulumiEnvironment } from "../../tools/environment.ts";
+import { kubernetesPlugin } from "../../tools/kubernetes-plugin-choice.ts";
+import { installFolder } from "../../tools/locate.ts";
+import { fillCache, program, useFolders } from "../support/tool-folders.ts";
+
+const newFolder = useFolders();
+const root = join(import.meta.dirname, "..", "..");
+let base: { GITOPS_LAB_HOME: string; PULUMI_HOME: string; XDG_CACHE_HOME: string; PATH: string };
+
+beforeEach(async () => {
+  base = { GITOPS_LAB_HOME: await newFolder(), PULUMI_HOME: await newFolder(), XDG_CACHE_HOME: await newFolder(), PATH: "/usr/bin:/bin" };
+  await fillCache(base);
+});
+
+test("puts Node, the engine, the language host and the plugins before what is on PATH", async () => {
+  const { PATH } = await pulumiEnvironment(base);
+  expect(PATH?.split(":")).toEqual([
+    dirname(process.execPath),
+    installFolder("pulumi", base),
+    installFolder("pulumi-language-nodejs", base),
+    join(root, "tools", "pulumi-plugins"),
+    "/usr/bin",
+    "/bin",
+  ]);
+});
+
+test("keeps the state and the passphrase in the lab home", async () => {
+  const environment = await pulumiEnvironment(base);
+  const file = environment["PULUMI_CONFIG_PASSPHRASE_FILE"] ?? "";
+  expect(environment["PULUMI_BACKEND_URL"]).toBe(`file://${base.GITOPS_LAB_HOME}/pulumi`);
+  expect((await stat(join(base.GITOPS_LAB_HOME, "pulumi"))).isDirectory()).toBe(true);
+  expect(dirname(file)).toBe(base.GITOPS_LAB_HOME);
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  expect(await readFile(file, "utf8")).toMatch(/^[\w-]{43}$/);
+});
+
+test("first runs at once agree on one passphrase", async () => {
+  const environments = await Promise.all(Array.from({ length: 8 }, () => pulumiEnvironment(base).then(async (made) => readFile(made["PULUMI_CONFIG_PASSPHRASE_FILE"] ?? "", "utf8"))));
+  expect(new Set(environments).size).toBe(1);
+});
+
+test("respects what the user chose", async () => {
+  const chosen = { PULUMI_BACKEND_URL: "s3://bucket", PULUMI_CONFIG_PASSPHRASE: "", NODE_OPTIONS: "--trace-warnings" };
+  const environment = await pulumiEnvironment({ ...base, ...chosen });
+  expect(environment).toMatchObject(chosen);
+  expect(environment).not.toHaveProperty("PULUMI_CONFIG_PASSPHRASE_FILE");
+});
+
+test("respects a login", async () => {
+  await writeFile(join(base.PULUMI_HOME, "credentials.json"), JSON.stringify({ current: "https://api.pulumi.com" }));
+  expect(await pulumiEnvironment(base)).not.toHaveProperty("PULUMI_BACKEND_URL");
+  await writeFile(join(base.PULUMI_HOME, "credentials.json"), JSON.stringify({ current: "" }));
+  expect(await pulumiEnvironment(base)).toHaveProperty("PULUMI_BACKEND_URL");
+});
+
+test("lets the engine look for plugins only where Pulumi's own Kubernetes plugin is installed", async () => {
+  const { implementation, version } = kubernetesPlugin(base);
+  expect(implementation).toBe("fallback");
+  expect(await pulumiEnvironment(base)).toHaveProperty("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true");
+
+  await program(join(base.PULUMI_HOME, "plugins", `resource-kubernetes-v${version}`), "pulumi-resource-kubernetes", "exit 1");
+  expect(kubernetesPlugin(base)).toEqual({ implementation: "official", version });
+  expect(await pulumiEnvironment(base)).not.toHaveProperty("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION");
+});
+
+test("the plugin for dynamic resources starts, and tells its port", async () => {
+  const { PATH = "" } = await pulumiEnvironment(base);
+  // The engine's address: the plugin connects there only when it has something to log.
+  const plugin = run("pulumi-resource-pulumi-nodejs", ["127.0.0.1:1"], { cwd: root, env: { PATH, HOME: base.PULUMI_HOME }, extendEnv: false });
+  for await (const line of plugin.iterable()) {
+    expect(line).toMatch(/^\d+$/);
+    break;
+  }
+  plugin.kill();
+  await plugin.catch(() => {});
+});

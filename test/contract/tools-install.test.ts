@@ -1,0 +1,74 @@
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { run } from "../../shared/exec.ts";
+import { cacheHome } from "../../shared/paths.ts";
+import { kubernetesPlugin } from "../../tools/kubernetes-plugin-choice.ts";
+import { installFolder, locate } from "../../tools/locate.ts";
+import { setupTools } from "../../tools/install.ts";
+import type { Step } from "../../tools/progress.ts";
+import { fillCache, linkPrograms, useFolders } from "../support/tool-folders.ts";
+
+const newFolder = useFolders();
+
+/** A machine with Go and Git whose cache has everything but crane, the quickest to build. */
+async function machineWithoutCrane() {
+  const env = {
+    ...process.env,
+    XDG_CACHE_HOME: await newFolder(),
+    PATH: await linkPrograms(await newFolder(), ["go", "git", "gcc", "as", "ld"]),
+  };
+  await fillCache(env, ["crane", "git"]);
+  await writeFile(join(cacheHome(env), `kubernetes-plugin-${kubernetesPlugin(env).version}-tried`), String(Date.now()));
+  return { env, folder: installFolder("crane", env), parent: join(cacheHome(env), "tools", "crane") };
+}
+
+const setup = `
+  import { setupTools } from ${JSON.stringify(join(import.meta.dirname, "../../tools/install.ts"))};
+  await setupTools({ onProgress: ({ what, activity }) => console.log(what + ": " + activity) });
+`;
+
+/** Runs a set-up in a process of its own. */
+function setupProcess(env: NodeJS.ProcessEnv) {
+  return run(process.execPath, ["--input-type=module", "--eval", setup], { env, extendEnv: false });
+}
+
+test("two set-ups at once install a tool once", async () => {
+  const { env, folder, parent } = await machineWithoutCrane();
+  const outputs = await Promise.all([setupProcess(env), setupProcess(env)]);
+  const installed = outputs.flatMap(({ stdout }) => stdout.split("\n")).filter((line) => line.endsWith(": installed"));
+  expect(installed).toHaveLength(1);
+  expect(await readdir(parent)).toEqual([folder.slice(parent.length + 1)]);
+  expect((await run(join(folder, "crane"), ["version"])).stdout).toMatch(/^v?0\.22\.1$/);
+});
+
+test("a set-up that was killed leaves nothing that the next one takes for a tool", async () => {
+  const { env, folder, parent } = await machineWithoutCrane();
+  const first = setupProcess(env);
+  for await (const line of first.iterable()) {
+    // Which of the two it is depends on what this machine reaches.
+    if (/: (downloading|building from source)$/.test(String(line))) break;
+  }
+  first.kill("SIGKILL");
+  await expect(first).rejects.toMatchObject({ signal: "SIGKILL" });
+  expect(await readdir(parent)).toEqual(expect.arrayContaining([".lock", expect.stringMatching(/^\.staging-/)]));
+  expect(await locate("crane", env)).toBeUndefined();
+
+  const { stdout } = await setupProcess(env);
+  expect(stdout).toMatch(/waiting for another .\/lab setup\n[^]*installed$/);
+  expect(await readdir(parent)).toEqual([folder.slice(parent.length + 1)]);
+  expect((await run(join(folder, "crane"), ["version"])).stdout).toMatch(/^v?0\.22\.1$/);
+});
+
+test("what is there already is left alone, without a word", async () => {
+  const { env } = await machineWithoutCrane();
+  await fillCache(env, ["git"]);
+  const steps: Step[] = [];
+  await setupTools({ env, onProgress: (step) => steps.push(step) });
+  expect(steps).toEqual([]);
+});
+
+test("no set-up goes on without Git", async () => {
+  const { env } = await machineWithoutCrane();
+  await expect(setupTools({ env: { ...env, PATH: await newFolder() } })).rejects.toMatchObject({ code: "tool-missing" });
+});

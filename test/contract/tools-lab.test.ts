@@ -1,0 +1,98 @@
+import { copyFile, mkdir, readdir, readFile, symlink, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { run } from "../../shared/exec.ts";
+import { linkPrograms, program, useFolders } from "../support/tool-folders.ts";
+
+const newFolder = useFolders();
+const posix = ["bash", "base64", "cut", "dirname", "env", "flock", "mkdir", "mv", "od", "readlink", "rm", "sha512sum", "sh", "tar", "tr", "uname", "printf", "touch"];
+
+/** A checkout whose command line prints its arguments, on a machine that has the POSIX programs only. */
+async function checkout() {
+  const [root, bin, cache] = [await newFolder(), await newFolder(), await newFolder()];
+  await copyFile(join(import.meta.dirname, "..", "..", "lab"), join(root, "lab"));
+  await mkdir(join(root, "cli"));
+  await writeFile(join(root, "cli", "main.ts"), "console.log(JSON.stringify([process.cwd(), ...process.argv.slice(2)] satisfies string[]));");
+  await writeFile(join(root, "package.json"), JSON.stringify({ type: "module" }));
+  await writeFile(join(root, "package-lock.json"), "{}");
+  await linkPrograms(bin, posix);
+  const env = { PATH: bin, HOME: root, XDG_CACHE_HOME: cache };
+  const lab = (args: readonly string[], options = {}) => run(join(root, "lab"), args, { env, extendEnv: false, reject: false, ...options });
+  return { root, bin, cache, lab };
+}
+
+/** Stands for npm ci, which needs the network: installs in the order npm does. */
+const npm = (log: string, root: string) => `echo "$*" >>"${log}"; mkdir -p "${root}/node_modules"; touch "${root}/node_modules/.package-lock.json"`;
+
+async function installed(root: string) {
+  await mkdir(join(root, "node_modules"));
+  await writeFile(join(root, "node_modules", ".package-lock.json"), "{}");
+}
+
+test("works from any folder and through a link, and keeps the arguments", async () => {
+  const { root, bin, lab } = await checkout();
+  await linkPrograms(bin, ["node"]);
+  await installed(root);
+  const elsewhere = await newFolder();
+  await symlink(join(root, "lab"), join(elsewhere, "linked"));
+  const { stdout } = await run(join(elsewhere, "linked"), ["up", "two words", ""], { cwd: elsewhere, env: { PATH: bin, HOME: root }, extendEnv: false });
+  expect(JSON.parse(stdout)).toEqual([elsewhere, "up", "two words", ""]);
+  expect((await lab([])).stderr).toBe("");
+});
+
+test("installs the dependencies once, also when started twice at once", async () => {
+  const { root, bin, lab } = await checkout();
+  const log = join(root, "npm.log");
+  await linkPrograms(bin, ["node"]);
+  await program(bin, "npm", npm(log, root));
+  const runs = await Promise.all([lab([]), lab([])]);
+  expect(runs.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+  expect((await readFile(log, "utf8")).trim().split("\n")).toEqual([expect.stringMatching(/^ci /)]);
+});
+
+test("installs the dependencies anew when the lock file is newer", async () => {
+  const { root, bin, lab } = await checkout();
+  const log = join(root, "npm.log");
+  await linkPrograms(bin, ["node"]);
+  await program(bin, "npm", npm(log, root));
+  await installed(root);
+  await utimes(join(root, "node_modules", ".package-lock.json"), 1, 1);
+  await lab([]);
+  expect(await readFile(log, "utf8")).toMatch(/^ci /);
+});
+
+test("passes over an old Node.js for the one in the cache", async () => {
+  const { root, bin, cache, lab } = await checkout();
+  await program(bin, "node", "echo v20.20.2");
+  const version = /^node_version=(.*)$/m.exec(await readFile(join(root, "lab"), "utf8"))?.[1] ?? "";
+  const home = join(cache, "gitops-lab", "node", version, "bin");
+  await mkdir(home, { recursive: true });
+  await symlink(process.execPath, join(home, "node"));
+  await installed(root);
+  expect(JSON.parse((await lab(["verify"], { cwd: root })).stdout)).toEqual([root, "verify"]);
+});
+
+test("says in a paragraph that npm is missing", async () => {
+  const { lab } = await checkout();
+  const { exitCode, stderr } = await lab([]);
+  expect(exitCode).toBe(2);
+  expect(stderr).toMatch(/^lab: needs npm to install Node\.js [\d.]+, .*\.$/);
+});
+
+test("refuses a Node.js that is not the pinned one, and installs nothing of it", async () => {
+  const { bin, cache, lab } = await checkout();
+  await program(bin, "npm", "echo something else >node.tgz");
+  const { exitCode, stderr } = await lab([]);
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain("Nothing was installed.");
+  expect(await readdir(join(cache, "gitops-lab", "node"))).toEqual([]);
+});
+
+test("says so when npm ci fails", async () => {
+  const { root, bin, lab } = await checkout();
+  await linkPrograms(bin, ["node"]);
+  await program(bin, "npm", "exit 1");
+  const { exitCode, stderr } = await lab([]);
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain(`\`npm ci\` in ${root} says why`);
+});

@@ -1,0 +1,99 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { kubeconfig } from "../../host/control-plane/kubeconfig.ts";
+import { ensurePki } from "../../host/control-plane/pki.ts";
+import { controlPlaneProcesses } from "../../host/control-plane/processes.ts";
+import { clusterClient } from "../../host/kubernetes.ts";
+import { messageOf } from "../../shared/errors.ts";
+import { cohortPaths } from "../../shared/paths.ts";
+import { waitUntil } from "../../shared/wait.ts";
+import { kubeReader } from "../../verification/kube-reader.ts";
+import { Deployment, getLive, listLive } from "../../verification/live-objects.ts";
+
+let root: string;
+let admin: string;
+let nobody: string;
+const running: ChildProcess[] = [];
+const signal = new AbortController().signal;
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "kube-reader-"));
+  const paths = cohortPaths("test", root).learner("ada");
+  const apiPort = await freePort();
+  const pki = await ensurePki(paths.pki);
+  const access = (name: "admin" | "learner") => kubeconfig("ada", `https://127.0.0.1:${apiPort}`, pki.ca, name, pki.clients[name]);
+  [admin, nobody] = [access("admin"), access("learner")];
+  await mkdir(join(paths.root, "etcd"), { recursive: true });
+  const wanted = ["ada/etcd", "ada/kube-apiserver"];
+  for (const { name, command, args, cwd, env } of await controlPlaneProcesses({ cohort: "test", learner: "ada", paths, apiPort })) {
+    if (wanted.includes(name)) running.push(spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: "ignore" }));
+  }
+  await waitUntil(
+    () => clusterClient(admin).lookReady(),
+    { what: "the API server", timeoutSeconds: 60, remedy: "Look at its log." },
+  );
+}, 90_000);
+
+afterAll(async () => {
+  for (const child of running.reverse()) {
+    const ended = child.exitCode === null ? once(child, "exit") : undefined;
+    child.kill("SIGKILL");
+    await ended;
+  }
+  await rm(root, { recursive: true, force: true });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+test("reads what is there as the API sends it, and tells what is not", async () => {
+  const template = { metadata: { labels: { app: "x" } }, spec: { containers: [{ name: "backend", image: "a/b:c" }] } };
+  const spec = { selector: { matchLabels: { app: "x" } }, template };
+  await clusterClient(admin).apply({ apiVersion: "apps/v1", kind: "Deployment", metadata: { namespace: "default", name: "x" }, spec } as never);
+  const kube = kubeReader(admin, signal);
+
+  const deployment = await getLive(kube, Deployment, "default", "x");
+  expect(deployment).toMatchObject({ metadata: { generation: 1, namespace: "default" }, spec: { replicas: 1 }, status: { availableReplicas: 0 } });
+  expect(await listLive(kube, Deployment, "default")).toEqual([deployment]);
+  expect(await listLive(kube, Deployment)).toEqual([deployment]);
+  expect(await listLive(kube, Deployment, "kube-system")).toEqual([]);
+  expect(await kube.get("apps/v1", "Deployment", "default", "absent")).toBeUndefined();
+  expect(await kube.get("apps/v1", "Deployment", "absent", "absent")).toBeUndefined();
+  expect(await kube.get("apps/v1", "Deployment", "default", "x")).toMatchObject({ metadata: { creationTimestamp: expect.any(String) } });
+});
+
+test.each([
+  ["a kind that the cluster does not know", "v1", "Nonsense"],
+  ["an API group that it does not serve", "kustomize.toolkit.fluxcd.io/v1", "Kustomization"],
+])("throws on %s", async (_, apiVersion, kind) => {
+  await expect(kubeReader(admin, signal).list(apiVersion, kind)).rejects.toThrow(kind);
+  await expect(kubeReader(admin, signal).get(apiVersion, kind, "default", "x")).rejects.toThrow(kind);
+});
+
+test("throws where access is denied, which is not the same as nothing there", async () => {
+  const denied = expect.objectContaining({ message: expect.stringMatching(/^The cluster did not give Pod: 403: .*forbidden/) });
+  await expect(kubeReader(nobody, signal).list("v1", "Pod", "default")).rejects.toEqual(denied);
+  await expect(kubeReader(nobody, signal).get("v1", "Pod", "default", "x")).rejects.toEqual(denied);
+});
+
+test("throws when the deadline has passed", async () => {
+  await expect(kubeReader(admin, AbortSignal.abort()).list("v1", "Pod")).rejects.toThrow();
+});
+
+test("throws when nobody answers, without telling the key", async () => {
+  const away = admin.replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${await freePort()}`);
+  const failure = await kubeReader(away, signal).list("v1", "Pod").catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(Error);
+  expect(messageOf(failure)).not.toContain("BEGIN");
+});

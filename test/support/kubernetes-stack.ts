@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, expect } from "vitest";
+import type { TestControlPlane } from "./control-plane.ts";
+import { createPulumiProject, type PulumiProject, type PulumiRun } from "./pulumi-project.ts";
+
+type Environment = Readonly<Record<string, string>>;
+
+/** A Pulumi stack whose program finds a control plane's kubeconfig in its environment. */
+export interface KubernetesStack {
+  /** Runs the program; fails the test when Pulumi fails. */
+  up(program: string, args?: readonly string[], env?: Environment): Promise<PulumiRun>;
+  tryUp(program: string, args?: readonly string[], env?: Environment): Promise<PulumiRun>;
+  refresh(args?: readonly string[]): Promise<PulumiRun>;
+  destroy(env?: Environment): Promise<PulumiRun>;
+  tryDestroy(env?: Environment): Promise<PulumiRun>;
+  /** Secrets included. */
+  outputs(): Promise<Record<string, unknown>>;
+  /** JSON, with secrets encrypted. */
+  exportedState(): Promise<string>;
+}
+
+/** A stack for the tests of a `describe`, gone after them. */
+export function useKubernetesStack(plane: () => TestControlPlane): () => KubernetesStack {
+  let project: PulumiProject;
+  beforeAll(async () => {
+    project = await createPulumiProject();
+  });
+  afterAll(() => project?.remove());
+
+  const run = async (args: readonly string[], env: Environment = {}): Promise<PulumiRun> =>
+    project.pulumi(args, { TEST_KUBECONFIG: plane().kubeconfig("admin"), ...env });
+  const succeed = async (running: Promise<PulumiRun>): Promise<PulumiRun> => {
+    const done = await running;
+    expect(done.exitCode, done.text).toBe(0);
+    return done;
+  };
+  const stack: KubernetesStack = {
+    up: (...given) => succeed(stack.tryUp(...given)),
+    async tryUp(program, args = [], env) {
+      await project.write(program);
+      return run(["up", "--yes", "--skip-preview", ...args], env);
+    },
+    refresh: (args = []) => succeed(run(["refresh", "--yes", "--skip-preview", ...args])),
+    destroy: (env) => succeed(stack.tryDestroy(env)),
+    tryDestroy: (env) => run(["destroy", "--yes", "--skip-preview"], env),
+    outputs: async () => JSON.parse((await succeed(run(["stack", "output", "--json", "--show-secrets"]))).text) as Record<string, unknown>,
+    exportedState: async () => (await succeed(run(["stack", "export"]))).text,
+  };
+  return () => stack;
+}
+
+/** A program with `options` for objects in the cluster. */
+export function kubernetesProgram(body: string, provider = ""): string {
+  return `
+    import * as k8s from "@pulumi/kubernetes";
+    import * as pulumi from "@pulumi/pulumi";
+    const provider = new k8s.Provider("cluster", {
+      kubeconfig: pulumi.secret(process.env.TEST_KUBECONFIG), clusterIdentifier: "test", ${provider}
+    });
+    const options = { provider };
+    ${body}
+  `;
+}

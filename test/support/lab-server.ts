@@ -1,0 +1,82 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import { Hono } from "hono";
+import { gitRoutes, type Push } from "../../host/git/smart-http.ts";
+import { leasePorts } from "../../host/ports.ts";
+import { registryProcess } from "../../host/registry/config.ts";
+import { registryRoutes, type ImagePush } from "../../host/registry/tokens.ts";
+import { run } from "../../shared/exec.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
+import { waitUntil } from "../../shared/wait.ts";
+
+export interface LabServer {
+  readonly url: string;
+  readonly port: number;
+  /** What was heard of, oldest first. */
+  readonly pushes: Push[];
+  readonly imagePushes: ImagePush[];
+  readonly eventsToken: string;
+  close(): Promise<void>;
+}
+
+/** The daemon's web routes on a free loopback port. */
+export async function startLabServer(paths: CohortPaths): Promise<LabServer> {
+  const pushes: Push[] = [];
+  const imagePushes: ImagePush[] = [];
+  const eventsToken = "the registry's own secret";
+  const web = new Hono()
+    .route("/", gitRoutes({ paths, onPush: (push) => pushes.push(push) }))
+    .route("/", registryRoutes({ paths, eventsToken, onImagePushed: (push) => imagePushes.push(push) }));
+  const server: Server = createServer(getRequestListener(web.fetch));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    pushes,
+    imagePushes,
+    eventsToken,
+    close: () => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+export interface RunningRegistry {
+  /** `127.0.0.1:<port>`. */
+  readonly host: string;
+  stop(): Promise<void>;
+}
+
+/** The real registry, asking the server for its tokens. */
+export async function startRegistry(paths: CohortPaths, server: LabServer): Promise<RunningRegistry> {
+  const { registry: registryPort } = await leasePorts("test", ["registry"]);
+  const spec = await registryProcess({ paths, httpPort: server.port, registryPort, registryEventsToken: server.eventsToken });
+  const ended = new AbortController();
+  const child = run(spec.command, spec.args, { cwd: spec.cwd, env: spec.env, extendEnv: false, reject: false, cancelSignal: ended.signal });
+  const host = `127.0.0.1:${registryPort}`;
+  await eventually(`the registry at ${host}`, async () => (await fetch(`http://${host}/v2/`)).status === 401);
+  return {
+    host,
+    stop: async () => {
+      ended.abort();
+      await child;
+    },
+  };
+}
+
+/** Waits until the condition holds; one that throws does not hold yet. */
+export async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  await waitUntil(
+    async () => {
+      try {
+        return (await holds()) ? { done: true, value: undefined } : { done: false, because: "not yet." };
+      } catch (error) {
+        return { done: false, because: String(error) };
+      }
+    },
+    { what, timeoutSeconds: 20, intervalMs: 20, remedy: "" },
+  );
+}

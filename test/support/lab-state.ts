@@ -1,0 +1,200 @@
+import { environments, type Environment } from "../../shared/names.ts";
+import type { LearnerOutputs } from "../../shared/outputs.ts";
+import type { Commit, GitReader } from "../../verification/git-reader.ts";
+import type { KubeReader } from "../../verification/kube-reader.ts";
+import type { Manifest, RegistryReader } from "../../verification/registry-reader.ts";
+import type { CheckContext } from "../../verification/types.ts";
+
+/** A JSON object of the API. Untyped, because tests bend it into shapes that the API would never give. */
+export type Json = { [key: string]: any };
+
+export const repository = "127.0.0.1:5000/ada/backend";
+export const digestOf = (letter: string) => `sha256:${letter.repeat(64)}`;
+export const shaOf = (letter: string) => letter.repeat(40);
+export const tagOf = (environment: Environment, version: string) => `${environment}-v${version}-0123abc-1790000000`;
+export const overlay = (environment: Environment) => `flux/apps/backend/${environment}/kustomization.yaml`;
+
+interface FakeCommit extends Commit {
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/**
+ * A healthy lab in memory, one learner: release 0.1.0 (digest a) was seeded by commit 1, release 0.2.0 (digest b) brought
+ * by the bot's commits 2, 3 and 4. Tests bend `objects`, `commits` (newest first) and `manifests`, then take `context()`.
+ */
+export class LabState {
+  readonly objects: Json[] = [];
+  commits: FakeCommit[] = [];
+  readonly manifests = new Map<string, Manifest>();
+  readonly learner: LearnerOutputs = learner();
+  /** What a revert gives; without it, the files that the reverted commit changed as they were before. */
+  revertGives: Readonly<Record<string, string>> | "conflict" | undefined;
+
+  constructor() {
+    this.commit("1", "Seed", "Ada", Object.fromEntries(environments.map((name) => [overlay(name), kustomization(name, "0.1.0", "a")])));
+    environments.forEach((name, index) =>
+      this.commit(String(index + 2), `Update ${name}`, "gitops-lab-bot", { [overlay(name)]: kustomization(name, "0.2.0", "b") }),
+    );
+    for (const letter of ["a", "b"]) this.manifests.set(digestOf(letter), { digest: digestOf(letter), parts: [digestOf("9")] });
+
+    const revision = `main@sha1:${shaOf("4")}`;
+    this.objects.push(
+      flux("source.toolkit.fluxcd.io/v1", "GitRepository", "flux-system", "flux-system", { artifact: { revision } }),
+      ...["flux-system", "infrastructure", ...environments.map((name) => `apps-${name}`)].map((name) =>
+        flux("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "flux-system", name, { lastAppliedRevision: revision }),
+      ),
+      ...environments.flatMap((name) => environmentObjects(name)),
+      object("v1", "Node", "", "node-1", {}),
+    );
+  }
+
+  /** Puts a commit on top of the branch; files replace those of the commit before. */
+  commit(letter: string, subject: string, author: string, files: Record<string, string>): void {
+    const [before] = this.commits;
+    this.commits.unshift({
+      id: shaOf(letter),
+      parents: before ? [before.id] : [],
+      author,
+      email: `${author}@example.org`,
+      date: "2026-11-02T10:00:00Z",
+      subject,
+      body: "",
+      files: { ...before?.files, ...files },
+    });
+  }
+
+  /** The object to bend; throws where the fixture has none, so that a typo can't make a test pass. */
+  find(kind: string, name: string, namespace = "flux-system"): Json {
+    const found = this.objects.find((o) => o["kind"] === kind && o["metadata"].name === name && (o["metadata"].namespace ?? "") === namespace);
+    if (!found) throw new Error(`the fixture has no ${kind} ${namespace}/${name}`);
+    return found;
+  }
+
+  remove(kind: string, name: string, namespace = "flux-system"): void {
+    this.objects.splice(this.objects.indexOf(this.find(kind, name, namespace)), 1);
+  }
+
+  context(bent: Partial<CheckContext> = {}): CheckContext {
+    return {
+      kube: this.kube(),
+      git: this.git(),
+      registry: this.registry(),
+      learner: this.learner,
+      environments,
+      signal: new AbortController().signal,
+      ...bent,
+    };
+  }
+
+  private kube(): KubeReader {
+    const list = async (apiVersion: string, kind: string, namespace?: string) =>
+      this.objects.filter(
+        (o) => o["apiVersion"] === apiVersion && o["kind"] === kind && (namespace === undefined || o["metadata"]?.namespace === namespace),
+      );
+    return {
+      list,
+      get: async (apiVersion, kind, namespace, name) =>
+        (await list(apiVersion, kind, namespace)).find((o) => o["metadata"]?.name === name),
+    };
+  }
+
+  private git(): GitReader {
+    const index = (id: string) => this.commits.findIndex((commit) => commit.id === id);
+    let reverted: Readonly<Record<string, string>> = {};
+    const files = (treeish: string) => (treeish === "reverted" ? reverted : this.commits[index(treeish)]?.files);
+    return {
+      head: async () => this.commits[0]?.id ?? "",
+      log: async (path) => this.commits.filter(({ parents, files: own }) => own[path] !== files(parents[0] ?? "")?.[path]),
+      readFile: async (treeish, path) => files(treeish)?.[path],
+      isAncestor: async (ancestor, descendant) => index(descendant) >= 0 && index(ancestor) >= index(descendant),
+      revert: async (id) => {
+        if (this.revertGives === "conflict") return undefined;
+        const now = this.commits[0]?.files ?? {};
+        const [undone, before] = [files(id), files(this.commits[index(id)]?.parents[0] ?? "")];
+        const changed = Object.entries(before ?? {}).filter(([path, text]) => undone?.[path] !== text);
+        reverted = this.revertGives ?? { ...now, ...Object.fromEntries(changed) };
+        return "reverted";
+      },
+    };
+  }
+
+  private registry(): RegistryReader {
+    return { manifest: async (reference) => this.manifests.get(reference) };
+  }
+}
+
+/** A reader each method of which fails like a server that is away. */
+export function unreachable<T extends object>(what: string): T {
+  return new Proxy({} as T, {
+    get: () => async () => {
+      throw new Error("fetch failed", { cause: new Error(`connect ECONNREFUSED ${what}`) });
+    },
+  });
+}
+
+export function kustomization(environment: Environment, version: string, digest: string): string {
+  const image = { name: "backend", newName: repository, newTag: tagOf(environment, version), digest: digestOf(digest) };
+  return JSON.stringify({ resources: ["../base"], images: [image] });
+}
+
+function environmentObjects(environment: Environment): Json[] {
+  const tag = tagOf(environment, "0.2.0");
+  const image = `${repository}:${tag}@${digestOf("b")}`;
+  const hash = { "deployment.kubernetes.io/revision": "2" };
+  const deployment = object("apps/v1", "Deployment", environment, "backend", {
+    spec: { replicas: 2, template: { spec: { containers: [{ name: "backend", image }] } } },
+    status: { observedGeneration: 1, replicas: 2, updatedReplicas: 2, availableReplicas: 2, conditions: [] },
+  });
+  deployment["metadata"].annotations = hash;
+  const [old, current] = ["backend-old", "backend-new"].map((name) => ownedBy(deployment, object("apps/v1", "ReplicaSet", environment, name, {})));
+  old!["metadata"].annotations = { "deployment.kubernetes.io/revision": "1" };
+  current!["metadata"].annotations = hash;
+  return [
+    flux("image.toolkit.fluxcd.io/v1", "ImagePolicy", environment, "backend", { latestRef: { name: repository, tag, digest: digestOf("b") } }),
+    deployment,
+    old!,
+    current!,
+    ...["pod-1", "pod-2"].map((name) => ownedBy(current!, pod(environment, name, `${repository}@${digestOf("b")}`))),
+  ];
+}
+
+export function pod(namespace: string, name: string, imageID: string): Json {
+  return object("v1", "Pod", namespace, name, {
+    spec: { nodeName: "node-1" },
+    status: {
+      phase: "Running",
+      conditions: [{ type: "Ready", status: "True" }],
+      containerStatuses: [{ name: "backend", ready: true, imageID, state: { running: {} }, lastState: {} }],
+    },
+  });
+}
+
+export function ownedBy(owner: Json, owned: Json): Json {
+  owned["metadata"].ownerReferences = [{ kind: owner["kind"], name: owner["metadata"].name, uid: owner["metadata"].uid }];
+  return owned;
+}
+
+function flux(apiVersion: string, kind: string, namespace: string, name: string, status: Json): Json {
+  const conditions = [{ type: "Ready", status: "True", reason: "Succeeded", message: "ok" }];
+  return object(apiVersion, kind, namespace, name, { spec: {}, status: { observedGeneration: 1, conditions, ...status } });
+}
+
+function object(apiVersion: string, kind: string, namespace: string, name: string, rest: Json): Json {
+  const metadata = { name, ...(namespace && { namespace }), uid: `uid-${kind}-${namespace}-${name}`, resourceVersion: "7", generation: 1 };
+  return { apiVersion, kind, metadata, ...rest };
+}
+
+function learner(): LearnerOutputs {
+  return {
+    id: "ada",
+    name: "Ada Lovelace",
+    email: "ada@example.org",
+    cluster: { kind: "local", id: "c1", apiServer: "https://127.0.0.1:6443", nodes: "real", kubeconfig: "", adminKubeconfig: "" },
+    git: { kind: "local", url: "http://127.0.0.1:3000/ada/lab.git", branch: "main", username: "ada", password: "git-secret", seedCommit: shaOf("1") },
+    registry: { kind: "local", repository, insecure: true, username: "ada", password: "registry-secret" },
+    flux: { version: "2.9.2", controllers: "host-process" },
+    environments: environments.map((name) => ({ name, namespace: name, tag: tagOf(name, "0.2.0"), digest: digestOf("b") })),
+    rollbackSha: shaOf("4"),
+    evidenceCommands: [],
+  };
+}

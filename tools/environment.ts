@@ -1,0 +1,62 @@
+import { randomBytes } from "node:crypto";
+import { link, rm, writeFile } from "node:fs/promises";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { labHome } from "../shared/paths.ts";
+import { makePrivateFolder, readIfExists } from "../shared/private-files.ts";
+import { kubernetesPlugin, pulumiHome } from "./kubernetes-plugin-choice.ts";
+import { toolPath } from "./locate.ts";
+
+/**
+ * What a Pulumi program of this project needs in its environment, on top of `base`: the tools and plugins on PATH, and,
+ * where the user has not chosen otherwise, a state backend and a passphrase below the lab home.
+ */
+export async function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): Promise<Record<string, string>> {
+  const home = await makePrivateFolder(labHome(base));
+  const environment: Record<string, string> = {};
+  for (const [name, value] of Object.entries(base)) if (value !== undefined) environment[name] = value;
+
+  const folders = [
+    dirname(process.execPath),
+    dirname(await toolPath("pulumi", base)),
+    dirname(await toolPath("pulumi-language-nodejs", base)),
+    fileURLToPath(new URL("pulumi-plugins", import.meta.url)),
+    ...(base["PATH"]?.split(delimiter) ?? []),
+  ];
+  environment["PATH"] = [...new Set(folders)].join(delimiter);
+  environment["PULUMI_SKIP_UPDATE_CHECK"] = "true";
+  // The engine would look for the official plugin on the internet before it takes the one on PATH.
+  if (kubernetesPlugin(base).implementation === "fallback") {
+    environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true";
+  }
+  if (!base["PULUMI_BACKEND_URL"] && !(await isLoggedIn(base))) {
+    environment["PULUMI_BACKEND_URL"] = pathToFileURL(await makePrivateFolder(join(home, "pulumi"))).href;
+  }
+  if (base["PULUMI_CONFIG_PASSPHRASE"] === undefined && !base["PULUMI_CONFIG_PASSPHRASE_FILE"]) {
+    environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = await passphraseFile(home);
+  }
+  return environment;
+}
+
+/** Whether `pulumi login` chose a backend. */
+async function isLoggedIn(env: NodeJS.ProcessEnv): Promise<boolean> {
+  const credentials = await readIfExists(join(pulumiHome(env), "credentials.json"));
+  if (credentials === undefined) return false;
+  return Boolean((JSON.parse(credentials) as { current?: string }).current);
+}
+
+/** The file is linked into place whole and only once, so that two first runs agree on one passphrase. */
+async function passphraseFile(home: string): Promise<string> {
+  const file = join(home, "passphrase");
+  if ((await readIfExists(file)) !== undefined) return file;
+  const draft = `${file}.${randomBytes(6).toString("hex")}`;
+  await writeFile(draft, randomBytes(32).toString("base64url"), { mode: 0o600, flag: "wx" });
+  try {
+    await link(draft, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    await rm(draft);
+  }
+  return file;
+}

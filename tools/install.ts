@@ -1,0 +1,134 @@
+import { mkdir, mkdtemp, readdir, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { ExitCode, LabError } from "../shared/errors.ts";
+import { cacheHome } from "../shared/paths.ts";
+import { build, copyAsset } from "./build.ts";
+import { download } from "./download.ts";
+import { withInstallLock } from "./install-lock.ts";
+import { kubernetesPlugin, tryOfficialPlugin } from "./kubernetes-plugin-choice.ts";
+import { assetFolder, gitHttpBackend, installFolder, isInstalledAsset, locate } from "./locate.ts";
+import { assetManifest, assetNames, manifest, toolNames, type Arch, type Tool } from "./manifest.ts";
+import type { Step } from "./progress.ts";
+
+export interface SetupOptions {
+  /** Called whenever an installation takes a new turn; not called for what is there already. */
+  readonly onProgress?: (step: Step) => void;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** Something the cache holds once it is installed. */
+interface Item {
+  readonly what: string;
+  readonly folder: string;
+  readonly isThere: () => Promise<boolean>;
+  /** Fills the folder. */
+  readonly bring: (folder: string, say: (activity: string) => void) => Promise<void>;
+}
+
+/**
+ * Installs every tool that is neither on PATH nor in the cache, and the assets. Safe to repeat, to run twice at once
+ * and to kill. Throws LabError: `tool-missing` (Git), `disk-full`, or as download and build do.
+ */
+export async function setupTools({ onProgress = () => {}, env = process.env }: SetupOptions = {}): Promise<void> {
+  await gitHttpBackend(env);
+  await mkdir(cacheHome(env), { recursive: true });
+  const items = [...toolItems(env), ...assetItems(env)];
+  const plugin = `pulumi-resource-kubernetes ${kubernetesPlugin(env).version}`;
+  const total = items.length + 1;
+  const reporter = (index: number, what: string) => (activity: string) => onProgress({ index, total, what, activity });
+  for (const [i, item] of items.entries()) await install(item, reporter(i + 1, item.what));
+  await tryOfficialPlugin(reporter(total, plugin), env);
+}
+
+function toolItems(env: NodeJS.ProcessEnv): Item[] {
+  return toolNames
+    .filter((name) => manifest[name].build)
+    .map((name) => ({
+      what: `${name} ${manifest[name].version}`,
+      folder: installFolder(name, env),
+      isThere: async () => (await locate(name, env)) !== undefined,
+      bring: async (folder, say) => {
+        const origin = await bringTool(name, manifest[name], folder, say, env);
+        await writeFile(join(folder, "origin"), `${origin}\n`);
+      },
+    }));
+}
+
+function assetItems(env: NodeJS.ProcessEnv): Item[] {
+  return assetNames.map((name) => ({
+    what: name,
+    folder: assetFolder(name, env),
+    isThere: () => isInstalledAsset(name, env),
+    bring: async (folder, say) => {
+      say("copying from their modules");
+      await copyAsset(name, assetManifest[name], folder, env);
+    },
+  }));
+}
+
+/** Everything is put together in a folder beside, and becomes visible in one rename. */
+async function install(item: Item, say: (activity: string) => void): Promise<void> {
+  if (await item.isThere()) return;
+  const parent = dirname(item.folder);
+  await withInstallLock(parent, () => say("waiting for another ./lab setup"), async () => {
+    if (await item.isThere()) return;
+    await sweep(parent);
+    const staging = await mkdtemp(join(parent, stagingPrefix));
+    try {
+      await item.bring(staging, say);
+      await rm(item.folder, { recursive: true, force: true });
+      await rename(staging, item.folder);
+    } finally {
+      await rm(staging, { recursive: true, force: true });
+    }
+    say("installed");
+  });
+}
+
+const stagingPrefix = ".staging-";
+
+/** What killed runs left; whoever holds the lock is the only one to have such a folder. */
+async function sweep(parent: string): Promise<void> {
+  const leftovers = (await readdir(parent)).filter((name) => name.startsWith(stagingPrefix));
+  for (const name of leftovers) await rm(join(parent, name), { recursive: true, force: true });
+}
+
+/** Downloads the tool's release, or builds the tool where there is none to be had. Returns in a line where it came from. */
+export async function bringTool(
+  name: string,
+  tool: Tool,
+  folder: string,
+  say: (activity: string) => void,
+  env: NodeJS.ProcessEnv,
+): Promise<string> {
+  const release = tool.downloads?.[process.arch === "x64" ? "amd64" : (process.arch as Arch)];
+  if (release && process.platform === "linux") {
+    say("downloading");
+    if (await download(release, name, folder)) return `downloaded from ${release.url}`;
+  }
+  if (!tool.build) throw new Error(`${name} can neither be downloaded nor built`);
+  const { bavail, bsize } = await statfs(folder);
+  requireSpace(bavail * bsize, cacheHome(env));
+  say("building from source");
+  await build(name, tool.build, folder, env);
+  await removeAllBut(name, folder);
+  return `built from ${tool.build.package}`;
+}
+
+async function removeAllBut(name: string, folder: string): Promise<void> {
+  for (const other of await readdir(folder)) {
+    if (other !== name) await rm(join(folder, other), { recursive: true });
+  }
+}
+
+const gib = 1024 ** 3;
+
+/** Sources, compiled packages and programs of all tools take about 5 GiB. Throws LabError `disk-full`. */
+export function requireSpace(freeBytes: number, folder: string): void {
+  if (freeBytes >= 5 * gib) return;
+  throw new LabError(
+    "disk-full",
+    `Building tools from source needs 5 GiB of free disk, and ${folder} has ${(freeBytes / gib).toFixed(1)} GiB. Make room, then run ./lab setup`,
+    { exitCode: ExitCode.badInput },
+  );
+}

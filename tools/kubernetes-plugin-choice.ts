@@ -1,0 +1,51 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { run } from "../shared/exec.ts";
+import { cacheHome } from "../shared/paths.ts";
+import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { toolPath } from "./locate.ts";
+
+/** Which resource plugin answers for Kubernetes objects: Pulumi's own where it is installed, else the one in tools/kubernetes-plugin. */
+export interface KubernetesPlugin {
+  readonly implementation: "official" | "fallback";
+  readonly version: string;
+}
+
+/** The version is that of the SDK in node_modules. */
+export function kubernetesPlugin(env: NodeJS.ProcessEnv = process.env): KubernetesPlugin {
+  const { version } = createRequire(import.meta.url)("@pulumi/kubernetes/package.json") as { version: string };
+  const folder = join(pulumiHome(env), "plugins", `resource-kubernetes-v${version}`);
+  const official = existsSync(join(folder, "pulumi-resource-kubernetes"));
+  return { implementation: official ? "official" : "fallback", version };
+}
+
+/** Pulumi's own folder: credentials and plugins. */
+export function pulumiHome(env: NodeJS.ProcessEnv = process.env): string {
+  return env["PULUMI_HOME"] ?? join(homedir(), ".pulumi");
+}
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+/**
+ * Tries once a day, for a minute at most, to install Pulumi's own plugin, and tells `say` of it. That it can't be had
+ * is no error: the fallback answers then.
+ */
+export async function tryOfficialPlugin(say: (activity: string) => void, env: NodeJS.ProcessEnv = process.env): Promise<void> {
+  const { implementation, version } = kubernetesPlugin(env);
+  const attempt = join(cacheHome(env), `kubernetes-plugin-${version}-tried`);
+  const lastTried = Number((await readIfExists(attempt)) ?? 0);
+  if (implementation === "official" || Date.now() - lastTried < dayMs) return;
+  const pulumi = await toolPath("pulumi", env);
+  say("downloading");
+  const { failed } = await run(pulumi, ["plugin", "install", "resource", "kubernetes", `v${version}`], {
+    env: { ...env, PULUMI_SKIP_UPDATE_CHECK: "true" },
+    extendEnv: false,
+    stdin: "ignore",
+    reject: false,
+    timeout: 60_000,
+  });
+  await writePrivateFile(attempt, String(Date.now()));
+  say(failed ? "not to be had from here, so the fallback answers" : "installed");
+}

@@ -1,0 +1,159 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { Agent, request, type AgentOptions } from "node:https";
+import { text } from "node:stream/consumers";
+import { parse } from "yaml";
+import { LabError, messageOf } from "../../shared/errors.ts";
+import { isObject, type Json, type Properties } from "./properties.ts";
+
+/** Nobody answers at the cluster's address, or somebody else does. */
+export class UnreachableError extends Error {
+  override readonly name = "UnreachableError";
+}
+
+/** The API server refused; the message is its own. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+  readonly status: number;
+  /** The cause in one word, e.g. `Conflict`. */
+  readonly reason: string;
+
+  constructor(status: number, body: Json) {
+    const { message, reason } = isObject(body) ? body : {};
+    super(typeof message === "string" ? message : `the API server answered with HTTP status ${status}`);
+    this.status = status;
+    this.reason = typeof reason === "string" ? reason : "";
+  }
+}
+
+export interface ApiRequest {
+  readonly method: "GET" | "PATCH" | "DELETE";
+  /** With its query. */
+  readonly path: string;
+  readonly body?: Properties | readonly Properties[];
+  readonly contentType?: string;
+}
+
+export interface KubeApi {
+  readonly server: string;
+  /** The namespace of the kubeconfig's context, else `default`. */
+  readonly namespace: string;
+  /** The JSON of a successful answer; undefined for 404. Throws ApiError or UnreachableError. */
+  send(request: ApiRequest): Promise<Properties | undefined>;
+}
+
+const answerTimeoutMs = 60_000;
+
+/**
+ * The API of the cluster that a kubeconfig (YAML text or path) names. Node's own https and not client-node, whose
+ * generated models cost every plugin process 60 MB; so of the ways to log in there are certificates, tokens and
+ * passwords. Throws LabError `kubeconfig-invalid`.
+ */
+export function connect(kubeconfig: string, contextName?: string): KubeApi {
+  const { server, namespace, tls, authorization } = readKubeconfig(kubeconfig, contextName);
+  const agent = new Agent({ keepAlive: true, ...tls });
+
+  async function exchange(sent: ApiRequest): Promise<{ status: number; content: string }> {
+    const { method, path, body, contentType = "application/json" } = sent;
+    const payload = Buffer.from(body ? JSON.stringify(body) : "");
+    const headers = { accept: "application/json", "content-type": contentType, "content-length": payload.length, ...authorization };
+    const outgoing = request(new URL(path, server), { agent, method, headers, signal: AbortSignal.timeout(answerTimeoutMs) });
+    outgoing.end(payload);
+    try {
+      const [incoming] = (await once(outgoing, "response")) as [IncomingMessage];
+      return { status: incoming.statusCode ?? 0, content: await text(incoming) };
+    } catch (error) {
+      // The server closed an idle connection while the request was on its way: that says nothing of the server.
+      if (outgoing.reusedSocket && (error as NodeJS.ErrnoException).code === "ECONNRESET") return exchange(sent);
+      if ((error as Error).name === "AbortError" && outgoing.socket?.connecting === false) {
+        const seconds = answerTimeoutMs / 1000;
+        throw new LabError("api-timeout", `The API server ${server} took longer than ${seconds} s for ${method} ${path}. Repeat the command when it is less busy.`);
+      }
+      throw new UnreachableError(messageOf(error), { cause: error });
+    }
+  }
+
+  return {
+    server,
+    namespace,
+    async send(apiRequest) {
+      const answer = await exchange(apiRequest);
+      if (answer.status === 404) return undefined;
+      const body = parseJson(answer.content);
+      if (answer.status >= 400 || !isObject(body)) throw new ApiError(answer.status, body);
+      return body;
+    },
+  };
+}
+
+/** A proxy may answer in another language than JSON. */
+function parseJson(content: string): Json {
+  try {
+    return JSON.parse(content) as Json;
+  } catch {
+    return null;
+  }
+}
+
+interface Connection {
+  readonly server: string;
+  readonly namespace: string;
+  readonly tls: AgentOptions;
+  readonly authorization: { readonly authorization?: string };
+}
+
+/** The cluster's part of a kubeconfig and the user's, resolved. */
+function readKubeconfig(kubeconfig: string, contextName?: string): Connection {
+  const { context, cluster, user } = activeContext(kubeconfig, contextName);
+  const server = cluster["server"];
+  if (typeof server !== "string" || !server.startsWith("https://")) {
+    throw invalid("its cluster has no `server` that starts with https://");
+  }
+  if (user["exec"] ?? user["auth-provider"]) {
+    throw invalid("its user logs in through another program, which only Pulumi's own plugin can run");
+  }
+  const [ca, cert, key] = [bytes(cluster, "certificate-authority"), bytes(user, "client-certificate"), bytes(user, "client-key")];
+  const { token, tokenFile, username, password } = user;
+  const bearer = typeof tokenFile === "string" ? readFileSync(tokenFile, "utf8").trim() : token;
+  const basic = typeof username === "string" && Buffer.from(`${username}:${String(password)}`).toString("base64");
+  const serverName = cluster["tls-server-name"];
+  return {
+    server,
+    namespace: typeof context["namespace"] === "string" ? context["namespace"] : "default",
+    tls: {
+      ...(ca && { ca }),
+      ...(cert && { cert }),
+      ...(key && { key }),
+      ...(typeof serverName === "string" && { servername: serverName }),
+      rejectUnauthorized: cluster["insecure-skip-tls-verify"] !== true,
+    },
+    authorization: typeof bearer === "string" ? { authorization: `Bearer ${bearer}` } : basic ? { authorization: `Basic ${basic}` } : {},
+  };
+}
+
+/** The context in use with its cluster and user. Throws LabError `kubeconfig-invalid`. */
+export function activeContext(kubeconfig: string, contextName?: string): { context: Properties; cluster: Properties; user: Properties } {
+  const content: unknown = parse(/^\s*[^\s{]+$/.test(kubeconfig) ? readFileSync(kubeconfig.trim(), "utf8") : kubeconfig);
+  const config = isObject(content as Json) ? (content as Properties) : {};
+  const context = named(config, "context", contextName ?? config["current-context"]);
+  return { context, cluster: named(config, "cluster", context["cluster"]), user: named(config, "user", context["user"]) };
+}
+
+function named(config: Properties, what: "context" | "cluster" | "user", name: Json | undefined): Properties {
+  const list = config[`${what}s`];
+  const entry = Array.isArray(list) ? list.find((candidate) => isObject(candidate) && candidate["name"] === name) : undefined;
+  if (isObject(entry) && isObject(entry[what])) return entry[what];
+  throw invalid(`it has no ${what} ${JSON.stringify(name ?? null)}`);
+}
+
+/** A kubeconfig gives a file's content in base64 or the file. */
+function bytes(from: Properties, field: string): Buffer | undefined {
+  const [data, path] = [from[`${field}-data`], from[field]];
+  if (typeof data === "string") return Buffer.from(data, "base64");
+  return typeof path === "string" ? readFileSync(path) : undefined;
+}
+
+function invalid(because: string): LabError {
+  return new LabError("kubeconfig-invalid", `The provider's kubeconfig can't be used: ${because}. Check it with \`kubectl config view\`.`);
+}

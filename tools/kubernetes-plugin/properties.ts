@@ -1,0 +1,84 @@
+/**
+ * Pulumi properties as they cross its wire: JSON in which a secret is an object with a signature and a value that is
+ * not known yet (in a preview) is one fixed string. The constants are Pulumi's (runtime/rpc.ts of its SDK); that module
+ * is not imported because it loads most of the SDK into every plugin process.
+ */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type Properties = { [key: string]: Json };
+
+const signatureKey = "4dabf18193072939515e22adb298388d";
+const secretSignature = "1b47061264138c4ac30d75fd1eb44270";
+export const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+/** Keys of a CustomResourceDefinition that are no identifiers; the SDK's types write them with underscores. */
+const dashedKeys = new Map(
+  ["embedded-resource", "int-or-string", "list-map-keys", "list-type", "map-type", "preserve-unknown-fields", "validations"]
+    .map((name) => `x-kubernetes-${name}`)
+    .map((key) => [key.replaceAll("-", "_"), key]),
+);
+const underscoredKeys = new Map([...dashedKeys].map(([underscored, dashed]) => [dashed, underscored]));
+
+export function isObject(value: Json | undefined): value is Properties {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function asSecret(value: Json): Json {
+  return isSecret(value) ? value : { [signatureKey]: secretSignature, value };
+}
+
+/** The object as Kubernetes knows it: secrets bare, `x-kubernetes-*` with dashes. */
+export function toManifest(properties: Properties): Properties {
+  return rewrite(properties, dashedKeys) as Properties;
+}
+
+/** The object as the SDK's output types know it. */
+export function toOutputs(object: Properties): Properties {
+  return rewrite(object, underscoredKeys) as Properties;
+}
+
+/**
+ * The object with everything secret that is secret in `marks`, and a Secret's content in any case. Where one element of
+ * a list is secret the whole list is, because elements change places.
+ */
+export function withSecrets(object: Properties, marks: Properties): Properties {
+  const marked: Properties = {};
+  for (const [key, value] of Object.entries(object)) {
+    const mark = marks[key];
+    if (object["kind"] === "Secret" && (key === "data" || key === "stringData")) marked[key] = asSecret(value);
+    else if (isObject(value) && isObject(mark) && !isSecret(mark)) marked[key] = withSecrets(value, mark);
+    else marked[key] = hasSecret(mark) ? asSecret(value) : value;
+  }
+  return marked;
+}
+
+/** Every string that must not be shown: below a secret mark, or in a Secret's content. */
+export function secretTexts(properties: Properties): string[] {
+  const marked = withSecrets(properties, properties);
+  const found: string[] = [];
+  const visit = (value: Json, secret: boolean): void => {
+    if (isSecret(value)) visit(value["value"] ?? null, true);
+    else if (Array.isArray(value)) value.forEach((element) => visit(element, secret));
+    else if (isObject(value)) Object.values(value).forEach((field) => visit(field, secret));
+    // What is shorter tells nothing, and would be found in the middle of words.
+    else if (secret && typeof value === "string" && value.length > 3) found.push(value);
+  };
+  visit(marked, false);
+  return found;
+}
+
+function isSecret(value: Json | undefined): value is Properties {
+  return isObject(value) && value[signatureKey] === secretSignature;
+}
+
+function hasSecret(value: Json | undefined): boolean {
+  if (isSecret(value)) return true;
+  if (Array.isArray(value)) return value.some(hasSecret);
+  return isObject(value) && Object.values(value).some(hasSecret);
+}
+
+function rewrite(value: Json, keys: ReadonlyMap<string, string>): Json {
+  if (isSecret(value)) return rewrite(value["value"] ?? null, keys);
+  if (Array.isArray(value)) return value.map((element) => rewrite(element, keys));
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, field]) => [keys.get(key) ?? key, rewrite(field, keys)]));
+}

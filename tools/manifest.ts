@@ -1,0 +1,284 @@
+/**
+ * The tools a lab needs: one pinned version each, how to recognise one that is on PATH already, where its release is
+ * downloaded from, and how it is built from source. Order matters: it is the order of installation, and tools that
+ * share compiled packages stand together.
+ *
+ * A download has a SHA-256 pinned here, taken from a published source (named beside it). Where none is known for a
+ * platform there is no download, and the tool is built: go.sum then proves what was fetched.
+ */
+export type Arch = "amd64" | "arm64";
+
+export interface Download {
+  readonly url: string;
+  /** Hexadecimal, of what the URL serves. */
+  readonly sha256: string;
+  /** Files to take out of the tar.gz archive; absent when the URL serves the program itself. */
+  readonly members?: readonly string[];
+}
+
+export interface GoBuild {
+  /** Folder below tools/go whose go.mod and go.sum pin every dependency. */
+  readonly module: "cluster" | "pulumi" | "pulumi-language-nodejs" | "registry";
+  readonly package: string;
+  /** What `-ldflags` gets besides `-s -w`. */
+  readonly ldflags?: string;
+  /** The package embeds files that its published module lacks: build from a copy of the module that has this one. */
+  readonly placeholder?: { readonly module: string; readonly file: string };
+}
+
+/** Asks a program for its version; the pattern's first group is the version without `v`. */
+export interface VersionProbe {
+  readonly args: readonly string[];
+  readonly pattern: RegExp;
+  /** `go` where the program has no version flag: `go version -m` reads what the compiler recorded in the file. */
+  readonly via?: "go";
+}
+
+export interface Tool {
+  /** Pinned version, without `v`. */
+  readonly version: string;
+  readonly probe?: VersionProbe;
+  /** Whether this version, found on PATH, does as well as the pinned one. */
+  readonly fits: (found: string) => boolean;
+  /** Taken from the folder of this tool, when it is there. */
+  readonly companionOf?: ToolName;
+  readonly downloads?: Readonly<Partial<Record<Arch, Download>>>;
+  /** Absent for what only the operating system can bring. */
+  readonly build?: GoBuild;
+}
+
+const kubernetes = "1.36.2";
+const fluxControllers = { source: "1.9.3", kustomize: "1.9.3", imageReflector: "1.2.3", imageAutomation: "1.2.3" };
+
+const tools = {
+  "kube-apiserver": kubernetesTool("kube-apiserver", {
+    // github.com/cert-manager/makefile-modules, modules/tools/00_mod.mk.
+    amd64: "6770be17296ef36b656ad84e52b043007fb9a47ba0445c224097323291b1b33b",
+  }),
+  "kube-controller-manager": kubernetesTool("kube-controller-manager", {}),
+  "kube-scheduler": kubernetesTool("kube-scheduler", {}),
+  kubectl: kubernetesTool("kubectl", {
+    // github.com/kubernetes-sigs/kubespray, roles/kubespray_defaults/vars/main/checksums.yml at 46dbdd3.
+    amd64: "1e9045ec32bea85da43de85f0065358529ea7c7a152eca78154fba5b58c27d82",
+    arm64: "c957eb8c4bea27a3bb35b269edd9082e27f027f7b76b20b5bf4afebc726c6d3e",
+  }),
+  etcd: {
+    version: "3.6.8",
+    probe: { args: ["--version"], pattern: /^etcd Version: (\S+)/m },
+    fits: sameMinor("3.6.8"),
+    downloads: {
+      // github.com/kubernetes-sigs/kubespray, as for kubectl.
+      amd64: etcdRelease("amd64", "cf9cfe91a4856cb90eed9c99e6aee4b708db2c7888b88a6f116281f04b0ea693"),
+      arm64: etcdRelease("arm64", "438f56a700d17ce761510a3e63e6fa5c1d587b2dd4d7a22c179c09a649366760"),
+    },
+    build: { module: "cluster", package: "go.etcd.io/etcd/server/v3" },
+  },
+  kwok: {
+    version: "0.8.0",
+    probe: { args: ["--version"], pattern: /^kwok version v(\S+)/m },
+    fits: sameMinor("0.8.0"),
+    downloads: {
+      // aur.archlinux.org, kwok-bin 0.8.0-1, PKGBUILD.
+      amd64: kwokRelease("amd64", "f5a4385a2ae1b9dd7f8acae18e002a75c0ebba124ae9d7259aa8dadb50711f46"),
+      arm64: kwokRelease("arm64", "628f7d277860f524a2a775c217adcc58828e7b59ab0933680315784f1b8b0e37"),
+    },
+    build: { module: "cluster", package: "sigs.k8s.io/kwok/cmd/kwok" },
+  },
+  // The controllers are released as container images only.
+  "source-controller": fluxController("source-controller", fluxControllers.source),
+  "kustomize-controller": fluxController("kustomize-controller", fluxControllers.kustomize),
+  "image-reflector-controller": fluxController("image-reflector-controller", fluxControllers.imageReflector),
+  "image-automation-controller": fluxController("image-automation-controller", fluxControllers.imageAutomation),
+  flux: {
+    version: "2.9.2",
+    probe: { args: ["--version"], pattern: /^flux version v?(\S+)/m },
+    fits: sameMinor("2.9.0"),
+    build: {
+      module: "cluster",
+      package: "github.com/fluxcd/flux2/v2/cmd/flux",
+      ldflags: "-X main.VERSION=2.9.2",
+      placeholder: { module: "github.com/fluxcd/flux2/v2", file: "cmd/flux/manifests/placeholder.yaml" },
+    },
+  },
+  pulumi: {
+    version: "3.259.0",
+    probe: { args: ["version"], pattern: /^v(\S+)/m },
+    // The engine, its language host and the Node SDK of package.json were proved together.
+    fits: exactly("3.259.0"),
+    downloads: {
+      // github.com/pulumi/homebrew-tap, Formula/pulumi.rb at 51fb494.
+      amd64: pulumiRelease("x64", "94ba357acac23d01474084c4b00098dc0f7bc70ce13f34c777459254a5f718e5"),
+      arm64: pulumiRelease("arm64", "edc8327463a72160bb36cf82cf5062da9c8a244290a706d9980988e7bf486853"),
+    },
+    build: {
+      module: "pulumi",
+      package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+      ldflags: "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.259.0",
+    },
+  },
+  "pulumi-language-nodejs": {
+    // The last version in the SDK's Go module; Pulumi's releases carry the one of their engine.
+    version: "3.68.0",
+    fits: () => false,
+    companionOf: "pulumi" as const,
+    build: {
+      module: "pulumi-language-nodejs",
+      package: "github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs",
+      ldflags: "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.68.0",
+    },
+  },
+  registry: {
+    version: "3.1.2",
+    probe: { args: ["--version"], pattern: / v?(\d+\.\d+\.\d+)/ },
+    fits: sameMinor("3.1.0"),
+    downloads: {
+      // github.com/distribution/distribution-library-image, Dockerfile of 3.1.2.
+      amd64: registryRelease("amd64", "40df2224d410f72ae425c3371873b078bbdbda3b8b612be9571f0e6751f3acc8"),
+      arm64: registryRelease("arm64", "09d26f88d2c0f161bd1b8bfc6c123571cc3d291dcca8af5477b3cacc4ec95e73"),
+    },
+    build: { module: "registry", package: "github.com/distribution/distribution/v3/cmd/registry" },
+  },
+  crane: {
+    version: "0.22.1",
+    probe: { args: ["version"], pattern: /^v?(\d+\.\d+\.\d+)/m },
+    fits: atLeast("0.20.0"),
+    downloads: {
+      // The release's checksums.txt, as pinned alike by several public projects.
+      amd64: craneRelease("x86_64", "0ab7a1d6932a213aed964ce97666c3077fe691c8606413674a8b3e0b9ec4cda0"),
+      arm64: craneRelease("arm64", "898c0cff975f898a33e8c4580bdafb0e7c02c7faa33374e946762f97c4ab7110"),
+    },
+    build: { module: "registry", package: "github.com/google/go-containerregistry/cmd/crane" },
+  },
+  git: {
+    version: "2.30.0",
+    probe: { args: ["--version"], pattern: /^git version (\d+\.\d+\.\d+)/m },
+    fits: atLeast("2.30.0"),
+  },
+} satisfies Record<string, Omit<Tool, "companionOf"> & { companionOf?: "pulumi" }>;
+
+export type ToolName = keyof typeof tools;
+export const manifest: Readonly<Record<ToolName, Tool>> = tools;
+export const toolNames = Object.keys(tools) as readonly ToolName[];
+
+/** Files that are no program. */
+export interface Asset {
+  readonly version: string;
+  readonly module: GoBuild["module"];
+  /** Go modules whose `folder` holds the files (`*.yaml`). */
+  readonly modules: readonly string[];
+  readonly folder: string;
+}
+
+const assets = {
+  /** The CustomResourceDefinitions of the four Flux controllers, one YAML file each. */
+  "flux-crds": {
+    version: Object.values(fluxControllers).join("_"),
+    module: "cluster",
+    modules: [
+      "github.com/fluxcd/source-controller",
+      "github.com/fluxcd/kustomize-controller",
+      "github.com/fluxcd/image-reflector-controller",
+      "github.com/fluxcd/image-automation-controller",
+    ],
+    folder: "config/crd/bases",
+  },
+} satisfies Record<string, Asset>;
+
+export type AssetName = keyof typeof assets;
+export const assetManifest: Readonly<Record<AssetName, Asset>> = assets;
+export const assetNames = Object.keys(assets) as readonly AssetName[];
+
+/** Exact: the control plane's parts, the simulated nodes and the evidence were proved at one version. */
+function kubernetesTool(name: string, sha256: Partial<Record<Arch, string>>) {
+  const variables = [
+    `k8s.io/component-base/version.gitVersion=v${kubernetes}`,
+    "k8s.io/component-base/version.gitMajor=1",
+    "k8s.io/component-base/version.gitMinor=36",
+    `k8s.io/client-go/pkg/version.gitVersion=v${kubernetes}`,
+  ];
+  return {
+    version: kubernetes,
+    probe:
+      name === "kubectl"
+        ? { args: ["version", "--client"], pattern: /^Client Version: v(\S+)/m }
+        : { args: ["--version"], pattern: /^Kubernetes v(\S+)/m },
+    fits: exactly(kubernetes),
+    downloads: Object.fromEntries(
+      Object.entries(sha256).map(([arch, digest]) => [
+        arch,
+        { url: `https://dl.k8s.io/release/v${kubernetes}/bin/linux/${arch}/${name}`, sha256: digest },
+      ]),
+    ),
+    build: {
+      module: "cluster",
+      package: `k8s.io/kubernetes/cmd/${name}`,
+      ldflags: variables.map((variable) => `-X ${variable}`).join(" "),
+    },
+  } satisfies Tool;
+}
+
+/** Exact: the CRDs that are applied come from the same modules. */
+function fluxController(name: string, version: string) {
+  const module = `github.com/fluxcd/${name}`;
+  return {
+    version,
+    probe: { via: "go", args: ["version", "-m"], pattern: new RegExp(`^\\tmod\\t${module}\\tv(\\S+)`, "m") },
+    fits: exactly(version),
+    build: { module: "cluster", package: module },
+  } satisfies Tool;
+}
+
+function etcdRelease(arch: Arch, sha256: string): Download {
+  const name = `etcd-v3.6.8-linux-${arch}`;
+  return { url: `https://github.com/etcd-io/etcd/releases/download/v3.6.8/${name}.tar.gz`, sha256, members: [`${name}/etcd`] };
+}
+
+function kwokRelease(arch: Arch, sha256: string): Download {
+  return { url: `https://github.com/kubernetes-sigs/kwok/releases/download/v0.8.0/kwok-linux-${arch}`, sha256 };
+}
+
+function pulumiRelease(arch: string, sha256: string): Download {
+  return {
+    url: `https://github.com/pulumi/pulumi/releases/download/v3.259.0/pulumi-v3.259.0-linux-${arch}.tar.gz`,
+    sha256,
+    members: ["pulumi/pulumi", "pulumi/pulumi-language-nodejs"],
+  };
+}
+
+function registryRelease(arch: Arch, sha256: string): Download {
+  return {
+    url: `https://github.com/distribution/distribution/releases/download/v3.1.2/registry_3.1.2_linux_${arch}.tar.gz`,
+    sha256,
+    members: ["registry"],
+  };
+}
+
+function craneRelease(arch: string, sha256: string): Download {
+  return {
+    url: `https://github.com/google/go-containerregistry/releases/download/v0.22.1/go-containerregistry_Linux_${arch}.tar.gz`,
+    sha256,
+    members: ["crane"],
+  };
+}
+
+function exactly(wanted: string) {
+  return (found: string) => found === wanted;
+}
+
+function sameMinor(wanted: string) {
+  return (found: string) => compareVersions(found, wanted) >= 0 && found.split(".", 2).join() === wanted.split(".", 2).join();
+}
+
+function atLeast(wanted: string) {
+  return (found: string) => compareVersions(found, wanted) >= 0;
+}
+
+/** By major, minor and patch; what follows (`-rc.1`, `+build`) does not count. */
+function compareVersions(a: string, b: string): number {
+  const [left, right] = [a, b].map((version) => version.split(/[.+-]/, 3).map(Number));
+  for (let i = 0; i < 3; i++) {
+    const difference = (left?.[i] ?? 0) - (right?.[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

@@ -1,0 +1,41 @@
+import { parse } from "yaml";
+import { z } from "zod";
+import type { Environment } from "../shared/names.ts";
+import type { GitReader } from "./git-reader.ts";
+import type { ImageReference } from "./image-reference.ts";
+
+const Overlay = z.object({
+  images: z.array(
+    z.object({ name: z.string(), newName: z.string().optional(), newTag: z.string().optional(), digest: z.string().optional() }),
+  ),
+});
+
+/** The file in which an environment's image is written down. */
+export function overlayPath(environment: Environment): string {
+  return `flux/apps/backend/${environment}/kustomization.yaml`;
+}
+
+/**
+ * The image that an environment gets at a commit (or tree). Undefined where the file is absent, is no kustomization, or
+ * says nothing about the repository.
+ */
+export async function desiredImage(
+  git: GitReader,
+  treeish: string,
+  environment: Environment,
+  repository: string,
+): Promise<ImageReference | undefined> {
+  const file = await git.readFile(treeish, overlayPath(environment));
+  const overlay = Overlay.safeParse(file === undefined ? undefined : parseYaml(file));
+  const image = overlay.data?.images.find(({ name, newName }) => (newName ?? name) === repository);
+  return image && { repository, tag: image.newTag, digest: image.digest };
+}
+
+/** History may hold a broken file; that is no reason not to look further. */
+function parseYaml(text: string): unknown {
+  try {
+    return parse(text);
+  } catch {
+    return undefined;
+  }
+}

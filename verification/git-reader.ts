@@ -1,0 +1,150 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LabError } from "../shared/errors.ts";
+import { run } from "../shared/exec.ts";
+import type { LearnerOutputs } from "../shared/outputs.ts";
+
+export interface Commit {
+  readonly id: string;
+  readonly parents: readonly string[];
+  readonly author: string;
+  readonly email: string;
+  /** ISO 8601 time at which it was committed. */
+  readonly date: string;
+  readonly subject: string;
+  readonly body: string;
+}
+
+/** Reads one branch of a learner's repository, as it was at the first look. */
+export interface GitReader {
+  /** The commit at the tip of the branch. */
+  head(): Promise<string>;
+  /** The commits of the branch that changed a path, newest first. */
+  log(path: string): Promise<readonly Commit[]>;
+  /** A file in a commit or tree; undefined where there is none. */
+  readFile(treeish: string, path: string): Promise<string | undefined>;
+  /** False also where the branch does not know one of the commits. */
+  isAncestor(ancestor: string, descendant: string): Promise<boolean>;
+  /** The tree that reverting a commit at the tip would give, without doing it; undefined where that conflicts. */
+  revert(commit: string): Promise<string | undefined>;
+}
+
+const fields = ["%H", "%P", "%an", "%ae", "%cI", "%s", "%b"];
+
+/**
+ * A reader over the git CLI (2.38 or later, for `merge-tree --write-tree`). The first look fetches the branch into a
+ * private folder, which disposing removes. Throws when it could not look.
+ */
+export function gitReader(
+  repository: LearnerOutputs["git"],
+  signal: AbortSignal,
+  parentFolder: string = tmpdir(),
+): GitReader & AsyncDisposable {
+  const { url, branch } = repository;
+  let fetched: Promise<string> | undefined;
+
+  async function fetchBranch(): Promise<string> {
+    const folder = await mkdtemp(join(parentFolder, "gitops-lab-git-"));
+    const clone = ["clone", "--quiet", "--bare", "--single-branch", "--no-tags", "--template=", "--branch", branch, "--", url];
+    const { exitCode, stderr } = await run("git", [...clone, folder], {
+      env: { ...gitEnvironment(), ...credentials(repository) },
+      extendEnv: false,
+      reject: false,
+      cancelSignal: signal,
+    });
+    if (exitCode === 0) return folder;
+    await rm(folder, { recursive: true, force: true });
+    throw new LabError(
+      "git-unreachable",
+      `Could not fetch ${branch} of ${url}: ${stderr.trim() || "git did not finish"}. Try \`git ls-remote ${url}\`.`,
+    );
+  }
+
+  async function git(args: readonly string[], options: { input?: string; mayExitWith?: readonly number[] } = {}) {
+    const folder = await (fetched ??= fetchBranch());
+    const result = await run("git", ["--git-dir", folder, ...args], {
+      env: gitEnvironment(),
+      extendEnv: false,
+      reject: false,
+      stripFinalNewline: false,
+      cancelSignal: signal,
+      ...(options.input === undefined ? { stdin: "ignore" } : { input: options.input }),
+    });
+    if (result.exitCode === 0 || options.mayExitWith?.includes(result.exitCode ?? -1)) return result;
+    throw new LabError("git-failed", `\`git ${args[0]}\` in a copy of ${url} failed: ${result.stderr.trim()}. Try it in a clone.`);
+  }
+
+  return {
+    async head() {
+      return (await git(["rev-parse", "--verify", `refs/heads/${branch}`])).stdout.trim();
+    },
+
+    async log(path) {
+      const { stdout } = await git(["log", "-z", "--topo-order", `--format=${fields.join("%x00")}`, `refs/heads/${branch}`, "--", path]);
+      const values = stdout.split("\0");
+      return Array.from({ length: Math.floor(values.length / fields.length) }, (_, index) => {
+        const [id = "", parents = "", author = "", email = "", date = "", subject = "", body = ""] = values.slice(
+          index * fields.length,
+          (index + 1) * fields.length,
+        );
+        return { id, parents: parents.split(" ").filter(Boolean), author, email, date, subject, body };
+      });
+    },
+
+    async readFile(treeish, path) {
+      // Unlike `git show`, this tells an absent file from a failure by its output.
+      const { stdout } = await git(["cat-file", "--batch"], { input: `${treeish}:${path}\n` });
+      const end = stdout.indexOf("\n");
+      return / blob \d+$/.test(stdout.slice(0, end)) ? stdout.slice(end + 1, -1) : undefined;
+    },
+
+    async isAncestor(ancestor, descendant) {
+      const known = await git(["cat-file", "--batch-check"], { input: `${ancestor}^{commit}\n${descendant}^{commit}\n` });
+      if (known.stdout.includes(" missing\n")) return false;
+      return (await git(["merge-base", "--is-ancestor", ancestor, descendant], { mayExitWith: [1] })).exitCode === 0;
+    },
+
+    async revert(commit) {
+      // A revert is a three-way merge with the commit as the base: give its parent's tree a commit on top of it.
+      const undo = await git(["commit-tree", `${commit}^^{tree}`, "-p", commit, "-m", `Revert ${commit}`]);
+      const merged = await git(["merge-tree", "--write-tree", `refs/heads/${branch}`, undo.stdout.trim()], { mayExitWith: [1] });
+      return merged.exitCode === 0 ? merged.stdout.trim() : undefined;
+    },
+
+    async [Symbol.asyncDispose]() {
+      const folder = await fetched?.catch(() => undefined);
+      if (folder) await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The caller's environment without his Git settings, so that the verdict does not depend on who asks. */
+function gitEnvironment(): Record<string, string> {
+  const inherited = Object.entries(process.env).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && !/^GIT_(?!EXEC_PATH|SSL_)/.test(entry[0]),
+  );
+  return {
+    ...Object.fromEntries(inherited),
+    LC_ALL: "C",
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    GIT_TERMINAL_PROMPT: "0",
+    GIT_AUTHOR_NAME: "gitops-lab",
+    GIT_AUTHOR_EMAIL: "gitops-lab@localhost",
+    GIT_COMMITTER_NAME: "gitops-lab",
+    GIT_COMMITTER_EMAIL: "gitops-lab@localhost",
+  };
+}
+
+/** The credential as configuration in the environment, for this URL alone and never sent on to where it redirects. */
+function credentials({ url, username, password }: LearnerOutputs["git"]): Record<string, string> {
+  const basic = Buffer.from(`${username}:${password}`).toString("base64");
+  return {
+    GIT_CONFIG_COUNT: "2",
+    GIT_CONFIG_KEY_0: `http.${url}.extraHeader`,
+    GIT_CONFIG_VALUE_0: `Authorization: Basic ${basic}`,
+    GIT_CONFIG_KEY_1: "http.followRedirects",
+    GIT_CONFIG_VALUE_1: "false",
+  };
+}
