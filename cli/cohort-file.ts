@@ -1,7 +1,6 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseDocument } from "yaml";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { readIfExists } from "../shared/private-files.ts";
 import { parseCohortFile, parseCohortName } from "../stacks/load-spec.ts";
@@ -32,10 +31,18 @@ export async function readCohort(name: string): Promise<CohortPlan> {
   return planCohort(cohort, parseCohortFile(text, `stacks/Pulumi.${cohort}.yaml`));
 }
 
-/** Takes out the salt that Pulumi wrote for a stack that is no more, so that the file is as the instructor left it. */
-export async function forgetEncryptionSalt(cohort: string): Promise<void> {
-  const text = await readFile(fileOf(cohort), "utf8").catch(() => undefined);
-  if (text === undefined) return;
-  const document = parseDocument(text);
-  if (document.delete("encryptionsalt")) await writeFile(fileOf(cohort), text.replace(/^encryptionsalt:.*\n?/m, ""));
+/**
+ * Runs a Pulumi operation and leaves the cohort file as the instructor wrote it. Pulumi adds the stack's salt to the file
+ * and keeps it in the state as well, from where it takes it when the file has none; a salt that was there before stays.
+ */
+export async function keepingCohortFile<T>(cohort: string, operation: () => Promise<T>): Promise<T> {
+  const before = await readIfExists(fileOf(cohort));
+  try {
+    return await operation();
+  } finally {
+    const after = await readIfExists(fileOf(cohort));
+    if (before !== undefined && after !== undefined && !salt.test(before) && salt.test(after)) await writeFile(fileOf(cohort), after.replace(salt, ""));
+  }
 }
+
+const salt = /^encryptionsalt:.*\n?/m;

@@ -77,5 +77,5 @@ export class Progress {
 }
 
 function stepOf(urn: string): string | undefined {
-  return steps[(urn.split("::")[2] ?? "").split(":").at(-1) ?? ""];
+  return steps[/gitops-lab:(\w+)$/.exec(urn.split("::")[2] ?? "")?.[1] ?? ""];
 }

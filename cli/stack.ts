@@ -1,14 +1,18 @@
-import { rm } from "node:fs/promises";
+import { glob, readdir, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { glob, readFile } from "node:fs/promises";
-import { LocalWorkspace, PulumiCommand, type Stack } from "@pulumi/pulumi/automation/index.js";
+import { LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation/index.js";
 import { z } from "zod";
+import { identify } from "../host/process-identity.ts";
 import { LabError } from "../shared/errors.ts";
 import { CohortOutputs } from "../shared/outputs.ts";
-import { pulumiEnvironment } from "../tools/environment.ts";
+import { labHome } from "../shared/paths.ts";
+import { readIfExists } from "../shared/private-files.ts";
+import { waitUntil } from "../shared/wait.ts";
+import { ownBackend, pulumiEnvironment } from "../tools/environment.ts";
 import { projectFolder } from "./cohort-file.ts";
+import { note } from "./terminal.ts";
 
 /** A workspace on this project, with the tools and the state backend that `./lab env` names. */
 async function openWorkspace(): Promise<LocalWorkspace> {
@@ -19,20 +23,18 @@ async function openWorkspace(): Promise<LocalWorkspace> {
   return LocalWorkspace.create({ workDir: projectFolder, pulumiCommand, envVars: environment });
 }
 
-/** The cohort's stack, made when it does not exist yet. */
+/** The cohort's stack, made when it does not exist yet. Waits for an operation on it that still runs. */
 export async function openStack(cohort: string): Promise<Stack> {
   const workspace = await openWorkspace();
-  await clearDeadLocks(workspace.envVars["PULUMI_BACKEND_URL"], cohort);
-  const { Stack } = await import("@pulumi/pulumi/automation/index.js");
+  await awaitOtherOperations(workspace, cohort);
   return Stack.createOrSelect(cohort, workspace);
 }
 
-/** The cohort's stack; undefined where there is none. */
+/** The cohort's stack; undefined where there is none. Waits like `openStack`. */
 export async function findStack(cohort: string): Promise<Stack | undefined> {
   const workspace = await openWorkspace();
   if (!(await workspace.listStacks()).some(({ name }) => name === cohort)) return undefined;
-  await clearDeadLocks(workspace.envVars["PULUMI_BACKEND_URL"], cohort);
-  const { Stack } = await import("@pulumi/pulumi/automation/index.js");
+  await awaitOtherOperations(workspace, cohort);
   return Stack.select(cohort, workspace);
 }
 
@@ -52,26 +54,48 @@ export async function readOutputs(cohort: string): Promise<CohortOutputs> {
   );
 }
 
+/** Removes a destroyed stack, and from the lab's own state folder the copies that Pulumi keeps of its earlier states. */
+export async function forgetStack(stack: Stack): Promise<void> {
+  await stack.workspace.removeStack(stack.name, { preserveConfig: true });
+  for await (const path of glob(`.pulumi/{backups,history,locks,stacks}/**/{${stack.name},${stack.name}.json*}`, { cwd: ownBackend() })) {
+    await rm(join(ownBackend(), path), { recursive: true, force: true });
+  }
+}
+
+/** Removes the lab's folder with its state backend and passphrase, once no cohort is left that needs them. */
+export async function removeHomeWithoutCohorts(): Promise<void> {
+  const stacks = await Array.fromAsync(glob(".pulumi/stacks/*/*.json", { cwd: ownBackend() }));
+  const cohorts = await readdir(join(labHome(), "cohorts")).catch(() => []);
+  if (stacks.length === 0 && cohorts.length === 0) await rm(labHome(), { recursive: true, force: true });
+}
+
 const Lock = z.object({ pid: z.int(), hostname: z.string() });
 
 /**
  * Pulumi's file backend keeps a lock per running operation, which a killed one leaves behind. The lock names its
- * process: one of this machine that no longer runs holds nothing.
+ * process: one of this machine that no longer runs holds nothing, one that runs is waited for.
  */
-async function clearDeadLocks(backend: string | undefined, cohort: string): Promise<void> {
+async function awaitOtherOperations({ envVars }: LocalWorkspace, cohort: string): Promise<void> {
+  const backend = envVars["PULUMI_BACKEND_URL"];
   if (!backend?.startsWith("file://")) return;
   const folder = join(fileURLToPath(backend), ".pulumi", "locks", "organization", "gitops-lab", cohort);
-  for await (const file of glob("*.json", { cwd: folder })) {
-    const lock = Lock.safeParse(JSON.parse(await readFile(join(folder, file), "utf8")));
-    if (lock.success && lock.data.hostname === hostname() && !runs(lock.data.pid)) await rm(join(folder, file), { force: true });
-  }
-}
-
-function runs(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+  let told = false;
+  await waitUntil(
+    async () => {
+      for await (const file of glob("*.json", { cwd: folder })) {
+        const text = await readIfExists(join(folder, file));
+        const lock = Lock.safeParse(text === undefined ? undefined : JSON.parse(text));
+        if (!lock.success || lock.data.hostname !== hostname()) continue;
+        if (identify(lock.data.pid) === undefined) {
+          await rm(join(folder, file), { force: true });
+          continue;
+        }
+        if (!told) note(`Waiting for another operation on cohort ${cohort} to end (process ${lock.data.pid}).`);
+        told = true;
+        return { done: false, because: `process ${lock.data.pid} holds the stack's lock.` };
+      }
+      return { done: true, value: undefined };
+    },
+    { what: `another operation on cohort ${cohort} to end`, timeoutSeconds: 900, intervalMs: 500, remedy: "If that process hangs, end it with `kill` and run the command again." },
+  );
 }

@@ -98,7 +98,7 @@ export class Learner extends pulumi.ComponentResource {
             password: repository.learner.password,
             seedCommit: repository.seedCommit,
           }),
-          environments: template.environments,
+          order: template.environments,
           timeoutSeconds: 300,
         },
         outputs: { environments: "plain", rollbackSha: "plain" },

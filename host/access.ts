@@ -1,10 +1,10 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { auth } from "hono/utils/basic-auth";
 import lockfile from "proper-lockfile";
 import { z } from "zod";
-import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { makePrivateFolder, readIfExists, removeIfEmpty, writePrivateFile } from "../shared/private-files.ts";
 
 /*
  * Who may use a learner's Git repository and registry path. The learner's access folder holds two files: `grants.json`
@@ -65,7 +65,10 @@ export async function revokeCredentials(folder: string, service: Service): Promi
   if ((await readIfExists(grantsFile(folder))) === undefined) return;
   await locked(folder, async () => {
     const grants = { ...(await readGrants(folder)), [service]: [] };
-    if (grants.git.length === 0 && grants.registry.length === 0) return rm(folder, { recursive: true, force: true });
+    if (grants.git.length === 0 && grants.registry.length === 0) {
+      await rm(folder, { recursive: true, force: true });
+      return removeIfEmpty(dirname(folder));
+    }
     await write(grantsFile(folder), grants);
     await write(credentialsFile(folder), { ...(await readCredentials(folder)), [service]: {} });
   });

@@ -27,6 +27,8 @@ export interface CohortPaths {
 
 export interface LearnerPaths {
   readonly root: string;
+  /** Everything of the embedded control plane; goes with it, while the rest of the learner may stay. */
+  readonly cluster: string;
   /** Certificates and keys of the control plane. */
   readonly pki: string;
   readonly kubeconfigs: string;
@@ -44,11 +46,13 @@ export function cohortPaths(cohort: string, home: string = labHome()): CohortPat
     daemon: join(root, "daemon"),
     learner: (id) => {
       const learner = join(root, "learners", id);
+      const cluster = join(learner, "cluster");
       return {
         root: learner,
-        pki: join(learner, "pki"),
-        kubeconfigs: join(learner, "kubeconfig"),
-        logs: join(learner, "logs"),
+        cluster,
+        pki: join(cluster, "pki"),
+        kubeconfigs: join(cluster, "kubeconfig"),
+        logs: join(cluster, "logs"),
         access: join(root, "access", id),
       };
     },

@@ -88,7 +88,7 @@ async function go(name: string, args: readonly string[], module: GoBuild["module
 }
 
 /** What Go says where a module can't be fetched. */
-const networkTrouble = /dial tcp|no such host|i\/o timeout|connection (refused|reset)|TLS handshake|proxyconnect|module lookup disabled|40[34] (Forbidden|Not Found)|50\d /;
+const networkTrouble = /(dial|read) tcp|TLS handshake|proxyconnect|module lookup disabled|: (403 Forbidden|404 Not Found|50\d )/;
 
 export function goFailure(name: string, output: string, summary: string): LabError {
   const lines = output.split("\n").filter((line) => line.trim() !== "");

@@ -30,12 +30,17 @@ export async function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): 
     environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true";
   }
   if (!base["PULUMI_BACKEND_URL"] && !(await isLoggedIn(base))) {
-    environment["PULUMI_BACKEND_URL"] = pathToFileURL(await makePrivateFolder(join(home, "pulumi"))).href;
+    environment["PULUMI_BACKEND_URL"] = pathToFileURL(await makePrivateFolder(ownBackend(base))).href;
   }
   if (base["PULUMI_CONFIG_PASSPHRASE"] === undefined && !base["PULUMI_CONFIG_PASSPHRASE_FILE"]) {
     environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = await passphraseFile(home);
   }
   return environment;
+}
+
+/** The state backend of a user who has chosen none. */
+export function ownBackend(env: NodeJS.ProcessEnv = process.env): string {
+  return join(labHome(env), "pulumi");
 }
 
 /** Whether `pulumi login` chose a backend. */

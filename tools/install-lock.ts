@@ -20,7 +20,8 @@ export async function withInstallLock<T>(folder: string, onWait: () => void, wor
   try {
     return await work();
   } finally {
-    await release();
+    // Fails only when the lock was taken over meanwhile: then there is nothing to release.
+    await release().catch(() => {});
   }
 }
 

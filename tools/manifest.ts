@@ -1,3 +1,5 @@
+import { atLeast, exactly, sameMinor } from "./version-fit.ts";
+
 /**
  * The tools a lab needs: one pinned version each, how to recognise one that is on PATH already, where its release is
  * downloaded from, and how it is built from source. Order matters: it is the order of installation, and tools that
@@ -259,26 +261,4 @@ function craneRelease(arch: string, sha256: string): Download {
     sha256,
     members: ["crane"],
   };
-}
-
-function exactly(wanted: string) {
-  return (found: string) => found === wanted;
-}
-
-function sameMinor(wanted: string) {
-  return (found: string) => compareVersions(found, wanted) >= 0 && found.split(".", 2).join() === wanted.split(".", 2).join();
-}
-
-function atLeast(wanted: string) {
-  return (found: string) => compareVersions(found, wanted) >= 0;
-}
-
-/** By major, minor and patch; what follows (`-rc.1`, `+build`) does not count. */
-function compareVersions(a: string, b: string): number {
-  const [left, right] = [a, b].map((version) => version.split(/[.+-]/, 3).map(Number));
-  for (let i = 0; i < 3; i++) {
-    const difference = (left?.[i] ?? 0) - (right?.[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }

@@ -6,16 +6,20 @@ import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { locate } from "../../tools/locate.ts";
-import { forgetEncryptionSalt } from "../cohort-file.ts";
+import { keepingCohortFile } from "../cohort-file.ts";
 import { Progress } from "../progress.ts";
-import { findStack } from "../stack.ts";
+import { findStack, forgetStack, removeHomeWithoutCohorts } from "../stack.ts";
 import { duration, note, print } from "../terminal.ts";
 import { causes } from "./up.ts";
 
 /** Removes everything of a cohort and looks whether anything is left. Needs no cohort file. Returns the exit code. */
 export async function down(name: string): Promise<number> {
-  const started = Date.now();
   const cohort = parseCohortName(name);
+  return keepingCohortFile(cohort, () => remove(cohort));
+}
+
+async function remove(cohort: string): Promise<number> {
+  const started = Date.now();
   // Without Pulumi's CLI there can be no stack, but an interrupted first run may have left something on the host.
   const stack = (await locate("pulumi")) === undefined ? undefined : await findStack(cohort);
   if (stack !== undefined) {
@@ -28,10 +32,9 @@ export async function down(name: string): Promise<number> {
     }
   }
   await removeCohortFromHost(cohort);
-  if (stack !== undefined) await stack.workspace.removeStack(cohort, { preserveConfig: true });
-  await forgetEncryptionSalt(cohort);
-
   const left = await remainder(cohort);
+  if (stack !== undefined) await forgetStack(stack);
+  await removeHomeWithoutCohorts();
   if (left.length > 0) {
     for (const thing of left) print(`left over: ${thing}`);
     return ExitCode.failed;

@@ -2,12 +2,14 @@ import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { isDaemonUp, processStatus, startDaemon } from "../../host/daemon/client.ts";
+import { removeOtherLearners } from "../../host/drivers/lab-host.ts";
 import { readDaemonConfig } from "../../host/daemon/config.ts";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
 import type { CohortOutputs } from "../../shared/outputs.ts";
 import { cohortPaths, labHome } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
-import { readCohort } from "../cohort-file.ts";
+import { keepingCohortFile, readCohort } from "../cohort-file.ts";
+import type { CohortPlan } from "../../stacks/plan.ts";
 import { Progress } from "../progress.ts";
 import { openStack, readOutputs } from "../stack.ts";
 import { duration, note, paint } from "../terminal.ts";
@@ -19,8 +21,12 @@ const bytesPerLearner = 200 * 1024 * 1024;
 
 /** Brings a cohort up, or to what its file says now, and proves it. Returns the exit code. */
 export async function up(name: string): Promise<number> {
-  const started = Date.now();
   const plan = await readCohort(name);
+  return keepingCohortFile(plan.cohort, () => bringUp(plan));
+}
+
+async function bringUp(plan: CohortPlan): Promise<number> {
+  const started = Date.now();
   await requireRoom(plan.learners.length);
   await setup();
 
@@ -46,6 +52,8 @@ export async function up(name: string): Promise<number> {
       cause: error,
     });
   }
+  const removed = await removeOtherLearners(cohort, new Set(ids));
+  if (removed.length > 0) note(`Removed what an interrupted run had left of ${removed.join(", ")}.`);
   const outputs = await readOutputs(cohort);
   for (const sentence of outputs.simulated) note(paint("yellow", `simulated: ${sentence}`, process.stderr));
   return verifyCohort(outputs, { json: false });

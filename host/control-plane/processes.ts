@@ -28,7 +28,7 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
   const { paths } = plane;
   const pki = (name: string) => join(paths.pki, name);
   const kubeconfig = (client: string) => join(paths.kubeconfigs, `${client}.yaml`);
-  const etcdFolder = join(paths.root, "etcd");
+  const etcdFolder = join(paths.cluster, "etcd");
   const define = async (
     tool: Parameters<typeof toolPath>[0],
     args: string[],
@@ -38,8 +38,8 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
     owner: plane.learner,
     command: await toolPath(tool),
     args,
-    env: { HOME: paths.root, ...options.env },
-    cwd: options.cwd ?? paths.root,
+    env: { HOME: paths.cluster, ...options.env },
+    cwd: options.cwd ?? paths.cluster,
     logFile: join(paths.logs, `${tool}.log`),
   });
 
@@ -109,7 +109,7 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
       "kwok",
       [
         `--kubeconfig=${kubeconfig("kwok")}`,
-        `--config=${join(paths.root, "kwok.yaml")}`,
+        `--config=${join(paths.cluster, "kwok.yaml")}`,
         "--manage-all-nodes=true",
         // kwok's own server would serve pod logs and exec, which simulated pods do not have.
         "--server-address=",

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cohortPaths, type LearnerPaths } from "../../shared/paths.ts";
-import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { makePrivateFolder, readIfExists, removeIfEmpty, writePrivateFile } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { kubeconfig } from "../control-plane/kubeconfig.ts";
 import { clients, ensurePki, type ClientName } from "../control-plane/pki.ts";
@@ -36,13 +36,13 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
 
   async ensure({ cohort, learner, ports }) {
     const paths = cohortPaths(cohort).learner(learner);
-    await makePrivateFolder(paths.root);
+    await makePrivateFolder(paths.cluster);
     const { api } = await leasePorts(`${cohort}/${learner}`, ["api"], ports);
     const apiServer = `https://127.0.0.1:${api}`;
     const kubeconfigs = await writeKubeconfigs(paths, `${cohort}-${learner}`, apiServer);
     // etcd refuses a data folder that others can read.
-    await makePrivateFolder(join(paths.root, "etcd", "data"));
-    await writePrivateFile(join(paths.root, "kwok.yaml"), await readFile(new URL("../control-plane/kwok.yaml", import.meta.url), "utf8"));
+    await makePrivateFolder(join(paths.cluster, "etcd", "data"));
+    await writePrivateFile(join(paths.cluster, "kwok.yaml"), await readFile(new URL("../control-plane/kwok.yaml", import.meta.url), "utf8"));
 
     await ensureProcesses(cohort, await controlPlaneProcesses({ cohort, learner, paths, apiPort: api }));
     await awaitNode(learner, kubeconfigs.admin, paths);
@@ -61,7 +61,7 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
 
   async read(_id, output) {
     const paths = cohortPaths(output.cohort).learner(output.learner);
-    const here = (await readIfExists(join(paths.root, "cluster-id"))) === output.clusterId;
+    const here = (await readIfExists(join(paths.cluster, "cluster-id"))) === output.clusterId;
     const processes = (await processStatus(output.cohort)).filter(({ name }) => name === `${output.learner}/kube-apiserver`);
     return here && processes.length > 0 ? output : undefined;
   },
@@ -69,7 +69,9 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
   async remove(_id, { cohort, learner }) {
     // Nothing of it is kept, so nothing needs an orderly end.
     await removeProcesses(cohort, learner, "SIGKILL");
-    await rm(cohortPaths(cohort).learner(learner).root, { recursive: true, force: true });
+    const paths = cohortPaths(cohort).learner(learner);
+    await rm(paths.cluster, { recursive: true, force: true });
+    await removeIfEmpty(paths.root);
     await releasePorts(`${cohort}/${learner}`);
   },
 };
@@ -85,7 +87,7 @@ async function writeKubeconfigs(paths: LearnerPaths, name: string, server: strin
 
 /** Random, and kept as long as the cluster's data: a cluster made anew in the same place is another one. */
 async function clusterId(paths: LearnerPaths): Promise<string> {
-  const file = join(paths.root, "cluster-id");
+  const file = join(paths.cluster, "cluster-id");
   const present = await readIfExists(file);
   if (present !== undefined) return present;
   const id = randomUUID();

@@ -32,9 +32,9 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
   async ensure({ cohort, learner, ports }) {
     const paths = cohortPaths(cohort).learner(learner);
     const { source } = await leasePorts(`${cohort}/${learner}`, ["source"], ports);
-    const storage = await makePrivateFolder(join(paths.root, "flux", "source"));
-    const reflector = await makePrivateFolder(join(paths.root, "flux", "image-reflector"));
-    const scratch = await makePrivateFolder(join(paths.root, "flux", "tmp"));
+    const storage = await makePrivateFolder(join(paths.cluster, "flux", "source"));
+    const reflector = await makePrivateFolder(join(paths.cluster, "flux", "image-reflector"));
+    const scratch = await makePrivateFolder(join(paths.cluster, "flux", "tmp"));
     const artifacts = `127.0.0.1:${source}`;
 
     const controller = async (tool: Parameters<typeof toolPath>[0], args: string[]): Promise<ProcessSpec> => ({
@@ -56,7 +56,11 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
     });
     await ensureProcesses(cohort, [
       await controller("source-controller", [`--storage-path=${storage}`, `--storage-addr=${artifacts}`, `--storage-adv-addr=${artifacts}`]),
-      await controller("kustomize-controller", []),
+      await controller("kustomize-controller", [
+        // By default a Kustomization whose dependency was not ready looks again after 30 s.
+        "--requeue-dependency=1s",
+        "--feature-gates=CancelHealthCheckOnNewRevision=true",
+      ]),
       await controller("image-reflector-controller", [`--storage-path=${reflector}`]),
       await controller("image-automation-controller", []),
     ]);

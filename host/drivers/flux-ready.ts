@@ -2,6 +2,7 @@ import { LabError, messageOf } from "../../shared/errors.ts";
 import { fluxNamespace, type Environment } from "../../shared/names.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
+import { overlayPath } from "../../verification/desired-image.ts";
 import { gitReader } from "../../verification/git-reader.ts";
 import { kubeReader, type KubeReader } from "../../verification/kube-reader.ts";
 import { Deployment, getLive, GitRepository, ImagePolicy, Kustomization, listLive } from "../../verification/live-objects.ts";
@@ -15,7 +16,8 @@ export interface FluxReadyInput {
   readonly clusterId: string;
   readonly kubeconfig: string;
   readonly git: LearnerOutputs["git"];
-  readonly environments: readonly Environment[];
+  /** In the order of promotion. */
+  readonly order: readonly Environment[];
   readonly timeoutSeconds: number;
 }
 
@@ -23,9 +25,6 @@ export interface FluxReadyOutput {
   readonly environments: LearnerOutputs["environments"];
   readonly rollbackSha: string;
 }
-
-/** Where an environment's image is written down in the repository. */
-const imageFile = (environment: Environment) => `flux/apps/backend/${environment}/kustomization.yaml`;
 
 /**
  * Waits until Flux has brought the whole lab up: every Kustomization Ready at the branch's tip, every image policy
@@ -47,7 +46,7 @@ export const fluxReady: Driver<FluxReadyInput, FluxReadyOutput> = {
       return { id: input.learner, output };
     } catch (error) {
       if (!(error instanceof LabError)) throw error;
-      throw new LabError(error.code, `${error.message}${await recentWarnings(kube, input.environments)}`, { cause: error });
+      throw new LabError(error.code, `${error.message}${await recentWarnings(kube, input.order)}`, { cause: error });
     }
   },
 
@@ -78,8 +77,8 @@ async function lookAtCluster(input: FluxReadyInput, kube: KubeReader): Promise<F
     [...(source === undefined ? [] : [source]), ...kustomizations, ...policies],
     [
       { kind: "GitRepository", namespace: fluxNamespace, name: "flux-system" },
-      ...requiredKustomizations(input.environments).map((name) => ({ kind: "Kustomization", namespace: fluxNamespace, name })),
-      ...input.environments.map((namespace) => ({ kind: "ImagePolicy", namespace, name: "backend" })),
+      ...requiredKustomizations(input.order).map((name) => ({ kind: "Kustomization", namespace: fluxNamespace, name })),
+      ...input.order.map((namespace) => ({ kind: "ImagePolicy", namespace, name: "backend" })),
     ],
   );
   if (waiting.length > 0) return waiting;
@@ -93,8 +92,8 @@ async function lookAtCluster(input: FluxReadyInput, kube: KubeReader): Promise<F
   if (behind.length > 0) return behind;
 
   const output: { environments: LearnerOutputs["environments"]; rollbackSha: string } = { environments: [], rollbackSha: "" };
-  for (const environment of input.environments) {
-    const commits = await git.log(imageFile(environment));
+  for (const environment of input.order) {
+    const commits = await git.log(overlayPath(environment));
     // One commit is the seed; the second is image automation's first.
     if (commits.length < 2) return [`Image automation has not yet committed the newest image of ${environment}.`];
     if (environment === "production") output.rollbackSha = commits[0]?.id ?? "";

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
@@ -7,7 +8,7 @@ import { readDaemonConfig, writeDaemonConfig } from "../daemon/config.ts";
 import { ensureProcesses, processStatus, removeProcesses, startDaemon, stopDaemon } from "../daemon/client.ts";
 import type { Driver } from "../driver.ts";
 import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
-import { registryProcess } from "../registry/config.ts";
+import { learnerImages, registryProcess } from "../registry/config.ts";
 
 export interface LabHostInput {
   readonly cohort: string;
@@ -57,6 +58,25 @@ export async function removeCohortFromHost(cohort: string): Promise<void> {
   await stopDaemon(cohort);
   await rm(cohortPaths(cohort).root, { recursive: true, force: true });
   await releasePorts(cohort);
+}
+
+/**
+ * Removes what learners other than these have on the host: an `up` killed between making a thing and noting it leaves
+ * things that Pulumi's state does not know, and a learner who is then taken out of the cohort file would leave them for
+ * ever. Returns the ids of those it found.
+ */
+export async function removeOtherLearners(cohort: string, known: ReadonlySet<string>): Promise<string[]> {
+  const paths = cohortPaths(cohort);
+  const folders = [paths.git, join(paths.root, "learners"), learnerImages(paths, ".")];
+  const owners = (await processStatus(cohort)).flatMap(({ owner }) => (owner === "cohort" ? [] : [owner]));
+  const found = new Set([...owners, ...(await Promise.all(folders.map((folder) => readdir(folder).catch(() => [])))).flat()]);
+  const others = [...found].filter((learner) => !known.has(learner));
+  for (const learner of others) {
+    await removeProcesses(cohort, learner, "SIGKILL");
+    for (const folder of folders) await rm(join(folder, learner), { recursive: true, force: true });
+    await releasePorts(`${cohort}/${learner}`);
+  }
+  return others;
 }
 
 async function awaitRegistry(cohort: string, registry: string): Promise<void> {

@@ -1,5 +1,5 @@
 import type { FileTree, Release } from "../../lab-templates/types.ts";
-import { LabError } from "../../shared/errors.ts";
+import { LabError, messageOf } from "../../shared/errors.ts";
 import type { Driver } from "../driver.ts";
 import { buildImages, type Image } from "../images/build.ts";
 import { withRepository, type ImageRepositoryClient, type RepositoryAccess } from "../images/crane.ts";
@@ -36,8 +36,14 @@ export const seedImages: Driver<SeedImagesInput, SeedImagesOutput> = {
   },
 
   async read(_id, output) {
-    const present = new Set(await withRepository(output, (client) => client.tags()));
-    return output.tags.every((tag) => present.has(tag)) ? output : undefined;
+    try {
+      const present = new Set(await withRepository(output, (client) => client.tags()));
+      return output.tags.every((tag) => present.has(tag)) ? output : undefined;
+    } catch (error) {
+      // Plain HTTP is loopback only: a registry on this machine that nobody serves is gone, not out of reach.
+      if (output.insecure && messageOf(error).includes("connection refused")) return undefined;
+      throw error;
+    }
   },
 
   // The images go with their repository, which is a resource of its own.

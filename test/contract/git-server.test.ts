@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, readFile } from "node:fs/promises";
-import { request } from "node:http";
+import { request, type ClientRequest } from "node:http";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { issueCredential, type Credential } from "../../host/access.ts";
 import { gitRepository, type GitRepositoryOutput } from "../../host/drivers/git-repository.ts";
+import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { GitClient } from "../support/git-client.ts";
 import { useLabHome } from "../support/lab-home.ts";
@@ -210,18 +211,33 @@ describe("the protocol", () => {
   });
 });
 
-test("a backend ends with its client, and gets nothing of the daemon's environment", async () => {
-  process.env["LAB_TEST_SECRET"] = "not for Git";
-  const outgoing = request(`${repositories.ada.url}/git-receive-pack`, {
-    method: "POST",
-    headers: { ...basic(credentialOf("ada")), "content-type": "application/x-git-receive-pack-request" },
+describe("a backend", () => {
+  /** Sends a request and goes away once a Git process with `mark` in its environment serves it; returns what that one saw. */
+  async function leave(outgoing: ClientRequest, mark: string): Promise<string[]> {
+    const serving = () => backends().filter((environment) => environment.includes(mark));
+    outgoing.on("error", () => undefined);
+    outgoing.write("00");
+    await eventually("a backend", () => serving().length > 0);
+    const seen = serving();
+    outgoing.destroy();
+    await eventually("no backend", () => serving().length === 0);
+    return seen;
+  }
+
+  test("ends with a client that goes in the middle of a push, and sees nothing of the daemon's environment", async () => {
+    process.env["LAB_TEST_SECRET"] = "not for Git";
+    const seen = await leave(request(`${repositories.ada.url}/git-receive-pack`, { method: "POST", headers: basic(credentialOf("ada")) }), "ada/gitops.git");
+    delete process.env["LAB_TEST_SECRET"];
+    expect(seen.join()).not.toContain("LAB_TEST_SECRET");
   });
-  outgoing.on("error", () => undefined);
-  outgoing.write("00");
-  await eventually("a backend", () => backends().length > 0);
-  expect(backends().join()).not.toContain("LAB_TEST_SECRET");
-  outgoing.destroy();
-  await eventually("no backend", () => backends().length === 0);
+
+  test("ends with a client that goes while Git works", async () => {
+    const { path, url, learnerUsername: username, learnerPassword: password } = await repositoryOf("carol");
+    // Git waits for somebody who writes into the pipe.
+    await run("mkfifo", [join(path, "packed-refs")]);
+    const headers = { ...basic({ username, password }), "content-length": 2 };
+    await leave(request(`${url}/git-receive-pack`, { method: "POST", headers }), "carol/gitops.git");
+  });
 });
 
 /** The environments of the Git processes that serve this test's repositories. */

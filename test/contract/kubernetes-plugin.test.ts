@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connect } from "../../tools/kubernetes-plugin/kube-api.ts";
+import { objectStore } from "../../tools/kubernetes-plugin/objects.ts";
 import { startControlPlane, type TestControlPlane } from "../support/control-plane.ts";
 import { kubernetesProgram, useKubernetesStack } from "../support/kubernetes-stack.ts";
 
@@ -26,7 +28,6 @@ describe("a stack of Kubernetes objects", () => {
           versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object", properties: { spec: { type: "object", x_kubernetes_preserve_unknown_fields: true } } } } }],
         },
       }, options);
-      // No dependsOn: the kind comes into being while this waits for it.
       new k8s.apiextensions.CustomResource("widget", {
         apiVersion: "test.example/v1", kind: "Widget", spec: { size: 3 },
         // The garbage collector learns of a new kind only every half minute.
@@ -114,7 +115,7 @@ describe("names", () => {
   test("its replacement has another, so that it can be made first", async () => {
     const first = await stack().outputs();
     const { text } = await stack().up(named("{}", '{ a: "2" }'));
-    expect(text).toMatch(/\+- ?1 replaced/);
+    expect(text).toMatch(/notes created replacement.*notes deleted original/s);
     expect((await stack().outputs())["name"]).not.toBe(first["name"]);
   });
 });
@@ -155,4 +156,18 @@ describe("objects that are there already", () => {
     await stack().up(program(', import: "default/imported"'));
     await stack().up(program(""), ["--expect-no-changes"]);
   });
+});
+
+test("an object waits for its kind, which another resource makes at the same time", async () => {
+  const store = objectStore(connect(plane.kubeconfig("admin")), "default");
+  const applied = { fieldManager: "test", force: false };
+  const late = { apiVersion: "test.example/v1", kind: "Late" };
+  const waiting = store.apply({ ...late, name: "one" }, { ...late, metadata: { name: "one" } }, applied);
+  expect(await store.isNamespaced(late.apiVersion, late.kind)).toBeUndefined();
+
+  const definition = { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition" };
+  const schema = { openAPIV3Schema: { type: "object" } };
+  const spec = { group: "test.example", scope: "Cluster", names: { kind: "Late", plural: "lates" }, versions: [{ name: "v1", served: true, storage: true, schema }] };
+  await store.apply({ ...definition, name: "lates.test.example" }, { ...definition, metadata: { name: "lates.test.example" }, spec }, applied);
+  expect(await waiting).toMatchObject({ kind: "Late", metadata: { name: "one", uid: expect.any(String) } });
 });

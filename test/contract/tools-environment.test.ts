@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
@@ -71,10 +72,8 @@ test("the plugin for dynamic resources starts, and tells its port", async () => 
   const { PATH = "" } = await pulumiEnvironment(base);
   // The engine's address: the plugin connects there only when it has something to log.
   const plugin = run("pulumi-resource-pulumi-nodejs", ["127.0.0.1:1"], { cwd: root, env: { PATH, HOME: base.PULUMI_HOME }, extendEnv: false });
-  for await (const line of plugin.iterable()) {
-    expect(line).toMatch(/^\d+$/);
-    break;
-  }
+  const [said] = await once(plugin.stdout, "data");
+  expect(String(said)).toMatch(/^\d+\n$/);
   plugin.kill();
   await plugin.catch(() => {});
 });

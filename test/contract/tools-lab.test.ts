@@ -43,10 +43,18 @@ test("works from any folder and through a link, and keeps the arguments", async 
 test("installs the dependencies once, also when started twice at once", async () => {
   const { root, bin, lab } = await checkout();
   const log = join(root, "npm.log");
-  await linkPrograms(bin, ["node"]);
-  await program(bin, "npm", npm(log, root));
-  const runs = await Promise.all([lab([]), lab([])]);
-  expect(runs.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+  const mayGoOn = join(root, "may-go-on");
+  await linkPrograms(bin, ["node", "sleep"]);
+  await program(bin, "npm", `while [ ! -e "${mayGoOn}" ]; do sleep 0.01; done\n${npm(log, root)}`);
+  const runs = [lab([]), lab([])];
+  await Promise.race(
+    runs.map(async ({ stderr }) => {
+      for await (const chunk of stderr) if (String(chunk).includes("waiting for another ./lab")) return;
+      throw new Error("ended without waiting");
+    }),
+  );
+  await writeFile(mayGoOn, "");
+  expect((await Promise.all(runs)).map(({ exitCode }) => exitCode)).toEqual([0, 0]);
   expect((await readFile(log, "utf8")).trim().split("\n")).toEqual([expect.stringMatching(/^ci /)]);
 });
 

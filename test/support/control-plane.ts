@@ -34,6 +34,7 @@ export async function startControlPlane(tools: readonly ControlPlaneTool[]): Pro
   const root = await mkdtemp(join(tmpdir(), "control-plane-"));
   const paths = {
     root,
+    cluster: root,
     pki: join(root, "pki"),
     kubeconfigs: join(root, "kubeconfig"),
     logs: join(root, "logs"),

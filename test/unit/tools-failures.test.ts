@@ -9,6 +9,10 @@ describe("what Go says becomes", () => {
   test.each([
     'go: example.com/a@v1.0.0: Get "https://proxy.example/a": dial tcp: lookup proxy.example: no such host',
     "go: example.com/a@v1.0.0: reading https://proxy.example/a.zip: 403 Forbidden",
+    "go: example.com/a@v1.0.0: reading https://proxy.example/a.zip: 502 Bad Gateway",
+    'go: example.com/a@v1.0.0: Get "https://proxy.example/a.zip": read tcp 10.0.0.1:5->10.0.0.2:443: read: connection reset by peer',
+    'go: example.com/a@v1.0.0: Get "https://proxy.example/a.zip": net/http: TLS handshake timeout',
+    'go: example.com/a@v1.0.0: Get "https://proxy.example/a.zip": proxyconnect tcp: EOF',
     "go: example.com/a@v1.0.0: module lookup disabled by GOPROXY=off",
   ])("a matter of the network: %s", (line) => {
     const failure = goFailure("kwok", `go: downloading something\n${line}\n`, "Command failed");

@@ -45,6 +45,8 @@ test("the time of a tool goes on through its activities and starts anew with the
   vi.advanceTimersByTime(5000);
   lines.show(step);
   lines.show({ ...step, index: 4 });
+  vi.advanceTimersByTime(14_999);
   lines.close();
   expect(log.written.slice(1)).toEqual([`${formatStep(step, 5000)}\n`, `${formatStep({ ...step, index: 4 }, 0)}\n`]);
+  expect(vi.getTimerCount()).toBe(0);
 });

@@ -40,7 +40,8 @@ export function objectStore(api: KubeApi, defaultNamespace: string): ObjectStore
   const discovered = new Map<string, Promise<Map<string, Kind>>>();
 
   async function findKind(apiVersion: string, kind: string): Promise<Kind | undefined> {
-    const known = (await discovered.get(apiVersion))?.get(kind);
+    const earlier = discovered.get(apiVersion);
+    const known = earlier && (await earlier).get(kind);
     if (known) return known;
     // Another look, because the kind may have been defined since the last.
     const looking = discover(api, apiVersion);

@@ -89,7 +89,7 @@ export function createProvider(config: ProviderConfig, { warn, cancelled }: Prov
       return await work();
     } catch (error) {
       if (error instanceof UnreachableError) throw unreachable(api.server, error);
-      if (error instanceof Error) error.message = secretTexts(secrets).reduce((message, secret) => message.replaceAll(secret, "[secret]"), error.message);
+      if (error instanceof Error) error.message = withoutSecrets(error.message, secrets);
       throw error;
     }
   }
@@ -171,6 +171,14 @@ export function createProvider(config: ProviderConfig, { warn, cancelled }: Prov
         );
       }),
   };
+}
+
+/** The API server quotes what it refuses, with quotation marks and line ends escaped. */
+function withoutSecrets(message: string, secrets: Properties): string {
+  const texts = secretTexts(secrets).flatMap((text) => [text, JSON.stringify(text).slice(1, -1)]);
+  // The longest first, which may have another within.
+  texts.sort((one, other) => other.length - one.length);
+  return texts.reduce((cleaned, text) => cleaned.replaceAll(text, "[secret]"), message);
 }
 
 /** What becomes of objects that belong to the deleted one: gone before it, unless annotated otherwise. */

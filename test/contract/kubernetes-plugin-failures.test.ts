@@ -1,0 +1,137 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { run } from "../../shared/exec.ts";
+import { startControlPlane, type TestControlPlane } from "../support/control-plane.ts";
+import { kubernetesProgram, useKubernetesStack } from "../support/kubernetes-stack.ts";
+
+const script = fileURLToPath(new URL("../../tools/pulumi-plugins/pulumi-resource-kubernetes", import.meta.url));
+
+let plane: TestControlPlane;
+beforeAll(async () => {
+  plane = await startControlPlane(["etcd", "kube-apiserver", "kube-controller-manager"]);
+});
+afterAll(() => plane?.remove());
+
+describe("an object that does not get ready", () => {
+  const stack = useKubernetesStack(() => plane);
+  const deployment = (replicas: number, annotations = "{}") => kubernetesProgram(`
+    const labels = { app: "web" };
+    new k8s.apps.v1.Deployment("web", {
+      metadata: { name: "web", annotations: ${annotations} },
+      spec: { replicas: ${replicas}, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers: [{ name: "web", image: "web" }] } } },
+    }, { ...options, customTimeouts: { create: "3s", update: "3s" } });
+  `);
+
+  test("fails with what it last said, and stays in the state", async () => {
+    // Nothing schedules pods here.
+    const failed = await stack().tryUp(deployment(1));
+    expect(failed.exitCode).not.toBe(0);
+    expect(failed.text).toMatch(/Waited 3 s for Deployment default\/web to become ready, in vain\. Last seen: 1 of 1 replicas are up to date, 0 available\. Available: Deployment does not have minimum availability/);
+    expect(await stack().exportedState()).toContain('"default/web"');
+  });
+
+  test("is looked at again by the next update", async () => {
+    expect((await stack().tryUp(deployment(1))).exitCode).not.toBe(0);
+    await stack().up(deployment(0));
+    await stack().up(deployment(1, '{ "pulumi.com/skipAwait": "true" }'));
+    await stack().destroy();
+  });
+});
+
+describe("a deletion that does not end", () => {
+  const stack = useKubernetesStack(() => plane);
+
+  test("names the finalizers that hold the object", async () => {
+    await stack().up(kubernetesProgram(`
+      new k8s.core.v1.ConfigMap("held", { metadata: { name: "held", finalizers: ["test.example/hold"] } }, { ...options, customTimeouts: { delete: "1s" } });
+    `));
+    const failed = await stack().tryDestroy();
+    expect(failed.exitCode).not.toBe(0);
+    expect(failed.text).toContain("It is held by the finalizers test.example/hold");
+
+    await plane.kubectl(["patch", "configmap/held", "--type=merge", "-p", '{"metadata":{"finalizers":null}}']);
+    await stack().destroy();
+  });
+});
+
+describe("what the API server refuses", () => {
+  const stack = useKubernetesStack(() => plane);
+
+  test("is told without the secret in it", async () => {
+    const failed = await stack().tryUp(kubernetesProgram(`
+      new k8s.core.v1.ConfigMap("bad", { metadata: { name: "bad", labels: { code: pulumi.secret('tell "nobody"!') } } }, options);
+    `));
+    expect(failed.exitCode).not.toBe(0);
+    expect(failed.text).toMatch(/ConfigMap "bad" is invalid: metadata.labels: Invalid value: "\[secret\]"/);
+    expect(failed.text).not.toContain("nobody");
+  });
+
+  test("is not what only Pulumi's own plugin serves: that is refused before", async () => {
+    const patch = await stack().tryUp(kubernetesProgram('new k8s.core.v1.NamespacePatch("labels", { metadata: { name: "default", labels: { a: "b" } } }, options);'));
+    expect(patch.text).toMatch(/NamespacePatch::labels would change an object that it does not own/);
+    const chart = await stack().tryUp(kubernetesProgram('new k8s.helm.v3.Release("chart", { chart: "nginx" }, options);'));
+    expect(chart.text).toMatch(/Release::chart is not a Kubernetes object/);
+    const ambient = await stack().tryUp(kubernetesProgram('new k8s.core.v1.Namespace("stray", {});'));
+    expect(ambient.text).toMatch(/has no kubeconfig, and this plugin does not guess one/);
+  });
+});
+
+describe("a cluster that is away", () => {
+  const stack = useKubernetesStack(() => plane);
+  const program = (data: string) => kubernetesProgram(`new k8s.core.v1.ConfigMap("map", { metadata: { name: "away" }, data: ${data} }, options);`);
+
+  beforeAll(async () => {
+    await stack().up(program("{}"));
+    await plane.stop("kube-apiserver");
+  });
+  afterAll(() => plane.start("kube-apiserver"));
+
+  test("fails an update and a destroy with its address", async () => {
+    const away = `The cluster ${plane.server} can't be reached`;
+    expect((await stack().tryUp(program('{ a: "1" }'))).text).toContain(away);
+    expect(await stack().tryDestroy()).toMatchObject({ exitCode: expect.toSatisfy((code) => code !== 0), text: expect.stringContaining(away) });
+  });
+
+  test("gives its objects up with deleteUnreachable, and says so", async () => {
+    const { text } = await stack().destroy({ PULUMI_K8S_DELETE_UNREACHABLE: "true" });
+    expect(text).toContain("taken out of the state as gone");
+    expect(text).toMatch(/- 3 deleted/);
+  });
+});
+
+describe("the plugin's script", () => {
+  let home: string;
+  beforeAll(async () => {
+    home = await mkdtemp(join(tmpdir(), "plugin-script-"));
+  });
+  afterAll(() => rm(home, { recursive: true, force: true }));
+
+  test("ends with the engine, even when that is killed", async () => {
+    const plugin = spawn(script, ["127.0.0.1:1"], { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, PULUMI_HOME: home, XDG_CACHE_HOME: home } });
+    const ended = once(plugin, "exit");
+    const [port] = (await once(createInterface(plugin.stdout), "line")) as [string];
+    expect(Number(port)).toBeGreaterThan(0);
+    expect(plugin.exitCode).toBeNull();
+    // What the kernel does to the pipe of a process that dies.
+    plugin.stdin.destroy();
+    expect(await ended).toEqual([0, null]);
+  });
+
+  test("hands over to the official plugin where it is installed, also when reached through a link", async () => {
+    const { version } = createRequire(import.meta.url)("@pulumi/kubernetes/package.json") as { version: string };
+    const folder = join(home, "plugins", `resource-kubernetes-v${version}`);
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, "pulumi-resource-kubernetes"), '#!/bin/sh\necho "official $*"\n');
+    await chmod(join(folder, "pulumi-resource-kubernetes"), 0o755);
+    const link = join(home, "pulumi-resource-kubernetes");
+    await symlink(script, link);
+    expect((await run(link, ["127.0.0.1:1"], { env: { PULUMI_HOME: home } })).stdout).toBe("official 127.0.0.1:1");
+  });
+});

@@ -1,0 +1,323 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildImages } from "../../host/images/build.ts";
+import { withRepository } from "../../host/images/crane.ts";
+import { findMarked, type ProcessIdentity } from "../../host/process-identity.ts";
+import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
+import { CohortOutputs } from "../../shared/outputs.ts";
+import { cohortPaths } from "../../shared/paths.ts";
+import { waitUntil } from "../../shared/wait.ts";
+import { pulumiEnvironment } from "../../tools/environment.ts";
+import { toolPath } from "../../tools/locate.ts";
+import { TestCohort, type CommandResult } from "../support/lab-cli.ts";
+import { listeningAddresses } from "../support/listeners.ts";
+
+/*
+ * One cohort through its whole life, by the commands an instructor types, on the real engine, API servers, Flux, Git and
+ * registry. The tests build on each other, in this order.
+ */
+let home: string;
+let cohort: TestCohort;
+let fileAsWritten: string;
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), "gl-e2e-"));
+  cohort = new TestCohort(`e2e-${process.pid}`, join(home, "lab"), ["ada", "ada-b"]);
+  await cohort.writeFile();
+  fileAsWritten = await cohort.readFile();
+});
+
+afterAll(async () => {
+  await cohort.lab("down", cohort.name);
+  for (const { identity } of marked()) process.kill(identity.pid, "SIGKILL");
+  await cohort.removeFile();
+  await rm(home, { recursive: true, force: true });
+});
+
+const minutes = 60_000;
+
+const daemonFolder = () => cohortPaths(cohort.name, cohort.home).daemon;
+const marked = () => findMarked(daemonFolder());
+
+/** The processes of the cohort by name; children of a marked process carry its mark too. */
+function processNamed(name: string): ProcessIdentity {
+  const found = marked().find((process) => process.name === name);
+  if (found === undefined) throw new Error(`no process ${name}; there are ${marked().map((process) => process.name).join(", ")}`);
+  return found.identity;
+}
+
+function succeeded(result: CommandResult): CommandResult {
+  expect(result.exitCode, result.stderr + result.stdout).toBe(0);
+  return result;
+}
+
+async function outputs(): Promise<CohortOutputs> {
+  const { stdout } = succeeded(await pulumi("stack", "output", "--json", "--show-secrets", "--stack", cohort.name));
+  return CohortOutputs.parse(JSON.parse(stdout));
+}
+
+async function pulumi(...args: string[]): Promise<CommandResult> {
+  const environment = await pulumiEnvironment({ ...process.env, ...cohort.environment });
+  return cohort.run(await toolPath("pulumi"), args, environment);
+}
+
+/** The verdict on each evidence item, `pass | fail | error`, by its id. */
+async function verdicts(learner: string): Promise<Record<string, string>> {
+  const { stdout } = await cohort.lab("verify", learner, "--cohort", cohort.name, "--json");
+  const { learners } = JSON.parse(stdout) as { learners: Record<string, { reports: { id: string; result: { status: string } }[] }> };
+  return Object.fromEntries((learners[learner]?.reports ?? []).map(({ id, result }) => [id, result.status]));
+}
+
+const allPass = { "reconcile-success": "pass", "image-policy-match": "pass", "deployed-digest": "pass", "rollback-commit": "pass" };
+
+async function awaitVerdicts(learner: string, wanted: Record<string, string>): Promise<void> {
+  await waitUntil(
+    async () => {
+      const seen = await verdicts(learner);
+      return Object.entries(wanted).every(([id, status]) => seen[id] === status) ? { done: true, value: undefined } : { done: false, because: JSON.stringify(seen) };
+    },
+    { what: `the evidence of ${learner} to be ${JSON.stringify(wanted)}`, timeoutSeconds: 60, intervalMs: 500, remedy: "" },
+  );
+}
+
+async function kubeconfigFile(learner: string, whose: "kubeconfig" | "adminKubeconfig"): Promise<string> {
+  const file = join(home, `${learner}-${whose}`);
+  await writeFile(file, (await outputs()).learners[learner]!.cluster[whose], { mode: 0o600 });
+  return file;
+}
+
+async function inCluster(tool: "kubectl" | "flux", learner: string, whose: "kubeconfig" | "adminKubeconfig", ...args: string[]): Promise<CommandResult> {
+  return cohort.run(await toolPath(tool), args, { KUBECONFIG: await kubeconfigFile(learner, whose) });
+}
+
+describe("up", () => {
+  test("brings up every learner and proves the evidence", { timeout: 10 * minutes }, async () => {
+    const { stdout } = succeeded(await cohort.lab("up", cohort.name));
+    expect(stdout.match(/✓/g)).toHaveLength(8);
+    expect(stdout).toContain("simulated");
+    expect(await verdicts("ada")).toEqual(allPass);
+    expect(await verdicts("ada-b")).toEqual(allPass);
+  });
+
+  test("leaves the cohort file as the instructor wrote it", async () => expect(await cohort.readFile()).toBe(fileAsWritten));
+
+  test("changes nothing when it is run again", { timeout: 2 * minutes }, async () => {
+    expect(succeeded(await cohort.lab("up", cohort.name)).stderr).toContain("0 changes");
+  });
+
+  test("keeps every credential out of the state's plain text", async () => {
+    const { learners } = await outputs();
+    const state = await readFile(join(cohort.home, "pulumi", ".pulumi", "stacks", "gitops-lab", `${cohort.name}.json`), "utf8");
+    for (const { git, registry, cluster } of Object.values(learners)) {
+      const key = /client-key-data: (\S+)/.exec(cluster.kubeconfig)?.[1];
+      expect(key?.length).toBeGreaterThan(100);
+      for (const secret of [git.password, registry.password, key!]) expect(state.includes(secret)).toBe(false);
+    }
+  });
+
+  test("lets nothing listen wider than loopback", () => {
+    const addresses = marked().flatMap(({ name, identity }) => listeningAddresses(identity.pid).map((address) => `${name} ${address}`));
+    expect(addresses.filter((address) => address.includes("kube-apiserver"))).toHaveLength(2);
+    expect(addresses.filter((address) => !/ 127\.0\.0\.1:\d+$/.test(address))).toEqual([]);
+    expect(addresses.filter((address) => address.includes("etcd"))).toEqual([]);
+  });
+
+  test("refuses callers of the API server who have no certificate", async () => {
+    const { cluster } = (await outputs()).learners["ada"]!;
+    const { stdout } = await cohort.run("curl", ["--insecure", "--silent", "--write-out", "%{http_code}", `${cluster.apiServer}/api/v1/namespaces`]);
+    expect(stdout).toMatch(/401$/);
+  });
+});
+
+describe("a learner", () => {
+  test("sees the evidence with the chapter's commands", { timeout: minutes }, async () => {
+    const kustomizations = succeeded(await inCluster("flux", "ada", "kubeconfig", "get", "kustomizations", "-n", "flux-system"));
+    for (const name of ["apps-develop", "apps-staging", "apps-production"]) expect(kustomizations.stdout).toMatch(new RegExp(`${name}.*True`));
+    const images = succeeded(await inCluster("flux", "ada", "kubeconfig", "get", "images", "all", "-A"));
+    expect(images.stdout).toMatch(/imagepolicy\/backend\s.*production-v0\.2\.0/);
+    succeeded(await inCluster("kubectl", "ada", "kubeconfig", "get", "deploy", "--namespace", "production"));
+  });
+
+  test("may not read the credentials in flux-system, nor give rights away", { timeout: minutes }, async () => {
+    const secrets = await inCluster("kubectl", "ada", "kubeconfig", "get", "secrets", "--namespace", "flux-system");
+    expect(secrets).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("forbidden") });
+    const escalation = await inCluster("kubectl", "ada", "kubeconfig", "create", "clusterrolebinding", "x", "--clusterrole=cluster-admin", "--group=gitops-lab:learners");
+    expect(escalation).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("forbidden") });
+  });
+
+  test("reaches no other learner's cluster, repository or images", { timeout: minutes }, async () => {
+    const { learners } = await outputs();
+    const [ada, other] = [learners["ada"]!, learners["ada-b"]!];
+    const foreignServer = await inCluster("kubectl", "ada", "kubeconfig", "get", "namespaces", `--server=${other.cluster.apiServer}`, "--insecure-skip-tls-verify");
+    expect(foreignServer.exitCode).toBe(1);
+    const asAda = `Authorization: Basic ${Buffer.from(`${ada.git.username}:${ada.git.password}`).toString("base64")}`;
+    const clone = await cohort.run("git", ["ls-remote", other.git.url], { GIT_TERMINAL_PROMPT: "0", GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "http.extraHeader", GIT_CONFIG_VALUE_0: asAda });
+    expect(clone.exitCode).not.toBe(0);
+    const images = { ...ada.registry, repository: other.registry.repository };
+    await expect(withRepository(images, (client) => client.tags())).rejects.toThrow();
+  });
+});
+
+describe("a new image", () => {
+  test("goes through Flux to develop, and nowhere else", { timeout: 2 * minutes }, async () => {
+    const { registry } = (await outputs()).learners["ada"]!;
+    const params = gitopsPromotion.params.parse({});
+    const release = { version: "0.3.0", revision: "abcdef0", created: Math.floor(Date.now() / 1000) };
+    const tag = gitopsPromotion.tag("develop", release);
+    const [image] = await buildImages(gitopsPromotion.app(params), [release]);
+    await withRepository(registry, async (client) => {
+      await client.push(image!.layout, image!.digest);
+      await client.tag(image!.digest, tag);
+    });
+    const deployed = async (environment: string) =>
+      succeeded(await inCluster("kubectl", "ada", "adminKubeconfig", "get", "deploy", "backend", "-n", environment, "-o", "jsonpath={.spec.template.spec.containers[0].image}")).stdout;
+    await waitUntil(
+      async () => {
+        const running = await deployed("develop");
+        return running.includes(`:${tag}@${image!.digest}`) ? { done: true, value: undefined } : { done: false, because: running };
+      },
+      { what: `develop to run ${tag}`, timeoutSeconds: 60, intervalMs: 200, remedy: "" },
+    );
+    expect(await deployed("staging")).toContain("staging-v0.2.0");
+    await awaitVerdicts("ada", allPass);
+  });
+});
+
+describe("verify", () => {
+  test("fails the digest when production was changed by hand, until Flux has restored it", { timeout: 3 * minutes }, async () => {
+    const { registry } = (await outputs()).learners["ada"]!;
+    succeeded(await inCluster("flux", "ada", "adminKubeconfig", "suspend", "kustomization", "apps-production"));
+    const older = (await withRepository(registry, (client) => client.tags())).find((tag) => tag.startsWith("production-v0.1.0"))!;
+    const digest = await withRepository(registry, (client) => client.digest(older));
+    succeeded(await inCluster("kubectl", "ada", "adminKubeconfig", "-n", "production", "set", "image", "deploy/backend", `backend=${registry.repository}:${older}@${digest}`));
+    await awaitVerdicts("ada", { "reconcile-success": "fail", "image-policy-match": "fail", "deployed-digest": "fail" });
+    expect((await cohort.lab("verify", "--cohort", cohort.name)).exitCode).toBe(1);
+    expect(await verdicts("ada-b")).toEqual(allPass);
+    succeeded(await inCluster("flux", "ada", "adminKubeconfig", "resume", "kustomization", "apps-production"));
+    await awaitVerdicts("ada", allPass);
+  });
+
+  test("says that it could not look where there is nothing to look at", { timeout: minutes }, async () => {
+    succeeded(await cohort.lab("stop", cohort.name));
+    const { exitCode, stdout } = await cohort.lab("verify", "ada", "--cohort", cohort.name);
+    expect(stdout.match(/could not look/g)).toHaveLength(4);
+    expect(exitCode).toBe(3);
+    expect(marked()).toEqual([]);
+    succeeded(await cohort.lab("start", cohort.name));
+    await awaitVerdicts("ada", allPass);
+  });
+
+  test("refuses a learner that is not there", async () => {
+    expect(await cohort.lab("verify", "nobody", "--cohort", cohort.name)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("ada, ada-b") });
+  });
+});
+
+describe("repair", () => {
+  test("a killed API server comes back by itself", { timeout: 2 * minutes }, async () => {
+    const before = processNamed("ada/kube-apiserver").pid;
+    process.kill(before, "SIGKILL");
+    await awaitVerdicts("ada", allPass);
+    expect(processNamed("ada/kube-apiserver").pid).not.toBe(before);
+    const { stdout } = await cohort.lab("status", cohort.name, "--json");
+    const { processes } = JSON.parse(stdout) as { processes: { name: string; restarts: number }[] };
+    expect(processes.find(({ name }) => name === "ada/kube-apiserver")?.restarts).toBe(1);
+  });
+
+  test("a killed daemon is started again and adopts what runs", { timeout: minutes }, async () => {
+    const apiServer = processNamed("ada/kube-apiserver").pid;
+    process.kill(processNamed("daemon").pid, "SIGKILL");
+    succeeded(await cohort.lab("start", cohort.name));
+    expect(processNamed("ada/kube-apiserver").pid).toBe(apiServer);
+  });
+
+  test("a cluster that is gone is found by plain pulumi refresh and made again by plain pulumi up", { timeout: 5 * minutes }, async () => {
+    const clusterOf = async () => (await outputs()).learners["ada"]!.cluster.id;
+    const before = await clusterOf();
+    // Gone the hard way: its processes, and its data.
+    process.kill(processNamed("daemon").pid, "SIGKILL");
+    for (const { name, identity } of marked()) if (name.startsWith("ada/")) process.kill(identity.pid, "SIGKILL");
+    const { root } = cohortPaths(cohort.name, cohort.home).learner("ada");
+    await rm(root, { recursive: true });
+    succeeded(await pulumi("refresh", "--yes", "--skip-preview", "--stack", cohort.name));
+    succeeded(await pulumi("up", "--yes", "--skip-preview", "--stack", cohort.name));
+    expect(await clusterOf()).not.toBe(before);
+    await awaitVerdicts("ada", allPass);
+    expect(await verdicts("ada-b")).toEqual(allPass);
+  });
+});
+
+describe("the roster", () => {
+  test("an added learner touches no other, also when up is killed half-way", { timeout: 6 * minutes }, async () => {
+    const before = (await outputs()).learners;
+    const processes = new Map(marked().map(({ name, identity }) => [name, identity.pid]));
+    await cohort.setLearners(["ada", "ada-b", "cleo"]);
+    const up = cohort.startLab("up", cohort.name);
+    await waitUntil(
+      async () => (marked().some(({ name }) => name === "cleo/kube-apiserver") ? { done: true, value: undefined } : { done: false, because: "no API server of cleo." }),
+      { what: "the third learner's API server", timeoutSeconds: 60, intervalMs: 20, remedy: "" },
+    );
+    process.kill(-up.pid!, "SIGKILL");
+    await up;
+    succeeded(await cohort.lab("up", cohort.name));
+    const after = (await outputs()).learners;
+    expect(Object.keys(after).sort()).toEqual(["ada", "ada-b", "cleo"]);
+    for (const id of ["ada", "ada-b"]) expect(after[id]).toEqual(before[id]);
+    for (const [name, pid] of processes) if (name.startsWith("ada")) expect(processNamed(name).pid).toBe(pid);
+    expect(await verdicts("cleo")).toEqual(allPass);
+  });
+
+  test("a removed learner leaves nothing and touches no other", { timeout: 3 * minutes }, async () => {
+    const processes = new Map(marked().map(({ name, identity }) => [name, identity.pid]));
+    await cohort.setLearners(["ada", "ada-b"]);
+    succeeded(await cohort.lab("up", cohort.name));
+    expect(marked().filter(({ name }) => name.startsWith("cleo"))).toEqual([]);
+    const paths = cohortPaths(cohort.name, cohort.home);
+    expect(existsSync(paths.learner("cleo").root)).toBe(false);
+    expect(existsSync(join(paths.git, "cleo"))).toBe(false);
+    expect(await readdir(join(paths.registry, "storage", "docker", "registry", "v2", "repositories"))).toEqual(["ada", "ada-b"]);
+    expect(await readFile(join(cohort.home, "ports.json"), "utf8")).not.toContain("cleo");
+    for (const [name, pid] of processes) if (/^(ada|ada-b|registry)(\/|$)/.test(name)) expect(processNamed(name).pid).toBe(pid);
+  });
+});
+
+describe("bad input", () => {
+  test("creates nothing and says what to do", { timeout: minutes }, async () => {
+    await cohort.setLearners(["ada", "ada"]);
+    const before = await outputs();
+    const result = await cohort.lab("up", cohort.name);
+    expect(result).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("`learners[1].id`") });
+    const preview = await pulumi("preview", "--stack", cohort.name);
+    expect(preview.exitCode).not.toBe(0);
+    expect(preview.stdout + preview.stderr).toContain("`learners[1].id`");
+    expect(preview.stdout + preview.stderr).not.toMatch(/^\s+at /m);
+    await cohort.setLearners(["ada", "ada-b"]);
+    expect(await outputs()).toEqual(before);
+  });
+
+  test("an unknown cohort is named with the known ones", async () => {
+    expect(await cohort.lab("up", "nobody")).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("Known cohorts: demo") });
+  });
+
+  test("a folder that cannot be written is named", async () => {
+    const result = await cohort.run(join(import.meta.dirname, "../../lab"), ["up", cohort.name], { GITOPS_LAB_HOME: join(import.meta.filename, "below-a-file") });
+    expect(result).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("GITOPS_LAB_HOME") });
+  });
+});
+
+describe("down", () => {
+  test("leaves nothing, also when part of the cohort is dead already", { timeout: 2 * minutes }, async () => {
+    for (const name of ["daemon", "ada/kube-apiserver", "ada-b/etcd"]) process.kill(processNamed(name).pid, "SIGKILL");
+    expect(succeeded(await cohort.lab("down", cohort.name)).stdout).toContain("is gone");
+    expect(marked()).toEqual([]);
+    expect(existsSync(cohort.home)).toBe(false);
+    expect(await cohort.readFile()).toBe(fileAsWritten);
+  });
+
+  test("has nothing to do the second time", { timeout: minutes }, async () => {
+    succeeded(await cohort.lab("down", cohort.name));
+    expect(existsSync(cohort.home)).toBe(false);
+  });
+});

@@ -1,0 +1,65 @@
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { stringify } from "yaml";
+import { run } from "../../shared/exec.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+export interface CommandResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A cohort of a test's own: its file in stacks/, its lab home, and `./lab` run on it as an instructor would. */
+export class TestCohort {
+  readonly name: string;
+  readonly home: string;
+  readonly #learners: string[];
+  readonly #file: string;
+
+  constructor(name: string, home: string, learners: readonly string[]) {
+    this.name = name;
+    this.home = home;
+    this.#learners = [...learners];
+    this.#file = join(root, "stacks", `Pulumi.${name}.yaml`);
+  }
+
+  async setLearners(learners: readonly string[]): Promise<void> {
+    this.#learners.splice(0, Infinity, ...learners);
+    await this.writeFile();
+  }
+
+  async writeFile(): Promise<void> {
+    const learners = this.#learners.map((id) => ({ id, name: `Learner ${id}`, email: `${id}@example.org` }));
+    await writeFile(this.#file, stringify({ config: { "pulumi:disable-default-providers": ["kubernetes"], "gitops-lab:cohort": { course: "End-to-end test", learners } } }));
+  }
+
+  readFile(): Promise<string> {
+    return readFile(this.#file, "utf8");
+  }
+
+  async removeFile(): Promise<void> {
+    await rm(this.#file, { force: true });
+  }
+
+  /** Runs `./lab` with these arguments; never throws. */
+  async lab(...args: string[]): Promise<CommandResult> {
+    return this.run(join(root, "lab"), args);
+  }
+
+  /** Starts `./lab` in a process group of its own and returns it running, to be killed. */
+  startLab(...args: string[]) {
+    return run(join(root, "lab"), args, { cwd: root, env: this.environment, reject: false, detached: true, all: true });
+  }
+
+  async run(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<CommandResult> {
+    const { exitCode, stdout, stderr } = await run(command, args, { cwd: root, env: { ...this.environment, ...env }, reject: false, stdin: "ignore" });
+    return { exitCode: exitCode ?? -1, stdout, stderr };
+  }
+
+  get environment(): Record<string, string> {
+    return { GITOPS_LAB_HOME: this.home, NO_COLOR: "1" };
+  }
+}
