@@ -152,9 +152,9 @@ const tools = {
     build: { module: "registry", package: "github.com/google/go-containerregistry/cmd/crane" },
   },
   git: {
-    version: "2.30.0",
+    version: "2.38.0",
     probe: { args: ["--version"], pattern: /^git version (\d+\.\d+\.\d+)/m },
-    fits: atLeast("2.30.0"),
+    fits: atLeast("2.38.0"),
   },
 } satisfies Record<string, Omit<Tool, "companionOf"> & { companionOf?: "pulumi" }>;
 

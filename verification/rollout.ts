@@ -59,8 +59,8 @@ function isOwnedBy({ ownerReferences }: Pod["metadata"], uid: string): boolean {
   return ownerReferences.some((owner) => owner.uid === uid);
 }
 
-/** Why a rollout is not complete; undefined when it is. */
-function incomplete(deployment: BackendDeployment["object"], troubles: readonly string[], ready: number): string | undefined {
+/** Why a rollout is not complete, given how many of its pods are Ready; undefined when it is. */
+export function incomplete(deployment: BackendDeployment["object"], troubles: readonly string[], ready: number): string | undefined {
   const { metadata, spec, status } = deployment;
   const name = nameOf(deployment);
   if (spec.replicas === 0) return `${name} is scaled to 0, so nothing runs.`;

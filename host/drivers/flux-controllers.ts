@@ -62,7 +62,8 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
         "--feature-gates=CancelHealthCheckOnNewRevision=true",
       ]),
       await controller("image-reflector-controller", [`--storage-path=${reflector}`]),
-      await controller("image-automation-controller", []),
+      // One at a time: all push one branch, and a push that comes second is retried from a fresh clone.
+      await controller("image-automation-controller", ["--concurrent=1"]),
     ]);
     return { id: `${cohort}/${learner}`, output: { cohort, learner } };
   },

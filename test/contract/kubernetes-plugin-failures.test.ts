@@ -6,8 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { run } from "../../shared/exec.ts";
+import { waitUntil } from "../../shared/wait.ts";
+import { createProvider } from "../../tools/kubernetes-plugin/provider.ts";
+import { readProviderConfig } from "../../tools/kubernetes-plugin/provider-config.ts";
 import { startControlPlane, type TestControlPlane } from "../support/control-plane.ts";
 import { kubernetesProgram, useKubernetesStack } from "../support/kubernetes-stack.ts";
 
@@ -42,6 +45,36 @@ describe("an object that does not get ready", () => {
     await stack().up(deployment(0));
     await stack().up(deployment(1, '{ "pulumi.com/skipAwait": "true" }'));
     await stack().destroy();
+  });
+});
+
+describe("an engine that was interrupted", () => {
+  const cancellation = new AbortController();
+  const provider = () =>
+    createProvider(readProviderConfig(new Map([["kubernetes:config:kubeconfig", plane.kubeconfig("admin")]]), {}), {
+      warn: () => undefined,
+      cancelled: cancellation.signal,
+    });
+  const urn = "urn:pulumi:dev::lab::kubernetes:apps/v1:Deployment::";
+  const labels = { app: "interrupted" };
+  const spec = { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers: [{ name: "web", image: "web" }] } } };
+  const deployment = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "interrupted" }, spec };
+
+  test("does not wait on for an object to get ready, and gets its state", async () => {
+    const creating = provider().create(`${urn}one`, deployment, 600);
+    const look = async () => {
+      const found = await plane.kubectl(["get", "deployment/interrupted", "--ignore-not-found", "-o", "name"]);
+      return found === "" ? { done: false as const, because: "There is none." } : { done: true as const, value: found };
+    };
+    await waitUntil(look, { what: "the Deployment", timeoutSeconds: 30, remedy: "" });
+    cancellation.abort(new Error("interrupted"));
+    await expect(creating).rejects.toMatchObject({ name: "InitializationError", message: "interrupted", id: "default/interrupted", state: { kind: "Deployment" } });
+  });
+
+  test("finds what it made for its own the next time, where it could not write that down; another resource does not", async () => {
+    const ready = { ...deployment, metadata: { name: "interrupted", annotations: { "pulumi.com/skipAwait": "true" } } };
+    expect(await provider().create(`${urn}one`, ready, 1)).toMatchObject({ id: "default/interrupted" });
+    await expect(provider().create(`${urn}two`, ready, 1)).rejects.toThrow("Deployment default/interrupted exists already");
   });
 });
 
@@ -115,6 +148,7 @@ describe("the plugin's script", () => {
 
   test("ends with the engine, even when that is killed", async () => {
     const plugin = spawn(script, ["127.0.0.1:1"], { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, PULUMI_HOME: home, XDG_CACHE_HOME: home } });
+    onTestFinished(() => void plugin.kill("SIGKILL"));
     const ended = once(plugin, "exit");
     const [port] = (await once(createInterface(plugin.stdout), "line")) as [string];
     expect(Number(port)).toBeGreaterThan(0);

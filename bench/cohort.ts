@@ -1,0 +1,85 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { findMarked } from "../host/process-identity.ts";
+import { cohortPaths } from "../shared/paths.ts";
+import { TestCohort } from "../test/support/lab-cli.ts";
+
+/*
+ * Measures a cohort with tools installed: `node bench/cohort.ts [learners] [idle seconds]`. Prints one JSON object; times
+ * are seconds of the whole `./lab` process, memory is MiB. docs/measurements.md keeps the figures.
+ */
+const learners = Number(process.argv[2] ?? 1);
+const idleSeconds = Number(process.argv[3] ?? 30);
+const home = await mkdtemp(join(tmpdir(), "gl-bench-"));
+const cohort = new TestCohort(`e2e-bench-${learners}`, join(home, "lab"), Array.from({ length: learners }, (_, index) => `l${index + 1}`));
+await cohort.writeFile();
+
+interface Timed {
+  readonly seconds: number;
+  readonly exitCode: number;
+  readonly loadBefore: number;
+}
+
+async function timed(...args: string[]): Promise<Timed> {
+  const loadBefore = Number((await readFile("/proc/loadavg", "utf8")).split(" ")[0]);
+  const started = Date.now();
+  const { exitCode, stdout, stderr } = await cohort.lab(...args);
+  if (exitCode !== 0) process.stderr.write(stderr + stdout);
+  return { seconds: (Date.now() - started) / 1000, exitCode, loadBefore };
+}
+
+/** Resident memory by program: `rss` counts pages that processes share once per process, `pss` divides them. */
+async function memory(): Promise<Record<string, { processes: number; rss: number; pss: number }>> {
+  const byProgram: Record<string, { processes: number; rss: number; pss: number }> = {};
+  for (const { name, identity } of findMarked(cohortPaths(cohort.name, cohort.home).daemon)) {
+    const rollup = await readFile(`/proc/${identity.pid}/smaps_rollup`, "utf8").catch(() => "");
+    const mib = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(rollup)?.[1] ?? 0) / 1024;
+    const program = (byProgram[name.split("/").at(-1) ?? name] ??= { processes: 0, rss: 0, pss: 0 });
+    program.processes += 1;
+    program.rss += mib("Rss");
+    program.pss += mib("Pss");
+  }
+  return byProgram;
+}
+
+/** Seconds of processor time that the cohort's processes have used. */
+async function processorSeconds(): Promise<number> {
+  const stats = await Promise.all(
+    findMarked(cohortPaths(cohort.name, cohort.home).daemon).map(({ identity }) => readFile(`/proc/${identity.pid}/stat`, "utf8").catch(() => "")),
+  );
+  const ticks = stats.map((stat) => stat.slice(stat.lastIndexOf(")") + 2).split(" ")).map((fields) => Number(fields[11] ?? 0) + Number(fields[12] ?? 0));
+  return ticks.reduce((sum, value) => sum + value, 0) / 100;
+}
+
+try {
+  const up = await timed("up", cohort.name);
+  const upAgain = await timed("up", cohort.name);
+  const verify = await timed("verify", "l1", "--cohort", cohort.name);
+  const before = await processorSeconds();
+  await delay(idleSeconds * 1000);
+  const idleCores = ((await processorSeconds()) - before) / idleSeconds;
+  const byProgram = await memory();
+  const total = (field: "rss" | "pss") => Object.values(byProgram).reduce((sum, program) => sum + program[field], 0);
+  const down = await timed("down", cohort.name);
+  const round = (_key: string, value: unknown) => (typeof value === "number" ? Math.round(value * 100) / 100 : value);
+  const report = {
+    date: new Date().toISOString().slice(0, 10),
+    machine: { cores: availableParallelism(), processor: cpus()[0]?.model, memoryGiB: totalmem() / 1024 ** 3, node: process.version },
+    learners,
+    up,
+    upAgain,
+    verify,
+    down,
+    downPerLearner: down.seconds / learners,
+    idleCoresPerLearner: idleCores / learners,
+    residentPerLearner: { rss: total("rss") / learners, pss: total("pss") / learners },
+    byProgram,
+  };
+  process.stdout.write(`${JSON.stringify(report, round, 2)}\n`);
+} finally {
+  await cohort.lab("down", cohort.name);
+  await cohort.removeFile();
+  await rm(home, { recursive: true, force: true });
+}
