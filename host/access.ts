@@ -65,13 +65,11 @@ export async function revokeCredentials(folder: string, service: Service): Promi
   if ((await readIfExists(grantsFile(folder))) === undefined) return;
   await locked(folder, async () => {
     const grants = { ...(await readGrants(folder)), [service]: [] };
-    if (grants.git.length === 0 && grants.registry.length === 0) {
-      await rm(folder, { recursive: true, force: true });
-      return removeIfEmpty(dirname(folder));
-    }
+    if (grants.git.length === 0 && grants.registry.length === 0) return rm(folder, { recursive: true, force: true });
     await write(grantsFile(folder), grants);
     await write(credentialsFile(folder), { ...(await readCredentials(folder)), [service]: {} });
-  });
+  });  // After the lock, which stands beside the folder.
+  await removeIfEmpty(dirname(folder));
 }
 
 /**

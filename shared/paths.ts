@@ -33,7 +33,7 @@ export interface LearnerPaths {
   readonly pki: string;
   readonly kubeconfigs: string;
   readonly logs: string;
-  /** Who may use this learner's Git repository and registry path (host/access.ts). Not below `root`: it outlives a cluster. */
+  /** Who may use this learner's Git repository and registry path: see host/access.ts. */
   readonly access: string;
 }
 
@@ -53,7 +53,7 @@ export function cohortPaths(cohort: string, home: string = labHome()): CohortPat
         pki: join(cluster, "pki"),
         kubeconfigs: join(cluster, "kubeconfig"),
         logs: join(cluster, "logs"),
-        access: join(root, "access", id),
+        access: join(learner, "access"),
       };
     },
   };

@@ -3,6 +3,7 @@ import { fluxNamespace } from "../../shared/names.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { toolPath } from "../../tools/locate.ts";
+import { smallHeap } from "../control-plane/processes.ts";
 import { ensureProcesses, processStatus } from "../daemon/client.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
 import type { Driver } from "../driver.ts";
@@ -49,7 +50,7 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
         TMPDIR: scratch,
         HOME: scratch,
         PATH: process.env["PATH"] ?? "",
-        GOGC: "50",
+        ...smallHeap,
       },
       cwd: scratch,
       logFile: join(paths.logs, `${tool}.log`),

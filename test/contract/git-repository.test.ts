@@ -87,7 +87,7 @@ describe("the driver", () => {
     await gitRepository.remove(eve.id, eve.output);
     await gitRepository.remove(eve.id, eve.output);
     expect(await gitRepository.read(eve.id, eve.output)).toBeUndefined();
-    expect(await readdir(join(cohortPaths("demo").root, "access"))).not.toContain("eve");
+    expect(await readdir(join(cohortPaths("demo").root, "learners"))).not.toContain("eve");
     expect(await gitRepository.read(ada.id, ada.output)).toEqual(ada.output);
   });
 });

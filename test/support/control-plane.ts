@@ -10,7 +10,7 @@ import { controlPlaneProcesses } from "../../host/control-plane/processes.ts";
 import { clusterClient } from "../../host/kubernetes.ts";
 import { run } from "../../shared/exec.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
-import { waitUntil } from "../../shared/wait.ts";
+import { waitUntil, type Look } from "../../shared/wait.ts";
 import { toolPath } from "../../tools/locate.ts";
 
 export type ControlPlaneTool = "etcd" | "kube-apiserver" | "kube-controller-manager" | "kube-scheduler";
@@ -29,7 +29,7 @@ export interface TestControlPlane {
   remove(): Promise<void>;
 }
 
-/** Starts the tools in the order given and waits until the API server is ready. */
+/** Starts the tools in the order given and waits until the API server and the controllers work. */
 export async function startControlPlane(tools: readonly ControlPlaneTool[]): Promise<TestControlPlane> {
   const root = await mkdtemp(join(tmpdir(), "control-plane-"));
   const paths = {
@@ -52,6 +52,14 @@ export async function startControlPlane(tools: readonly ControlPlaneTool[]): Pro
 
   const specs = await controlPlaneProcesses({ cohort: "test", learner: "ada", paths, apiPort });
   const running = new Map<ControlPlaneTool, ChildProcess>();
+  const api = clusterClient(kubeconfigOf("admin"));
+  const lookReady = async (tool: ControlPlaneTool): Promise<Look<unknown>> => {
+    if (tool === "kube-apiserver") return api.lookReady();
+    if (tool !== "kube-controller-manager") return { done: true, value: undefined };
+    // Its controllers run when one of them has made what every namespace gets.
+    const made = await plane.kubectl(["get", "serviceaccount/default", "-n", "default", "--ignore-not-found", "-o", "name"]);
+    return made === "" ? { done: false, because: "There is no default service account." } : { done: true, value: undefined };
+  };
   const plane: TestControlPlane = {
     server,
     kubeconfig: kubeconfigOf,
@@ -71,14 +79,12 @@ export async function startControlPlane(tools: readonly ControlPlaneTool[]): Pro
         stdio: "ignore",
       });
       running.set(tool, child);
-      if (tool !== "kube-apiserver") return;
-      const api = clusterClient(kubeconfigOf("admin"));
       await waitUntil(
         async () => {
-          if (child.exitCode !== null) throw new Error(`kube-apiserver ended: ${(await readFile(logFile, "utf8")).slice(-2000)}`);
-          return api.lookReady();
+          if (child.exitCode !== null) throw new Error(`${tool} ended: ${(await readFile(logFile, "utf8")).slice(-2000)}`);
+          return lookReady(tool);
         },
-        { what: "the API server", timeoutSeconds: 90, remedy: `Look at ${logFile}.` },
+        { what: tool, timeoutSeconds: 90, remedy: `Look at ${logFile}.` },
       );
     },
     async stop(tool) {
