@@ -68,7 +68,8 @@ export async function revokeCredentials(folder: string, service: Service): Promi
     if (grants.git.length === 0 && grants.registry.length === 0) return rm(folder, { recursive: true, force: true });
     await write(grantsFile(folder), grants);
     await write(credentialsFile(folder), { ...(await readCredentials(folder)), [service]: {} });
-  });  // After the lock, which stands beside the folder.
+  });
+  // After the lock, which stands beside the folder.
   await removeIfEmpty(dirname(folder));
 }
 
