@@ -1,4 +1,6 @@
 import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { removeProcesses } from "../../host/daemon/client.ts";
 import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
 import { findMarked } from "../../host/process-identity.ts";
 import { portsOf } from "../../host/ports.ts";
@@ -24,7 +26,13 @@ async function remove(cohort: string): Promise<number> {
   const stack = (await locate("pulumi")) === undefined ? undefined : await findStack(cohort);
   if (stack !== undefined) {
     note(`Removing cohort ${cohort}.`);
-    const progress = new Progress(Object.keys(((await stack.outputs())["learners"]?.value as object | undefined) ?? {}));
+    const learners = await readdir(join(cohortPaths(cohort).root, "learners")).catch(() => []);
+    const progress = new Progress(learners);
+    // Nothing in a cluster is kept, so it need not run while its end is written down.
+    await Promise.all(learners.map((learner) => removeProcesses(cohort, learner, "SIGKILL")));
+    // Pulumi would write the whole state after each of some forty steps a learner; what a killed destroy leaves in it is
+    // found gone by the next.
+    stack.workspace.envVars["PULUMI_SKIP_CHECKPOINTS"] = "true";
     try {
       await stack.destroy({ onEvent: progress.onEvent, color: "never" });
     } catch (error) {

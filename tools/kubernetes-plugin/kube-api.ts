@@ -43,33 +43,31 @@ export interface KubeApi {
   send(request: ApiRequest): Promise<Properties | undefined>;
 }
 
-const answerTimeoutMs = 60_000;
-
 /**
  * The API of the cluster that a kubeconfig (YAML text or path) names. Node's own https and not client-node, whose
  * generated models cost every plugin process 60 MB; so of the ways to log in there are certificates, tokens and
  * passwords. Throws LabError `kubeconfig-invalid`.
  */
-export function connect(kubeconfig: string, contextName?: string): KubeApi {
+export function connect(kubeconfig: string, contextName?: string, answerTimeoutMs = 60_000): KubeApi {
   const { server, namespace, tls, authorization } = readKubeconfig(kubeconfig, contextName);
   const agent = new Agent({ keepAlive: true, ...tls });
 
-  async function exchange(sent: ApiRequest): Promise<{ status: number; content: string }> {
+  async function exchange(sent: ApiRequest, isRetry = false): Promise<{ status: number; content: string }> {
     const { method, path, body, contentType = "application/json" } = sent;
     const payload = Buffer.from(body ? JSON.stringify(body) : "");
     const headers = { accept: "application/json", "content-type": contentType, "content-length": payload.length, ...authorization };
-    const outgoing = request(new URL(path, server), { agent, method, headers, signal: AbortSignal.timeout(answerTimeoutMs) });
+    const signal = AbortSignal.timeout(answerTimeoutMs);
+    const outgoing = request(new URL(path, server), { agent, method, headers, signal });
+    // A connection reset in the middle of an answer is told here too, not only to the answer's reader.
+    outgoing.on("error", () => undefined);
     outgoing.end(payload);
     try {
       const [incoming] = (await once(outgoing, "response")) as [IncomingMessage];
       return { status: incoming.statusCode ?? 0, content: await text(incoming) };
     } catch (error) {
+      if (signal.aborted && outgoing.writableFinished) throw tooSlow(server, sent, answerTimeoutMs);
       // The server closed an idle connection while the request was on its way: that says nothing of the server.
-      if (outgoing.reusedSocket && (error as NodeJS.ErrnoException).code === "ECONNRESET") return exchange(sent);
-      if ((error as Error).name === "AbortError" && outgoing.socket?.connecting === false) {
-        const seconds = answerTimeoutMs / 1000;
-        throw new LabError("api-timeout", `The API server ${server} took longer than ${seconds} s for ${method} ${path}. Repeat the command when it is less busy.`);
-      }
+      if (!isRetry && outgoing.reusedSocket && (error as NodeJS.ErrnoException).code === "ECONNRESET") return exchange(sent, true);
       throw new UnreachableError(messageOf(error), { cause: error });
     }
   }
@@ -85,6 +83,12 @@ export function connect(kubeconfig: string, contextName?: string): KubeApi {
       return body;
     },
   };
+}
+
+/** Who took the request is there, so this is no UnreachableError. */
+function tooSlow(server: string, { method, path }: ApiRequest, timeoutMs: number): LabError {
+  const what = `${method} ${path.split("?")[0]}`;
+  return new LabError("api-timeout", `The API server ${server} took longer than ${timeoutMs / 1000} s for ${what}. Repeat the command when it is less busy.`);
 }
 
 /** A proxy may answer in another language than JSON. */
@@ -110,9 +114,7 @@ function readKubeconfig(kubeconfig: string, contextName?: string): Connection {
   if (typeof server !== "string" || !server.startsWith("https://")) {
     throw invalid("its cluster has no `server` that starts with https://");
   }
-  if (user["exec"] ?? user["auth-provider"]) {
-    throw invalid("its user logs in through another program, which only Pulumi's own plugin can run");
-  }
+  if (user["exec"] ?? user["auth-provider"]) throw invalid("its user logs in through another program, which only Pulumi's own plugin can run");
   const [ca, cert, key] = [bytes(cluster, "certificate-authority"), bytes(user, "client-certificate"), bytes(user, "client-key")];
   const { token, tokenFile, username, password } = user;
   const bearer = typeof tokenFile === "string" ? readFileSync(tokenFile, "utf8").trim() : token;
