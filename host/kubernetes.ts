@@ -1,38 +1,51 @@
-import { KubeConfig, KubernetesObjectApi, PatchStrategy, type KubernetesObject } from "@kubernetes/client-node";
 import { messageOf } from "../shared/errors.ts";
+import type { Properties } from "../shared/json.ts";
+import { connect } from "../shared/kube-api.ts";
 import type { Look } from "../shared/wait.ts";
 
 /** The few writes that the lab itself makes in a learner's cluster; everything else is Pulumi's or Git's. */
 export interface ClusterClient {
-  /** Server-side apply as field manager `gitops-lab`. */
-  apply(object: KubernetesObject): Promise<void>;
+  /** Server-side apply of a Node, as field manager `gitops-lab`. */
+  applyNode(name: string, metadata: Properties): Promise<void>;
   /** Asks a Flux controller to reconcile the object now, the way `flux reconcile` does. */
-  requestReconcile(apiVersion: string, kind: string, namespace: string, name: string): Promise<void>;
-  /** Whether the API server says it is ready, and if not why. */
+  requestReconcile(object: FluxObjectName): Promise<void>;
+  /** Whether the API server answers and has done its start-up work, and if not why. */
   lookReady(): Promise<Look<undefined>>;
+}
+
+export interface FluxObjectName {
+  /** E.g. `source.toolkit.fluxcd.io/v1`. */
+  readonly apiVersion: string;
+  /** Lower-case plural of the kind, as the API's paths have it. */
+  readonly resource: string;
+  readonly namespace: string;
+  readonly name: string;
 }
 
 const fieldManager = "gitops-lab";
 
 /** A client for the cluster that the kubeconfig (YAML text) names. */
 export function clusterClient(kubeconfig: string): ClusterClient {
-  const config = new KubeConfig();
-  config.loadFromString(kubeconfig);
-  const api = KubernetesObjectApi.makeApiClient(config);
+  const api = connect(kubeconfig);
+
+  /** `connect` answers undefined for 404. */
+  async function patch(path: string, contentType: string, body: Properties): Promise<void> {
+    const answer = await api.send({ method: "PATCH", path, contentType, body });
+    if (answer === undefined) throw new Error(`${path} does not exist`);
+  }
+
   return {
-    async apply(object) {
-      await api.patch(object, undefined, undefined, fieldManager, true, PatchStrategy.ServerSideApply);
-    },
-    async requestReconcile(apiVersion, kind, namespace, name) {
+    applyNode: (name, metadata) =>
+      patch(`/api/v1/nodes/${name}?fieldManager=${fieldManager}&force=true`, "application/apply-patch+yaml", { apiVersion: "v1", kind: "Node", metadata: { name, ...metadata } }),
+    async requestReconcile({ apiVersion, resource, namespace, name }) {
       const annotations = { "reconcile.fluxcd.io/requestedAt": new Date().toISOString() };
-      const patch = { apiVersion, kind, metadata: { namespace, name, annotations } };
-      await api.patch(patch, undefined, undefined, fieldManager, undefined, PatchStrategy.MergePatch);
+      await patch(`/apis/${apiVersion}/namespaces/${namespace}/${resource}/${name}?fieldManager=${fieldManager}`, "application/merge-patch+json", { metadata: { annotations } });
     },
     async lookReady() {
       try {
         // A namespace that the API server makes itself, after its start-up hooks.
-        await api.read({ apiVersion: "v1", kind: "Namespace", metadata: { name: "default" } });
-        return { done: true, value: undefined };
+        const namespace = await api.send({ method: "GET", path: "/api/v1/namespaces/default" });
+        return namespace === undefined ? { done: false, because: "it has no default namespace yet." } : { done: true, value: undefined };
       } catch (error) {
         return { done: false, because: `${messageOf(error).split("\n")[0]}.` };
       }

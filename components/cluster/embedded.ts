@@ -57,6 +57,10 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
         clusterIdentifier: `embedded/${args.cohort}/${args.learner}`,
         // The API server is on this machine: when it cannot be reached it is gone, not beyond a broken network.
         deleteUnreachable: true,
+        // After an interrupted run, what the state does not know of is taken over; the official plugin refuses by default.
+        upsertExistingObjects: true,
+        // A rotated password changes its Secret; by default both plugins would delete and recreate it.
+        enableSecretMutable: true,
       },
       { parent: this },
     );

@@ -22,13 +22,13 @@ export class FluxNotifier {
 
   gitPushed(learner: string): void {
     this.#soon(`${learner}/git`, learner, (cluster) =>
-      cluster.requestReconcile("source.toolkit.fluxcd.io/v1", "GitRepository", fluxNamespace, "flux-system"),
+      cluster.requestReconcile({ apiVersion: "source.toolkit.fluxcd.io/v1", resource: "gitrepositories", namespace: fluxNamespace, name: "flux-system" }),
     );
   }
 
   imagePushed(learner: string): void {
     this.#soon(`${learner}/image`, learner, (cluster) =>
-      cluster.requestReconcile("image.toolkit.fluxcd.io/v1", "ImageRepository", fluxNamespace, "backend"),
+      cluster.requestReconcile({ apiVersion: "image.toolkit.fluxcd.io/v1", resource: "imagerepositories", namespace: fluxNamespace, name: "backend" }),
     );
   }
 

@@ -102,13 +102,8 @@ async function awaitNode(learner: string, admin: string, paths: LearnerPaths): P
     timeoutSeconds: 120,
     remedy: `Its log is ${join(paths.logs, "kube-apiserver.log")}; \`./lab doctor\` checks the tools.`,
   });
-  await cluster.apply({
-    apiVersion: "v1",
-    kind: "Node",
-    metadata: {
-      name: nodeName,
-      annotations: { "kwok.x-k8s.io/node": "fake" },
-      labels: { "kubernetes.io/hostname": nodeName, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", type: "kwok", "gitops-lab.dev/nodes": "simulated" },
-    },
+  await cluster.applyNode(nodeName, {
+    annotations: { "kwok.x-k8s.io/node": "fake" },
+    labels: { "kubernetes.io/hostname": nodeName, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", type: "kwok", "gitops-lab.dev/nodes": "simulated" },
   });
 }

@@ -25,7 +25,12 @@ export function healthCheckNudge(kube: KubeReader, cluster: ClusterClient): (ord
       const rollout = `${environment} ${deployment.metadata.uid} ${deployment.metadata.generation}`;
       if (asked.has(rollout)) continue;
       asked.add(rollout);
-      await cluster.requestReconcile(Kustomization.apiVersion, Kustomization.kind, fluxNamespace, appsKustomization(environment));
+      await cluster.requestReconcile({
+        apiVersion: Kustomization.apiVersion,
+        resource: "kustomizations",
+        namespace: fluxNamespace,
+        name: appsKustomization(environment),
+      });
     }
   };
 }

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { ensurePki } from "../../host/control-plane/pki.ts";
-import { connect } from "../../tools/kubernetes-plugin/kube-api.ts";
+import { connect } from "../../shared/kube-api.ts";
 
 let folder: string;
 let ca: string;

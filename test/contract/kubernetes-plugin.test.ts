@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { connect } from "../../tools/kubernetes-plugin/kube-api.ts";
+import { connect } from "../../shared/kube-api.ts";
 import { objectStore } from "../../tools/kubernetes-plugin/objects.ts";
 import { startControlPlane, type TestControlPlane } from "../support/control-plane.ts";
 import { kubernetesProgram, useKubernetesStack } from "../support/kubernetes-stack.ts";

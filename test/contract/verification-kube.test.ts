@@ -1,53 +1,22 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { createServer, type AddressInfo } from "node:net";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { kubeconfig } from "../../host/control-plane/kubeconfig.ts";
-import { ensurePki } from "../../host/control-plane/pki.ts";
-import { controlPlaneProcesses } from "../../host/control-plane/processes.ts";
-import { clusterClient } from "../../host/kubernetes.ts";
 import { messageOf } from "../../shared/errors.ts";
-import { cohortPaths } from "../../shared/paths.ts";
-import { waitUntil } from "../../shared/wait.ts";
 import { kubeReader } from "../../verification/kube-reader.ts";
 import { Deployment, getLive, listLive } from "../../verification/live-objects.ts";
+import { startControlPlane, type TestControlPlane } from "../support/control-plane.ts";
 
-let root: string;
+let plane: TestControlPlane;
 let admin: string;
 let nobody: string;
-const running: ChildProcess[] = [];
 const signal = new AbortController().signal;
 
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "kube-reader-"));
-  const paths = cohortPaths("test", root).learner("ada");
-  const apiPort = await freePort();
-  const pki = await ensurePki(paths.pki);
-  const access = (name: "admin" | "learner") => kubeconfig("ada", `https://127.0.0.1:${apiPort}`, pki.ca, name, pki.clients[name]);
-  [admin, nobody] = [access("admin"), access("learner")];
-  await mkdir(join(paths.root, "etcd"), { recursive: true });
-  const wanted = ["ada/etcd", "ada/kube-apiserver"];
-  for (const { name, command, args, cwd, env } of await controlPlaneProcesses({ cohort: "test", learner: "ada", paths, apiPort })) {
-    if (wanted.includes(name)) running.push(spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: "ignore" }));
-  }
-  await waitUntil(
-    () => clusterClient(admin).lookReady(),
-    { what: "the API server", timeoutSeconds: 60, remedy: "Look at its log." },
-  );
+  plane = await startControlPlane(["etcd", "kube-apiserver"]);
+  [admin, nobody] = [plane.kubeconfig("admin"), plane.kubeconfig("learner")];
 }, 90_000);
 
-afterAll(async () => {
-  for (const child of running.reverse()) {
-    const ended = child.exitCode === null ? once(child, "exit") : undefined;
-    child.kill("SIGKILL");
-    await ended;
-  }
-  await rm(root, { recursive: true, force: true });
-});
+afterAll(() => plane.remove());
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
@@ -60,7 +29,7 @@ async function freePort(): Promise<number> {
 test("reads what is there as the API sends it, and tells what is not", async () => {
   const template = { metadata: { labels: { app: "x" } }, spec: { containers: [{ name: "backend", image: "a/b:c" }] } };
   const spec = { selector: { matchLabels: { app: "x" } }, template };
-  await clusterClient(admin).apply({ apiVersion: "apps/v1", kind: "Deployment", metadata: { namespace: "default", name: "x" }, spec } as never);
+  await plane.kubectl(["apply", "-f", "-"], JSON.stringify({ apiVersion: "apps/v1", kind: "Deployment", metadata: { namespace: "default", name: "x" }, spec }));
   const kube = kubeReader(admin, signal);
 
   const deployment = await getLive(kube, Deployment, "default", "x");

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
 import { diffManifests, observedInputs, type DiffOptions } from "../../tools/kubernetes-plugin/diff.ts";
-import type { Properties } from "../../tools/kubernetes-plugin/properties.ts";
+import type { Properties } from "../../shared/json.ts";
 
 const options: DiffOptions = { defaultNamespace: "default", mutableSecrets: false, mutableConfigMaps: false };
 const manifest = (fields: Properties): Properties => ({ apiVersion: "v1", kind: "Service", metadata: { name: "web" }, ...fields });

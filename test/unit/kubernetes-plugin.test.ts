@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkInputs, type CheckRequest } from "../../tools/kubernetes-plugin/check.ts";
 import { withTakenOver } from "../../tools/kubernetes-plugin/objects.ts";
-import { asSecret, secretTexts, toManifest, toOutputs, unknown, withSecrets, type Properties } from "../../tools/kubernetes-plugin/properties.ts";
+import type { Properties } from "../../shared/json.ts";
+import { asSecret, secretTexts, toManifest, toOutputs, unknown, withSecrets } from "../../tools/kubernetes-plugin/properties.ts";
 import { diffProviderConfig, readProviderConfig } from "../../tools/kubernetes-plugin/provider-config.ts";
 import { lookReady } from "../../tools/kubernetes-plugin/readiness.ts";
 

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { LabError } from "../../shared/errors.ts";
 import { annotation, kindOfType, logicalName, metadataOf, withoutServerFields } from "./manifest.ts";
-import { isObject, toManifest, unknown, type Json, type Properties } from "./properties.ts";
+import { isObject, type Json, type Properties } from "../../shared/json.ts";
+import { toManifest, unknown } from "./properties.ts";
 
 export interface CheckRequest {
   readonly urn: string;

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { isObject, type Json, type Properties } from "./properties.ts";
+import { isObject, type Json, type Properties } from "../../shared/json.ts";
 
 export interface Change {
   /** Pulumi property path, e.g. `spec.template.spec.containers[0].image`. */

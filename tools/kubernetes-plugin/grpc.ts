@@ -4,8 +4,8 @@ import statusMessages from "@pulumi/pulumi/proto/status_pb.js";
 import any from "google-protobuf/google/protobuf/any_pb.js";
 import struct from "google-protobuf/google/protobuf/struct_pb.js";
 import { LabError, messageOf } from "../../shared/errors.ts";
-import { ApiError } from "./kube-api.ts";
-import type { Properties } from "./properties.ts";
+import { ApiError } from "../../shared/kube-api.ts";
+import type { Properties } from "../../shared/json.ts";
 import { InitializationError } from "./provider.ts";
 
 /** A gRPC handler from a function that may throw. */

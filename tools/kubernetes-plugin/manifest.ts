@@ -1,4 +1,4 @@
-import { isObject, type Json, type Properties } from "./properties.ts";
+import { isObject, type Json, type Properties } from "../../shared/json.ts";
 import type { ObjectReference } from "./objects.ts";
 
 export function metadataOf(manifest: Properties): Properties {

@@ -1,6 +1,6 @@
 import { waitUntil } from "../../shared/wait.ts";
-import { ApiError, type KubeApi } from "./kube-api.ts";
-import { isObject, type Properties } from "./properties.ts";
+import { ApiError, type KubeApi } from "../../shared/kube-api.ts";
+import { isObject, type Properties } from "../../shared/json.ts";
 
 /** What names an object, as far as the inputs give it. */
 export interface ObjectReference {

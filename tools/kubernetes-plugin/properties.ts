@@ -1,10 +1,10 @@
-/**
+import { isObject, type Json, type Properties } from "../../shared/json.ts";
+
+/*
  * Pulumi properties as they cross its wire: JSON in which a secret is an object with a signature and a value that is
  * not known yet (in a preview) is one fixed string. The constants are Pulumi's (runtime/rpc.ts of its SDK); that module
  * is not imported because it loads most of the SDK into every plugin process.
  */
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-export type Properties = { [key: string]: Json };
 
 const signatureKey = "4dabf18193072939515e22adb298388d";
 const secretSignature = "1b47061264138c4ac30d75fd1eb44270";
@@ -17,10 +17,6 @@ const dashedKeys = new Map(
     .map((key) => [key.replaceAll("-", "_"), key]),
 );
 const underscoredKeys = new Map([...dashedKeys].map(([underscored, dashed]) => [dashed, underscored]));
-
-export function isObject(value: Json | undefined): value is Properties {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 export function asSecret(value: Json): Json {
   return isSecret(value) ? value : { [signatureKey]: secretSignature, value };

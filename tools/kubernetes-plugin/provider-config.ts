@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { LabError } from "../../shared/errors.ts";
-import { activeContext } from "./kube-api.ts";
+import { activeContext } from "../../shared/kube-api.ts";
 import { textOf } from "./manifest.ts";
-import { toManifest, unknown, type Properties } from "./properties.ts";
+import type { Properties } from "../../shared/json.ts";
+import { toManifest, unknown } from "./properties.ts";
 
 /** What `new k8s.Provider` says, as far as it matters here. */
 export interface ProviderConfig {

@@ -1,5 +1,5 @@
 import type { Look } from "../../shared/wait.ts";
-import { isObject, type Json, type Properties } from "./properties.ts";
+import { isObject, type Json, type Properties } from "../../shared/json.ts";
 
 /** Whether an object that was made can be used, and if not what it says about itself. */
 export function lookReady(object: Properties): Look<Properties> {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { metadataOf, textOf } from "./manifest.ts";
-import { toManifest, toOutputs, withSecrets, type Properties } from "./properties.ts";
+import type { Properties } from "../../shared/json.ts";
+import { toManifest, toOutputs, withSecrets } from "./properties.ts";
 
 /** What Pulumi keeps of an object beside the object, under the official plugin's names: either plugin can go on with it. */
 export interface Provenance {

@@ -4,8 +4,8 @@ import type { IncomingMessage } from "node:http";
 import { Agent, request, type AgentOptions } from "node:https";
 import { text } from "node:stream/consumers";
 import { parse } from "yaml";
-import { LabError, messageOf } from "../../shared/errors.ts";
-import { isObject, type Json, type Properties } from "./properties.ts";
+import { LabError, messageOf } from "./errors.ts";
+import { isObject, type Json, type Properties } from "./json.ts";
 
 /** Nobody answers at the cluster's address, or somebody else does. */
 export class UnreachableError extends Error {
