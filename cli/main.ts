@@ -50,8 +50,9 @@ program
   .action(async (name: string) => done((await import("./commands/processes.ts")).stop(name)));
 program
   .command("setup")
-  .description("install the tools that are missing")
-  .action(async () => (await import("./commands/setup.ts")).setup());
+  .description("install the tools that are missing and make the cohort's Pulumi stack")
+  .argument(...cohort)
+  .action(async (name: string) => (await import("./commands/setup.ts")).setup(name));
 program
   .command("doctor")
   .description("tell where each tool comes from and what is missing")

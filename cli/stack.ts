@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation/index.js";
 import { z } from "zod";
-import { identify } from "../host/process-identity.ts";
+import { endOrphansOfEngine, engineName, identify, mark } from "../host/process-identity.ts";
 import { LabError } from "../shared/errors.ts";
 import { CohortOutputs } from "../shared/outputs.ts";
-import { labHome } from "../shared/paths.ts";
+import { cohortPaths, labHome } from "../shared/paths.ts";
 import { readIfExists } from "../shared/private-files.ts";
 import { waitUntil } from "../shared/wait.ts";
 import { ownBackend, pulumiEnvironment } from "../tools/environment.ts";
@@ -15,24 +15,24 @@ import { projectFolder } from "./cohort-file.ts";
 import { note } from "./terminal.ts";
 
 /** A workspace on this project, with the tools and the state backend that `./lab env` names. */
-async function openWorkspace(): Promise<LocalWorkspace> {
+async function openWorkspace(cohort: string): Promise<LocalWorkspace> {
   const environment = await pulumiEnvironment();
   // The automation library looks for `pulumi` on this process' PATH, the engine for its plugins on its own.
   Object.assign(process.env, environment);
   const pulumiCommand = await PulumiCommand.get({ skipVersionCheck: true });
-  return LocalWorkspace.create({ workDir: projectFolder, pulumiCommand, envVars: environment });
+  return LocalWorkspace.create({ workDir: projectFolder, pulumiCommand, envVars: { ...environment, ...mark(cohortPaths(cohort).daemon, engineName) } });
 }
 
 /** The cohort's stack, made when it does not exist yet. Waits for an operation on it that still runs. */
 export async function openStack(cohort: string): Promise<Stack> {
-  const workspace = await openWorkspace();
+  const workspace = await openWorkspace(cohort);
   await awaitOtherOperations(workspace, cohort);
   return Stack.createOrSelect(cohort, workspace);
 }
 
 /** The cohort's stack; undefined where there is none. Waits like `openStack`. */
 export async function findStack(cohort: string): Promise<Stack | undefined> {
-  const workspace = await openWorkspace();
+  const workspace = await openWorkspace(cohort);
   if (!(await workspace.listStacks()).some(({ name }) => name === cohort)) return undefined;
   await awaitOtherOperations(workspace, cohort);
   return Stack.select(cohort, workspace);
@@ -77,7 +77,7 @@ const Lock = z.object({ pid: z.int(), hostname: z.string() });
  */
 async function awaitOtherOperations({ envVars }: LocalWorkspace, cohort: string): Promise<void> {
   const backend = envVars["PULUMI_BACKEND_URL"];
-  if (!backend?.startsWith("file://")) return;
+  if (!backend?.startsWith("file://")) return endOrphansOfEngine(cohortPaths(cohort).daemon);
   const folder = join(fileURLToPath(backend), ".pulumi", "locks", "organization", "gitops-lab", cohort);
   let told = false;
   await waitUntil(
@@ -98,4 +98,5 @@ async function awaitOtherOperations({ envVars }: LocalWorkspace, cohort: string)
     },
     { what: `another operation on cohort ${cohort} to end`, timeoutSeconds: 900, intervalMs: 500, remedy: "If that process hangs, end it with `kill` and run the command again." },
   );
+  endOrphansOfEngine(cohortPaths(cohort).daemon);
 }

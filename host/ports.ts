@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import lockfile from "proper-lockfile";
@@ -29,14 +30,14 @@ export async function leasePorts<Name extends string>(
   return updateLeases(async (leases) => {
     const leased = new Set(Object.values(leases));
     const result: Partial<Record<Name, number>> = {};
-    let candidate = range.from;
+    const untried = candidates(range);
     for (const name of names) {
       const key = `${owner}/${name}`;
       let port = leases[key];
       while (port === undefined) {
-        if (candidate > range.to) throw noPortLeft(range, owner);
+        const { value: candidate } = untried.next();
+        if (candidate === undefined) throw noPortLeft(range, owner);
         if (!leased.has(candidate) && (await isFree(candidate))) port = candidate;
-        candidate += 1;
       }
       leased.add(port);
       leases[key] = port;
@@ -53,6 +54,32 @@ export async function releasePorts(owner: string): Promise<void> {
   });
 }
 
+/**
+ * Looks, before anything is created, whether a cohort will find its ports: throws LabError (exit code 2) when fewer than
+ * `needed` are left in the range beside those it has leased, or when something else listens on one of these.
+ *
+ * @param idle whether no process of the cohort runs, so that nothing may listen on its ports
+ */
+export async function requirePorts(cohort: string, needed: number, range: PortRange, idle: boolean): Promise<void> {
+  const leases = Leases.parse(JSON.parse((await readIfExists(leaseFile())) ?? "{}"));
+  const own = Object.entries(leases).filter(([key]) => key.startsWith(`${cohort}/`));
+  for (const [key, port] of idle ? own : []) {
+    if (await isFree(port)) continue;
+    throw new LabError(
+      "port-in-use",
+      `Port ${port}, which ${key} has leased, is used by another program. Nothing was created. End that program (\`ss -tlnp sport = ${port}\` names it), or run \`./lab down ${cohort}\` to give the port back.`,
+      { exitCode: ExitCode.badInput },
+    );
+  }
+  const leased = new Set(Object.values(leases));
+  let missing = needed - own.length;
+  for (const port of candidates(range)) {
+    if (missing <= 0) break;
+    if (!leased.has(port) && (await isFree(port))) missing -= 1;
+  }
+  if (missing > 0) throw noPortLeft(range, cohort);
+}
+
 /** Every lease of an owner and of what is below it. */
 export async function portsOf(owner: string): Promise<Record<string, number>> {
   const leases = Leases.parse(JSON.parse((await readIfExists(leaseFile())) ?? "{}"));
@@ -66,6 +93,16 @@ function noPortLeft(range: PortRange, owner: string): LabError {
       "Set `ports.from` and `ports.to` in the cohort file to a range with free ports, or end a cohort with `./lab down <cohort>`.",
     { exitCode: ExitCode.badInput },
   );
+}
+
+/**
+ * The ports of a range in the order of trying. Each lab home begins elsewhere: leases of another home are not known here,
+ * and a port that one has leased and not yet bound looks free to the other.
+ */
+function* candidates({ from, to }: PortRange): Generator<number, undefined> {
+  const size = to - from + 1;
+  const start = createHash("sha256").update(labHome()).digest().readUInt32BE() % size;
+  for (let step = 0; step < size; step += 1) yield from + ((start + step) % size);
 }
 
 const leaseFile = () => join(labHome(), "ports.json");

@@ -68,6 +68,32 @@ export function findMarked(daemonFolder: string): { readonly name: string; reado
   });
 }
 
+/** The mark's name of Pulumi's engine and of everything it starts. */
+export const engineName = "pulumi";
+
+/**
+ * Ends what a killed engine left: it ends its language host and plugins by signal, which it then no longer can. Processes
+ * of an engine that runs are left alone.
+ */
+export function endOrphansOfEngine(daemonFolder: string): void {
+  const marked = findMarked(daemonFolder).filter(({ name }) => name === engineName);
+  const living = new Set(marked.filter(({ identity }) => commandName(identity.pid) === engineName).map(({ identity }) => identity.pid));
+  // From parents to children, however deep: whose parent belongs to a living engine does so too.
+  for (let before = -1; before !== living.size; ) {
+    before = living.size;
+    for (const { identity } of marked) if (living.has(Number(statFields(identity.pid)?.[1]))) living.add(identity.pid);
+  }
+  for (const { identity } of marked) if (!living.has(identity.pid) && isRunning(identity)) process.kill(identity.pid, "SIGKILL");
+}
+
+function commandName(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether the process leads its group: what a supervisor starts does, its children do not. */
 export function leadsGroup({ pid }: ProcessIdentity): boolean {
   return statFields(pid)?.[2] === String(pid);

@@ -1,7 +1,7 @@
 import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { LabError } from "../shared/errors.ts";
+import { ExitCode, LabError } from "../shared/errors.ts";
 import { run } from "../shared/exec.ts";
 import type { Asset, GoBuild } from "./manifest.ts";
 
@@ -82,7 +82,7 @@ async function go(name: string, args: readonly string[], module: GoBuild["module
   });
   if (!result.failed) return result.stdout;
   if (result.code === "ENOENT") {
-    throw new LabError("go-missing", `${name} is built from source, and there is no go on PATH. Install Go 1.26 or newer from https://go.dev/dl, then run ./lab setup`);
+    throw new LabError("go-missing", `${name} is built from source, and there is no go on PATH. Install Go 1.26 or newer from https://go.dev/dl, then run ./lab setup`, { exitCode: ExitCode.badInput });
   }
   throw goFailure(name, `${result.stderr}\n${result.stdout}`, result.shortMessage ?? "");
 }

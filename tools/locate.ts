@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { access, readdir, stat } from "node:fs/promises";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
-import { LabError } from "../shared/errors.ts";
+import { ExitCode, LabError } from "../shared/errors.ts";
 import { run } from "../shared/exec.ts";
 import { cacheHome } from "../shared/paths.ts";
 import { readIfExists } from "../shared/private-files.ts";
@@ -39,6 +39,7 @@ export async function toolPath(name: ToolName, env: NodeJS.ProcessEnv = process.
     build
       ? `${name} ${version} is neither on PATH nor installed. Run ./lab setup`
       : `${name} ${version} or newer is not on PATH. Install it with the package manager of your system, then run ./lab setup`,
+    { exitCode: ExitCode.badInput },
   );
 }
 
@@ -96,7 +97,7 @@ async function installed(name: ToolName, env: NodeJS.ProcessEnv): Promise<Locate
 export async function assetPath(name: AssetName, env: NodeJS.ProcessEnv = process.env): Promise<string> {
   const folder = assetFolder(name, env);
   if (await isInstalledAsset(name, env)) return folder;
-  throw new LabError("tool-missing", `${name} ${assetManifest[name].version} are not installed. Run ./lab setup`);
+  throw new LabError("tool-missing", `${name} ${assetManifest[name].version} are not installed. Run ./lab setup`, { exitCode: ExitCode.badInput });
 }
 
 export function assetFolder(name: AssetName, env: NodeJS.ProcessEnv = process.env): string {
@@ -113,7 +114,9 @@ export async function gitHttpBackend(env: NodeJS.ProcessEnv = process.env): Prom
   const { stdout } = await run(git, ["--exec-path"], { env, extendEnv: false });
   const path = join(stdout, "git-http-backend");
   if (await isProgram(path)) return path;
-  throw new LabError("tool-missing", `${git} came without ${path}, which serves the learners' repositories. Install the full Git package, then run ./lab setup`);
+  throw new LabError("tool-missing", `${git} came without ${path}, which serves the learners' repositories. Install the full Git package, then run ./lab setup`, {
+    exitCode: ExitCode.badInput,
+  });
 }
 
 /** Whether the path is a file that may be executed. */

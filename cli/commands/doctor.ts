@@ -19,7 +19,7 @@ export async function doctor(options: { readonly json: boolean }): Promise<numbe
       const origin = paint(state === "missing" ? "red" : "green", state.padEnd(10));
       print(`${name.padEnd(width)}  ${wanted.padEnd(9)}  ${origin}  ${path ?? ""}${note === undefined ? "" : paint("dim", `  (${note})`)}`);
     }
-    print(`Pulumi's Kubernetes plugin ${plugin.version}: ${plugin.implementation}${plugin.implementation === "fallback" ? " (tools/kubernetes-plugin; the official one could not be had)" : ""}`);
+    print(`Pulumi's Kubernetes plugin ${plugin.version}: ${plugin.implementation}${plugin.implementation === "fallback" ? " (tools/kubernetes-plugin stands in: Pulumi's own is not installed)" : ""}`);
     print(`labs below ${report.labHome}, tools below ${report.cacheHome}`);
     if (missing.length > 0) print(`Missing: ${missing.map(({ name }) => name).join(", ")}. Run \`./lab setup\`.`);
   }

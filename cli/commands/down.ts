@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { removeProcesses } from "../../host/daemon/client.ts";
 import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
-import { findMarked } from "../../host/process-identity.ts";
+import { endOrphansOfEngine, findMarked } from "../../host/process-identity.ts";
 import { portsOf } from "../../host/ports.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -40,6 +40,7 @@ async function remove(cohort: string): Promise<number> {
     }
   }
   await removeCohortFromHost(cohort);
+  endOrphansOfEngine(cohortPaths(cohort).daemon);
   const left = await remainder(cohort);
   if (stack !== undefined) await forgetStack(stack);
   await removeHomeWithoutCohorts();

@@ -3,14 +3,14 @@ import { ExitCode } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
 import { projectFolder } from "../cohort-file.ts";
 import { note, print } from "../terminal.ts";
-import { setup } from "./setup.ts";
+import { installTools } from "./setup.ts";
 
 /**
  * Type-checks the project and runs its tests: all of them, or those whose file name holds one of the filters. The
  * closing line is `N passed, N failed`. Returns the exit code.
  */
 export async function test(filters: readonly string[]): Promise<number> {
-  await setup();
+  await installTools();
   note("Checking the types.");
   const types = await run(process.execPath, ["node_modules/typescript/bin/tsc", "--noEmit"], { cwd: projectFolder, stdio: ["ignore", 2, 2], reject: false });
   const vitest = await startVitest("test", [...filters], { run: true, root: projectFolder, watch: false });

@@ -4,6 +4,8 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { isDaemonUp, processStatus, startDaemon } from "../../host/daemon/client.ts";
 import { removeOtherLearners } from "../../host/drivers/lab-host.ts";
 import { readDaemonConfig } from "../../host/daemon/config.ts";
+import { requirePorts } from "../../host/ports.ts";
+import { findMarked } from "../../host/process-identity.ts";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
 import type { CohortOutputs } from "../../shared/outputs.ts";
 import { cohortPaths, labHome } from "../../shared/paths.ts";
@@ -13,8 +15,12 @@ import type { CohortPlan } from "../../stacks/plan.ts";
 import { Progress } from "../progress.ts";
 import { openStack, readOutputs } from "../stack.ts";
 import { duration, note, paint } from "../terminal.ts";
-import { setup } from "./setup.ts";
+import { installTools } from "./setup.ts";
 import { verifyCohort } from "./verify.ts";
+
+/** The daemon's and the registry's; the API server's and source-controller's. */
+const hostPorts = 2;
+const portsPerLearner = 2;
 
 /** Measured: a learner's etcd, logs and Flux storage stay below 100 MB in a first day; see docs/measurements.md. */
 const bytesPerLearner = 200 * 1024 * 1024;
@@ -28,7 +34,9 @@ export async function up(name: string): Promise<number> {
 async function bringUp(plan: CohortPlan): Promise<number> {
   const started = Date.now();
   await requireRoom(plan.learners.length);
-  await setup();
+  const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;
+  await requirePorts(plan.cohort, hostPorts + portsPerLearner * plan.learners.length, plan.ports, idle);
+  await installTools();
 
   const { cohort } = plan;
   if ((await readDaemonConfig(cohort)) !== undefined && !(await isDaemonUp(cohort))) {

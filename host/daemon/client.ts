@@ -7,7 +7,7 @@ import { startDetached } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
-import { findMarked, leadsGroup, mark } from "../process-identity.ts";
+import { engineName, findMarked, leadsGroup, mark } from "../process-identity.ts";
 import { controlSocket } from "./config.ts";
 import { ProcessTable, type ProcessSpec } from "./process-table.ts";
 import { endProcess, type ProcessStatus } from "./supervisor.ts";
@@ -63,7 +63,10 @@ export async function removeProcesses(cohort: string, owner: string | undefined,
   const entries = await table.read();
   const selected = entries.filter(({ spec }) => owner === undefined || spec.owner === owner);
   const names = new Set(selected.map(({ spec }) => spec.name));
-  const marked = findMarked(daemon).filter(({ name, identity }) => leadsGroup(identity) && (owner === undefined || names.has(name)));
+  // Not the engine, on whose behalf this may run.
+  const marked = findMarked(daemon).filter(
+    ({ name, identity }) => name !== engineName && leadsGroup(identity) && (owner === undefined || names.has(name)),
+  );
   await Promise.all(marked.map(({ identity }) => endProcess(identity, signal)));
   if (selected.length > 0) await table.write(entries.filter((entry) => !selected.includes(entry)));
 }

@@ -1,9 +1,10 @@
 import { createServer, type Server } from "node:net";
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { leasePorts, portsOf, releasePorts } from "../../host/ports.ts";
+import { leasePorts, portsOf, releasePorts, requirePorts } from "../../host/ports.ts";
 import { useLabHome } from "../support/lab-home.ts";
 
-useLabHome();
+const home = useLabHome();
 const range = { from: 31200, to: 31203 };
 const servers: Server[] = [];
 
@@ -33,8 +34,25 @@ describe("port leases", () => {
   });
 
   test("skip a port on which something listens", async () => {
-    await occupy(range.from);
-    expect((await leasePorts("a/ada", ["api"], range)).api).toBe(range.from + 1);
+    const { first } = await leasePorts("b/bob", ["first"], range);
+    await releasePorts("b/bob");
+    await occupy(first);
+    const { api } = await leasePorts("a/ada", ["api"], range);
+    expect(api).not.toBe(first);
+    expect(api).toBeGreaterThanOrEqual(range.from);
+    expect(api).toBeLessThanOrEqual(range.to);
+  });
+
+  test("begin elsewhere for another lab home, which does not know of these", async () => {
+    const wide = { from: 31200, to: 32199 };
+    const { api } = await leasePorts("a/ada", ["api"], wide);
+    const here = process.env["GITOPS_LAB_HOME"];
+    process.env["GITOPS_LAB_HOME"] = join(home(), "another");
+    try {
+      expect((await leasePorts("a/ada", ["api"], wide)).api).not.toBe(api);
+    } finally {
+      process.env["GITOPS_LAB_HOME"] = here;
+    }
   });
 
   test("of a learner do not go with another's whose id begins the same", async () => {
@@ -49,5 +67,27 @@ describe("port leases", () => {
     await leasePorts("a/ada", ["one", "two"], range);
     await expect(leasePorts("b/bob", ["one", "two"], range)).rejects.toThrow(/No free port is left between 31200 and 31203 for b\/bob.*`ports\.from`/);
     expect(await portsOf("b")).toEqual({});
+  });
+});
+
+describe("the look before anything is created", () => {
+  test("passes where enough ports are free or leased already", async () => {
+    await requirePorts("a", 4, range, true);
+    await leasePorts("a/ada", ["one", "two", "three", "four"], range);
+    await requirePorts("a", 4, range, true);
+    expect(Object.keys(await portsOf("a"))).toHaveLength(4);
+  });
+
+  test("refuses a cohort that the range cannot hold, with exit code 2, and leases nothing", async () => {
+    await occupy(range.from);
+    await expect(requirePorts("a", 4, range, true)).rejects.toMatchObject({ code: "no-free-port", exitCode: 2 });
+    expect(await portsOf("a")).toEqual({});
+  });
+
+  test("names a leased port on which another program listens, unless the cohort's own processes may", async () => {
+    const { api } = await leasePorts("a/ada", ["api"], range);
+    await occupy(api);
+    await expect(requirePorts("a", 1, range, true)).rejects.toMatchObject({ exitCode: 2, message: expect.stringContaining(`Port ${api}, which a/ada/api has leased`) });
+    await requirePorts("a", 1, range, false);
   });
 });

@@ -1,10 +1,8 @@
-import { createServer, type AddressInfo } from "node:net";
-import { once } from "node:events";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { messageOf } from "../../shared/errors.ts";
 import { kubeReader } from "../../verification/kube-reader.ts";
 import { Deployment, getLive, listLive } from "../../verification/live-objects.ts";
-import { startControlPlane, type TestControlPlane } from "../support/control-plane.ts";
+import { freePort, startControlPlane, type TestControlPlane } from "../support/control-plane.ts";
 
 let plane: TestControlPlane;
 let admin: string;
@@ -17,14 +15,6 @@ beforeAll(async () => {
 }, 90_000);
 
 afterAll(() => plane.remove());
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 test("reads what is there as the API sends it, and tells what is not", async () => {
   const template = { metadata: { labels: { app: "x" } }, spec: { containers: [{ name: "backend", image: "a/b:c" }] } };

@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -92,6 +94,17 @@ async function kubeconfigFile(learner: string, whose: "kubeconfig" | "adminKubec
 async function inCluster(tool: "kubectl" | "flux", learner: string, whose: "kubeconfig" | "adminKubeconfig", ...args: string[]): Promise<CommandResult> {
   return cohort.run(await toolPath(tool), args, { KUBECONFIG: await kubeconfigFile(learner, whose) });
 }
+
+describe("setup", () => {
+  test("makes the cohort ready for plain pulumi, which previews every learner", { timeout: 20 * minutes }, async () => {
+    succeeded(await cohort.lab("setup", cohort.name));
+    const { stdout } = succeeded(await pulumi("preview", "--stack", cohort.name));
+    for (const learner of ["ada", "ada-b"]) expect(stdout).toMatch(new RegExp(`EmbeddedCluster\\s+${learner}-control-plane`));
+    expect(marked()).toEqual([]);
+    // Plain pulumi has added its salt.
+    await cohort.writeFile();
+  });
+});
 
 describe("up", () => {
   test("brings up every learner and proves the evidence", { timeout: 10 * minutes }, async () => {
@@ -267,6 +280,7 @@ describe("the roster", () => {
     for (const id of ["ada", "ada-b"]) expect(after[id]).toEqual(before[id]);
     for (const [name, pid] of processes) if (name.startsWith("ada")) expect(processNamed(name).pid).toBe(pid);
     expect(await verdicts("cleo")).toEqual(allPass);
+    expect(marked().filter(({ name }) => name === "pulumi")).toEqual([]);
   });
 
   test("a removed learner leaves nothing and touches no other", { timeout: 3 * minutes }, async () => {
@@ -304,6 +318,23 @@ describe("bad input", () => {
   test("a folder that cannot be written is named", async () => {
     const result = await cohort.run(join(import.meta.dirname, "../../lab"), ["up", cohort.name], { GITOPS_LAB_HOME: join(import.meta.filename, "below-a-file") });
     expect(result).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("GITOPS_LAB_HOME") });
+  });
+});
+
+describe("ports", () => {
+  test("one that another program took while the cohort was stopped is named, and nothing is started", { timeout: minutes }, async () => {
+    succeeded(await cohort.lab("stop", cohort.name));
+    const port = Number(new URL((await outputs()).learners["ada"]!.cluster.apiServer).port);
+    const squatter = createServer().listen(port, "127.0.0.1");
+    await once(squatter, "listening");
+    try {
+      expect(await cohort.lab("up", cohort.name)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(`Port ${port}`) });
+      expect(marked()).toEqual([]);
+    } finally {
+      await new Promise((resolve) => squatter.close(resolve));
+    }
+    succeeded(await cohort.lab("start", cohort.name));
+    await awaitVerdicts("ada", allPass);
   });
 });
 

@@ -109,7 +109,8 @@ export async function startControlPlane(tools: readonly ControlPlaneTool[]): Pro
   return plane;
 }
 
-async function freePort(): Promise<number> {
+/** A loopback port on which nothing listens now. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
