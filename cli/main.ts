@@ -32,6 +32,26 @@ program
   .action(async (learner: string | undefined, options: { cohort: string; json: boolean }) =>
     done((await import("./commands/verify.ts")).verify(options.cohort, { json: options.json, learner })),
   );
+const evidence = program.command("evidence").description("keep a learner's evidence as a signed bundle, or check one");
+evidence
+  .command("create", { isDefault: true })
+  .description("prove the evidence and write it as a bundle (the word create may be left out)")
+  .argument("<learner>", "whose evidence")
+  .option("-c, --cohort <name>", "name of the cohort", "demo")
+  .option("-o, --out <folder>", "new folder for the bundle (default: evidence/<cohort>-<learner>-<time>)")
+  .option("--json", "for programs", false)
+  .action(async (learner: string, options: { cohort: string; out?: string; json: boolean }) =>
+    done((await import("./commands/evidence.ts")).createEvidence(learner, options)),
+  );
+evidence
+  .command("verify")
+  .description("check a bundle offline")
+  .argument("<bundle>", "folder of the bundle")
+  .option("-f, --fingerprint <sha256:hex>", "the key that must have signed it")
+  .option("--json", "for programs", false)
+  .action(async (bundle: string, options: { fingerprint?: string; json: boolean }) =>
+    done((await import("./commands/evidence.ts")).verifyEvidence(bundle, options)),
+  );
 program
   .command("status")
   .description("show the processes of a cohort")

@@ -16,12 +16,19 @@ export interface Commit {
   readonly body: string;
 }
 
+/** A commit with the paths that it changed, for a merge those against its first parent. */
+export interface CommitWithPaths extends Commit {
+  readonly paths: readonly string[];
+}
+
 /** Reads one branch of a learner's repository, as it was at the first look. */
 export interface GitReader {
   /** The commit at the tip of the branch. */
   head(): Promise<string>;
   /** The commits of the branch that changed a path, newest first. */
   log(path: string): Promise<readonly Commit[]>;
+  /** The newest commits of the branch, newest first. */
+  history(limit: number): Promise<readonly CommitWithPaths[]>;
   /** A file in a commit or tree; undefined where there is none. */
   readFile(treeish: string, path: string): Promise<string | undefined>;
   /** False also where the branch does not know one of the commits. */
@@ -83,13 +90,15 @@ export function gitReader(
     async log(path) {
       const { stdout } = await git(["log", "-z", "--topo-order", `--format=${fields.join("%x00")}`, `refs/heads/${branch}`, "--", path]);
       const values = stdout.split("\0");
-      return Array.from({ length: Math.floor(values.length / fields.length) }, (_, index) => {
-        const [id = "", parents = "", author = "", email = "", date = "", subject = "", body = ""] = values.slice(
-          index * fields.length,
-          (index + 1) * fields.length,
-        );
-        return { id, parents: parents.split(" ").filter(Boolean), author, email, date, subject, body };
-      });
+      return Array.from({ length: Math.floor(values.length / fields.length) }, (_, index) =>
+        commitOf(values.slice(index * fields.length, (index + 1) * fields.length)),
+      );
+    },
+
+    async history(limit) {
+      const format = `--format=%x00${fields.join("%x00")}%x00`;
+      const { stdout } = await git(["log", "-z", "--topo-order", "--diff-merges=first-parent", "--no-renames", "--name-only", `--max-count=${limit}`, format, `refs/heads/${branch}`]);
+      return commitsWithPaths(stdout.split("\0"));
     },
 
     async readFile(treeish, path) {
@@ -117,6 +126,30 @@ export function gitReader(
       if (folder) await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A commit from the values of `fields`. */
+function commitOf(values: readonly string[]): Commit {
+  const [id = "", parents = "", author = "", email = "", date = "", subject = "", body = ""] = values;
+  return { id, parents: parents.split(" ").filter(Boolean), author, email, date, subject, body };
+}
+
+/**
+ * Each commit is: an empty value, its fields, an empty value, and its paths (the first after a line break). No path is
+ * empty, so the next empty value starts the next commit.
+ */
+function commitsWithPaths(values: readonly string[]): CommitWithPaths[] {
+  const commits: CommitWithPaths[] = [];
+  for (let at = 0; at + fields.length < values.length; ) {
+    const afterFields = at + 1 + fields.length;
+    const firstPath = afterFields + 1;
+    const next = values.indexOf("", firstPath);
+    const end = next < 0 ? values.length : next;
+    const paths = values.slice(firstPath, end).map((path, index) => (index === 0 ? path.replace(/^\n/, "") : path));
+    commits.push({ ...commitOf(values.slice(at + 1, afterFields)), paths });
+    at = end;
+  }
+  return commits;
 }
 
 /** The caller's environment without his Git settings, so that the verdict does not depend on who asks. */

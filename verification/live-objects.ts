@@ -61,7 +61,21 @@ export const Kustomization = {
   apiVersion: "kustomize.toolkit.fluxcd.io/v1",
   kind: "Kustomization",
   schema: FluxObject.extend({
-    status: FluxStatus.extend({ lastAppliedRevision: z.string().optional() }).prefault({}),
+    status: FluxStatus.extend({
+      lastAppliedRevision: z.string().optional(),
+      /** At most five, newest first; one for each outcome of each set of manifests. */
+      history: z
+        .array(
+          z.object({
+            firstReconciled: z.string(),
+            lastReconciled: z.string(),
+            totalReconciliations: z.number(),
+            lastReconciledStatus: z.string(),
+            metadata: z.object({ revision: z.string().optional() }).prefault({}),
+          }),
+        )
+        .default([]),
+    }).prefault({}),
   }),
 } satisfies LiveKind;
 
@@ -83,10 +97,19 @@ export const ImagePolicy = {
   }),
 } satisfies LiveKind;
 
+/** Who set which fields; `fieldsV1` is a tree whose keys name fields and list entries. */
+const ManagedFields = z.object({
+  manager: z.string().default(""),
+  operation: z.string().default(""),
+  time: z.string().optional(),
+  fieldsV1: z.unknown(),
+});
+
 export const Deployment = {
   apiVersion: "apps/v1",
   kind: "Deployment",
   schema: LiveObject.extend({
+    metadata: Metadata.extend({ managedFields: z.array(ManagedFields).default([]) }),
     spec: z.object({
       replicas: z.number().default(1),
       template: z.object({ spec: z.object({ containers: z.array(z.object({ name: z.string(), image: z.string() })) }) }),

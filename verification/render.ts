@@ -42,7 +42,7 @@ function detail(name: string, text: string): string {
 }
 
 /** One line without control characters: commit authors and pod messages are written by others. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return stripVTControlCharacters(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ").trim();
 }
 

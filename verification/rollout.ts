@@ -2,9 +2,9 @@ import { LabError } from "../shared/errors.ts";
 import type { Environment } from "../shared/names.ts";
 import { backendDeployment, noBackend, type BackendDeployment } from "./backend-deployment.ts";
 import { imageIdDigest, type ImageReference } from "./image-reference.ts";
-import { factOf, listLive, nameOf, Pod, ReplicaSet } from "./live-objects.ts";
+import { factOf, listLive, nameOf, Node, Pod, ReplicaSet } from "./live-objects.ts";
 import type { RegistryReader } from "./registry-reader.ts";
-import type { CheckContext } from "./types.ts";
+import type { Basis, CheckContext } from "./types.ts";
 
 /** What runs in one environment. */
 export interface Rollout {
@@ -51,6 +51,18 @@ export async function lookAtRollout(context: CheckContext, environment: Environm
     return { ...seen, problem: `${nameOf(object)} asks for ${image.digest}, but its pods run ${digest}.` };
   }
   return digest ? { ...seen, digest } : { ...seen, problem: `${nameOf(object)} has no Ready pod.` };
+}
+
+/** Simulated where the cohort says so or a pod sits on a node that no kubelet runs. */
+export async function basisOf({ kube, learner }: CheckContext, rollouts: readonly Rollout[]): Promise<Basis> {
+  if (learner.cluster.nodes === "simulated") return "simulated";
+  const used = new Set(rollouts.flatMap(({ nodes }) => nodes));
+  const nodes = await listLive(kube, Node);
+  const simulated = nodes.some(
+    ({ metadata }) =>
+      used.has(metadata.name) && (metadata.labels["type"] === "kwok" || "kwok.x-k8s.io/node" in metadata.annotations),
+  );
+  return simulated ? "simulated" : "live";
 }
 
 const revision = "deployment.kubernetes.io/revision";

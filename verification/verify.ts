@@ -20,12 +20,22 @@ export async function verifyLearner(
   environments: readonly Environment[],
   options: VerifyOptions = {},
 ): Promise<CheckReport[]> {
+  return observe(learner, environments, (context) => runChecks(evidence, context), options);
+}
+
+/** Lets a function look at a learner's lab; the readers stop at the deadline and are closed when it returns. */
+export async function observe<T>(
+  learner: LearnerOutputs,
+  environments: readonly Environment[],
+  look: (context: CheckContext) => Promise<T>,
+  options: VerifyOptions = {},
+): Promise<T> {
   const { kubeconfig = learner.cluster.adminKubeconfig, timeoutSeconds = 15 } = options;
   const signal = AbortSignal.timeout(timeoutSeconds * 1000);
   await using git = gitReader(learner.git, signal);
   const kube = kubeReader(kubeconfig, signal);
   const registry = registryReader(learner.registry, signal);
-  return await runChecks(evidence, { kube, git, registry, learner, environments, signal });
+  return await look({ kube, git, registry, learner, environments, signal });
 }
 
 /** Runs checks side by side; one that throws or misses the deadline has the status `error`. */
@@ -48,11 +58,16 @@ async function answer(check: EvidenceCheck, context: CheckContext): Promise<Chec
     signal.throwIfAborted();
     return await Promise.race([check.run(context), late.promise]);
   } catch (error) {
-    // What a reader throws when it is stopped says less.
-    return { status: "error", reason: signal.aborted ? "it could not be observed in time" : reasonOf(error) };
+    return notObserved(error, signal);
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+/** What stands for something that could not be observed. */
+export function notObserved(error: unknown, signal: AbortSignal): { status: "error"; reason: string } {
+  // What a reader throws when it is stopped says less.
+  return { status: "error", reason: signal.aborted ? "it could not be observed in time" : reasonOf(error) };
 }
 
 /** The message with those of its causes: a failed fetch says why only in its cause. */

@@ -1,7 +1,7 @@
 import pLimit from "p-limit";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
-import type { CohortOutputs } from "../../shared/outputs.ts";
+import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { renderReports, toJson, type LearnerReports } from "../../verification/render.ts";
 import { verdict } from "../../verification/verdict.ts";
@@ -30,14 +30,22 @@ export async function verifyCohort(outputs: CohortOutputs, options: VerifyOption
   );
   if (options.json) printJson(toJson(reports));
   else process.stdout.write(renderReports(reports, { colour: process.stdout.hasColors?.() === true && !process.env["NO_COLOR"] }));
-  const verdicts = reports.map((learner) => verdict(learner.reports));
+  return exitCodeOf(reports.map((learner) => verdict(learner.reports)));
+}
+
+/** The exit code for verdicts: a failure stands, whatever else could not be seen. */
+export function exitCodeOf(verdicts: readonly ReturnType<typeof verdict>[]): ExitCode {
   return verdicts.includes("fail") ? ExitCode.failed : verdicts.includes("error") ? ExitCode.unknown : ExitCode.ok;
 }
 
-function select(outputs: CohortOutputs, id: string | undefined): CohortOutputs["learners"][string][] {
-  if (id === undefined) return Object.values(outputs.learners);
+function select(outputs: CohortOutputs, id: string | undefined): LearnerOutputs[] {
+  return id === undefined ? Object.values(outputs.learners) : [findLearner(outputs, id)];
+}
+
+/** One learner of a cohort. Throws LabError `learner-unknown` that lists the known ones. */
+export function findLearner(outputs: CohortOutputs, id: string): LearnerOutputs {
   const learner = outputs.learners[id];
-  if (learner !== undefined) return [learner];
+  if (learner !== undefined) return learner;
   throw new LabError("learner-unknown", `Cohort ${outputs.cohort} has no learner "${id}". Its learners: ${Object.keys(outputs.learners).join(", ")}.`, {
     exitCode: ExitCode.badInput,
   });

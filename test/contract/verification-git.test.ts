@@ -82,6 +82,35 @@ test("reads head, history and files of the branch", async () => {
   expect(await subject.isAncestor(seed, "f".repeat(40))).toBe(false);
 });
 
+test("reads the newest commits with the paths that each changed, a merge against its first parent", async () => {
+  const work = join(root, "work");
+  const seed = git("-C", work, "rev-parse", "HEAD");
+  git("-C", work, "commit", "--quiet", "--allow-empty", "-m", "Empty");
+  const empty = git("-C", work, "rev-parse", "HEAD");
+  git("-C", work, "checkout", "--quiet", "-b", "side");
+  const side = await commit("Side", { "a file\nwith breaks": "1\n" });
+  git("-C", work, "checkout", "--quiet", "main");
+  const two = await commit("Two\n\nBody\n\nMore", { [overlay]: "image: two\n", "b.txt": "1\n" });
+  git("-C", work, "merge", "--quiet", "--no-edit", "side");
+  const merge = git("-C", work, "rev-parse", "HEAD");
+  const subject = reader();
+
+  const history = await subject.history(10);
+  expect(history[0]).toMatchObject({ id: merge, parents: [two, side], paths: ["a file\nwith breaks"] });
+  expect(history.find(({ id }) => id === side)).toMatchObject({ parents: [empty], paths: ["a file\nwith breaks"] });
+  expect(history.find(({ id }) => id === two)).toMatchObject({ author: "Ada", subject: "Two", body: "Body\n\nMore\n", paths: ["b.txt", overlay] });
+  expect(history.slice(3)).toMatchObject([
+    { id: empty, subject: "Empty", paths: [] },
+    { id: seed, parents: [], paths: ["README.md", overlay] },
+  ]);
+  expect((await subject.history(2)).map(({ id }) => id)).toEqual(history.slice(0, 2).map(({ id }) => id));
+});
+
+test("an empty commit at the end of what is read does not end it early", async () => {
+  git("-C", join(root, "work"), "commit", "--quiet", "--allow-empty", "-m", "Empty");
+  expect(await reader().history(1)).toMatchObject([{ subject: "Empty", paths: [] }]);
+});
+
 describe("revert", () => {
   test("gives the tree that reverting at the tip would give, and changes nothing", async () => {
     const update = await commit("Update", { [overlay]: "image: two\nmiddle: 1\nafter: 1\n" });

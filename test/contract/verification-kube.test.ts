@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { messageOf } from "../../shared/errors.ts";
+import { backendDeployment } from "../../verification/backend-deployment.ts";
+import { promotedBy } from "../../verification/bundle/promoted.ts";
 import { kubeReader } from "../../verification/kube-reader.ts";
 import { Deployment, getLive, listLive } from "../../verification/live-objects.ts";
 import { freePort, startControlPlane, type TestControlPlane } from "../support/control-plane.ts";
@@ -30,6 +32,26 @@ test("reads what is there as the API sends it, and tells what is not", async () 
   expect(await kube.get("apps/v1", "Deployment", "default", "absent")).toBeUndefined();
   expect(await kube.get("apps/v1", "Deployment", "absent", "absent")).toBeUndefined();
   expect(await kube.get("apps/v1", "Deployment", "default", "x")).toMatchObject({ metadata: { creationTimestamp: expect.any(String) } });
+});
+
+test("the API server tells an image set by hand from one that Flux applied, until Flux undoes it", async () => {
+  const template = { metadata: { labels: { app: "backend" } }, spec: { containers: [{ name: "backend", image: "a/backend:one" }] } };
+  const spec = { selector: { matchLabels: { app: "backend" } }, template };
+  const manifest = JSON.stringify({ apiVersion: "apps/v1", kind: "Deployment", metadata: { namespace: "develop", name: "backend" }, spec });
+  const asFlux = () => plane.kubectl(["apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller", "-f", "-"], manifest);
+  const promoted = async () => {
+    const found = await backendDeployment(kubeReader(admin, signal), "develop", "a/backend");
+    return found && promotedBy(found);
+  };
+  const byFlux = { how: "git", managers: [{ manager: "kustomize-controller", operation: "Apply", time: expect.any(String) }] };
+
+  await plane.kubectl(["create", "namespace", "develop"]);
+  await asFlux();
+  expect(await promoted()).toEqual(byFlux);
+  await plane.kubectl(["set", "image", "deployment/backend", "backend=a/backend:two", "-n", "develop"]);
+  expect(await promoted()).toEqual({ how: "manual", managers: [{ manager: "kubectl-set", operation: "Update", time: expect.any(String) }] });
+  await asFlux();
+  expect(await promoted()).toEqual(byFlux);
 });
 
 test.each([

@@ -199,6 +199,21 @@ describe("a new image", () => {
   });
 });
 
+describe("the evidence bundle", () => {
+  test("of a real lab can be checked without it, and every change to it is found", { timeout: 2 * minutes }, async () => {
+    const bundle = join(home, "bundle");
+    const { stdout } = succeeded(await cohort.lab("evidence", "ada", "--cohort", cohort.name, "--out", bundle));
+    const fingerprint = /sha256:[0-9a-f]{64}/.exec(stdout)![0];
+    expect(succeeded(await cohort.lab("evidence", "verify", bundle, "--fingerprint", fingerprint)).stdout).toContain("verdict pass");
+    const data = await readFile(join(bundle, "evidence.json"), "utf8");
+    const { learners } = await outputs();
+    for (const secret of [learners["ada"]!.git.password, learners["ada"]!.registry.password]) expect(data.includes(secret)).toBe(false);
+    expect(data).toContain('"ReconciliationSucceeded"');
+    await writeFile(join(bundle, "evidence.json"), data.replace("gitops-lab-bot", "gitops-lab-box"));
+    expect(await cohort.lab("evidence", "verify", bundle, "--fingerprint", fingerprint)).toMatchObject({ exitCode: 1, stdout: expect.stringContaining("evidence.json") });
+  });
+});
+
 describe("verify", () => {
   test("fails the digest when production was changed by hand, until Flux has restored it", { timeout: 3 * minutes }, async () => {
     const { registry } = (await outputs()).learners["ada"]!;

@@ -41,7 +41,7 @@ export class LabState {
     this.objects.push(
       flux("source.toolkit.fluxcd.io/v1", "GitRepository", "flux-system", "flux-system", { artifact: { revision } }),
       ...["flux-system", "infrastructure", ...environments.map((name) => `apps-${name}`)].map((name) =>
-        flux("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "flux-system", name, { lastAppliedRevision: revision }),
+        flux("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "flux-system", name, { lastAppliedRevision: revision, history: [reconciled(revision)] }),
       ),
       ...environments.flatMap((name) => environmentObjects(name)),
       object("v1", "Node", "", "node-1", {}),
@@ -49,7 +49,7 @@ export class LabState {
   }
 
   /** Puts a commit on top of the branch; files replace those of the commit before. */
-  commit(letter: string, subject: string, author: string, files: Record<string, string>): void {
+  commit(letter: string, subject: string, author: string, files: Record<string, string>, body = ""): void {
     const [before] = this.commits;
     this.commits.unshift({
       id: shaOf(letter),
@@ -58,7 +58,7 @@ export class LabState {
       email: `${author}@example.org`,
       date: "2026-11-02T10:00:00Z",
       subject,
-      body: "",
+      body,
       files: { ...before?.files, ...files },
     });
   }
@@ -105,6 +105,11 @@ export class LabState {
     return {
       head: async () => this.commits[0]?.id ?? "",
       log: async (path) => this.commits.filter(({ parents, files: own }) => own[path] !== files(parents[0] ?? "")?.[path]),
+      history: async (limit) =>
+        this.commits.slice(0, limit).map(({ files: own, ...commit }) => {
+          const before = files(commit.parents[0] ?? "");
+          return { ...commit, paths: Object.keys({ ...before, ...own }).filter((path) => own[path] !== before?.[path]) };
+        }),
       readFile: async (treeish, path) => files(treeish)?.[path],
       isAncestor: async (ancestor, descendant) => index(descendant) >= 0 && index(ancestor) >= index(descendant),
       revert: async (id) => {
@@ -146,6 +151,10 @@ function environmentObjects(environment: Environment): Json[] {
     status: { observedGeneration: 1, replicas: 2, updatedReplicas: 2, availableReplicas: 2, conditions: [] },
   });
   deployment["metadata"].annotations = hash;
+  deployment["metadata"].managedFields = [
+    managed("kustomize-controller", "Apply", { image: {}, imagePullPolicy: {} }),
+    managed("kube-controller-manager", "Update", undefined),
+  ];
   const [old, current] = ["backend-old", "backend-new"].map((name) => ownedBy(deployment, object("apps/v1", "ReplicaSet", environment, name, {})));
   old!["metadata"].annotations = { "deployment.kubernetes.io/revision": "1" };
   current!["metadata"].annotations = hash;
@@ -156,6 +165,14 @@ function environmentObjects(environment: Environment): Json[] {
     current!,
     ...["pod-1", "pod-2"].map((name) => ownedBy(current!, pod(environment, name, `${repository}@${digestOf("b")}`))),
   ];
+}
+
+/** An entry of managedFields: what a manager owns of the backend container; without fields, something else. */
+export function managed(manager: string, operation: string, containerFields: Json | undefined): Json {
+  const fields = Object.fromEntries(Object.entries(containerFields ?? {}).map(([name, value]) => [`f:${name}`, value]));
+  const containers = { "f:containers": { 'k:{"name":"backend"}': fields } };
+  const fieldsV1 = containerFields ? { "f:spec": { "f:template": { "f:spec": containers } } } : { "f:status": { "f:replicas": {} } };
+  return { manager, operation, time: "2026-11-02T10:00:00Z", fieldsV1 };
 }
 
 export function pod(namespace: string, name: string, imageID: string): Json {
@@ -177,6 +194,11 @@ export function ownedBy(owner: Json, owned: Json): Json {
 function flux(apiVersion: string, kind: string, namespace: string, name: string, status: Json): Json {
   const conditions = [{ type: "Ready", status: "True", reason: "Succeeded", message: "ok" }];
   return object(apiVersion, kind, namespace, name, { spec: {}, status: { observedGeneration: 1, conditions, ...status } });
+}
+
+function reconciled(revision: string): Json {
+  const [firstReconciled, lastReconciled] = ["2026-11-02T10:00:05Z", "2026-11-02T10:30:05Z"];
+  return { digest: digestOf("c"), firstReconciled, lastReconciled, totalReconciliations: 3, lastReconciledStatus: "ReconciliationSucceeded", metadata: { revision } };
 }
 
 function object(apiVersion: string, kind: string, namespace: string, name: string, rest: Json): Json {

@@ -1,7 +1,6 @@
 import { LabError } from "../../shared/errors.ts";
-import { listLive, Node } from "../live-objects.ts";
-import { lookAtRollout, type Rollout } from "../rollout.ts";
-import type { Basis, CheckContext, EvidenceCheck } from "../types.ts";
+import { basisOf, lookAtRollout, type Rollout } from "../rollout.ts";
+import type { EvidenceCheck } from "../types.ts";
 
 /** Production runs the very image that staging runs; the environments before are reported. */
 export const deployedDigest: EvidenceCheck = {
@@ -37,16 +36,4 @@ export const deployedDigest: EvidenceCheck = {
 
 function describe({ environment, digest, problem }: Rollout): string {
   return problem ?? `${environment} runs ${digest}.`;
-}
-
-/** Simulated where the cohort says so or a pod sits on a node that no kubelet runs. */
-async function basisOf({ kube, learner }: CheckContext, rollouts: readonly Rollout[]): Promise<Basis> {
-  if (learner.cluster.nodes === "simulated") return "simulated";
-  const used = new Set(rollouts.flatMap(({ nodes }) => nodes));
-  const nodes = await listLive(kube, Node);
-  const simulated = nodes.some(
-    ({ metadata }) =>
-      used.has(metadata.name) && (metadata.labels["type"] === "kwok" || "kwok.x-k8s.io/node" in metadata.annotations),
-  );
-  return simulated ? "simulated" : "live";
 }

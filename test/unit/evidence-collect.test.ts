@@ -1,0 +1,156 @@
+import { describe, expect, test } from "vitest";
+import { environments } from "../../shared/names.ts";
+import { classify, type ImageChange } from "../../verification/bundle/git-chain.ts";
+import { EvidenceBundle } from "../../verification/bundle/schema.ts";
+import { collect } from "../support/evidence-bundle.ts";
+import { digestOf, kustomization, managed, overlay, repository, shaOf, tagOf, unreachable } from "../support/lab-state.ts";
+
+describe("the evidence of a healthy lab", () => {
+  test("is in the documented form and says what was seen", async () => {
+    const bundle = await collect();
+    expect(EvidenceBundle.parse(bundle)).toEqual(bundle);
+    expect(bundle).toMatchObject({ verdict: "pass", cohort: "demo", learner: { id: "ada" } });
+    expect(bundle.items.map(({ result }) => result.status)).toEqual(["pass", "pass", "pass", "pass"]);
+    const image = { repository, tag: tagOf("production", "0.2.0"), digest: digestOf("b") };
+    const live = <T>(value: T) => ({ status: "observed", basis: "live", value });
+    expect(bundle.environments[2]).toEqual({
+      name: "production",
+      git: live(image),
+      policy: live(image),
+      deployment: live(image),
+      runningDigest: live(digestOf("b")),
+      promoted: live({ how: "git", managers: [{ manager: "kustomize-controller", operation: "Apply", time: "2026-11-02T10:00:00Z" }] }),
+    });
+    expect(bundle.rollback).toMatchObject(
+      live({ commit: shaOf("4"), from: image, to: { repository, tag: tagOf("production", "0.1.0"), digest: digestOf("a") } }),
+    );
+    expect(bundle.reconciles).toMatchObject(
+      live(expect.arrayContaining([expect.objectContaining({ kustomization: "apps-production", status: "ReconciliationSucceeded", totalReconciliations: 3 })])),
+    );
+    expect(bundle.gitChain).toMatchObject(live({ branch: "main", truncated: false, commits: [{ id: shaOf("4") }, {}, {}, { id: shaOf("1"), kind: "seed" }] }));
+  });
+
+  test("holds no credential", async () => {
+    expect(JSON.stringify(await collect())).not.toContain("secret");
+  });
+
+  test("tells what runs on simulated nodes apart from what is live", async () => {
+    const bundle = await collect((lab) => (lab.learner.cluster.nodes = "simulated"));
+    expect(bundle.environments.map(({ runningDigest, git }) => [runningDigest, git])).toMatchObject(
+      environments.map(() => [{ basis: "simulated" }, { basis: "live" }]),
+    );
+  });
+});
+
+describe("what could not be seen is said, and nothing else is lost", () => {
+  test("no cluster", async () => {
+    const bundle = await collect(undefined, { kube: unreachable("127.0.0.1:6443") });
+    const error = { status: "error", reason: expect.stringContaining("connect ECONNREFUSED 127.0.0.1:6443") };
+    expect(bundle).toMatchObject({ verdict: "error", reconciles: error, rollback: error, gitChain: { status: "observed" } });
+    expect(bundle.items.map(({ result }) => result)).toMatchObject([error, error, error, error]);
+    expect(bundle.environments[0]).toMatchObject({ git: { status: "observed" }, policy: error, deployment: error, runningDigest: error, promoted: error });
+  });
+
+  test("no Git", async () => {
+    const bundle = await collect(undefined, { git: unreachable("127.0.0.1:3000") });
+    expect(bundle).toMatchObject({ verdict: "error", gitChain: { status: "error" }, rollback: { status: "error" } });
+    expect(bundle.environments[0]).toMatchObject({ git: { status: "error" }, policy: { status: "observed" } });
+  });
+
+  test("a deadline that has passed", async () => {
+    const late = { status: "error", reason: "it could not be observed in time" };
+    const bundle = await collect(undefined, { signal: AbortSignal.abort() });
+    expect(bundle).toMatchObject({ verdict: "error", gitChain: late, reconciles: late, rollback: late });
+  });
+
+  test("what is not there is absent, not an error", async () => {
+    const bundle = await collect((lab) => {
+      lab.remove("Deployment", "backend", "production");
+      lab.remove("ImagePolicy", "backend", "production");
+      for (const object of lab.objects) if (object["kind"] === "Kustomization") delete object["status"].history;
+    });
+    const absent = { status: "absent", basis: "live", reason: expect.any(String) };
+    expect(bundle.environments[2]).toMatchObject({ policy: absent, deployment: absent, runningDigest: absent, promoted: absent });
+    expect(bundle).toMatchObject({ verdict: "fail", reconciles: absent, rollback: absent });
+  });
+});
+
+describe("who set the image", () => {
+  const promotedWith = async (...managers: ReturnType<typeof managed>[]) => {
+    const bundle = await collect((lab) => (lab.find("Deployment", "backend", "production")["metadata"].managedFields = managers));
+    return bundle.environments[2]?.promoted;
+  };
+
+  test.each(["kubectl-set", "kubectl-edit", "kubectl-rollout", "kubectl-client-side-apply"])("%s is manual", async (manager) => {
+    expect(await promotedWith(managed("kustomize-controller", "Apply", { name: {} }), managed(manager, "Update", { image: {} }))).toMatchObject({
+      value: { how: "manual", managers: [{ manager, operation: "Update", time: "2026-11-02T10:00:00Z" }] },
+    });
+  });
+
+  test("beside Flux is manual too", async () => {
+    expect(await promotedWith(managed("kustomize-controller", "Apply", { image: {} }), managed("kubectl-edit", "Update", { image: {} }))).toMatchObject({
+      value: { how: "manual", managers: [{ manager: "kustomize-controller" }, { manager: "kubectl-edit" }] },
+    });
+  });
+
+  test("other fields do not matter", async () => {
+    expect(await promotedWith(managed("kustomize-controller", "Apply", { image: {} }), managed("kubectl-edit", "Update", { env: {} }))).toMatchObject({
+      value: { how: "git" },
+    });
+  });
+
+  test("is an error where nobody owns it", async () => {
+    expect(await promotedWith()).toMatchObject({ status: "error", reason: expect.stringContaining("no manager") });
+  });
+});
+
+describe("a commit's kind", () => {
+  const image = (digest: string) => ({ repository, tag: "any", digest: digestOf(digest) });
+  const change = (environment: ImageChange["environment"], to: string, stageBefore?: string): ImageChange => ({
+    environment,
+    from: image("0"),
+    to: image(to),
+    stageBefore: stageBefore === undefined ? undefined : image(stageBefore),
+  });
+  const reverts = `This reverts commit ${shaOf("4")}.\n`;
+
+  test.each([
+    ["seed", { parents: [] }, [change("develop", "a")]],
+    ["image-update", { paths: [overlay("develop")] }, [change("develop", "b")]],
+    ["image-update", { paths: [overlay("staging")] }, [change("staging", "b", "a")]],
+    ["promotion", { paths: [overlay("staging")] }, [change("staging", "b", "b")]],
+    ["promotion", { paths: [overlay("staging"), overlay("production")] }, [change("staging", "b", "b"), change("production", "c", "c")]],
+    ["image-update", { paths: [overlay("develop"), overlay("staging")] }, [change("develop", "b"), change("staging", "b", "b")]],
+    ["revert", { paths: [overlay("production")], body: reverts }, [change("production", "a", "a")]],
+    ["image-update", { paths: [overlay("develop")], body: "This reverts commit of mine" }, [change("develop", "a")]],
+    ["learner", { paths: [overlay("develop")] }, []],
+    ["learner", { paths: ["README.md"] }, []],
+    ["learner", { paths: [overlay("staging"), "README.md"] }, [change("staging", "b", "b")]],
+  ] as const)("%s: %j", (kind, bent, changes) => {
+    expect(classify({ parents: [shaOf("1")], paths: [], body: "", ...bent }, changes, environments)).toBe(kind);
+  });
+
+  test("comes with the images before and after, whoever it says wrote it", async () => {
+    const bundle = await collect((lab) => {
+      lab.commit("5", "Not what it says", "gitops-lab-bot", { "README.md": "hello" });
+      lab.commit("6", "Back", "Ada", { [overlay("production")]: kustomization("production", "0.1.0", "a") }, `This reverts commit ${shaOf("4")}.\n`);
+    });
+    const commits = bundle.gitChain.status === "observed" ? bundle.gitChain.value.commits : [];
+    expect(commits.map(({ kind }) => kind)).toEqual(["revert", "learner", "promotion", "promotion", "image-update", "seed"]);
+    expect(commits[0]).toMatchObject({
+      reverts: shaOf("4"),
+      changes: [{ environment: "production", from: { digest: digestOf("b") }, to: { digest: digestOf("a") } }],
+    });
+    expect(commits.at(-1)?.changes.map(({ environment, from }) => [environment, from])).toEqual(environments.map((name) => [name, undefined]));
+  });
+
+  test("a long history is cut and says so", async () => {
+    const bundle = await collect((lab) => {
+      for (let count = 0; count < 200; count++) {
+        const id = String(count).padStart(40, "e");
+        lab.commits.unshift({ ...lab.commits[0]!, id, parents: [lab.commits[0]!.id] });
+      }
+    });
+    expect(bundle.gitChain).toMatchObject({ value: { truncated: true, commits: { length: 200 } } });
+  });
+});

@@ -1,0 +1,140 @@
+import { formatImage, shortImage, type ImageReference } from "../image-reference.ts";
+import type { ChainCommit, EvidenceBundle, Observed, Promoted } from "./schema.ts";
+
+/** What both pages of a bundle show, before it is written in their language. All text is raw: renderers escape it. */
+export interface Document {
+  readonly title: string;
+  readonly verdict: EvidenceBundle["verdict"];
+  /** Label and value. */
+  readonly about: readonly (readonly [label: string, value: string])[];
+  readonly sections: readonly Section[];
+}
+
+export interface Section {
+  readonly heading: string;
+  readonly note: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** The document of a bundle. Pure, so that the pages can be made again from `evidence.json` and compared. */
+export function documentOf(bundle: EvidenceBundle): Document {
+  const { learner, lab, cohort } = bundle;
+  const plugin = lab.kubernetesPlugin;
+  return {
+    title: `Promotion evidence of ${learner.name}`,
+    verdict: bundle.verdict,
+    about: [
+      ["Learner", `${learner.name} (${learner.id}), ${learner.email}`],
+      ["Cohort", `${cohort}, course ${bundle.course}, lab ${bundle.template}`],
+      ["Observed", bundle.createdAt],
+      ["Nodes", lab.nodes],
+      ["Kubernetes plugin", `${plugin.implementation} ${plugin.version}`],
+      ["Simulated in this lab", lab.simulated.join(" ") || "nothing"],
+    ],
+    sections: [checklist(bundle), images(bundle), chain(bundle), reconciles(bundle), rollback(bundle)],
+  };
+}
+
+function checklist({ items }: EvidenceBundle): Section {
+  return {
+    heading: "Checklist",
+    note: "An error means that the check could not look; it is neither a pass nor a failure.",
+    columns: ["Item", "Result", "Basis", "Observed", "By hand"],
+    rows: items.map(({ title, command, result }) => {
+      if (result.status === "error") return [title, "error", notSeen, result.reason, command];
+      const { status, basis, observed } = result;
+      return [title, status, basis, status === "fail" ? `${observed}\nExpected: ${result.expected}` : observed, command];
+    }),
+  };
+}
+
+function images({ environments }: EvidenceBundle): Section {
+  return {
+    heading: "Images",
+    note: "Who set the image is told from the Deployment's managed fields, which forget a change by hand once Flux has undone it.",
+    columns: ["Environment", "Fact", "Basis", "Value"],
+    rows: environments.flatMap(({ name, git, policy, deployment, runningDigest, promoted }) => [
+      [name, "asked for in Git", ...seen(git, formatImage)],
+      [name, "selected by the policy", ...seen(policy, formatImage)],
+      [name, "asked for by the Deployment", ...seen(deployment, formatImage)],
+      [name, "running", ...seen(runningDigest, (digest) => digest)],
+      [name, "set by", ...seen(promoted, promotion)],
+    ]),
+  };
+}
+
+function promotion({ how, managers }: Promoted): string {
+  const list = managers.map(({ manager, operation, time }) => `${manager} (${operation}${time ? `, ${time}` : ""})`);
+  return `${how}: ${list.join(", ")}`;
+}
+
+function chain({ gitChain }: EvidenceBundle): Section {
+  const heading = "Git chain";
+  const columns = ["Commit", "Kind", "Date", "Author", "Subject", "Images"];
+  if (gitChain.status !== "observed") return { heading, note: unseen(gitChain), columns, rows: [] };
+  const { branch, commits, truncated } = gitChain.value;
+  return {
+    heading,
+    note: `Basis: ${gitChain.basis}. Branch ${branch}, newest first${truncated ? "; older commits are left out" : ""}.`,
+    columns,
+    rows: commits.map(({ id, kind, reverts, date, author, email, subject, changes }) => [
+      id,
+      reverts ? `${kind} of ${reverts}` : kind,
+      date,
+      `${author} <${email}>`,
+      subject,
+      changes.map(change).join("\n"),
+    ]),
+  };
+}
+
+function change({ environment, from, to }: ChainCommit["changes"][number]): string {
+  const short = (image: ImageReference | undefined) => (image ? shortImage(image) : "none");
+  return `${environment}: ${short(from)} → ${short(to)}`;
+}
+
+function reconciles({ reconciles: seenReconciles }: EvidenceBundle): Section {
+  const heading = "Reconciles";
+  const columns = ["Kustomization", "Revision", "Status", "First", "Last", "Times"];
+  if (seenReconciles.status !== "observed") return { heading, note: unseen(seenReconciles), columns, rows: [] };
+  return {
+    heading,
+    note: `Basis: ${seenReconciles.basis}. Flux keeps the last five outcomes of each Kustomization.`,
+    columns,
+    rows: seenReconciles.value.map((reconcile) => [
+      reconcile.kustomization,
+      reconcile.revision ?? "not noted",
+      reconcile.status,
+      reconcile.firstReconciled,
+      reconcile.lastReconciled,
+      String(reconcile.totalReconciliations),
+    ]),
+  };
+}
+
+function rollback({ rollback: seenRollback }: EvidenceBundle): Section {
+  return {
+    heading: "Rollback",
+    note: "The commit whose revert takes production back to the image before.",
+    columns: ["Fact", "Basis", "Value"],
+    rows: [
+      [
+        "commit to revert",
+        ...seen(seenRollback, ({ commit, from, to }) => `${commit}\ntakes production from ${shortImage(from)} to ${shortImage(to)}`),
+      ],
+    ],
+  };
+}
+
+const notSeen = "not observed";
+
+/** Basis and value. */
+function seen<T>(fact: Observed<T>, show: (value: T) => string): [basis: string, value: string] {
+  if (fact.status === "error") return [notSeen, `error: ${fact.reason}`];
+  return [fact.basis, fact.status === "observed" ? show(fact.value) : `absent: ${fact.reason}`];
+}
+
+function unseen(fact: Exclude<Observed<unknown>, { status: "observed" }>): string {
+  return fact.status === "error" ? `Not observed: ${fact.reason}` : `Basis: ${fact.basis}. Absent: ${fact.reason}`;
+}

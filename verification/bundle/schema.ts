@@ -1,0 +1,123 @@
+import { z } from "zod";
+import { environments } from "../../shared/names.ts";
+import { CohortOutputs, Nodes } from "../../shared/outputs.ts";
+
+/**
+ * What an evidence bundle says, as `evidence.json` in it. Strict, so that nothing rides along unchecked. Any change here
+ * or in how the pages are rendered comes with a new `schemaVersion`, because a bundle is checked long after it was made.
+ */
+const Basis = z.enum(["live", "simulated"]);
+
+/** Something looked at: seen, seen not to be there, or not to be seen. Only `observed` says anything for the learner. */
+function observed<S extends z.ZodType>(value: S) {
+  return z.discriminatedUnion("status", [
+    z.strictObject({ status: z.literal("observed"), basis: Basis, value }),
+    z.strictObject({ status: z.literal("absent"), basis: Basis, reason: z.string() }),
+    z.strictObject({ status: z.literal("error"), reason: z.string() }),
+  ]);
+}
+export type Observed<T> =
+  | { readonly status: "observed"; readonly basis: z.output<typeof Basis>; readonly value: T }
+  | { readonly status: "absent"; readonly basis: z.output<typeof Basis>; readonly reason: string }
+  | { readonly status: "error"; readonly reason: string };
+
+const Sha = z.string().regex(/^[0-9a-f]{40}$/);
+const EnvironmentName = z.enum(environments);
+
+const Image = z.strictObject({ repository: z.string(), tag: z.string().optional(), digest: z.string().optional() });
+
+const CheckResult = z.discriminatedUnion("status", [
+  z.strictObject({ status: z.literal("pass"), basis: Basis, observed: z.string(), facts: z.json().optional() }),
+  z.strictObject({ status: z.literal("fail"), basis: Basis, expected: z.string(), observed: z.string(), hint: z.string(), facts: z.json().optional() }),
+  z.strictObject({ status: z.literal("error"), reason: z.string() }),
+]);
+
+const Item = z.strictObject({ id: z.string(), title: z.string(), command: z.string(), observedAt: z.iso.datetime(), result: CheckResult });
+
+/** Who set the image that a Deployment asks for now. */
+const Promoted = z.strictObject({
+  /** `git`: the kustomize-controller alone; `manual`: somebody else, too. */
+  how: z.enum(["git", "manual"]),
+  managers: z.array(z.strictObject({ manager: z.string(), operation: z.string(), time: z.string().optional() })),
+});
+export type Promoted = z.output<typeof Promoted>;
+
+const ImageChange = z.strictObject({ environment: EnvironmentName, from: Image.optional(), to: Image.optional() });
+
+/** Told from what a commit changed and from its message's `This reverts commit <sha>`, never from who it says wrote it. */
+const CommitKind = z.enum(["seed", "image-update", "promotion", "revert", "learner"]);
+export type CommitKind = z.output<typeof CommitKind>;
+
+const ChainCommit = z.strictObject({
+  id: Sha,
+  parents: z.array(Sha),
+  author: z.string(),
+  email: z.string(),
+  date: z.string(),
+  subject: z.string(),
+  kind: CommitKind,
+  /** The commit that a revert names. */
+  reverts: Sha.optional(),
+  changes: z.array(ImageChange),
+});
+export type ChainCommit = z.output<typeof ChainCommit>;
+
+const GitChain = z.strictObject({
+  branch: z.string(),
+  /** Newest first. */
+  commits: z.array(ChainCommit),
+  /** True where the branch has more. */
+  truncated: z.boolean(),
+});
+
+const Reconcile = z.strictObject({
+  kustomization: z.string(),
+  /** Git revision; absent where the controller did not note it. */
+  revision: z.string().optional(),
+  status: z.string(),
+  firstReconciled: z.string(),
+  lastReconciled: z.string(),
+  totalReconciliations: z.number(),
+});
+
+const EnvironmentEvidence = z.strictObject({
+  name: EnvironmentName,
+  git: observed(Image),
+  policy: observed(Image),
+  deployment: observed(Image),
+  runningDigest: observed(z.string()),
+  promoted: observed(Promoted),
+});
+
+export const EvidenceBundle = z.strictObject({
+  schemaVersion: z.literal(1),
+  cohort: z.string(),
+  course: z.string(),
+  template: z.string(),
+  learner: z.strictObject({ id: z.string(), name: z.string(), email: z.string() }),
+  createdAt: z.iso.datetime(),
+  lab: z.strictObject({ kubernetesPlugin: CohortOutputs.shape.kubernetesPlugin, nodes: Nodes, simulated: z.array(z.string()) }),
+  verdict: z.enum(["pass", "fail", "error"]),
+  items: z.array(Item),
+  environments: z.array(EnvironmentEvidence),
+  gitChain: observed(GitChain),
+  reconciles: observed(z.array(Reconcile)),
+  /** The commit whose revert takes production back. */
+  rollback: observed(z.strictObject({ commit: Sha, from: Image, to: Image })),
+});
+export type EvidenceBundle = z.output<typeof EvidenceBundle>;
+
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** The files that a manifest vouches for. */
+export const partNames = ["evidence.json", "evidence.md", "evidence.html"] as const;
+
+export const Manifest = z.strictObject({
+  schemaVersion: z.literal(1),
+  /** SHA-256 of each part, in hexadecimal. */
+  parts: z.record(z.enum(partNames), Sha256),
+  /** Ed25519, SPKI as PEM. */
+  publicKey: z.string(),
+  signedAt: z.iso.datetime(),
+});
+export type Manifest = z.output<typeof Manifest>;
