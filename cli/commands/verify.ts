@@ -1,11 +1,12 @@
 import pLimit from "p-limit";
 import { labTemplate } from "../../lab-templates/templates.ts";
-import { ExitCode, LabError } from "../../shared/errors.ts";
+import { ExitCode } from "../../shared/errors.ts";
 import type { CohortOutputs } from "../../shared/outputs.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { renderReports, toJson, type LearnerReports } from "../../verification/render.ts";
 import { verdict } from "../../verification/verdict.ts";
 import { verifyLearner } from "../../verification/verify.ts";
+import { selectLearners } from "../learners.ts";
 import { readOutputs } from "../stack.ts";
 import { printJson } from "../terminal.ts";
 
@@ -24,7 +25,7 @@ export async function verifyCohort(outputs: CohortOutputs, options: VerifyOption
   const template = labTemplate(outputs.template);
   const atOnce = pLimit(8);
   const reports: LearnerReports[] = await Promise.all(
-    select(outputs, options.learner).map((learner) =>
+    selectLearners(outputs, options.learner).map((learner) =>
       atOnce(async () => ({ id: learner.id, name: learner.name, reports: await verifyLearner(learner, template.evidence, template.environments) })),
     ),
   );
@@ -32,13 +33,4 @@ export async function verifyCohort(outputs: CohortOutputs, options: VerifyOption
   else process.stdout.write(renderReports(reports, { colour: process.stdout.hasColors?.() === true && !process.env["NO_COLOR"] }));
   const verdicts = reports.map((learner) => verdict(learner.reports));
   return verdicts.includes("fail") ? ExitCode.failed : verdicts.includes("error") ? ExitCode.unknown : ExitCode.ok;
-}
-
-function select(outputs: CohortOutputs, id: string | undefined): CohortOutputs["learners"][string][] {
-  if (id === undefined) return Object.values(outputs.learners);
-  const learner = outputs.learners[id];
-  if (learner !== undefined) return [learner];
-  throw new LabError("learner-unknown", `Cohort ${outputs.cohort} has no learner "${id}". Its learners: ${Object.keys(outputs.learners).join(", ")}.`, {
-    exitCode: ExitCode.badInput,
-  });
 }
