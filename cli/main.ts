@@ -53,6 +53,18 @@ evidence
     done((await import("./commands/evidence.ts")).verifyEvidence(bundle, options)),
   );
 program
+  .command("quiz")
+  .description("ask a learner the quiz of the lab, grade it and record the attempt")
+  .argument("[learner]", "who answers; with --results, only this learner's attempts")
+  .option("-c, --cohort <name>", "name of the cohort", "demo")
+  .option("--answers <file>", "take the answers from a JSON file instead of asking")
+  .option("--questions", "only print the questions, as JSON", false)
+  .option("--results", "only list the recorded attempts", false)
+  .option("--json", "for programs", false)
+  .action(async (learner: string | undefined, { cohort, ...options }: { cohort: string; answers?: string; questions: boolean; results: boolean; json: boolean }) =>
+    done((await import("./commands/quiz.ts")).quiz(cohort, { ...options, learner })),
+  );
+program
   .command("status")
   .description("show the processes of a cohort")
   .argument(...cohort)

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { Environment } from "../shared/names.ts";
 import type { EvidenceCheck } from "../verification/types.ts";
+import type { Quiz } from "./quiz.ts";
 
 /** Path in the repository (forward slashes, no leading one) to text content. */
 export type FileTree = Readonly<Record<string, string>>;
@@ -49,4 +50,6 @@ export interface LabTemplate<P = unknown> {
   seed(context: SeedContext<P>): FileTree;
   /** The promotion evidence checklist, in order. */
   readonly evidence: readonly EvidenceCheck[];
+  /** The knowledge check with its key, which no file of the seed may hold. */
+  readonly quiz: Quiz;
 }

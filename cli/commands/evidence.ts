@@ -9,9 +9,10 @@ import { collectEvidence } from "../../verification/bundle/collect.ts";
 import { fingerprintOf, sealBundle, writeBundle } from "../../verification/bundle/seal.ts";
 import { printable } from "../../verification/render.ts";
 import { observe } from "../../verification/verify.ts";
+import { selectLearner } from "../learners.ts";
 import { readOutputs } from "../stack.ts";
 import { note, print, printJson } from "../terminal.ts";
-import { exitCodeOf, findLearner } from "./verify.ts";
+import { exitCodeOf } from "./verify.ts";
 
 export interface EvidenceOptions {
   readonly cohort: string;
@@ -26,7 +27,7 @@ export async function createEvidence(learner: string, options: EvidenceOptions):
 }
 
 export async function writeEvidence(outputs: CohortOutputs, id: string, options: Omit<EvidenceOptions, "cohort">): Promise<number> {
-  const learner = findLearner(outputs, id);
+  const learner = selectLearner(outputs, id);
   const template = labTemplate(outputs.template);
   const bundle = await observe(learner, template.environments, (context) => collectEvidence(outputs, template.evidence, context), {
     // More to look at than `verify` has: the whole history, one commit after the other.

@@ -61,7 +61,7 @@ async function bringUp(plan: CohortPlan): Promise<number> {
     });
   }
   const removed = await removeOtherLearners(cohort, new Set(ids));
-  if (removed.length > 0) note(`Removed what an interrupted run had left of ${removed.join(", ")}.`);
+  if (removed.length > 0) note(`Removed what was still here of ${removed.join(", ")}, no learner of the cohort file.`);
   const outputs = await readOutputs(cohort);
   for (const sentence of outputs.simulated) note(paint("yellow", `simulated: ${sentence}`, process.stderr));
   return verifyCohort(outputs, { json: false });

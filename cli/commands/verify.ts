@@ -1,11 +1,12 @@
 import pLimit from "p-limit";
 import { labTemplate } from "../../lab-templates/templates.ts";
-import { ExitCode, LabError } from "../../shared/errors.ts";
-import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
+import { ExitCode } from "../../shared/errors.ts";
+import type { CohortOutputs } from "../../shared/outputs.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { renderReports, toJson, type LearnerReports } from "../../verification/render.ts";
 import { verdict } from "../../verification/verdict.ts";
 import { verifyLearner } from "../../verification/verify.ts";
+import { selectLearners } from "../learners.ts";
 import { readOutputs } from "../stack.ts";
 import { printJson } from "../terminal.ts";
 
@@ -24,7 +25,7 @@ export async function verifyCohort(outputs: CohortOutputs, options: VerifyOption
   const template = labTemplate(outputs.template);
   const atOnce = pLimit(8);
   const reports: LearnerReports[] = await Promise.all(
-    select(outputs, options.learner).map((learner) =>
+    selectLearners(outputs, options.learner).map((learner) =>
       atOnce(async () => ({ id: learner.id, name: learner.name, reports: await verifyLearner(learner, template.evidence, template.environments) })),
     ),
   );
@@ -36,17 +37,4 @@ export async function verifyCohort(outputs: CohortOutputs, options: VerifyOption
 /** The exit code for verdicts: a failure stands, whatever else could not be seen. */
 export function exitCodeOf(verdicts: readonly ReturnType<typeof verdict>[]): ExitCode {
   return verdicts.includes("fail") ? ExitCode.failed : verdicts.includes("error") ? ExitCode.unknown : ExitCode.ok;
-}
-
-function select(outputs: CohortOutputs, id: string | undefined): LearnerOutputs[] {
-  return id === undefined ? Object.values(outputs.learners) : [findLearner(outputs, id)];
-}
-
-/** One learner of a cohort. Throws LabError `learner-unknown` that lists the known ones. */
-export function findLearner(outputs: CohortOutputs, id: string): LearnerOutputs {
-  const learner = outputs.learners[id];
-  if (learner !== undefined) return learner;
-  throw new LabError("learner-unknown", `Cohort ${outputs.cohort} has no learner "${id}". Its learners: ${Object.keys(outputs.learners).join(", ")}.`, {
-    exitCode: ExitCode.badInput,
-  });
 }

@@ -7,6 +7,7 @@ import { kustomizationsReconciled } from "../../verification/checks/kustomizatio
 import { rollbackCommit } from "../../verification/checks/rollback-commit.ts";
 import type { FileTree, LabTemplate, Release, SeedContext } from "../types.ts";
 import { fillIn, readTree, under } from "./files.ts";
+import { quiz } from "./quiz.ts";
 import { formatTag } from "./tags.ts";
 
 const Params = z.strictObject({
@@ -41,6 +42,7 @@ export const gitopsPromotion: LabTemplate<Params> = {
   tag: (environment, { version, revision, created }) => formatTag({ environment, version, revision, created }),
   seed,
   evidence: [kustomizationsReconciled, imagePolicyMatch, deployedDigest, rollbackCommit],
+  quiz,
 };
 
 const releases: readonly [Release, ...Release[]] = [

@@ -214,6 +214,21 @@ describe("the evidence bundle", () => {
   });
 });
 
+describe("the quiz", () => {
+  test("is graded on the instructor's side and the attempt is recorded", { timeout: minutes }, async () => {
+    const questions = succeeded(await cohort.lab("quiz", "ada", "--cohort", cohort.name, "--questions")).stdout;
+    expect(JSON.parse(questions).questions).toHaveLength(10);
+    expect(questions).not.toContain("explanation");
+    const answers = join(home, "answers.json");
+    await writeFile(answers, JSON.stringify({ "rollback-path": "git revert", "rollout-undo": ["not-in-git"] }));
+    const attempt = JSON.parse(succeeded(await cohort.lab("quiz", "ada", "--cohort", cohort.name, "--answers", answers, "--json")).stdout);
+    const recorded = JSON.parse(succeeded(await cohort.lab("quiz", "--results", "--cohort", cohort.name, "--json")).stdout);
+    expect(attempt.result.points).toBe(3);
+    expect(recorded.learners.ada.attempts).toMatchObject([{ time: attempt.time, result: attempt.result }]);
+    expect(recorded.learners["ada-b"].attempts).toEqual([]);
+  });
+});
+
 describe("verify", () => {
   test("fails the digest when production was changed by hand, until Flux has restored it", { timeout: 3 * minutes }, async () => {
     const { registry } = (await outputs()).learners["ada"]!;

@@ -1,0 +1,45 @@
+import { join } from "node:path";
+import lockfile from "proper-lockfile";
+import { z } from "zod";
+import { QuizAnswers, QuizResult } from "../../lab-templates/quiz.ts";
+import { LabError } from "../../shared/errors.ts";
+import { cohortPaths } from "../../shared/paths.ts";
+import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+
+const Attempt = z.object({ time: z.iso.datetime(), answers: QuizAnswers, result: QuizResult });
+/** One time that a learner took the quiz. */
+export type Attempt = z.output<typeof Attempt>;
+
+const AttemptsFile = z.object({ schemaVersion: z.literal(1), attempts: z.array(Attempt) });
+
+const folderOf = (cohort: string, learner: string) => join(cohortPaths(cohort).learner(learner).root, "quiz");
+const fileIn = (folder: string) => join(folder, "attempts.json");
+
+/** A learner's attempts, oldest first. Throws LabError `attempts-unreadable` for a file that is none of ours. */
+export async function readAttempts(cohort: string, learner: string): Promise<Attempt[]> {
+  return readFrom(fileIn(folderOf(cohort, learner)));
+}
+
+/** Adds an attempt to a learner's, also while another process does. The file is the instructor's alone. */
+export async function recordAttempt(cohort: string, learner: string, attempt: Attempt): Promise<void> {
+  const file = fileIn(await makePrivateFolder(folderOf(cohort, learner)));
+  const release = await lockfile.lock(file, { realpath: false, retries: { retries: 100, minTimeout: 20, maxTimeout: 200 } });
+  try {
+    const attempts = [...(await readFrom(file)), attempt];
+    await writePrivateFile(file, JSON.stringify({ schemaVersion: 1, attempts } satisfies z.input<typeof AttemptsFile>, null, 2));
+  } finally {
+    await release();
+  }
+}
+
+async function readFrom(file: string): Promise<Attempt[]> {
+  const text = await readIfExists(file);
+  if (text === undefined) return [];
+  try {
+    return AttemptsFile.parse(JSON.parse(text)).attempts;
+  } catch (error) {
+    throw new LabError("attempts-unreadable", `${file} does not hold quiz attempts in this version's form (schemaVersion 1). Move it away with \`mv\` and run the command again.`, {
+      cause: error,
+    });
+  }
+}
