@@ -1,9 +1,9 @@
-import { createPrivateKey, generateKeyPairSync, randomUUID, type KeyObject } from "node:crypto";
-import { link, readFile, rm } from "node:fs/promises";
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LabError, messageOf } from "../shared/errors.ts";
 import { labHome } from "../shared/paths.ts";
-import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { createPrivateFile, readIfExists } from "../shared/private-files.ts";
 
 /**
  * The Ed25519 key with which this lab signs evidence; made when there is none. It lives in the lab's folder and goes with
@@ -11,23 +11,10 @@ import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
  */
 export async function evidenceKey(home: string = labHome()): Promise<KeyObject> {
   const path = join(home, "evidence-key.pem");
-  if ((await readIfExists(path)) === undefined) await makeKey(path);
+  if ((await readIfExists(path)) === undefined) await createPrivateFile(path, generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }));
   try {
     return createPrivateKey(await readFile(path));
   } catch (error) {
     throw new LabError("evidence-key-invalid", `${path} is no private key: ${messageOf(error)}. Remove it, and the next bundle is signed with a new key.`, { cause: error });
-  }
-}
-
-/** Of two that make the key at once, one does and the other takes it. */
-async function makeKey(path: string): Promise<void> {
-  const draft = `${path}.${randomUUID()}`;
-  await writePrivateFile(draft, generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }));
-  try {
-    await link(draft, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  } finally {
-    await rm(draft);
   }
 }

@@ -61,7 +61,7 @@ export async function releasePorts(owner: string): Promise<void> {
  * @param idle whether no process of the cohort runs, so that nothing may listen on its ports
  */
 export async function requirePorts(cohort: string, needed: number, range: PortRange, idle: boolean): Promise<void> {
-  const leases = Leases.parse(JSON.parse((await readIfExists(leaseFile())) ?? "{}"));
+  const leases = await readLeases();
   const own = Object.entries(leases).filter(([key]) => key.startsWith(`${cohort}/`));
   for (const [key, port] of idle ? own : []) {
     if (await isFree(port)) continue;
@@ -82,7 +82,7 @@ export async function requirePorts(cohort: string, needed: number, range: PortRa
 
 /** Every lease of an owner and of what is below it. */
 export async function portsOf(owner: string): Promise<Record<string, number>> {
-  const leases = Leases.parse(JSON.parse((await readIfExists(leaseFile())) ?? "{}"));
+  const leases = await readLeases();
   return Object.fromEntries(Object.entries(leases).filter(([key]) => key.startsWith(`${owner}/`)));
 }
 
@@ -105,13 +105,17 @@ function* candidates({ from, to }: PortRange): Generator<number, undefined> {
   for (let step = 0; step < size; step += 1) yield from + ((start + step) % size);
 }
 
+async function readLeases(): Promise<Record<string, number>> {
+  return Leases.parse(JSON.parse((await readIfExists(leaseFile())) ?? "{}"));
+}
+
 const leaseFile = () => join(labHome(), "ports.json");
 
 async function updateLeases<T>(change: (leases: Record<string, number>) => Promise<T>): Promise<T> {
   await makePrivateFolder(labHome());
   const release = await lockfile.lock(leaseFile(), { realpath: false, retries: { retries: 100, minTimeout: 20, maxTimeout: 200 } });
   try {
-    const leases = Leases.parse(JSON.parse((await readIfExists(leaseFile())) ?? "{}"));
+    const leases = await readLeases();
     const result = await change(leases);
     await writePrivateFile(leaseFile(), JSON.stringify(leases, null, 2));
     return result;

@@ -1,4 +1,5 @@
-import { chmod, mkdir, readFile, rmdir } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { chmod, link, mkdir, readFile, rm, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 
@@ -13,6 +14,22 @@ export async function makePrivateFolder(path: string): Promise<string> {
 export async function writePrivateFile(path: string, content: string | Buffer): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await writeFileAtomic(path, content, { mode: 0o600 });
+}
+
+/**
+ * Makes a file of mode 0600 unless there is one. It is linked into place whole and only once: of two that make it at once
+ * both find the same content, and nobody reads a part.
+ */
+export async function createPrivateFile(path: string, content: string | Buffer): Promise<void> {
+  const draft = `${path}.${randomUUID()}`;
+  await writePrivateFile(draft, content);
+  try {
+    await link(draft, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    await rm(draft);
+  }
 }
 
 /** Reads a text file; undefined where there is none. */

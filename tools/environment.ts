@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { link, rm, writeFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { labHome } from "../shared/paths.ts";
-import { makePrivateFolder, readIfExists } from "../shared/private-files.ts";
+import { createPrivateFile, makePrivateFolder, readIfExists } from "../shared/private-files.ts";
 import { kubernetesPlugin, pulumiHome } from "./kubernetes-plugin-choice.ts";
 import { toolPath } from "./locate.ts";
 
@@ -50,18 +49,9 @@ async function isLoggedIn(env: NodeJS.ProcessEnv): Promise<boolean> {
   return Boolean((JSON.parse(credentials) as { current?: string }).current);
 }
 
-/** The file is linked into place whole and only once, so that two first runs agree on one passphrase. */
+/** Two first runs agree on one passphrase. */
 async function passphraseFile(home: string): Promise<string> {
   const file = join(home, "passphrase");
-  if ((await readIfExists(file)) !== undefined) return file;
-  const draft = `${file}.${randomBytes(6).toString("hex")}`;
-  await writeFile(draft, randomBytes(32).toString("base64url"), { mode: 0o600, flag: "wx" });
-  try {
-    await link(draft, file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  } finally {
-    await rm(draft);
-  }
+  if ((await readIfExists(file)) === undefined) await createPrivateFile(file, randomBytes(32).toString("base64url"));
   return file;
 }
