@@ -8,6 +8,7 @@ const steps: Readonly<Record<string, string>> = {
   ImageRepository: "image repository",
   SeedImages: "first images",
   GitRepository: "Git repository",
+  Pipeline: "pipeline",
   FluxControllers: "Flux controllers",
   FluxReady: "Flux brings the lab up",
 };

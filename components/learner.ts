@@ -80,7 +80,8 @@ export class Learner extends pulumi.ComponentResource {
       },
       here,
     );
-    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, crds: args.crds }, here);
+    const pipeline = repository.runPipeline(`${name}-pipeline`, { cluster, images, environments: template.environments }, here);
+    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, crds: args.crds, pipeline }, here);
     const ready = new ManagedResource<FluxReadyInput, FluxReadyOutput>(
       `${name}-flux-ready`,
       {

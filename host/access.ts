@@ -13,15 +13,15 @@ import { makePrivateFolder, readIfExists, removeIfEmpty, writePrivateFile } from
  */
 export type Service = "git" | "registry";
 
-/** For Git fetch and push, for the registry pull and push; `write` includes `read`. */
-export type Permission = "read" | "write";
+/** For Git fetch and push, for the registry pull, push and delete; each includes those before it. */
+export type Permission = "read" | "write" | "manage";
 
 export interface Credential {
   readonly username: string;
   readonly password: string;
 }
 
-const Grant = z.object({ username: z.string(), tokenHash: z.hash("sha256"), permission: z.enum(["read", "write"]) });
+const Grant = z.object({ username: z.string(), tokenHash: z.hash("sha256"), permission: z.enum(["read", "write", "manage"]) });
 const Grants = z.object({ git: z.array(Grant), registry: z.array(Grant) });
 type Grants = z.output<typeof Grants>;
 
@@ -34,9 +34,14 @@ export function fluxUsername(learner: string): string {
   return `${learner}.flux`;
 }
 
+/** The pipeline's user of a learner's things. */
+export function pipelineUsername(learner: string): string {
+  return `${learner}.pipeline`;
+}
+
 /** The learner to whom a username belongs; undefined when it has not the form of one. */
 export function learnerOf(username: string): string | undefined {
-  return /^([a-z0-9-]+)(?:\.flux)?$/.exec(username)?.[1];
+  return /^([a-z0-9-]+)(?:\.(?:flux|pipeline))?$/.exec(username)?.[1];
 }
 
 /** Lets a user in and returns the credential: the one issued before, or a new one of 32 random bytes. */

@@ -35,6 +35,8 @@ export interface LearnerPaths {
   readonly logs: string;
   /** Who may use this learner's Git repository and registry path: see host/access.ts. */
   readonly access: string;
+  /** What the pipeline needs to know of this learner's lab: see host/pipeline/config.ts. */
+  readonly pipeline: string;
 }
 
 export function cohortPaths(cohort: string, home: string = labHome()): CohortPaths {
@@ -54,6 +56,7 @@ export function cohortPaths(cohort: string, home: string = labHome()): CohortPat
         kubeconfigs: join(cluster, "kubeconfig"),
         logs: join(cluster, "logs"),
         access: join(learner, "access"),
+        pipeline: join(learner, "pipeline.json"),
       };
     },
   };

@@ -20,7 +20,7 @@ export function overlayPath(environment: Environment): string {
  * says nothing about the repository.
  */
 export async function desiredImage(
-  git: GitReader,
+  git: Pick<GitReader, "readFile">,
   treeish: string,
   environment: Environment,
   repository: string,

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { LabError } from "../shared/errors.ts";
 import { run } from "../shared/exec.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
+import { journalRef, parseJournal, type JournalEntry } from "./journal.ts";
 
 export interface Commit {
   readonly id: string;
@@ -35,6 +36,8 @@ export interface GitReader {
   isAncestor(ancestor: string, descendant: string): Promise<boolean>;
   /** The tree that reverting a commit at the tip would give, without doing it; undefined where that conflicts. */
   revert(commit: string): Promise<string | undefined>;
+  /** What the pipeline wrote down, by commit; empty where it has written nothing. */
+  journal(): Promise<ReadonlyMap<string, readonly JournalEntry[]>>;
 }
 
 const fields = ["%H", "%P", "%an", "%ae", "%cI", "%s", "%b"];
@@ -68,10 +71,10 @@ export function gitReader(
     );
   }
 
-  async function git(args: readonly string[], options: { input?: string; mayExitWith?: readonly number[] } = {}) {
+  async function git(args: readonly string[], options: { input?: string; mayExitWith?: readonly number[]; env?: Record<string, string> } = {}) {
     const folder = await (fetched ??= fetchBranch());
     const result = await run("git", ["--git-dir", folder, ...args], {
-      env: gitEnvironment(),
+      env: { ...gitEnvironment(), ...options.env },
       extendEnv: false,
       reject: false,
       stripFinalNewline: false,
@@ -121,11 +124,28 @@ export function gitReader(
       return merged.exitCode === 0 ? merged.stdout.trim() : undefined;
     },
 
+    async journal() {
+      const fetched = await git(["fetch", "--quiet", "--", url, `+${journalRef}:${journalRef}`], { mayExitWith: [128], env: credentials(repository) });
+      if (fetched.exitCode !== 0) {
+        if (/couldn't find remote ref/.test(fetched.stderr)) return new Map();
+        throw new LabError("git-unreachable", `Could not fetch the pipeline's journal of ${url}: ${fetched.stderr.trim()}. Try \`git ls-remote ${url}\`.`);
+      }
+      const { stdout } = await git(["log", "-z", `--notes=${journalRef}`, "--format=%H%x00%N", `refs/heads/${branch}`]);
+      const values = stdout.split("\0");
+      const entries = Array.from({ length: Math.floor(values.length / 2) }, (_, index) => [values[index * 2] ?? "", parseJournal(values[index * 2 + 1] ?? "")] as const);
+      return new Map(entries.filter(([, noted]) => noted.length > 0));
+    },
+
     async [Symbol.asyncDispose]() {
       const folder = await fetched?.catch(() => undefined);
       if (folder) await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The commit that a revert's message names; undefined for any other commit. */
+export function revertedBy({ body }: Pick<Commit, "body">): string | undefined {
+  return /^This reverts commit ([0-9a-f]{40})\b/m.exec(body)?.[1];
 }
 
 /** A commit from the values of `fields`. */

@@ -1,4 +1,5 @@
 import type { Environment } from "../shared/names.ts";
+import { parseTag } from "../shared/tags.ts";
 
 /** An image as manifests name it: `repository[:tag][@digest]`. */
 export interface ImageReference {
@@ -42,5 +43,5 @@ export function imageIdDigest(imageId: string): string | undefined {
 
 /** Whether a tag is of an environment's family: `<env>-v<semver>-<revision>-<unix time>`, written once, never moved. */
 export function isImmutableTag(tag: string, environment: Environment): boolean {
-  return new RegExp(`^${environment}-v\\d+\\.\\d+\\.\\d+-[0-9a-f]{7,40}-\\d+$`).test(tag);
+  return parseTag(tag)?.environment === environment;
 }

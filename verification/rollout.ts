@@ -17,8 +17,13 @@ export interface Rollout {
   readonly objects: readonly ReturnType<typeof factOf>[];
 }
 
+/** What a look at a rollout needs to know of a learner's lab. */
+export interface RolloutContext extends Pick<CheckContext, "kube" | "registry"> {
+  readonly learner: { readonly registry: { readonly repository: string } };
+}
+
 /** Looks at the pods of a Deployment's current ReplicaSet. Throws where a Ready pod does not say what it runs. */
-export async function lookAtRollout(context: CheckContext, environment: Environment): Promise<Rollout> {
+export async function lookAtRollout(context: RolloutContext, environment: Environment): Promise<Rollout> {
   const { kube, learner, registry } = context;
   const [deployment, replicaSets, allPods] = await Promise.all([
     backendDeployment(kube, environment, learner.registry.repository),

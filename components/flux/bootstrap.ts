@@ -12,6 +12,8 @@ export interface FluxBootstrapArgs {
   readonly branch: string;
   readonly images: ImageRepositoryHandle;
   readonly crds: readonly CustomResourceDefinition[];
+  /** Must run before Flux proposes the first image. */
+  readonly pipeline: pulumi.Resource;
 }
 
 /**
@@ -88,7 +90,7 @@ export class FluxBootstrap extends pulumi.ComponentResource {
           sourceRef: { kind: "GitRepository", name: "flux-system" },
         },
       },
-      here(source, registrySecret, this.controllers),
+      here(source, registrySecret, this.controllers, args.pipeline),
     );
     this.namespace = namespace;
     this.registerOutputs({});

@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { GitRepositoryInput, GitRepositoryOutput } from "../../host/drivers/git-repository.ts";
+import type { PipelineInput, PipelineOutput } from "../../host/drivers/pipeline.ts";
 import { ManagedResource } from "../managed-resource.ts";
-import type { GitHost, RepositoryArgs, RepositoryHandle } from "./types.ts";
+import type { GitHost, PipelineArgs, RepositoryArgs, RepositoryHandle } from "./types.ts";
 
 /** A bare repository on the lab host, served by git's own HTTP backend behind the lab daemon. */
 export const embedded: GitHost = {
@@ -18,9 +19,11 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
   readonly seedCommit: pulumi.Output<string>;
   readonly learner: RepositoryHandle["learner"];
   readonly flux: RepositoryHandle["flux"];
+  readonly #args: RepositoryArgs;
 
   constructor(name: string, args: RepositoryArgs, options: pulumi.ComponentResourceOptions) {
     super("gitops-lab:git:Embedded", name, {}, options);
+    this.#args = args;
     const baseUrl = args.host.output.httpUrl;
     const url = pulumi.interpolate`${baseUrl}/git/${args.learner.id}/${args.repository}.git`;
     const repository = new ManagedResource<GitRepositoryInput, GitRepositoryOutput>(
@@ -60,5 +63,26 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
     this.learner = { username: repository.output.learnerUsername, password: repository.output.learnerPassword };
     this.flux = { username: repository.output.fluxUsername, password: repository.output.fluxPassword };
     this.registerOutputs({});
+  }
+
+  runPipeline(name: string, { cluster, images, environments }: PipelineArgs, options: pulumi.CustomResourceOptions): pulumi.Resource {
+    const { cohort, learner, repository } = this.#args;
+    return new ManagedResource<PipelineInput, PipelineOutput>(
+      name,
+      {
+        driver: "pipeline",
+        type: "Pipeline",
+        input: {
+          cohort,
+          learner: learner.id,
+          repository,
+          environments,
+          kubeconfig: cluster.adminKubeconfig,
+          registry: pulumi.output({ repository: images.repository, ...images.pipeline, insecure: images.insecure }),
+        },
+        outputs: { cohort: "plain", learner: "plain" },
+      },
+      { ...options, dependsOn: [this.resource], deletedWith: this.resource },
+    );
   }
 }

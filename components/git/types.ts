@@ -1,6 +1,9 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { FileTree } from "../../lab-templates/types.ts";
+import type { Environment } from "../../shared/names.ts";
+import type { ClusterHandle } from "../cluster/types.ts";
 import type { LabHost } from "../lab-host.ts";
+import type { ImageRepositoryHandle } from "../registry/types.ts";
 
 export interface RepositoryArgs {
   readonly cohort: string;
@@ -26,4 +29,13 @@ export interface RepositoryHandle {
   readonly learner: { readonly username: pulumi.Output<string>; readonly password: pulumi.Output<string> };
   /** Flux' own credential: it pushes image updates. */
   readonly flux: { readonly username: pulumi.Output<string>; readonly password: pulumi.Output<string> };
+  /** Starts what builds and promotes as the repository says, once there are a cluster to look at and a registry. */
+  runPipeline(name: string, args: PipelineArgs, options: pulumi.CustomResourceOptions): pulumi.Resource;
+}
+
+export interface PipelineArgs {
+  readonly cluster: ClusterHandle;
+  readonly images: ImageRepositoryHandle;
+  /** In the order of promotion. */
+  readonly environments: readonly Environment[];
 }

@@ -15,6 +15,7 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
   readonly insecure = true;
   readonly learner: ImageRepositoryHandle["learner"];
   readonly flux: ImageRepositoryHandle["flux"];
+  readonly pipeline: ImageRepositoryHandle["pipeline"];
 
   constructor(name: string, args: ImageRepositoryArgs, options: pulumi.ComponentResourceOptions) {
     super("gitops-lab:registry:Embedded", name, {}, options);
@@ -24,7 +25,15 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
         driver: "image-repository",
         type: "ImageRepository",
         input: { cohort: args.cohort, learner: args.learner, name: args.image, registry: args.host.output.registry },
-        outputs: { repository: "plain", username: "plain", password: "secret", fluxUsername: "plain", fluxPassword: "secret" },
+        outputs: {
+          repository: "plain",
+          username: "plain",
+          password: "secret",
+          fluxUsername: "plain",
+          fluxPassword: "secret",
+          pipelineUsername: "plain",
+          pipelinePassword: "secret",
+        },
       },
       { parent: this, dependsOn: [args.host] },
     );
@@ -32,6 +41,7 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
     this.repository = path.output.repository;
     this.learner = { username: path.output.username, password: path.output.password };
     this.flux = { username: path.output.fluxUsername, password: path.output.fluxPassword };
+    this.pipeline = { username: path.output.pipelineUsername, password: path.output.pipelinePassword };
     this.registerOutputs({});
   }
 }

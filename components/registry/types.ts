@@ -23,4 +23,6 @@ export interface ImageRepositoryHandle {
   readonly learner: { readonly username: pulumi.Output<string>; readonly password: pulumi.Output<string> };
   /** May pull only. */
   readonly flux: { readonly username: pulumi.Output<string>; readonly password: pulumi.Output<string> };
+  /** May also take tags away. */
+  readonly pipeline: { readonly username: pulumi.Output<string>; readonly password: pulumi.Output<string> };
 }

@@ -80,6 +80,12 @@ export async function resumeProcesses(cohort: string, owner?: string): Promise<v
   await call(cohort, "POST", "/processes/resume", { owner });
 }
 
+/** Lets the pipeline do what the learner's repository asks for and is not done yet. */
+export async function settlePipeline(cohort: string, learner: string): Promise<void> {
+  await startDaemon(cohort);
+  await call(cohort, "POST", "/pipeline/settle", { learner });
+}
+
 /** Ends the daemon and waits until it no longer answers; the processes it started go on. */
 export async function stopDaemon(cohort: string): Promise<void> {
   await tryCall(cohort, "POST", "/shut-down");

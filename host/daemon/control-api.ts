@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { z } from "zod";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 import { ProcessSpec } from "./process-table.ts";
 import type { Supervisor } from "./supervisor.ts";
 
@@ -13,7 +14,7 @@ const by = (owner: string | undefined) => (spec: ProcessSpec) => owner === undef
  * What drivers and the CLI ask of the daemon, over a Unix socket that only the lab's owner can open.
  * `shutDown` ends the daemon after the answer was sent; the processes stay.
  */
-export function controlApi(supervisor: Supervisor, shutDown: () => void): Hono {
+export function controlApi(supervisor: Supervisor, pipeline: Pipeline, shutDown: () => void): Hono {
   return new Hono()
     .get("/processes", (c) => c.json(supervisor.status()))
     .put("/processes", async (c) => {
@@ -32,6 +33,10 @@ export function controlApi(supervisor: Supervisor, shutDown: () => void): Hono {
     .post("/processes/resume", async (c) => {
       supervisor.resume(by(Selection.parse(await c.req.json()).owner));
       return c.json(supervisor.status());
+    })
+    .post("/pipeline/settle", async (c) => {
+      await pipeline.settle(z.object({ learner: z.string() }).parse(await c.req.json()).learner);
+      return c.json({});
     })
     .post("/shut-down", (c) => {
       setImmediate(shutDown);

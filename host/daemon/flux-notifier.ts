@@ -1,9 +1,7 @@
-import { join } from "node:path";
 import { messageOf } from "../../shared/errors.ts";
 import { fluxNamespace } from "../../shared/names.ts";
-import type { CohortPaths } from "../../shared/paths.ts";
-import { readIfExists } from "../../shared/private-files.ts";
 import { clusterClient, type ClusterClient } from "../kubernetes.ts";
+import { readPipelineConfig } from "../pipeline/config.ts";
 
 /** Several pushes within this time (one per environment, say) make one reconcile request. */
 const quietMs = 150;
@@ -13,11 +11,11 @@ const quietMs = 150;
  * what lets an idle lab poll rarely.
  */
 export class FluxNotifier {
-  readonly #paths: CohortPaths;
+  readonly #cohort: string;
   readonly #pending = new Map<string, NodeJS.Timeout>();
 
-  constructor(paths: CohortPaths) {
-    this.#paths = paths;
+  constructor(cohort: string) {
+    this.#cohort = cohort;
   }
 
   gitPushed(learner: string): void {
@@ -45,8 +43,8 @@ export class FluxNotifier {
 
   async #request(learner: string, request: (cluster: ClusterClient) => Promise<void>): Promise<void> {
     try {
-      const kubeconfig = await readIfExists(join(this.#paths.learner(learner).kubeconfigs, "admin.yaml"));
-      if (kubeconfig !== undefined) await request(clusterClient(kubeconfig));
+      const config = await readPipelineConfig(this.#cohort, learner);
+      if (config !== undefined) await request(clusterClient(config.kubeconfig));
     } catch (error) {
       // Before bootstrap the object is not there yet, and Flux' own interval covers what is missed here.
       console.error(`${new Date().toISOString()} ${learner}: Flux was not told of a push: ${messageOf(error).split("\n")[0]}`);

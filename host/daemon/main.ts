@@ -3,7 +3,9 @@ import { createServer, type Server } from "node:http";
 import { serve, getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import { cohortPaths } from "../../shared/paths.ts";
+import { hookRoutes } from "../git/hook-routes.ts";
 import { gitRoutes } from "../git/smart-http.ts";
+import { Pipeline } from "../pipeline/pipeline.ts";
 import { registryRoutes } from "../registry/tokens.ts";
 import { controlApi } from "./control-api.ts";
 import { controlSocket, readDaemonConfig } from "./config.ts";
@@ -13,7 +15,7 @@ import { Supervisor } from "./supervisor.ts";
 
 /**
  * The lab daemon of one cohort: `node main.ts <cohort>`. Keeps the cohort's processes running, serves the learners' Git
- * repositories and the registry's tokens on one loopback port, and tells Flux at once of every push.
+ * repositories and the registry's tokens on one loopback port, runs their pipeline, and tells Flux at once of every push.
  */
 const cohort = process.argv[2];
 const config = cohort === undefined ? undefined : await readDaemonConfig(cohort);
@@ -21,10 +23,12 @@ if (config === undefined) throw new Error(`lab daemon: no configuration for coho
 
 const paths = cohortPaths(config.cohort);
 const supervisor = new Supervisor(new ProcessTable(paths.daemon));
-const notifier = new FluxNotifier(paths);
+const notifier = new FluxNotifier(config.cohort);
+const pipeline = new Pipeline({ cohort: config.cohort, paths, onBranchMoved: (learner) => notifier.gitPushed(learner) });
+const socket = controlSocket(config.cohort);
 
 const web = new Hono()
-  .route("/", gitRoutes({ paths, onPush: ({ learner }) => notifier.gitPushed(learner) }))
+  .route("/", gitRoutes({ paths, hookSocket: socket }))
   .route(
     "/",
     registryRoutes({
@@ -35,11 +39,12 @@ const web = new Hono()
   );
 serve({ fetch: web.fetch, hostname: "127.0.0.1", port: config.httpPort });
 
-const socket = controlSocket(config.cohort);
 await rm(socket, { force: true });
-const control: Server = createServer(getRequestListener(controlApi(supervisor, () => process.exit(0)).fetch));
+const controlRoutes = controlApi(supervisor, pipeline, () => process.exit(0)).route("/", hookRoutes(pipeline));
+const control: Server = createServer(getRequestListener(controlRoutes.fetch));
 // The folder is 0700, so the socket needs no mode of its own.
 control.listen(socket);
 
 await supervisor.start();
+await pipeline.settleAll();
 process.on("SIGTERM", () => process.exit(0));

@@ -8,6 +8,7 @@ const loaders = {
   "image-repository": async () => (await import("./image-repository.ts")).imageRepository,
   "seed-images": async () => (await import("./seed-images.ts")).seedImages,
   "flux-controllers": async () => (await import("./flux-controllers.ts")).fluxControllers,
+  pipeline: async () => (await import("./pipeline.ts")).pipeline,
   "flux-ready": async () => (await import("./flux-ready.ts")).fluxReady,
 } as const;
 

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { cohortPaths } from "../../shared/paths.ts";
-import { fluxUsername, isIssued, issueCredential, revokeCredentials } from "../access.ts";
+import { fluxUsername, isIssued, issueCredential, pipelineUsername, revokeCredentials } from "../access.ts";
 import type { Driver } from "../driver.ts";
 import { learnerImages } from "../registry/config.ts";
 import { partsOf } from "./resource-id.ts";
@@ -21,9 +21,11 @@ export interface ImageRepositoryOutput {
   readonly password: string;
   readonly fluxUsername: string;
   readonly fluxPassword: string;
+  readonly pipelineUsername: string;
+  readonly pipelinePassword: string;
 }
 
-/** A learner's path in the cohort's registry. The learner pulls and pushes, Flux pulls. */
+/** A learner's path in the cohort's registry. The learner pulls and pushes, Flux pulls, the pipeline also deletes. */
 export const imageRepository: Driver<ImageRepositoryInput, ImageRepositoryOutput> = {
   replaceOn: ["cohort", "learner", "name"],
 
@@ -31,6 +33,7 @@ export const imageRepository: Driver<ImageRepositoryInput, ImageRepositoryOutput
     const { access } = cohortPaths(cohort).learner(learner);
     const own = await issueCredential(access, "registry", learner, "write");
     const flux = await issueCredential(access, "registry", fluxUsername(learner), "read");
+    const pipeline = await issueCredential(access, "registry", pipelineUsername(learner), "manage");
     return {
       id: `${cohort}/${learner}/${name}`,
       output: {
@@ -39,6 +42,8 @@ export const imageRepository: Driver<ImageRepositoryInput, ImageRepositoryOutput
         password: own.password,
         fluxUsername: flux.username,
         fluxPassword: flux.password,
+        pipelineUsername: pipeline.username,
+        pipelinePassword: pipeline.password,
       },
     };
   },
@@ -46,8 +51,9 @@ export const imageRepository: Driver<ImageRepositoryInput, ImageRepositoryOutput
   async read(id, output) {
     const [cohort, learner] = partsOf(id);
     const { access } = cohortPaths(cohort).learner(learner);
-    const isOpen = (await isIssued(access, "registry", output.username)) && (await isIssued(access, "registry", output.fluxUsername));
-    return isOpen ? output : undefined;
+    const users = [output.username, output.fluxUsername, output.pipelineUsername];
+    const isOpen = await Promise.all(users.map((user) => isIssued(access, "registry", user)));
+    return isOpen.every(Boolean) ? output : undefined;
   },
 
   async remove(id) {

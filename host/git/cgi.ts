@@ -2,10 +2,11 @@ import type { Readable } from "node:stream";
 
 /**
  * The answer of a CGI program (RFC 3875, section 6) as its output comes in: resolves with the end of the headers and
- * streams the rest, no faster than it is read. A program that ends without headers is a 502.
+ * streams the rest, no faster than it is read. A program that ends without headers is a 502. When nobody reads on, the
+ * rest is thrown away and the program goes on: whoever started it decides over its end.
  */
 export async function cgiResponse(output: Readable): Promise<Response> {
-  const chunks: AsyncIterator<Buffer> = output.iterator();
+  const chunks: AsyncIterator<Buffer> = output.iterator({ destroyOnReturn: false });
   let received = Buffer.alloc(0);
   let head: { readonly text: string; readonly length: number } | undefined;
   while (head === undefined) {
@@ -22,7 +23,7 @@ export async function cgiResponse(output: Readable): Promise<Response> {
   }
   const status = Number.parseInt(headers.get("status") ?? "200", 10);
   headers.delete("status");
-  return new Response(ReadableStream.from(rest(received.subarray(head.length), chunks)), { status, headers });
+  return new Response(ReadableStream.from(rest(received.subarray(head.length), chunks, output)), { status, headers });
 }
 
 /** The header lines before the first empty line, and how many bytes they take with it. */
@@ -31,7 +32,11 @@ function headOf(received: Buffer): { text: string; length: number } | undefined 
   return match === null ? undefined : { text: match[1] ?? "", length: match[0].length };
 }
 
-async function* rest(first: Buffer, chunks: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  if (first.length > 0) yield first;
-  yield* { [Symbol.asyncIterator]: () => chunks };
+async function* rest(first: Buffer, chunks: AsyncIterator<Buffer>, output: Readable): AsyncGenerator<Buffer> {
+  try {
+    if (first.length > 0) yield first;
+    yield* { [Symbol.asyncIterator]: () => chunks };
+  } finally {
+    output.resume();
+  }
 }

@@ -1,42 +1,23 @@
-import { randomUUID } from "node:crypto";
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Hono, type Context } from "hono";
 import { run } from "../../shared/exec.ts";
 import { DnsLabel } from "../../shared/names.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
-import { readIfExists } from "../../shared/private-files.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { authenticate, credentialOf } from "../access.ts";
 import { cgiResponse } from "./cgi.ts";
 import { gitEnvironment, labRefs } from "./repository.ts";
 
-export interface RefUpdate {
-  readonly ref: string;
-  /** All zeros when the ref is new. */
-  readonly oldOid: string;
-  /** All zeros when the ref was deleted. */
-  readonly newOid: string;
-}
-
-export interface Push {
-  readonly learner: string;
-  readonly repository: string;
-  readonly refs: readonly RefUpdate[];
-}
-
 export interface GitRoutes {
   readonly paths: CohortPaths;
-  /** Called after a push that changed something. */
-  readonly onPush: (push: Push) => void;
+  /** Unix socket where the hooks of a push find the daemon's `hookRoutes`. */
+  readonly hookSocket: string;
 }
 
 type Service = "git-upload-pack" | "git-receive-pack";
 
 /**
  * The rules of every learner's repository, given to Git on each call, so that a repository is nothing but its content.
- * The hooks folder is where a gate before a push (`pre-receive`) would go.
  */
 const settings = {
   "http.receivepack": "true",
@@ -52,7 +33,7 @@ const settings = {
  * The learners' repositories below `/git/<learner>/<repository>.git`, over Git's smart HTTP protocol (gitprotocol-http(5))
  * and its own backend. A learner's repository is open to the users in that learner's access file and to nobody else.
  */
-export function gitRoutes({ paths, onPush }: GitRoutes): Hono {
+export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
   async function serve(c: Context, service: Service, resource: string): Promise<Response> {
     const learner = DnsLabel.safeParse(c.req.param("learner"));
     const repository = DnsLabel.safeParse(/^(.+)\.git$/.exec(c.req.param("repository") ?? "")?.[1]);
@@ -68,7 +49,7 @@ export function gitRoutes({ paths, onPush }: GitRoutes): Hono {
     }
 
     const name = `${learner.data}/${repository.data}.git`;
-    const reportFile = join(paths.git, name, `push-${randomUUID()}`);
+    const upload = new Upload(c.req.raw, service === "git-receive-pack");
     const backend = run(await toolPath("git"), [...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]), "http-backend"], {
       env: {
         ...gitEnvironment(),
@@ -77,22 +58,17 @@ export function gitRoutes({ paths, onPush }: GitRoutes): Hono {
         GIT_HTTP_EXPORT_ALL: "1",
         PATH_INFO: `/${name}/${resource}`,
         REMOTE_USER: credential.username,
-        GITOPS_LAB_PUSH_REPORT: reportFile,
+        GITOPS_LAB_NODE: process.execPath,
+        GITOPS_LAB_HOOKS: hookSocket,
+        GITOPS_LAB_PUSH: JSON.stringify({ learner: learner.data, repository: repository.data, user: credential.username }),
       },
       extendEnv: false,
-      stdin: c.req.raw.body ?? "ignore",
+      stdin: upload.body ?? "ignore",
       stderr: "inherit",
       buffer: false,
       reject: false,
-      // When the client goes away, so does the backend.
-      cancelSignal: c.req.raw.signal,
+      cancelSignal: upload.abandoned,
     });
-    if (resource === "git-receive-pack") {
-      backend
-        .then(() => takeReport(reportFile))
-        .then((refs) => refs.length > 0 && onPush({ learner: learner.data, repository: repository.data, refs }))
-        .catch((error: unknown) => console.error(error));
-    }
     return cgiResponse(backend.stdout);
   }
 
@@ -103,6 +79,26 @@ export function gitRoutes({ paths, onPush }: GitRoutes): Hono {
     })
     .post("/git/:learner/:repository/git-upload-pack", (c) => serve(c, "git-upload-pack", "git-upload-pack"))
     .post("/git/:learner/:repository/git-receive-pack", (c) => serve(c, "git-receive-pack", "git-receive-pack"));
+}
+
+/**
+ * A request's body, and whether its client has left. A fetch whose client goes is ended at once. A push is ended only while it
+ * still comes in: Flux' Git client leaves when it has read that the push was accepted, and then the hooks begin.
+ */
+class Upload {
+  readonly body: ReadableStream<Uint8Array> | null;
+  readonly abandoned: AbortSignal;
+
+  constructor({ body, signal }: Request, isPush: boolean) {
+    const abandoned = new AbortController();
+    let isComplete = false;
+    const notice = new TransformStream<Uint8Array, Uint8Array>({ flush: () => void (isComplete = true) });
+    this.body = body === null ? null : body.pipeThrough(notice);
+    this.abandoned = abandoned.signal;
+    signal.addEventListener("abort", () => {
+      if (!isPush || !isComplete) abandoned.abort();
+    });
+  }
 }
 
 /** CGI's variables for a request; a header that was not sent gives none. */
@@ -118,18 +114,4 @@ function requestVariables(request: Request): Record<string, string> {
     QUERY_STRING: new URL(request.url).search.slice(1),
     ...Object.fromEntries(Object.entries(fromHeaders).filter((entry): entry is [string, string] => entry[1] !== null)),
   };
-}
-
-/** What the post-receive hook wrote of a push (its input, see githooks(5)); nothing where no ref changed. */
-async function takeReport(file: string): Promise<RefUpdate[]> {
-  const report = await readIfExists(file);
-  if (report === undefined) return [];
-  await rm(file);
-  return report
-    .trimEnd()
-    .split("\n")
-    .map((line) => {
-      const [oldOid = "", newOid = "", ref = ""] = line.split(" ");
-      return { ref, oldOid, newOid };
-    });
 }

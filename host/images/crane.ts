@@ -25,6 +25,8 @@ export interface ImageRepositoryClient {
   push(layout: string, digest: string): Promise<void>;
   /** Gives an image that is there a tag. */
   tag(digest: string, tag: string): Promise<void>;
+  /** Takes a tag away; the image stays. */
+  untag(tag: string): Promise<void>;
 }
 
 /** Calls `use` with a client on crane. The credential lives in a private folder for the time of the call. */
@@ -47,6 +49,7 @@ export async function withRepository<T>(access: RepositoryAccess, use: (client: 
       digest: (tag) => call("digest", `${repository}:${tag}`),
       push: async (layout, digest) => void (await call("push", layout, `${repository}@${digest}`)),
       tag: async (digest, tag) => void (await call("tag", `${repository}@${digest}`, tag)),
+      untag: async (tag) => void (await call("delete", `${repository}:${tag}`)),
     });
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -38,15 +38,19 @@ export async function buildProgram(source: FileTree, { arch, args }: Toolchain, 
       await mkdir(dirname(file), { recursive: true });
       await writeFile(file, text);
     }
-    const program = join(folder, "program");
-    await go([...args, "-o", program, "."], { cwd: module, arch });
-    await rename(program, target);
+    await buildModule(module, { arch, args }, join(folder, "program"));
+    await rename(join(folder, "program"), target);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function go(args: readonly string[], { cwd, arch }: { cwd?: string; arch?: string } = {}): Promise<{ readonly stdout: string }> {
+/** The same for a module in a folder, with an end to the patience. */
+export async function buildModule(module: string, { arch, args }: Pick<Toolchain, "arch" | "args">, target: string, timeoutSeconds?: number): Promise<void> {
+  await go([...args, "-o", target, "."], { cwd: module, arch, ...(timeoutSeconds !== undefined && { timeout: timeoutSeconds * 1000 }) });
+}
+
+async function go(args: readonly string[], { cwd, arch, timeout }: { cwd?: string; arch?: string; timeout?: number } = {}): Promise<{ readonly stdout: string }> {
   const inherited = Object.fromEntries(["PATH", "HOME", "GOCACHE", "XDG_CACHE_HOME", "TMPDIR"].map((name) => [name, process.env[name]]));
   const env = {
     ...inherited,
@@ -58,7 +62,7 @@ async function go(args: readonly string[], { cwd, arch }: { cwd?: string; arch?:
     GOOS: "linux",
     ...(arch && { GOARCH: arch }),
   };
-  const result = await run("go", args, { env, extendEnv: false, reject: false, ...(cwd && { cwd }) });
+  const result = await run("go", args, { env, extendEnv: false, reject: false, ...(cwd && { cwd }), ...(timeout && { timeout }) });
   if (!result.failed) return result;
   if (result.code === "ENOENT") {
     throw new LabError("go-missing", "The lab builds the backend's images itself and found no Go on PATH. Install Go 1.24 or newer and run the command again.", {

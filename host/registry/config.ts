@@ -49,7 +49,7 @@ function configuration(options: Omit<RegistryOptions, "paths"> & { readonly jwks
     log: { level: "warn", accesslog: { disabled: true } },
     http: { addr: `127.0.0.1:${options.registryPort}` },
     // No cache of blob descriptors: it would remember what went away with a learner's folder.
-    storage: { filesystem: { rootdirectory: options.storageFolder } },
+    storage: { filesystem: { rootdirectory: options.storageFolder }, delete: { enabled: true } },
     auth: {
       token: {
         // By name: clients built on go-containerregistry refuse a realm with a loopback or private address in it.

@@ -32,7 +32,11 @@ export interface Access {
   readonly actions: readonly string[];
 }
 
-const permitted: Readonly<Record<Permission, readonly string[]>> = { read: ["pull"], write: ["pull", "push"] };
+const permitted: Readonly<Record<Permission, readonly string[]>> = {
+  read: ["pull"],
+  write: ["pull", "push"],
+  manage: ["pull", "push", "delete"],
+};
 
 const Events = z.object({
   events: z.array(

@@ -1,14 +1,15 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { environments } from "../../shared/names.ts";
+import { environments, type Environment } from "../../shared/names.ts";
 import { deployedDigest } from "../../verification/checks/deployed-digest.ts";
 import { imagePolicyMatch } from "../../verification/checks/image-policy-match.ts";
 import { kustomizationsReconciled } from "../../verification/checks/kustomizations-reconciled.ts";
 import { rollbackCommit } from "../../verification/checks/rollback-commit.ts";
+import { proposalBranch, recordPath } from "../../verification/promotion-record.ts";
 import type { FileTree, LabTemplate, Release, SeedContext } from "../types.ts";
 import { fillIn, readTree, under } from "./files.ts";
 import { quiz } from "./quiz.ts";
-import { formatTag } from "./tags.ts";
+import { formatTag } from "../../shared/tags.ts";
 
 const Params = z.strictObject({
   /** Pods of the backend in each environment. */
@@ -26,6 +27,8 @@ const app = files("app");
 const repository = files("repository");
 /** Becomes flux/apps/backend/<environment>/. */
 const overlay = files("environment");
+/** Becomes promotion/<environment>.yaml. */
+const record = files("promotion")["record.yaml"] ?? "";
 
 /**
  * The promotion chapter: one image goes through develop, staging and production by retagging. Release 0.1.0 runs
@@ -58,11 +61,28 @@ function release(version: string, createdMs: number): Release {
 
 function seed({ params, learner, imageRepository, insecureRegistry, gitUrl, branch, digests }: SeedContext<Params>): FileTree {
   const [deployed] = releases;
-  const digest = digests[deployed.version];
-  if (digest === undefined) throw new Error(`The seed deploys ${deployed.version}, and no digest of it was given.`);
+  const asked = releases.at(-1) ?? deployed;
+  const [digest, askedDigest] = [deployed, asked].map(({ version }) => digests[version]);
+  if (digest === undefined || askedDigest === undefined) throw new Error(`The seed needs the digests of ${deployed.version} and ${asked.version}; it got ${JSON.stringify(digests)}.`);
   const values = { ...params, learner: learner.name, imageRepository, insecureRegistry, gitUrl, branch };
   const overlays = environments.map((environment) =>
-    under(`flux/apps/backend/${environment}`, fillIn(overlay, { ...values, environment, tag: formatTag({ environment, ...deployed }), digest })),
+    under(
+      `flux/apps/backend/${environment}`,
+      fillIn(overlay, { ...values, ...pushTarget(environment, branch), environment, tag: formatTag({ environment, ...deployed }), digest }),
+    ),
   );
-  return Object.assign({}, fillIn(repository, values), under("app", app), ...overlays);
+  const records = environments.slice(1).map((environment, index) => {
+    const previous = environments[index]!;
+    return fillIn({ [recordPath(environment)]: record }, { environment, previous, tag: formatTag({ environment: previous, ...asked }), digest: askedDigest });
+  });
+  return Object.assign({}, fillIn(repository, values), under("app", app), ...overlays, ...records);
+}
+
+/** Develop follows its newest tag at once; what comes after takes only what a promotion asks for. */
+function pushTarget(environment: Environment, branch: string): { readonly pushBranch: string; readonly pushReason: string } {
+  if (environment === environments[0]) return { pushBranch: branch, pushReason: "Flux applies that at once." };
+  return {
+    pushBranch: proposalBranch(environment),
+    pushReason: `That branch only proposes: the pipeline takes it to ${branch} when ${recordPath(environment)} asks for that image.`,
+  };
 }

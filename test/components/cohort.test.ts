@@ -28,6 +28,8 @@ const answers: Readonly<Record<string, (inputs: Record<string, unknown>) => obje
     password: `registry-password-of-${learner}`,
     fluxUsername: `flux-${learner}`,
     fluxPassword: `registry-flux-password-of-${learner}`,
+    pipelineUsername: `pipeline-${learner}`,
+    pipelinePassword: `registry-pipeline-password-of-${learner}`,
   }),
   SeedImages: ({ releases }) => ({
     digests: Object.fromEntries((releases as { version: string }[]).map(({ version }) => [version, `sha256:${"0".repeat(64)}`])),

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, readFile } from "node:fs/promises";
-import { request, type ClientRequest } from "node:http";
+import { once } from "node:events";
+import { request, type ClientRequest, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -70,6 +71,8 @@ describe("a learner with the own credential", () => {
       {
         learner: "ada",
         repository: "gitops",
+        user: "ada",
+        quarantine: {},
         refs: [
           { ref: "refs/heads/main", oldOid: before, newOid: after },
           { ref: "refs/heads/topic", oldOid: nothing, newOid: after },
@@ -221,6 +224,24 @@ describe("a backend", () => {
     await eventually("no backend", () => backends().length === 0);
     return seen;
   }
+
+  test("runs the hooks of a push to their end when its client leaves with the answer", async () => {
+    const { git, work } = await clone("ada");
+    const before = await git.git(work, "rev-parse", "HEAD");
+    const after = await git.commit(work, "left.txt", "x\n");
+    const line = `${before} ${after} refs/heads/main\0 report-status`;
+    const command = `${(line.length + 4).toString(16).padStart(4, "0")}${line}0000`;
+    const { stdout: pack } = await run("git", ["-C", work, "pack-objects", "--stdout", "--revs", "--quiet"], { input: `${after}\n^${before}\n`, encoding: "buffer" });
+    const headers = { ...basic(credentialOf("ada")), "content-type": "application/x-git-receive-pack-request" };
+    const outgoing = request(`${repositories.ada.url}/git-receive-pack`, { method: "POST", headers });
+    outgoing.end(Buffer.concat([Buffer.from(command), pack]));
+    // As Flux' client does: it reads the report and hangs up while post-receive begins.
+    const [answer] = (await once(outgoing, "response")) as [IncomingMessage];
+    await once(answer, "data");
+    answer.destroy();
+    await eventually("the push", () => server.pushes.length === 1);
+    expect(server.pushes[0]?.refs).toEqual([{ ref: "refs/heads/main", oldOid: before, newOid: after }]);
+  });
 
   test("ends with a client that goes in the middle of a push, and sees nothing of the daemon's environment", async () => {
     process.env["LAB_TEST_SECRET"] = "not for Git";

@@ -149,7 +149,7 @@ describe("seeding a learner's images", () => {
     expect(await seedImages.read(id, output)).toEqual(output);
     const more = { ...output, tags: [...output.tags, "develop-v0.3.0-0000000-1768208400"] };
     expect(await seedImages.read(id, more)).toBeUndefined();
-    await imageRepository.remove("demo/gil/backend", { ...output, fluxUsername: "", fluxPassword: "" });
+    await imageRepository.remove("demo/gil/backend", { ...output, fluxUsername: "", fluxPassword: "", pipelineUsername: "", pipelinePassword: "" });
     const renewed = await learner("gil");
     expect(await seedImages.read(id, { ...output, ...renewed.input })).toBeUndefined();
     expect((await seedImages.ensure(renewed.input)).output.digests).toEqual(output.digests);

@@ -39,6 +39,7 @@ export async function startControlPlane(tools: readonly ControlPlaneTool[]): Pro
     kubeconfigs: join(root, "kubeconfig"),
     logs: join(root, "logs"),
     access: join(root, "access.json"),
+    pipeline: join(root, "pipeline.json"),
   };
   const apiPort = await freePort();
   const server = `https://127.0.0.1:${apiPort}`;

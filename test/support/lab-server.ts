@@ -1,13 +1,17 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
-import { gitRoutes, type Push } from "../../host/git/smart-http.ts";
+import { hookRoutes } from "../../host/git/hook-routes.ts";
+import type { Push, PushListener } from "../../host/git/push.ts";
+import { gitRoutes } from "../../host/git/smart-http.ts";
 import { leasePorts } from "../../host/ports.ts";
 import { registryProcess } from "../../host/registry/config.ts";
 import { registryRoutes, type ImagePush } from "../../host/registry/tokens.ts";
 import { run } from "../../shared/exec.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
+import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 
 export interface LabServer {
@@ -20,13 +24,21 @@ export interface LabServer {
   close(): Promise<void>;
 }
 
-/** The daemon's web routes on a free loopback port. */
-export async function startLabServer(paths: CohortPaths): Promise<LabServer> {
+/** The daemon's web routes on a free loopback port; pushes go to the listener, or are all accepted and remembered. */
+export async function startLabServer(paths: CohortPaths, listener?: PushListener): Promise<LabServer> {
   const pushes: Push[] = [];
+  const remember: PushListener = {
+    refusals: async () => [],
+    accepted: async (push) => void pushes.push(push),
+  };
+  await makePrivateFolder(paths.daemon);
+  const hookSocket = join(paths.daemon, "control.sock");
+  const hooks: Server = createServer(getRequestListener(hookRoutes(listener ?? remember).fetch));
+  await new Promise<void>((resolve) => hooks.listen(hookSocket, resolve));
   const imagePushes: ImagePush[] = [];
   const eventsToken = "the registry's own secret";
   const web = new Hono()
-    .route("/", gitRoutes({ paths, onPush: (push) => pushes.push(push) }))
+    .route("/", gitRoutes({ paths, hookSocket }))
     .route("/", registryRoutes({ paths, eventsToken, onImagePushed: (push) => imagePushes.push(push) }));
   const server: Server = createServer(getRequestListener(web.fetch));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -37,9 +49,11 @@ export async function startLabServer(paths: CohortPaths): Promise<LabServer> {
     pushes,
     imagePushes,
     eventsToken,
-    close: () => {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(() => resolve()));
+    close: async () => {
+      for (const one of [server, hooks]) {
+        one.closeAllConnections();
+        await new Promise<void>((resolve) => one.close(() => resolve()));
+      }
     },
   };
 }

@@ -1,6 +1,7 @@
 import { environments, type Environment } from "../../shared/names.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import type { Commit, GitReader } from "../../verification/git-reader.ts";
+import type { JournalEntry } from "../../verification/journal.ts";
 import type { KubeReader } from "../../verification/kube-reader.ts";
 import type { Manifest, RegistryReader } from "../../verification/registry-reader.ts";
 import type { CheckContext } from "../../verification/types.ts";
@@ -27,6 +28,8 @@ export class LabState {
   commits: FakeCommit[] = [];
   readonly manifests = new Map<string, Manifest>();
   readonly learner: LearnerOutputs = learner();
+  /** What the pipeline noted, by commit. */
+  readonly journal = new Map<string, JournalEntry[]>();
   /** What a revert gives; without it, the files that the reverted commit changed as they were before. */
   revertGives: Readonly<Record<string, string>> | "conflict" | undefined;
 
@@ -120,6 +123,7 @@ export class LabState {
         reverted = this.revertGives ?? { ...now, ...Object.fromEntries(changed) };
         return "reverted";
       },
+      journal: async () => this.journal,
     };
   }
 

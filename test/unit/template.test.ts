@@ -3,11 +3,12 @@ import { describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { fillIn } from "../../lab-templates/gitops-promotion/files.ts";
-import { parseTag } from "../../lab-templates/gitops-promotion/tags.ts";
+import { parseTag } from "../../shared/tags.ts";
 import { gitopsPromotion as template } from "../../lab-templates/gitops-promotion/template.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode } from "../../shared/errors.ts";
 import { environments } from "../../shared/names.ts";
+import { parseRecord } from "../../verification/promotion-record.ts";
 
 const params = template.params.parse({});
 const releases = template.releases(params);
@@ -61,7 +62,8 @@ describe("the seed", () => {
     expect(Object.keys(seed).toSorted()).toEqual(
       [
         "README.md",
-        ...["Dockerfile", "go.mod", "main.go", "main_test.go"].map((file) => `app/${file}`),
+        ...["Dockerfile", "VERSION", "go.mod", "main.go", "main_test.go"].map((file) => `app/${file}`),
+        ...["staging", "production"].map((environment) => `promotion/${environment}.yaml`),
         "flux/bootstrap/flux-system/kustomization.yaml",
         ...["image-automation", "image-repository", "kustomization", "namespaces"].map((file) => `flux/bootstrap/infrastructure/${file}.yaml`),
         ...["kustomization", ...environments].map((file) => `flux/bootstrap/apps/${file}.yaml`),
@@ -111,6 +113,16 @@ describe("the seed", () => {
     });
   });
 
+  test.each([
+    ["staging", "develop"],
+    ["production", "staging"],
+  ] as const)("asks for the newest release in %s, as %s runs it", (environment, previous) => {
+    const parsed = parseRecord(seed[`promotion/${environment}.yaml`]!);
+    expect(parsed).toEqual({ record: { tag: template.tag(previous, releases.at(-1)!), digest: digests["0.2.0"] } });
+  });
+
+  test("names the app's version, which the newest release has", () => expect(seed["app/VERSION"]).toBe(`${releases.at(-1)!.version}\n`));
+
   test("makes each environment wait for the one before", () => {
     const chain = environments.map((environment) => object(`flux/bootstrap/apps/${environment}.yaml`));
     expect(chain.map(({ metadata, spec }) => [metadata.name, spec["path"], spec["dependsOn"], spec["wait"]])).toEqual([
@@ -137,7 +149,8 @@ describe("the seed", () => {
     const { metadata, spec } = object(`flux/apps/backend/${environment}/image-automation.yaml`);
     expect(metadata.namespace).toBe(environment);
     expect(spec["update"]).toEqual({ strategy: "Setters", path: `./flux/apps/backend/${environment}` });
-    expect([spec["git"].checkout.ref.branch, spec["git"].push.branch]).toEqual(["main", "main"]);
+    const pushed = environment === "develop" ? "main" : `image-updates/${environment}`;
+    expect([spec["git"].checkout.ref.branch, spec["git"].push.branch]).toEqual(["main", pushed]);
     expect(spec["git"].commit.author.name).toBe("gitops-lab-bot");
   });
 });

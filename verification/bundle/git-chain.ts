@@ -1,6 +1,6 @@
 import type { Environment } from "../../shared/names.ts";
 import { desiredImage, overlayPath } from "../desired-image.ts";
-import type { CommitWithPaths, GitReader } from "../git-reader.ts";
+import { revertedBy, type CommitWithPaths, type GitReader } from "../git-reader.ts";
 import { sameImage, type ImageReference } from "../image-reference.ts";
 import type { ChainCommit, CommitKind } from "./schema.ts";
 
@@ -79,8 +79,4 @@ export function classify(
   if (changes.length === 0 || commit.paths.some((path) => !overlays.includes(path))) return "learner";
   const promotes = changes.every(({ to, stageBefore }) => to?.digest !== undefined && to.digest === stageBefore?.digest);
   return promotes ? "promotion" : "image-update";
-}
-
-function revertedBy({ body }: Pick<CommitWithPaths, "body">): string | undefined {
-  return /^This reverts commit ([0-9a-f]{40})\b/m.exec(body)?.[1];
 }

@@ -1,12 +1,16 @@
 import type { Environment } from "../../shared/names.ts";
 import { backendDeployment, backendName, noBackend } from "../backend-deployment.ts";
 import { desiredImage, overlayPath } from "../desired-image.ts";
+import { revertedBy } from "../git-reader.ts";
 import { formatImage, isImmutableTag, sameImage, type ImageReference } from "../image-reference.ts";
 import { factOf, getLive, ImagePolicy } from "../live-objects.ts";
 import { notReady } from "../readiness.ts";
 import type { CheckContext, EvidenceCheck } from "../types.ts";
 
-/** In each environment the policy's choice is an immutable tag with a digest, and Git and the Deployment say the same. */
+/**
+ * In each environment the policy's choice is an immutable tag with a digest, and Git and the Deployment say the same; or a
+ * revert took Git back from that very choice, and the Deployment follows Git.
+ */
 export const imagePolicyMatch: EvidenceCheck = {
   id: "image-policy-match",
   title: "Image policy match",
@@ -19,7 +23,9 @@ export const imagePolicyMatch: EvidenceCheck = {
     const facts = { head, environments: looks.map(({ problem: _, ...fact }) => fact) };
 
     if (problems.length === 0) {
-      const tags = looks.map(({ environment, selected }) => `${environment} ${selected?.tag}`);
+      const tags = looks.map(({ environment, selected, inGit, rolledBackBy }) =>
+        rolledBackBy ? `${environment} ${inGit?.tag} (rolled back by ${rolledBackBy}; the policy's choice ${selected?.tag} is held back)` : `${environment} ${selected?.tag}`,
+      );
       return { status: "pass", basis: "live", observed: tags.join(", "), facts };
     }
     return {
@@ -29,7 +35,7 @@ export const imagePolicyMatch: EvidenceCheck = {
       observed: problems.join("\n"),
       hint:
         "Compare `flux get images all -A` with `images` in flux/apps/backend/<env>/kustomization.yaml. " +
-        "After a rollback, narrow the policy so that it selects the image you went back to.",
+        "A rollback is a `git revert` of the commit that brought the image; another way back leaves policy and Git apart.",
       facts,
     };
   },
@@ -44,14 +50,16 @@ async function look({ kube, git, learner }: CheckContext, head: string, environm
   ]);
   const latest = policy?.status.latestRef;
   const selected: ImageReference | undefined = latest && { repository: latest.name, tag: latest.tag, digest: latest.digest };
+  const rolledBackBy = selected && inGit && (await rollback(git, environment, selected, inGit));
   return {
     environment,
     selected,
     inGit,
+    rolledBackBy,
     inCluster: deployment?.image,
     objects: [policy, deployment?.object].flatMap((object) => (object ? factOf(object) : [])),
     problem: policy
-      ? (notReady(policy) ?? compare(environment, repository, selected, inGit, deployment?.image))
+      ? (notReady(policy) ?? compare(environment, repository, selected, inGit, deployment?.image, rolledBackBy !== undefined))
       : `ImagePolicy ${environment}/${backendName} does not exist.`,
   };
 }
@@ -63,6 +71,7 @@ function compare(
   selected: ImageReference | undefined,
   inGit: ImageReference | undefined,
   inCluster: ImageReference | undefined,
+  isRolledBack: boolean,
 ): string | undefined {
   const policy = `ImagePolicy ${environment}/${backendName}`;
   if (!selected?.tag) return `${policy} has selected no image.`;
@@ -72,12 +81,26 @@ function compare(
   }
   if (!selected.digest) return `${policy} selected ${selected.tag} without a digest.`;
   if (!inGit) return `${overlayPath(environment)} in Git names no image of ${repository}.`;
-  if (!sameImage(selected, inGit)) {
+  if (!isRolledBack && !sameImage(selected, inGit)) {
     return `${policy} selected ${formatImage(selected)}, Git says ${formatImage(inGit)}.`;
   }
   if (!inCluster) return noBackend(environment, repository);
-  if (!sameImage(selected, inCluster)) {
-    return `${policy} selected ${formatImage(selected)}, Deployment ${environment}/${backendName} says ${formatImage(inCluster)}.`;
+  if (!sameImage(inGit, inCluster)) {
+    return `Git says ${formatImage(inGit)}, Deployment ${environment}/${backendName} says ${formatImage(inCluster)}.`;
+  }
+  return undefined;
+}
+
+/** The revert that took an environment from the policy's choice to what Git says now; undefined where it was none. */
+async function rollback(git: CheckContext["git"], environment: Environment, selected: ImageReference, inGit: ImageReference): Promise<string | undefined> {
+  if (sameImage(selected, inGit) || !inGit.tag || !inGit.digest || !isImmutableTag(inGit.tag, environment)) return undefined;
+  const image = (commit: string) => desiredImage(git, commit, environment, selected.repository);
+  for (const commit of await git.log(overlayPath(environment))) {
+    const [parent] = commit.parents;
+    const [from, to] = [parent && (await image(parent)), await image(commit.id)];
+    // What changed something else in the file says nothing of the image.
+    if (from && to && sameImage(from, to)) continue;
+    return from && to && revertedBy(commit) && sameImage(from, selected) && sameImage(to, inGit) ? commit.id : undefined;
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatTag, parseTag, type Tag } from "../../lab-templates/gitops-promotion/tags.ts";
+import { formatTag, parseTag, type Tag } from "../../shared/tags.ts";
 import { environments } from "../../shared/names.ts";
 
 const number = fc.nat({ max: 999 });

@@ -1,0 +1,43 @@
+import type { Environment } from "../../shared/names.ts";
+import { settlePipeline } from "../daemon/client.ts";
+import type { Driver } from "../driver.ts";
+import type { RepositoryAccess } from "../images/crane.ts";
+import { readPipelineConfig, removePipelineConfig, writePipelineConfig } from "../pipeline/config.ts";
+import { partsOf } from "./resource-id.ts";
+
+export interface PipelineInput {
+  readonly cohort: string;
+  readonly learner: string;
+  /** Name of the repository on the lab host that it serves. */
+  readonly repository: string;
+  /** In the order of promotion. */
+  readonly environments: readonly Environment[];
+  readonly kubeconfig: string;
+  readonly registry: RepositoryAccess;
+}
+
+export interface PipelineOutput {
+  readonly cohort: string;
+  readonly learner: string;
+}
+
+/** The delivery pipeline beside an embedded Git repository; the lab daemon runs it, see host/pipeline. */
+export const pipeline: Driver<PipelineInput, PipelineOutput> = {
+  replaceOn: ["cohort", "learner"],
+
+  async ensure({ cohort, learner, repository, environments, kubeconfig, registry }) {
+    await writePipelineConfig(cohort, learner, { repository, environments: [...environments], kubeconfig, registry });
+    await settlePipeline(cohort, learner);
+    return { id: `${cohort}/${learner}/pipeline`, output: { cohort, learner } };
+  },
+
+  async read(id, output) {
+    const [cohort, learner] = partsOf(id);
+    return (await readPipelineConfig(cohort, learner)) === undefined ? undefined : output;
+  },
+
+  async remove(id) {
+    const [cohort, learner] = partsOf(id);
+    await removePipelineConfig(cohort, learner);
+  },
+};

@@ -1,0 +1,39 @@
+import { join } from "node:path";
+import type { Environment } from "../../shared/names.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
+import type { KubeReader } from "../../verification/kube-reader.ts";
+import { registryReader, type RegistryReader } from "../../verification/registry-reader.ts";
+import { withRepository, type RepositoryAccess } from "../images/crane.ts";
+import { leanKubeReader } from "../kube-reader.ts";
+import { bareRepository, type BareRepository } from "./bare-repository.ts";
+import type { PipelineConfig } from "./config.ts";
+
+/** Everything of one learner's lab that the pipeline looks at or acts on. */
+export interface Lab {
+  readonly learner: string;
+  /** In the order of promotion. */
+  readonly environments: readonly Environment[];
+  readonly repository: BareRepository;
+  readonly kube: KubeReader;
+  readonly registry: RepositoryAccess;
+  readonly registryReader: RegistryReader;
+  /** Every tag of the learner's image. */
+  tags(): Promise<string[]>;
+}
+
+/** Longer than any look takes while the lab is well; a pusher waits for it. */
+const lookTimeoutMs = 20_000;
+
+/** @param quarantine see `Push`; none for what was accepted */
+export function labOf(paths: CohortPaths, learner: string, config: PipelineConfig, quarantine: Readonly<Record<string, string>> = {}): Lab {
+  const { registry } = config;
+  return {
+    learner,
+    environments: config.environments,
+    repository: bareRepository(join(paths.git, learner, `${config.repository}.git`), quarantine),
+    kube: leanKubeReader(config.kubeconfig),
+    registry,
+    registryReader: registryReader({ kind: "", ...registry }, AbortSignal.timeout(lookTimeoutMs)),
+    tags: () => withRepository(registry, (client) => client.tags()),
+  };
+}
