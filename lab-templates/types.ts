@@ -1,7 +1,8 @@
 import type { z } from "zod";
 import type { Environment } from "../shared/names.ts";
-import type { EvidenceCheck } from "../verification/types.ts";
+import type { CheckContext, CheckResult, EvidenceCheck } from "../verification/types.ts";
 import type { Quiz } from "./quiz.ts";
+import type { Backstage, Workbench } from "./workbench.ts";
 
 /** Path in the repository (forward slashes, no leading one) to text content. */
 export type FileTree = Readonly<Record<string, string>>;
@@ -52,4 +53,36 @@ export interface LabTemplate<P = unknown> {
   readonly evidence: readonly EvidenceCheck[];
   /** The knowledge check with its key, which no file of the seed may hold. */
   readonly quiz: Quiz;
+  /** The chapter's exercises, in its order. */
+  readonly exercises: readonly Exercise[];
+  readonly drills: readonly Drill[];
+}
+
+/** A task of the chapter with a machine check. */
+export interface Exercise {
+  readonly id: string;
+  readonly title: string;
+  /** What to do, as Markdown. */
+  readonly instructions: string;
+  /** One after the other, on request. */
+  readonly hints: readonly string[];
+  /** Whether it is done, by the lab's state and history; the reason of a failure is specific. Changes nothing. */
+  check(context: CheckContext): Promise<CheckResult>;
+  /** Does it as a learner would; the proof that it can be done. */
+  solve(bench: Workbench): Promise<void>;
+}
+
+/** An incident on demand, the same for every learner. */
+export interface Drill {
+  readonly id: string;
+  readonly title: string;
+  /** What the learner is told, as Markdown: the symptom, never the cause. */
+  readonly briefing: string;
+  readonly hints: readonly string[];
+  /** Breaks the lab and waits until the symptom shows. */
+  start(stage: Backstage): Promise<void>;
+  /** @param since when the drill was started; what happened before does not count */
+  check(context: CheckContext, since: Date): Promise<CheckResult>;
+  /** Repairs it as a learner would. */
+  solve(bench: Workbench): Promise<void>;
 }

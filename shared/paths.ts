@@ -37,6 +37,8 @@ export interface LearnerPaths {
   readonly access: string;
   /** What the pipeline needs to know of this learner's lab: see host/pipeline/config.ts. */
   readonly pipeline: string;
+  /** While this file says so, the Git server refuses the learner's repository: see host/git/outage.ts. */
+  readonly gitOutage: string;
 }
 
 export function cohortPaths(cohort: string, home: string = labHome()): CohortPaths {
@@ -57,6 +59,7 @@ export function cohortPaths(cohort: string, home: string = labHome()): CohortPat
         logs: join(cluster, "logs"),
         access: join(learner, "access"),
         pipeline: join(learner, "pipeline.json"),
+        gitOutage: join(learner, "git-outage.json"),
       };
     },
   };

@@ -10,7 +10,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   tools: ["shared"],
   verification: ["shared", "tools"],
   "lab-templates": ["shared", "verification"],
-  host: ["shared", "tools", "verification", "lab-templates/types.ts"],
+  host: ["shared", "tools", "verification", "lab-templates/types.ts", "lab-templates/workbench.ts"],
   components: ["shared", "tools", "lab-templates", "host/drivers"],
   stacks: ["shared", "tools", "lab-templates", "components", "host/ports.ts"],
   cli: ["shared", "tools", "verification", "lab-templates", "host", "stacks"],

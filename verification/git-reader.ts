@@ -58,7 +58,7 @@ export function gitReader(
     const folder = await mkdtemp(join(parentFolder, "gitops-lab-git-"));
     const clone = ["clone", "--quiet", "--bare", "--single-branch", "--no-tags", "--template=", "--branch", branch, "--", url];
     const { exitCode, stderr } = await run("git", [...clone, folder], {
-      env: { ...gitEnvironment(), ...credentials(repository) },
+      env: { ...gitEnvironment(), ...gitCredentials(repository) },
       extendEnv: false,
       reject: false,
       cancelSignal: signal,
@@ -125,7 +125,7 @@ export function gitReader(
     },
 
     async journal() {
-      const fetched = await git(["fetch", "--quiet", "--", url, `+${journalRef}:${journalRef}`], { mayExitWith: [128], env: credentials(repository) });
+      const fetched = await git(["fetch", "--quiet", "--", url, `+${journalRef}:${journalRef}`], { mayExitWith: [128], env: gitCredentials(repository) });
       if (fetched.exitCode !== 0) {
         if (/couldn't find remote ref/.test(fetched.stderr)) return new Map();
         throw new LabError("git-unreachable", `Could not fetch the pipeline's journal of ${url}: ${fetched.stderr.trim()}. Try \`git ls-remote ${url}\`.`);
@@ -172,8 +172,8 @@ function commitsWithPaths(values: readonly string[]): CommitWithPaths[] {
   return commits;
 }
 
-/** The caller's environment without his Git settings, so that the verdict does not depend on who asks. */
-function gitEnvironment(): Record<string, string> {
+/** The caller's environment without his Git settings, so that nothing depends on who asks. */
+export function gitEnvironment(): Record<string, string> {
   const inherited = Object.entries(process.env).filter(
     (entry): entry is [string, string] => entry[1] !== undefined && !/^GIT_(?!EXEC_PATH|SSL_)/.test(entry[0]),
   );
@@ -191,7 +191,7 @@ function gitEnvironment(): Record<string, string> {
 }
 
 /** The credential as configuration in the environment, for this URL alone and never sent on to where it redirects. */
-function credentials({ url, username, password }: LearnerOutputs["git"]): Record<string, string> {
+export function gitCredentials({ url, username, password }: Pick<LearnerOutputs["git"], "url" | "username" | "password">): Record<string, string> {
   const basic = Buffer.from(`${username}:${password}`).toString("base64");
   return {
     GIT_CONFIG_COUNT: "2",

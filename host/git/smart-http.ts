@@ -6,6 +6,7 @@ import type { CohortPaths } from "../../shared/paths.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { authenticate, credentialOf } from "../access.ts";
 import { cgiResponse } from "./cgi.ts";
+import { isInterrupted } from "./outage.ts";
 import { gitEnvironment, labRefs } from "./repository.ts";
 
 export interface GitRoutes {
@@ -47,6 +48,8 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
     if (service === "git-receive-pack" && permission !== "write") {
       return c.text(`User ${credential.username} may read this repository and not push to it.\n`, 403);
     }
+
+    if (await isInterrupted(paths.learner(learner.data).gitOutage)) return c.text("The Git server is out of service.\n", 503);
 
     const name = `${learner.data}/${repository.data}.git`;
     const upload = new Upload(c.req.raw, service === "git-receive-pack");

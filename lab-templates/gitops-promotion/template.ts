@@ -46,6 +46,8 @@ export const gitopsPromotion: LabTemplate<Params> = {
   seed,
   evidence: [kustomizationsReconciled, imagePolicyMatch, deployedDigest, rollbackCommit],
   quiz,
+  exercises: [],
+  drills: [],
 };
 
 const releases: readonly [Release, ...Release[]] = [

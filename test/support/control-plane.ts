@@ -40,6 +40,7 @@ export async function startControlPlane(tools: readonly ControlPlaneTool[]): Pro
     logs: join(root, "logs"),
     access: join(root, "access.json"),
     pipeline: join(root, "pipeline.json"),
+    gitOutage: join(root, "git-outage.json"),
   };
   const apiPort = await freePort();
   const server = `https://127.0.0.1:${apiPort}`;

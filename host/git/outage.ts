@@ -1,0 +1,16 @@
+import { rm } from "node:fs/promises";
+import { z } from "zod";
+import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+
+const Outage = z.object({ until: z.iso.datetime() });
+
+/** Lets the Git server refuse a learner's repository until a time, which needs nobody to end it; or no more. */
+export async function interrupt(file: string, until: Date | undefined): Promise<void> {
+  if (until === undefined) await rm(file, { force: true });
+  else await writePrivateFile(file, JSON.stringify({ until: until.toISOString() } satisfies z.input<typeof Outage>));
+}
+
+export async function isInterrupted(file: string): Promise<boolean> {
+  const text = await readIfExists(file);
+  return text !== undefined && Date.now() < Date.parse(Outage.parse(JSON.parse(text)).until);
+}
