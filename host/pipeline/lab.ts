@@ -24,14 +24,20 @@ export interface Lab {
 /** Longer than any look takes while the lab is well; a pusher waits for it. */
 const lookTimeoutMs = 20_000;
 
+export interface LabOptions {
+  readonly paths: CohortPaths;
+  /** Default: the lean one. */
+  readonly kubeReader?: (kubeconfig: string) => KubeReader;
+}
+
 /** @param quarantine see `Push`; none for what was accepted */
-export function labOf(paths: CohortPaths, learner: string, config: PipelineConfig, quarantine: Readonly<Record<string, string>> = {}): Lab {
+export function labOf({ paths, kubeReader = leanKubeReader }: LabOptions, learner: string, config: PipelineConfig, quarantine: Readonly<Record<string, string>> = {}): Lab {
   const { registry } = config;
   return {
     learner,
     environments: config.environments,
     repository: bareRepository(join(paths.git, learner, `${config.repository}.git`), quarantine),
-    kube: leanKubeReader(config.kubeconfig),
+    kube: kubeReader(config.kubeconfig),
     registry,
     registryReader: registryReader({ kind: "", ...registry }, AbortSignal.timeout(lookTimeoutMs)),
     tags: () => withRepository(registry, (client) => client.tags()),

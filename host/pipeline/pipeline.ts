@@ -2,17 +2,15 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit, { type LimitFunction } from "p-limit";
 import { messageOf } from "../../shared/errors.ts";
-import type { CohortPaths } from "../../shared/paths.ts";
 import { noCommit, type Push, type PushListener, type Say } from "../git/push.ts";
 import { bareRepository } from "./bare-repository.ts";
 import { readPipelineConfig } from "./config.ts";
 import { refusalsOf } from "./gate.ts";
-import { labOf } from "./lab.ts";
+import { labOf, type LabOptions } from "./lab.ts";
 import { settle } from "./settle.ts";
 
-export interface PipelineOptions {
+export interface PipelineOptions extends LabOptions {
   readonly cohort: string;
-  readonly paths: CohortPaths;
   /** Called when the branch that Flux follows has moved. */
   readonly onBranchMoved: (learner: string) => void;
 }
@@ -31,10 +29,9 @@ export class Pipeline implements PushListener {
   }
 
   async refusals(push: Push): Promise<readonly string[]> {
-    const { cohort, paths } = this.#options;
-    const config = await readPipelineConfig(cohort, push.learner);
+    const config = await readPipelineConfig(this.#options.cohort, push.learner);
     // While the lab is brought up nobody but Flux pushes.
-    return config === undefined ? [] : refusalsOf(push, labOf(paths, push.learner, config, push.quarantine));
+    return config === undefined ? [] : refusalsOf(push, labOf(this.#options, push.learner, config, push.quarantine));
   }
 
   async accepted(push: Push, say: Say): Promise<void> {
@@ -51,11 +48,10 @@ export class Pipeline implements PushListener {
 
   /** Does what the learner's repository asks for and is not done yet. */
   async settle(learner: string, say: Say = () => undefined): Promise<void> {
-    const { cohort, paths } = this.#options;
-    const config = await readPipelineConfig(cohort, learner);
+    const config = await readPipelineConfig(this.#options.cohort, learner);
     if (config === undefined) return;
     await this.#inTurn(learner, async () => {
-      const moved = await this.#builds(() => settle(labOf(paths, learner, config), say));
+      const moved = await this.#builds(() => settle(labOf(this.#options, learner, config), say));
       if (moved) this.#options.onBranchMoved(learner);
     });
   }

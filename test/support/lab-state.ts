@@ -2,6 +2,7 @@ import { environments, type Environment } from "../../shared/names.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import type { Commit, GitReader } from "../../verification/git-reader.ts";
 import type { JournalEntry } from "../../verification/journal.ts";
+import type { ImageReference } from "../../verification/image-reference.ts";
 import type { KubeReader } from "../../verification/kube-reader.ts";
 import type { Manifest, RegistryReader } from "../../verification/registry-reader.ts";
 import type { CheckContext } from "../../verification/types.ts";
@@ -146,9 +147,9 @@ export function kustomization(environment: Environment, version: string, digest:
   return JSON.stringify({ resources: ["../base"], images: [image] });
 }
 
-function environmentObjects(environment: Environment): Json[] {
-  const tag = tagOf(environment, "0.2.0");
-  const image = `${repository}:${tag}@${digestOf("b")}`;
+/** An environment that runs an image, well: its policy, Deployment, ReplicaSets and pods. */
+export function environmentObjects(environment: Environment, { repository: name, tag, digest }: Required<ImageReference> = atHandOver(environment)): Json[] {
+  const image = `${name}:${tag}@${digest}`;
   const hash = { "deployment.kubernetes.io/revision": "2" };
   const deployment = object("apps/v1", "Deployment", environment, "backend", {
     spec: { replicas: 2, template: { spec: { containers: [{ name: "backend", image }] } } },
@@ -159,17 +160,19 @@ function environmentObjects(environment: Environment): Json[] {
     managed("kustomize-controller", "Apply", { image: {}, imagePullPolicy: {} }),
     managed("kube-controller-manager", "Update", undefined),
   ];
-  const [old, current] = ["backend-old", "backend-new"].map((name) => ownedBy(deployment, object("apps/v1", "ReplicaSet", environment, name, {})));
+  const [old, current] = ["backend-old", "backend-new"].map((set) => ownedBy(deployment, object("apps/v1", "ReplicaSet", environment, set, {})));
   old!["metadata"].annotations = { "deployment.kubernetes.io/revision": "1" };
   current!["metadata"].annotations = hash;
   return [
-    flux("image.toolkit.fluxcd.io/v1", "ImagePolicy", environment, "backend", { latestRef: { name: repository, tag, digest: digestOf("b") } }),
+    flux("image.toolkit.fluxcd.io/v1", "ImagePolicy", environment, "backend", { latestRef: { name, tag, digest } }),
     deployment,
     old!,
     current!,
-    ...["pod-1", "pod-2"].map((name) => ownedBy(current!, pod(environment, name, `${repository}@${digestOf("b")}`))),
+    ...["pod-1", "pod-2"].map((podName) => ownedBy(current!, pod(environment, podName, `${name}@${digest}`))),
   ];
 }
+
+const atHandOver = (environment: Environment) => ({ repository, tag: tagOf(environment, "0.2.0"), digest: digestOf("b") });
 
 /** An entry of managedFields: what a manager owns of the backend container; without fields, something else. */
 export function managed(manager: string, operation: string, containerFields: Json | undefined): Json {
