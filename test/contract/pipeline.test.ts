@@ -5,6 +5,7 @@ import { interrupt } from "../../host/git/outage.ts";
 import { withRepository } from "../../host/images/crane.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { overlayPath } from "../../verification/desired-image.ts";
+import { gitReader } from "../../verification/git-reader.ts";
 import { recordPath } from "../../verification/promotion-record.ts";
 import { useLabHome } from "../support/lab-home.ts";
 import { PipelineLab, type PipelineLearner } from "../support/pipeline-lab.ts";
@@ -212,9 +213,12 @@ describe("the gate refuses", () => {
   });
 });
 
-test("the learner reads the pipeline's notes", async () => {
+test("the learner and the checks read the pipeline's notes", async () => {
   const kate = await handedOver("kate");
   await kate.ship("0.3.0");
+  await using reader = gitReader(kate.remote, AbortSignal.timeout(20_000));
+  const journal = await reader.journal();
+  expect(journal.get(await kate.tip())).toMatchObject([{ event: "received", by: "kate" }, { event: "built", version: "0.3.0" }]);
   await kate.git.git(kate.work, "fetch", "--quiet", "origin", "refs/notes/pipeline:refs/notes/pipeline");
   expect(await kate.git.git(kate.work, "log", "-1", "--notes=pipeline", "--format=%N", "origin/main")).toContain('"event":"built"');
 });

@@ -10,6 +10,7 @@ import { writePipelineConfig } from "../../host/pipeline/config.ts";
 import { Pipeline } from "../../host/pipeline/pipeline.ts";
 import { gitopsPromotion as template } from "../../lab-templates/gitops-promotion/template.ts";
 import type { Environment } from "../../shared/names.ts";
+import type { LearnerOutputs } from "../../shared/outputs.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
 import { newestTag } from "../../shared/tags.ts";
 import { desiredImage, overlayPath } from "../../verification/desired-image.ts";
@@ -110,6 +111,12 @@ export class PipelineLearner {
     this.#flux = flux;
     this.#home = home;
     this.#repository = repository;
+  }
+
+  /** The repository as a reader of it needs to know it. */
+  get remote(): LearnerOutputs["git"] {
+    const { url, branch, seedCommit, learnerUsername: username, learnerPassword: password } = this.#repository;
+    return { kind: "embedded", url, branch, seedCommit, username, password };
   }
 
   /** Commits these files on the newest main and pushes; returns what the pipeline said, or throws with it. */

@@ -127,7 +127,7 @@ describe("is not valid", () => {
 
   test("with data in another form, though signed", async () => {
     await rm(folder, { recursive: true });
-    await writeBundle(folder, sealBundle({ ...bundle, schemaVersion: 2 } as never, key));
+    await writeBundle(folder, sealBundle({ ...bundle, schemaVersion: 1 } as never, key));
     expect(await problems()).toEqual([expect.stringContaining("evidence.json is not in the documented form")]);
   });
 });

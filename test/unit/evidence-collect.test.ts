@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { environments } from "../../shared/names.ts";
+import { renderMarkdown } from "../../verification/bundle/render-markdown.ts";
 import { classify, type ImageChange } from "../../verification/bundle/git-chain.ts";
 import { EvidenceBundle } from "../../verification/bundle/schema.ts";
 import { collect } from "../support/evidence-bundle.ts";
@@ -125,6 +126,9 @@ describe("a commit's kind", () => {
     ["image-update", { paths: [overlay("develop")], body: "This reverts commit of mine" }, [change("develop", "a")]],
     ["learner", { paths: [overlay("develop")] }, []],
     ["learner", { paths: ["README.md"] }, []],
+    ["request", { paths: ["promotion/staging.yaml"] }, []],
+    ["learner", { paths: ["promotion/develop.txt"] }, []],
+    ["learner", { paths: ["promotion/staging.yaml", overlay("staging")] }, [change("staging", "b", "a")]],
     ["learner", { paths: [overlay("staging"), "README.md"] }, [change("staging", "b", "b")]],
   ] as const)("%s: %j", (kind, bent, changes) => {
     expect(classify({ parents: [shaOf("1")], paths: [], body: "", ...bent }, changes, environments)).toBe(kind);
@@ -142,6 +146,21 @@ describe("a commit's kind", () => {
       changes: [{ environment: "production", from: { digest: digestOf("b") }, to: { digest: digestOf("a") } }],
     });
     expect(commits.at(-1)?.changes.map(({ environment, from }) => [environment, from])).toEqual(environments.map((name) => [name, undefined]));
+  });
+
+  test("comes with the request that it carries out, and with what the pipeline noted", async () => {
+    const at = "2026-11-02T10:00:00Z";
+    const bundle = await collect((lab) => {
+      lab.commit("5", "Ask", "Ada", { "promotion/production.yaml": "tag: x\n" });
+      lab.commit("6", "Update", "bot", { [overlay("production")]: kustomization("production", "0.2.1", "b") }, `x\n\nPromotion: production ${shaOf("5")}\n`);
+      lab.journal.set(shaOf("5"), [{ event: "received", at, by: "ada", branch: "main" }]);
+    });
+    const commits = bundle.gitChain.status === "observed" ? bundle.gitChain.value.commits : [];
+    expect(commits.slice(0, 2)).toMatchObject([
+      { kind: "promotion", carriesOut: shaOf("5"), journal: [] },
+      { kind: "request", journal: [{ event: "received", by: "ada", at }] },
+    ]);
+    expect(renderMarkdown(bundle)).toContain(`${at} received from ada`);
   });
 
   test("a long history is cut and says so", async () => {

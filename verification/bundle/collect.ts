@@ -49,7 +49,7 @@ export async function collectEvidence(
     Promise.all(environments.map((environment) => environmentEvidence(context, environment))),
   ]);
   const bundle = {
-    schemaVersion: 1,
+    schemaVersion: 2,
     cohort: cohort.cohort,
     course: cohort.course,
     template: cohort.template,

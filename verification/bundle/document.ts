@@ -1,4 +1,5 @@
 import { formatImage, shortImage, type ImageReference } from "../image-reference.ts";
+import type { JournalEntry } from "../journal.ts";
 import type { ChainCommit, EvidenceBundle, Observed, Promoted } from "./schema.ts";
 
 /** What both pages of a bundle show, before it is written in their language. All text is raw: renderers escape it. */
@@ -71,22 +72,37 @@ function promotion({ how, managers }: Promoted): string {
 
 function chain({ gitChain }: EvidenceBundle): Section {
   const heading = "Git chain";
-  const columns = ["Commit", "Kind", "Date", "Author", "Subject", "Images"];
+  const columns = ["Commit", "Kind", "Date", "Author", "Subject", "Images", "Pipeline"];
   if (gitChain.status !== "observed") return { heading, note: unseen(gitChain), columns, rows: [] };
   const { branch, commits, truncated } = gitChain.value;
   return {
     heading,
     note: `Basis: ${gitChain.basis}. Branch ${branch}, newest first${truncated ? "; older commits are left out" : ""}.`,
     columns,
-    rows: commits.map(({ id, kind, reverts, date, author, email, subject, changes }) => [
+    rows: commits.map(({ id, kind, reverts, carriesOut, date, author, email, subject, changes, journal }) => [
       id,
-      reverts ? `${kind} of ${reverts}` : kind,
+      reverts ? `${kind} of ${reverts}` : carriesOut ? `${kind} asked for by ${carriesOut}` : kind,
       date,
       `${author} <${email}>`,
       subject,
       changes.map(change).join("\n"),
+      journal.map(noted).join("\n"),
     ]),
   };
+}
+
+/** An entry of the pipeline's journal in words. */
+function noted(entry: ChainCommit["journal"][number]): string {
+  const said = {
+    received: (e) => `received from ${e.by}`,
+    built: (e) => `built ${e.tag} (${e.digest})`,
+    "build-failed": (e) => `build of ${e.version} failed`,
+    promoted: (e) => `tagged ${e.tag}`,
+    "promotion-failed": (e) => `promotion to ${e.environment} failed: ${e.reason}`,
+    "carried-out": (e) => `carried out in ${e.environment}`,
+    held: (e) => `kept ${e.tag} out of ${e.environment}`,
+  } satisfies { [E in JournalEntry["event"]]: (e: Extract<JournalEntry, { event: E }>) => string };
+  return `${entry.at} ${(said[entry.event] as (e: JournalEntry) => string)(entry)}`;
 }
 
 function change({ environment, from, to }: ChainCommit["changes"][number]): string {

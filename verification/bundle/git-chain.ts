@@ -2,6 +2,7 @@ import type { Environment } from "../../shared/names.ts";
 import { desiredImage, overlayPath } from "../desired-image.ts";
 import { revertedBy, type CommitWithPaths, type GitReader } from "../git-reader.ts";
 import { sameImage, type ImageReference } from "../image-reference.ts";
+import { promotionTrailer, recordPath } from "../promotion-record.ts";
 import type { ChainCommit, CommitKind } from "./schema.ts";
 
 /** What a commit changed in one environment. */
@@ -20,13 +21,14 @@ export async function gitChain(
   environments: readonly Environment[],
   repository: string,
 ): Promise<{ commits: ChainCommit[]; truncated: boolean }> {
-  const history = await git.history(limit + 1);
+  const [history, journal] = await Promise.all([git.history(limit + 1), git.journal()]);
   const commits: ChainCommit[] = [];
   // One after the other: each look is a process.
   for (const commit of history.slice(0, limit)) {
     const changes = await imageChanges(git, commit, environments, repository);
     const { id, parents, author, email, date, subject } = commit;
     const reverts = revertedBy(commit);
+    const carriesOut = requestOf(commit);
     commits.push({
       id,
       parents: [...parents],
@@ -36,7 +38,9 @@ export async function gitChain(
       subject,
       kind: classify(commit, changes, environments),
       ...(reverts && { reverts }),
+      ...(carriesOut && { carriesOut }),
       changes: changes.map(({ environment, from, to }) => ({ environment, from, to })),
+      journal: [...(journal.get(id) ?? [])],
     });
   }
   return { commits, truncated: history.length > limit };
@@ -64,6 +68,7 @@ async function imageChanges(
 /**
  * What a commit is, by what it changed:
  * - `seed` has no parent; `revert` names the commit that it reverts;
+ * - `request` changes what an environment is asked to run, and no image;
  * - `promotion` gives each environment it changes the digest that the environment before it had;
  * - `image-update` changes images in overlays otherwise, and no other file;
  * - `learner` is everything else.
@@ -75,8 +80,15 @@ export function classify(
 ): CommitKind {
   if (commit.parents.length === 0) return "seed";
   if (revertedBy(commit)) return "revert";
+  const records = environments.map(recordPath);
+  if (changes.length === 0 && commit.paths.some((path) => records.includes(path))) return "request";
   const overlays = environments.map(overlayPath);
   if (changes.length === 0 || commit.paths.some((path) => !overlays.includes(path))) return "learner";
   const promotes = changes.every(({ to, stageBefore }) => to?.digest !== undefined && to.digest === stageBefore?.digest);
   return promotes ? "promotion" : "image-update";
+}
+
+/** The request that a commit's trailer says it carries out. */
+function requestOf({ body }: Pick<CommitWithPaths, "body">): string | undefined {
+  return new RegExp(`^${promotionTrailer}: \\S+ ([0-9a-f]{40})$`, "m").exec(body)?.[1];
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { environments } from "../../shared/names.ts";
 import { CohortOutputs, Nodes } from "../../shared/outputs.ts";
+import { JournalEntry } from "../journal.ts";
 
 /**
  * What an evidence bundle says, as `evidence.json` in it. Strict, so that nothing rides along unchecked. Any change here
@@ -45,7 +46,7 @@ export type Promoted = z.output<typeof Promoted>;
 const ImageChange = z.strictObject({ environment: EnvironmentName, from: Image.optional(), to: Image.optional() });
 
 /** Told from what a commit changed and from its message's `This reverts commit <sha>`, never from who it says wrote it. */
-const CommitKind = z.enum(["seed", "image-update", "promotion", "revert", "learner"]);
+const CommitKind = z.enum(["seed", "request", "image-update", "promotion", "revert", "learner"]);
 export type CommitKind = z.output<typeof CommitKind>;
 
 const ChainCommit = z.strictObject({
@@ -58,7 +59,11 @@ const ChainCommit = z.strictObject({
   kind: CommitKind,
   /** The commit that a revert names. */
   reverts: Sha.optional(),
+  /** The request that a promotion carries out, by its trailer. */
+  carriesOut: Sha.optional(),
   changes: z.array(ImageChange),
+  /** What the pipeline noted: who pushed it when by the server's clock, what it built, promoted, held. */
+  journal: z.array(JournalEntry),
 });
 export type ChainCommit = z.output<typeof ChainCommit>;
 
@@ -90,7 +95,8 @@ const EnvironmentEvidence = z.strictObject({
 });
 
 export const EvidenceBundle = z.strictObject({
-  schemaVersion: z.literal(1),
+  /** 1 knew nothing of requests and the pipeline's journal. */
+  schemaVersion: z.literal(2),
   cohort: z.string(),
   course: z.string(),
   template: z.string(),
