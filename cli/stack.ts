@@ -5,8 +5,6 @@ import { fileURLToPath } from "node:url";
 import { LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation/index.js";
 import { z } from "zod";
 import { endOrphansOfEngine, engineName, identify, mark } from "../host/process-identity.ts";
-import { LabError } from "../shared/errors.ts";
-import { CohortOutputs } from "../shared/outputs.ts";
 import { cohortPaths, labHome } from "../shared/paths.ts";
 import { readIfExists } from "../shared/private-files.ts";
 import { waitUntil } from "../shared/wait.ts";
@@ -36,22 +34,6 @@ export async function findStack(cohort: string): Promise<Stack | undefined> {
   if (!(await workspace.listStacks()).some(({ name }) => name === cohort)) return undefined;
   await awaitOtherOperations(workspace, cohort);
   return Stack.select(cohort, workspace);
-}
-
-/** What the last `up` of a cohort told. Throws LabError when there is none, or one of another version of this program. */
-export async function readOutputs(cohort: string): Promise<CohortOutputs> {
-  const stack = await findStack(cohort);
-  const outputs = stack === undefined ? {} : Object.fromEntries(Object.entries(await stack.outputs()).map(([key, { value }]) => [key, value as unknown]));
-  if (Object.keys(outputs).length === 0) {
-    throw new LabError("cohort-not-up", `Cohort ${cohort} is not up, or its first \`up\` did not finish. Run \`./lab up ${cohort}\`.`);
-  }
-  const parsed = CohortOutputs.safeParse(outputs);
-  if (parsed.success) return parsed.data;
-  throw new LabError(
-    "outputs-unreadable",
-    `The outputs of cohort ${cohort} are not in this version's form (schemaVersion ${String(outputs["schemaVersion"])}, expected 1). Run \`./lab up ${cohort}\` to write them anew.`,
-    { cause: parsed.error },
-  );
 }
 
 /** Removes a destroyed stack, and from the lab's own state folder the copies that Pulumi keeps of its earlier states. */

@@ -10,7 +10,7 @@ import { fingerprintOf, sealBundle, writeBundle } from "../../verification/bundl
 import { printable } from "../../verification/render.ts";
 import { observe } from "../../verification/verify.ts";
 import { selectLearner } from "../learners.ts";
-import { readOutputs } from "../stack.ts";
+import { readOutputs } from "../outputs.ts";
 import { note, print, printJson } from "../terminal.ts";
 import { exitCodeOf } from "./verify.ts";
 

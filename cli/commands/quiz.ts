@@ -7,7 +7,7 @@ import { parseCohortName } from "../../stacks/load-spec.ts";
 import { selectLearner, selectLearners } from "../learners.ts";
 import { askQuiz, withTerminal } from "../quiz/ask.ts";
 import { readAttempts, recordAttempt, type Attempt } from "../quiz/attempts.ts";
-import { readOutputs } from "../stack.ts";
+import { readOutputs } from "../outputs.ts";
 import { paint, print, printJson } from "../terminal.ts";
 
 export interface QuizOptions {

@@ -7,7 +7,7 @@ import { renderReports, toJson, type LearnerReports } from "../../verification/r
 import { verdict } from "../../verification/verdict.ts";
 import { verifyLearner } from "../../verification/verify.ts";
 import { selectLearners } from "../learners.ts";
-import { readOutputs } from "../stack.ts";
+import { readOutputs } from "../outputs.ts";
 import { printJson } from "../terminal.ts";
 
 export interface VerifyOptions {

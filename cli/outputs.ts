@@ -1,0 +1,33 @@
+import { LabError } from "../shared/errors.ts";
+import { run } from "../shared/exec.ts";
+import { CohortOutputs } from "../shared/outputs.ts";
+import { pulumiEnvironment } from "../tools/environment.ts";
+import { toolPath } from "../tools/locate.ts";
+import { projectFolder } from "./cohort-file.ts";
+
+/**
+ * What the last `up` of a cohort told, also while another operation runs. By Pulumi's CLI and not its automation library,
+ * which alone takes longer to load. Throws LabError where there is none, or one of another version of this program.
+ */
+export async function readOutputs(cohort: string): Promise<CohortOutputs> {
+  const env = await pulumiEnvironment();
+  const args = ["stack", "output", "--json", "--show-secrets", "--non-interactive", "--stack", cohort];
+  const result = await run(await toolPath("pulumi"), args, { cwd: projectFolder, env, reject: false, stdin: "ignore" });
+  const isMissing = result.exitCode !== 0 && /no stack named/.test(result.stderr);
+  if (result.exitCode !== 0 && !isMissing) {
+    throw new LabError("outputs-unavailable", `Pulumi did not give the outputs of cohort ${cohort}: ${result.stderr.trim().split("\n").at(-1)} Try \`eval "$(./lab env)"; pulumi stack output --stack ${cohort}\`.`, {
+      cause: result,
+    });
+  }
+  const outputs = isMissing ? {} : (JSON.parse(result.stdout) as Record<string, unknown>);
+  if (Object.keys(outputs).length === 0) {
+    throw new LabError("cohort-not-up", `Cohort ${cohort} is not up, or its first \`up\` did not finish. Run \`./lab up ${cohort}\`.`);
+  }
+  const parsed = CohortOutputs.safeParse(outputs);
+  if (parsed.success) return parsed.data;
+  throw new LabError(
+    "outputs-unreadable",
+    `The outputs of cohort ${cohort} are not in this version's form (schemaVersion ${String(outputs["schemaVersion"])}, expected 1). Run \`./lab up ${cohort}\` to write them anew.`,
+    { cause: parsed.error },
+  );
+}
