@@ -1,5 +1,6 @@
 import { messageOf } from "../../shared/errors.ts";
 import { fluxNamespace } from "../../shared/names.ts";
+import { waitUntil, type Look } from "../../shared/wait.ts";
 import { clusterClient, type ClusterClient } from "../kubernetes.ts";
 import { readPipelineConfig } from "../pipeline/config.ts";
 
@@ -42,12 +43,18 @@ export class FluxNotifier {
   }
 
   async #request(learner: string, request: (cluster: ClusterClient) => Promise<void>): Promise<void> {
-    try {
-      const config = await readPipelineConfig(this.#cohort, learner);
-      if (config !== undefined) await request(clusterClient(config.kubeconfig));
-    } catch (error) {
-      // Before bootstrap the object is not there yet, and Flux' own interval covers what is missed here.
-      console.error(`${new Date().toISOString()} ${learner}: Flux was not told of a push: ${messageOf(error).split("\n")[0]}`);
-    }
+    // Before the cluster is there Flux will look by itself.
+    const config = await readPipelineConfig(this.#cohort, learner);
+    if (config === undefined) return;
+    const look = async (): Promise<Look<void>> => {
+      try {
+        return { done: true, value: await request(clusterClient(config.kubeconfig)) };
+      } catch (error) {
+        return { done: false, because: messageOf(error).split("\n")[0] ?? "" };
+      }
+    };
+    // An API server that is starting; later, Flux' own interval covers what is missed here.
+    const options = { what: `Flux of learner ${learner} to be told of a push`, timeoutSeconds: 20, intervalMs: 1000, remedy: "Flux looks by itself at its next interval." };
+    await waitUntil(look, options).catch((error: unknown) => console.error(`${new Date().toISOString()} ${messageOf(error)}`));
   }
 }

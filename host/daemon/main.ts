@@ -45,6 +45,6 @@ const control: Server = createServer(getRequestListener(controlRoutes.fetch));
 // The folder is 0700, so the socket needs no mode of its own.
 control.listen(socket);
 
+process.on("SIGTERM", () => process.exit(0));
 await supervisor.start();
 await pipeline.settleAll();
-process.on("SIGTERM", () => process.exit(0));

@@ -2,6 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit, { type LimitFunction } from "p-limit";
 import { messageOf } from "../../shared/errors.ts";
+import { waitUntil, type Look } from "../../shared/wait.ts";
 import { noCommit, type Push, type PushListener, type Say } from "../git/push.ts";
 import { bareRepository } from "./bare-repository.ts";
 import { readPipelineConfig } from "./config.ts";
@@ -56,12 +57,22 @@ export class Pipeline implements PushListener {
     });
   }
 
-  /** Finishes what an earlier daemon was doing for any learner. */
+  /** Finishes what an earlier daemon was doing for any learner, once what it needs answers again after a start. */
   async settleAll(): Promise<void> {
     const learners = await readdir(join(this.#options.paths.root, "learners")).catch(() => []);
-    for (const learner of learners) {
-      await this.settle(learner).catch((error: unknown) => console.error(`${new Date().toISOString()} ${learner}: ${messageOf(error)}`));
-    }
+    await Promise.all(learners.map((learner) => this.#settleInTime(learner)));
+  }
+
+  async #settleInTime(learner: string): Promise<void> {
+    const look = async (): Promise<Look<void>> => {
+      try {
+        return { done: true, value: await this.settle(learner) };
+      } catch (error) {
+        return { done: false, because: messageOf(error) };
+      }
+    };
+    const options = { what: `the pipeline of learner ${learner} to settle`, timeoutSeconds: 120, intervalMs: 2000, remedy: "The learner's next push tries again." };
+    await waitUntil(look, options).catch((error: unknown) => console.error(`${new Date().toISOString()} ${messageOf(error)}`));
   }
 
   #inTurn<T>(learner: string, work: () => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 import { parseDocument } from "yaml";
-import { messageOf } from "../../shared/errors.ts";
+import { LabError, messageOf } from "../../shared/errors.ts";
 import type { Environment } from "../../shared/names.ts";
 import { formatTag, newestTag, parseTag } from "../../shared/tags.ts";
 import { desiredImage, overlayPath } from "../../verification/desired-image.ts";
@@ -56,9 +56,10 @@ async function build(lab: Lab, say: Say): Promise<void> {
     await repository.note(commit, { event: "built", at: now(), version, tag, digest });
     say(`Built ${tag} (${digest}).`);
   } catch (error) {
-    const reason = messageOf(error);
-    await repository.note(commit, { event: "build-failed", at: now(), version, reason });
-    say(`The build failed; no image was made. ${reason}`);
+    // The source's fault is the commit's for good; the lab's own is tried again.
+    if (!(error instanceof LabError) || error.code !== "image-build-failed") throw error;
+    await repository.note(commit, { event: "build-failed", at: now(), version, reason: error.message });
+    say(`The build failed; no image was made. ${error.message}`);
   }
 }
 
