@@ -27,6 +27,8 @@ const verbs: Partial<Record<OpType, readonly [doing: string, done: string]>> = {
  */
 export class Progress {
   readonly errors: string[] = [];
+  /** What went wrong, by learner. */
+  readonly failures = new Map<string, string[]>();
   readonly #learners: readonly string[];
   readonly #started = new Map<string, number>();
   readonly #width: number;
@@ -68,12 +70,20 @@ export class Progress {
     // The engine repeats a resource's error with its own prefix and colour codes.
     const text = message.replace(/<\{%[^%]*%\}>/g, "").trim();
     if (text === "" || /^(update|destroy|refresh|preview) failed$/.test(text)) return;
-    this.errors.push(urn === undefined || urn === "" ? text : `${this.#whose(urn).trim()}: ${text}`);
+    // What depends on a failed resource can't be made; that says nothing new.
+    if (/resource \S+ \[\S+\] failed to register/.test(text)) return;
+    const learner = urn === undefined || urn === "" ? undefined : this.#learnerOf(urn);
+    if (learner !== undefined) this.failures.set(learner, [...(this.failures.get(learner) ?? []), text]);
+    this.errors.push(urn === undefined || urn === "" ? text : `${learner ?? "cohort"}: ${text}`);
   }
 
   #whose(urn: string): string {
+    return (this.#learnerOf(urn) ?? "cohort").padEnd(this.#width);
+  }
+
+  #learnerOf(urn: string): string | undefined {
     const name = urn.split("::").at(-1) ?? "";
-    return (this.#learners.find((id) => name === id || name.startsWith(`${id}-`)) ?? "cohort").padEnd(this.#width);
+    return this.#learners.find((id) => name === id || name.startsWith(`${id}-`));
   }
 }
 

@@ -14,6 +14,7 @@ export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
   const crds = await readFluxCrds();
   const host = new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports });
   const learners = plan.learners.map((learner) => new Learner(learner.learner.id, { plan: learner, host, crds }));
+  const whole = (await Promise.all(learners.map(async (learner) => ((await isWhole(learner)) ? [learner] : [])))).flat();
   const outputs = {
     schemaVersion: 1 as const,
     cohort: plan.cohort,
@@ -21,10 +22,19 @@ export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
     template: plan.template,
     kubernetesPlugin: kubernetesPlugin(),
     simulated: [...new Set(learners.flatMap(({ simulated }) => simulated))],
-    learners: Object.fromEntries(learners.map((learner) => [learner.id, learner.outputs])),
+    learners: Object.fromEntries(whole.map((learner) => [learner.id, learner.outputs])),
   };
   // Parsed on the way out as on the way in: what does not fit the schema fails here, not at the readers. The outputs
   // themselves stay as they are, so that only the credentials among them are secret.
   pulumi.output(outputs).apply((value) => CohortOutputs.parse(value));
   return outputs;
+}
+
+/** Whether everything of a learner was made. With `--continue-on-error` the others' outputs are told without the failed ones'. */
+async function isWhole({ outputs }: Learner): Promise<boolean> {
+  const all = pulumi.output(outputs) as unknown as { promise(): Promise<unknown> };
+  return all.promise().then(
+    () => true,
+    () => false,
+  );
 }

@@ -52,20 +52,29 @@ async function bringUp(plan: CohortPlan): Promise<number> {
     note("The last run did not finish, or part of the cohort is gone: looking at what there is.");
     await stack.refresh({ onEvent: progress.onEvent, color: "never", clearPendingCreates: true });
   }
+  let failed: readonly string[] = [];
   try {
-    const { summary } = await stack.up({ onEvent: progress.onEvent, color: "never" });
+    // One learner's failure stops nobody else.
+    const { summary } = await stack.up({ onEvent: progress.onEvent, color: "never", continueOnError: true });
     const changes = Object.entries(summary.resourceChanges ?? {}).flatMap(([op, count]) => (op === "same" ? [] : [`${count} ${op}`]));
     note(`${changes.length === 0 ? "0 changes" : changes.join(", ")}, in ${duration(Date.now() - started)}.`);
   } catch (error) {
-    throw new LabError("up-failed", `Cohort ${cohort} did not come up. ${causes(progress, error)} Run \`./lab up ${cohort}\` again: what is there already stays.`, {
-      cause: error,
-    });
+    failed = ids.filter((id) => progress.failures.has(id));
+    if (failed.length === 0 || failed.length === ids.length) {
+      throw new LabError("up-failed", `Cohort ${cohort} did not come up. ${causes(progress, error)} Run \`./lab up ${cohort}\` again: what is there already stays.`, {
+        cause: error,
+      });
+    }
   }
   const removed = await removeOtherLearners(cohort, new Set(ids));
   if (removed.length > 0) note(`Removed what was still here of ${removed.join(", ")}, no learner of the cohort file.`);
   const outputs = await readOutputs(cohort);
   for (const sentence of outputs.simulated) note(paint("yellow", `simulated: ${sentence}`, process.stderr));
-  return verifyCohort(outputs, { json: false });
+  const verdict = await verifyCohort(outputs, { json: false });
+  if (failed.length === 0) return verdict;
+  for (const id of failed) note(`${paint("red", id, process.stderr)} did not come up: ${progress.failures.get(id)?.join(" ")}`);
+  note(`${ids.length - failed.length} of ${ids.length} learners are up. \`./lab up ${cohort}\` tries the others again and leaves these as they are.`);
+  return ExitCode.failed;
 }
 
 /** Whether Pulumi's state may tell of things that are no longer there, which only a refresh makes it see. */
