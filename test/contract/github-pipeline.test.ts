@@ -74,6 +74,7 @@ describe("the build", () => {
     expect(await carl.digest(tag!)).toBe(digest);
     expect(await carl.repository.journal(commit)).toMatchObject([{ event: "built", version: "0.3.0", tag, digest }]);
     expect(await carl.job("build")).toEqual({ exitCode: 0, output: "" });
+    expect(await carl.repository.journal(commit)).toHaveLength(1);
     // A run that was ended before it wrote that down is made up for without another build.
     await carl.git.git(carl.work, "push", "--quiet", "origin", `:${journalRef}`);
     expect(await carl.job("build")).toEqual({ exitCode: 0, output: "" });
