@@ -75,7 +75,7 @@ export class Learner extends pulumi.ComponentResource {
         host,
         seed: (url) =>
           pulumi.all([url, images.repository, seedImages.output.digests]).apply(([gitUrl, imageRepository, digests]) =>
-            template.seed({ params: plan.parameters, learner, imageRepository, insecureRegistry: images.insecure, gitUrl, branch: plan.git.branch, digests }),
+            template.seed({ params: plan.parameters, learner, imageRepository, insecureRegistry: images.insecure, gitUrl, branch: plan.git.branch, gitHost: plan.git.kind, digests }),
           ),
       },
       here,

@@ -27,6 +27,8 @@ export interface SeedContext<P> {
   /** Clone URL that Flux uses. */
   readonly gitUrl: string;
   readonly branch: string;
+  /** Kind of the Git host; `embedded` where nothing is said. Another one brings no pipeline of the lab's own. */
+  readonly gitHost?: string;
   /** Digest (`sha256:<hex>`) of each release, by version. */
   readonly digests: Readonly<Record<string, string>>;
 }

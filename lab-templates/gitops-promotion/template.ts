@@ -29,6 +29,10 @@ const repository = files("repository");
 const overlay = files("environment");
 /** Becomes promotion/<environment>.yaml. */
 const record = files("promotion")["record.yaml"] ?? "";
+/** The pipeline as workflows of the repository, for a Git host that has no pipeline of the lab beside it. */
+const github = files("github");
+/** Says what the scripts beside it need to know; they themselves are as they are, for the shell has the same `${name}`. */
+const isFilledIn = (path: string) => path.endsWith(".yaml") || path.endsWith("/settings.sh");
 
 /**
  * The promotion chapter: one image goes through develop, staging and production by retagging. Release 0.1.0 runs
@@ -61,12 +65,14 @@ function release(version: string, createdMs: number): Release {
   return { version, revision: createHash("sha256").update(source).digest("hex").slice(0, 7), created: createdMs / 1000 };
 }
 
-function seed({ params, learner, imageRepository, insecureRegistry, gitUrl, branch, digests }: SeedContext<Params>): FileTree {
+function seed({ params, learner, imageRepository, insecureRegistry, gitUrl, branch, gitHost = "embedded", digests }: SeedContext<Params>): FileTree {
   const [deployed] = releases;
   const asked = releases.at(-1) ?? deployed;
   const [digest, askedDigest] = [deployed, asked].map(({ version }) => digests[version]);
   if (digest === undefined || askedDigest === undefined) throw new Error(`The seed needs the digests of ${deployed.version} and ${asked.version}; it got ${JSON.stringify(digests)}.`);
-  const values = { ...params, learner: learner.name, imageRepository, insecureRegistry, gitUrl, branch };
+  const onGithub = gitHost === "github";
+  const answer = onGithub ? "in the run of its workflow, on this repository's Actions page" : "in the answer to your push";
+  const values = { ...params, answer, learner: learner.name, imageRepository, insecureRegistry, gitUrl, branch };
   const overlays = environments.map((environment) =>
     under(
       `flux/apps/backend/${environment}`,
@@ -77,7 +83,19 @@ function seed({ params, learner, imageRepository, insecureRegistry, gitUrl, bran
     const previous = environments[index]!;
     return fillIn({ [recordPath(environment)]: record }, { environment, previous, tag: formatTag({ environment: previous, ...asked }), digest: askedDigest });
   });
-  return Object.assign({}, fillIn(repository, values), under("app", app), ...overlays, ...records);
+  const pipeline = onGithub ? githubPipeline(imageRepository, insecureRegistry, branch) : {};
+  return Object.assign({}, fillIn(repository, values), under("app", app), ...overlays, ...records, pipeline);
+}
+
+/** GitHub's own registry takes the job's token; another one a credential that the repository keeps as secrets. */
+function githubPipeline(imageRepository: string, insecureRegistry: boolean, branch: string): FileTree {
+  const credential = imageRepository.startsWith("ghcr.io/")
+    ? { registryUsername: "github.actor", registryPassword: "secrets.GITHUB_TOKEN", packages: "write" }
+    : { registryUsername: "secrets.REGISTRY_USERNAME", registryPassword: "secrets.REGISTRY_PASSWORD", packages: "none" };
+  const asIs = Object.entries(github).filter(([path]) => !isFilledIn(path));
+  const filledIn = Object.entries(github).filter(([path]) => isFilledIn(path));
+  const values = { ...credential, imageRepository, insecureRegistry, branch, environments: environments.join(" ") };
+  return { ...Object.fromEntries(asIs), ...fillIn(Object.fromEntries(filledIn), values) };
 }
 
 /** Develop follows its newest tag at once; what comes after takes only what a promotion asks for. */
