@@ -97,6 +97,19 @@ export const ImagePolicy = {
   }),
 } satisfies LiveKind;
 
+export const ImageUpdateAutomation = {
+  apiVersion: "image.toolkit.fluxcd.io/v1",
+  kind: "ImageUpdateAutomation",
+  schema: FluxObject.extend({
+    spec: z.object({
+      suspend: z.boolean().default(false),
+      /** A Go duration. */
+      interval: z.string(),
+      git: z.object({ push: z.object({ branch: z.string().optional() }).optional() }).optional(),
+    }),
+  }),
+} satisfies LiveKind;
+
 /** Who set which fields; `fieldsV1` is a tree whose keys name fields and list entries. */
 const ManagedFields = z.object({
   manager: z.string().default(""),

@@ -67,6 +67,11 @@ export class LabState {
     });
   }
 
+  /** Lets the Git server have received a commit at a time, with whatever was not received before it. */
+  receive(letter: string, at: string, by = "ada"): void {
+    this.journal.set(shaOf(letter), [{ event: "received", at, by, branch: "main" }]);
+  }
+
   /** The object to bend; throws where the fixture has none, so that a typo can't make a test pass. */
   find(kind: string, name: string, namespace = "flux-system"): Json {
     const found = this.objects.find((o) => o["kind"] === kind && o["metadata"].name === name && (o["metadata"].namespace ?? "") === namespace);
@@ -165,6 +170,7 @@ export function environmentObjects(environment: Environment, { repository: name,
   current!["metadata"].annotations = hash;
   return [
     flux("image.toolkit.fluxcd.io/v1", "ImagePolicy", environment, "backend", { latestRef: { name, tag, digest } }),
+    automation(environment),
     deployment,
     old!,
     current!,
@@ -173,6 +179,11 @@ export function environmentObjects(environment: Environment, { repository: name,
 }
 
 const atHandOver = (environment: Environment) => ({ repository, tag: tagOf(environment, "0.2.0"), digest: digestOf("b") });
+
+function automation(environment: Environment): Json {
+  const spec = { interval: "1m", git: { push: { branch: environment === "develop" ? "main" : `image-updates/${environment}` } } };
+  return Object.assign(flux("image.toolkit.fluxcd.io/v1", "ImageUpdateAutomation", environment, "backend", {}), { spec });
+}
 
 /** An entry of managedFields: what a manager owns of the backend container; without fields, something else. */
 export function managed(manager: string, operation: string, containerFields: Json | undefined): Json {

@@ -1,0 +1,162 @@
+import { goDurationSeconds } from "../shared/go-duration.ts";
+import { LabError } from "../shared/errors.ts";
+import { fluxNamespace, type Environment } from "../shared/names.ts";
+import { backendDeployment, backendName, noBackend } from "./backend-deployment.ts";
+import { desiredImage, overlayPath } from "./desired-image.ts";
+import { revertedBy, type Commit, type GitReader } from "./git-reader.ts";
+import { formatImage, sameImage, shortImage, type ImageReference } from "./image-reference.ts";
+import type { JournalEntry } from "./journal.ts";
+import { getLive, ImageUpdateAutomation, Kustomization } from "./live-objects.ts";
+import { appsKustomization } from "./readiness.ts";
+import type { CheckContext } from "./types.ts";
+
+/** A commit that gave an environment another image. */
+export interface ImageChange {
+  readonly commit: string;
+  readonly author: string;
+  readonly from: ImageReference;
+  readonly to: ImageReference;
+  /** When the branch got it, by the Git server's clock; undefined where that was not written down (yet). */
+  readonly at: Date | undefined;
+}
+
+/** How far an environment is on the way promoted, reverted, held. */
+export interface RollbackLook {
+  /**
+   * `none`: nothing was ever promoted. `promoted`: there is something to revert. `reverted`: it is taken back, and not yet
+   * for long enough or not yet live. `undone`: it was taken back and came again too soon. `held`: it was taken back and
+   * stayed so for long enough, whatever came later.
+   */
+  readonly stage: "none" | "promoted" | "reverted" | "undone" | "held";
+  /** The change that is, or would be, taken back. */
+  readonly promoted?: ImageChange;
+  readonly revert?: ImageChange;
+  /** How long the revert has stood, or stood until it was undone. */
+  readonly heldSeconds?: number;
+  /** Two intervals of the environment's image automation. */
+  readonly neededSeconds: number;
+  readonly undoneBy?: ImageChange;
+  /** The same for a reader. */
+  readonly sentence: string;
+}
+
+/**
+ * Looks whether an environment was rolled back by a `git revert` of the commit that brought an image, and whether that
+ * held for two intervals of image automation. Times are those of the Git server. Throws where it can't look.
+ *
+ * @param since reverts that the branch got before do not count
+ */
+export async function lookAtRollback(context: CheckContext, environment: Environment, since?: Date): Promise<RollbackLook> {
+  const { git, learner } = context;
+  const [neededSeconds, changes] = await Promise.all([requiredSeconds(context, environment), imageChanges(git, environment, learner.registry.repository)]);
+  const [latest] = changes;
+  if (latest === undefined) return { stage: "none", neededSeconds, sentence: `No commit has promoted an image to ${environment}, so there is nothing to take back.` };
+
+  const rollbacks = changes.flatMap((revert, index) => {
+    const promoted = takenBackBy(revert, changes);
+    if (promoted === undefined || (since !== undefined && (revert.at ?? new Date()) < since)) return [];
+    const next = changes[index - 1];
+    const until = next === undefined ? new Date() : next.at;
+    const heldSeconds = revert.at === undefined || until === undefined ? 0 : Math.max(0, (until.getTime() - revert.at.getTime()) / 1000);
+    return [{ revert, promoted, next, heldSeconds, neededSeconds }];
+  });
+  const [newest] = rollbacks;
+  if (newest === undefined) return { stage: "promoted", promoted: latest, neededSeconds, sentence: notReverted(environment, latest, since) };
+
+  const current = newest.next === undefined ? newest : undefined;
+  const problem = current && (await notLive(context, environment, current.revert));
+  const held = rollbacks.find((rollback) => rollback.heldSeconds >= neededSeconds && !(rollback === current && problem !== undefined));
+  if (held !== undefined) {
+    const { next, ...rest } = held;
+    const sentence = `${Short(held.revert)} took ${environment} back from ${shortImage(held.promoted.to)} to ${shortImage(held.revert.to)}, and that held for ${round(held.heldSeconds)} s (needed: ${round(neededSeconds)} s)${next === undefined ? "" : `, until ${short(next)}`}.`;
+    return { stage: "held", ...rest, sentence };
+  }
+  const { next, ...rest } = newest;
+  if (next !== undefined) {
+    return { stage: "undone", ...rest, undoneBy: next, sentence: `${Short(newest.revert)} took ${environment} back, and ${round(newest.heldSeconds)} s later ${short(next)} by ${next.author} set ${shortImage(next.to)} again.` };
+  }
+  const wait = `${Short(newest.revert)} took ${environment} back ${round(newest.heldSeconds)} s ago; it must hold for ${round(neededSeconds)} s, two intervals of image automation.`;
+  return { stage: "reverted", ...rest, sentence: problem === undefined ? wait : `${wait} ${problem}` };
+}
+
+/** Every change of an environment's image on the branch, newest first. Throws where it can't look. */
+export async function imageChanges(git: GitReader, environment: Environment, repository: string): Promise<readonly KnownChange[]> {
+  const [commits, arrival] = await Promise.all([git.log(overlayPath(environment)), arrivals(git)]);
+  const changes = await Promise.all(
+    commits.map(async (commit) => {
+      const [parent] = commit.parents;
+      if (parent === undefined) return [];
+      const [from, to] = await Promise.all([parent, commit.id].map((id) => desiredImage(git, id, environment, repository)));
+      if (!from || !to || sameImage(from, to)) return [];
+      return [{ commit: commit.id, author: commit.author, from, to, at: await arrival(commit.id), source: commit }];
+    }),
+  );
+  return changes.flat();
+}
+
+/**
+ * When the branch got a commit: with the push whose tip it was, else with the first push whose tip contains it. Undefined
+ * where the Git server wrote down no such push.
+ */
+export async function arrivals(git: GitReader): Promise<(commit: string) => Promise<Date | undefined>> {
+  const journal = await git.journal();
+  const pushes = [...journal].flatMap(([commit, entries]) => {
+    const at = arrivedAt(entries);
+    return at === undefined ? [] : [{ commit, at }];
+  });
+  pushes.sort((one, other) => one.at.getTime() - other.at.getTime());
+  return async (commit) => {
+    const own = pushes.find((push) => push.commit === commit);
+    if (own !== undefined) return own.at;
+    for (const push of pushes) if (await git.isAncestor(commit, push.commit)) return push.at;
+    return undefined;
+  };
+}
+
+function arrivedAt(entries: readonly JournalEntry[]): Date | undefined {
+  const entry = entries.find(({ event }) => event === "received" || event === "carried-out");
+  return entry && new Date(entry.at);
+}
+
+/** Two intervals of the environment's image automation, in seconds. */
+async function requiredSeconds({ kube }: CheckContext, environment: Environment): Promise<number> {
+  const automation = await getLive(kube, ImageUpdateAutomation, environment, backendName);
+  const interval = automation && goDurationSeconds(automation.spec.interval);
+  if (interval !== undefined) return 2 * interval;
+  const why = automation === undefined ? "does not exist" : `has the interval ${JSON.stringify(automation.spec.interval)}, which is no duration`;
+  throw new LabError(
+    "interval-unknown",
+    `ImageUpdateAutomation ${environment}/${backendName} ${why}, so nothing says how long a rollback must hold. Look at \`flux get image update -n ${environment}\`.`,
+  );
+}
+
+type KnownChange = ImageChange & { readonly source: Commit };
+
+/** The change that a commit takes back, by its message and by what it does; undefined where it is no rollback. */
+function takenBackBy(change: KnownChange, changes: readonly KnownChange[]): ImageChange | undefined {
+  const reverted = changes.find(({ commit }) => commit === revertedBy(change.source));
+  if (reverted === undefined || !sameImage(change.from, reverted.to) || !sameImage(change.to, reverted.from)) return undefined;
+  // A revert of a rollback rolls forward.
+  return takenBackBy(reverted, changes) === undefined ? reverted : undefined;
+}
+
+function notReverted(environment: Environment, latest: KnownChange, since: Date | undefined): string {
+  const what = `${short(latest)} by ${latest.author} gave ${environment} ${shortImage(latest.to)}`;
+  return `No commit${since === undefined ? "" : ` since ${since.toISOString()}`} reverts what brought ${environment} its image. Last, ${what}${revertedBy(latest.source) === undefined ? "" : ", itself a revert"}.`;
+}
+
+/** Why the cluster does not have what a commit set; undefined when it has. */
+async function notLive({ kube, git, learner }: CheckContext, environment: Environment, { commit, to }: ImageChange): Promise<string | undefined> {
+  const [kustomization, deployment] = await Promise.all([
+    getLive(kube, Kustomization, fluxNamespace, appsKustomization(environment)),
+    backendDeployment(kube, environment, learner.registry.repository),
+  ]);
+  const applied = kustomization?.status.lastAppliedRevision?.split("sha1:")[1];
+  if (applied === undefined || !(await git.isAncestor(commit, applied))) return `Flux has applied ${applied ?? "nothing"} to ${environment}, which does not contain it.`;
+  if (deployment === undefined) return noBackend(environment, learner.registry.repository);
+  return sameImage(deployment.image, to) ? undefined : `The Deployment in ${environment} says ${formatImage(deployment.image)}, not what the revert set.`;
+}
+
+const short = ({ commit }: ImageChange) => `commit ${commit.slice(0, 7)}`;
+const Short = (change: ImageChange) => short(change).replace("c", "C");
+const round = (seconds: number) => Math.floor(seconds);
