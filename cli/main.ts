@@ -64,6 +64,49 @@ program
   .action(async (learner: string | undefined, { cohort, ...options }: { cohort: string; answers?: string; questions: boolean; results: boolean; json: boolean }) =>
     done((await import("./commands/quiz.ts")).quiz(cohort, { ...options, learner })),
   );
+const exercise = program.command("exercise").description("the chapter's exercises: instructions, hints, checks and solvers");
+const ofCohort = ["-c, --cohort <name>", "name of the cohort", "demo"] as const;
+type OfCohort = { cohort: string; json: boolean };
+exercise
+  .command("list")
+  .description("list the exercises with what is recorded of them")
+  .argument("[learner]", "only this learner")
+  .option(...ofCohort)
+  .option("--json", "for programs", false)
+  .action(async (learner: string | undefined, options: OfCohort) => done((await import("./commands/exercise.ts")).listExercises(learner, options)));
+exercise
+  .command("show")
+  .description("print the instructions")
+  .argument("<exercise>")
+  .option(...ofCohort)
+  .option("--json", "for programs", false)
+  .action(async (id: string, options: OfCohort) => done((await import("./commands/exercise.ts")).showExercise(id, options)));
+exercise
+  .command("hint")
+  .description("give a learner the next hint and record that")
+  .argument("<exercise>")
+  .argument("<learner>")
+  .option(...ofCohort)
+  .option("--json", "for programs", false)
+  .action(async (id: string, learner: string, options: OfCohort) => done((await import("./commands/exercise.ts")).hintExercise(id, learner, options)));
+for (const [verb, description] of [
+  ["check", "check one exercise of a learner, or all, and record the results"],
+  ["solve", "solve one exercise in a learner's place, or all, and check"],
+] as const) {
+  exercise
+    .command(verb)
+    .description(description)
+    .usage("[options] [exercise] <learner>")
+    .argument("<words...>", "an exercise and a learner, or a learner alone for all exercises")
+    .option(...ofCohort)
+    .option("--json", "for programs", false)
+    .action(async (words: string[], options: OfCohort) => {
+      if (words.length > 2) return exercise.error(`error: ${verb} takes an exercise and a learner, and got ${words.length} words`);
+      const [id, learner] = words.length === 1 ? [undefined, words[0]!] : words;
+      const commands = await import("./commands/exercise.ts");
+      return done((verb === "check" ? commands.checkExercises : commands.solveExercises)(id, learner!, options));
+    });
+}
 program
   .command("status")
   .description("show the processes of a cohort")

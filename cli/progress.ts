@@ -7,6 +7,7 @@ const steps: Readonly<Record<string, string>> = {
   EmbeddedCluster: "control plane",
   ImageRepository: "image repository",
   SeedImages: "first images",
+  SideImages: "images to practise on",
   GitRepository: "Git repository",
   Pipeline: "pipeline",
   FluxControllers: "Flux controllers",

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { FluxReadyInput, FluxReadyOutput } from "../host/drivers/flux-ready.ts";
 import type { SeedImagesInput, SeedImagesOutput } from "../host/drivers/seed-images.ts";
 import type { LabTemplate, Release } from "../lab-templates/types.ts";
+import { siblingImage } from "../shared/image-paths.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 import { grantLearnerAccess } from "./cluster/learner-access.ts";
 import { clusterProvider } from "./cluster/providers.ts";
@@ -48,23 +49,34 @@ export class Learner extends pulumi.ComponentResource {
 
     const cluster = clusterProvider(plan.cluster.kind).create(name, { cohort, learner: learner.id, ports: plan.ports, host }, here);
     const images = imageRegistry(plan.registry.kind).createImageRepository(name, { cohort, learner: learner.id, image: plan.registry.image, host }, here);
+    const access = { username: images.learner.username, password: images.learner.password, insecure: images.insecure, app: template.app(plan.parameters) };
+    const seedOutputs = { digests: "plain", tags: "plain", repository: "plain", username: "plain", password: "secret", insecure: "plain" } as const;
     const seedImages = new ManagedResource<SeedImagesInput, SeedImagesOutput>(
       `${name}-seed-images`,
       {
         driver: "seed-images",
         type: "SeedImages",
         input: {
+          ...access,
           repository: images.repository,
-          username: images.learner.username,
-          password: images.learner.password,
-          insecure: images.insecure,
-          app: template.app(plan.parameters),
           releases: plan.releases.map((release) => ({ ...release, tags: template.environments.map((environment) => template.tag(environment, release)) })),
         },
-        outputs: { digests: "plain", tags: "plain", repository: "plain", username: "plain", password: "secret", insecure: "plain" },
+        outputs: seedOutputs,
       },
       { ...here, dependsOn: [images.resource], deletedWith: images.resource },
     );
+    for (const side of template.sideImages) {
+      new ManagedResource<SeedImagesInput, SeedImagesOutput>(
+        `${name}-seed-${side.name}`,
+        {
+          driver: "seed-images",
+          type: "SideImages",
+          input: { ...access, repository: images.repository.apply((path) => siblingImage(path, side.name)), releases: plan.releases.slice(0, 1).map((release) => ({ ...release, tags: side.tags })) },
+          outputs: seedOutputs,
+        },
+        { ...here, dependsOn: [images.resource], deletedWith: images.resource },
+      );
+    }
     const repository = gitHost(plan.git.kind).createRepository(
       name,
       {

@@ -49,6 +49,8 @@ export interface LabTemplate<P = unknown> {
   releases(params: P): readonly Release[];
   /** The immutable tag of a release in an environment. */
   tag(environment: Environment, release: Release): string;
+  /** Images beside the app's, by the name that takes its place in the path: their tags all name the oldest release's image. */
+  readonly sideImages: readonly { readonly name: string; readonly tags: readonly string[] }[];
   /** The whole repository of a learner, app included. */
   seed(context: SeedContext<P>): FileTree;
   /** The promotion evidence checklist, in order. */

@@ -45,6 +45,9 @@ export const FluxObject = LiveObject.extend({
 });
 export type FluxObject = z.output<typeof FluxObject>;
 
+/** The part of a pod's spec that says what runs. */
+const PodTemplate = z.object({ spec: z.object({ containers: z.array(z.object({ name: z.string(), image: z.string() })) }) });
+
 const ContainerState = z.object({
   waiting: z.object({ reason: z.string().default(""), message: z.string().default("") }).nullish(),
   terminated: z.object({ reason: z.string().default(""), exitCode: z.number() }).nullish(),
@@ -87,10 +90,19 @@ export const GitRepository = {
   }),
 } satisfies LiveKind;
 
+const Order = z.object({ order: z.string().optional() });
+
 export const ImagePolicy = {
   apiVersion: "image.toolkit.fluxcd.io/v1",
   kind: "ImagePolicy",
   schema: FluxObject.extend({
+    spec: z
+      .object({
+        suspend: z.boolean().default(false),
+        filterTags: z.object({ pattern: z.string().default(""), extract: z.string().default("") }).optional(),
+        policy: z.object({ numerical: Order.optional(), alphabetical: Order.optional() }).prefault({}),
+      })
+      .prefault({}),
     status: FluxStatus.extend({
       latestRef: z.object({ name: z.string(), tag: z.string(), digest: z.string().optional() }).optional(),
     }).prefault({}),
@@ -110,6 +122,14 @@ export const ImageUpdateAutomation = {
   }),
 } satisfies LiveKind;
 
+export const ImageRepository = {
+  apiVersion: "image.toolkit.fluxcd.io/v1",
+  kind: "ImageRepository",
+  schema: FluxObject.extend({
+    status: FluxStatus.extend({ lastScanResult: z.object({ tagCount: z.number() }).optional() }).prefault({}),
+  }),
+} satisfies LiveKind;
+
 /** Who set which fields; `fieldsV1` is a tree whose keys name fields and list entries. */
 const ManagedFields = z.object({
   manager: z.string().default(""),
@@ -125,7 +145,7 @@ export const Deployment = {
     metadata: Metadata.extend({ managedFields: z.array(ManagedFields).default([]) }),
     spec: z.object({
       replicas: z.number().default(1),
-      template: z.object({ spec: z.object({ containers: z.array(z.object({ name: z.string(), image: z.string() })) }) }),
+      template: PodTemplate,
     }),
     status: z
       .object({
@@ -140,7 +160,11 @@ export const Deployment = {
 } satisfies LiveKind;
 export type Deployment = z.output<typeof Deployment.schema>;
 
-export const ReplicaSet = { apiVersion: "apps/v1", kind: "ReplicaSet", schema: LiveObject } satisfies LiveKind;
+export const ReplicaSet = {
+  apiVersion: "apps/v1",
+  kind: "ReplicaSet",
+  schema: LiveObject.extend({ spec: z.object({ template: PodTemplate.optional() }).prefault({}) }),
+} satisfies LiveKind;
 
 export const Pod = {
   apiVersion: "v1",

@@ -25,10 +25,10 @@ export async function lookAtHandOver(kube: KubeReader, repository: LearnerOutput
   const [source, kustomizations, policies] = await Promise.all([
     getLive(kube, GitRepository, fluxNamespace, "flux-system"),
     listLive(kube, Kustomization, fluxNamespace),
-    listLive(kube, ImagePolicy),
+    Promise.all(order.map((namespace) => listLive(kube, ImagePolicy, namespace))),
   ]);
   const waiting = waitingFor(
-    [...(source === undefined ? [] : [source]), ...kustomizations, ...policies],
+    [...(source === undefined ? [] : [source]), ...kustomizations, ...policies.flat()],
     [
       { kind: "GitRepository", namespace: fluxNamespace, name: "flux-system" },
       ...requiredKustomizations(order).map((name) => ({ kind: "Kustomization", namespace: fluxNamespace, name })),

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { siblingImage } from "../../shared/image-paths.ts";
 import { environments, type Environment } from "../../shared/names.ts";
 import { deployedDigest } from "../../verification/checks/deployed-digest.ts";
 import { imagePolicyMatch } from "../../verification/checks/image-policy-match.ts";
@@ -7,7 +8,9 @@ import { kustomizationsReconciled } from "../../verification/checks/kustomizatio
 import { rollbackCommit } from "../../verification/checks/rollback-commit.ts";
 import { proposalBranch, recordPath } from "../../verification/promotion-record.ts";
 import type { FileTree, LabTemplate, Release, SeedContext } from "../types.ts";
+import { exercises } from "./exercises/exercises.ts";
 import { fillIn, readTree, under } from "./files.ts";
+import { policyLab } from "./policy-lab.ts";
 import { quiz } from "./quiz.ts";
 import { formatTag } from "../../shared/tags.ts";
 
@@ -46,11 +49,12 @@ export const gitopsPromotion: LabTemplate<Params> = {
   environments,
   app: () => app,
   releases: () => releases,
+  sideImages: [{ name: policyLab.image, tags: policyLab.tags }],
   tag: (environment, { version, revision, created }) => formatTag({ environment, version, revision, created }),
   seed,
   evidence: [kustomizationsReconciled, imagePolicyMatch, deployedDigest, rollbackCommit],
   quiz,
-  exercises: [],
+  exercises,
   drills: [],
 };
 
@@ -72,7 +76,7 @@ function seed({ params, learner, imageRepository, insecureRegistry, gitUrl, bran
   if (digest === undefined || askedDigest === undefined) throw new Error(`The seed needs the digests of ${deployed.version} and ${asked.version}; it got ${JSON.stringify(digests)}.`);
   const onGithub = gitHost === "github";
   const answer = onGithub ? "in the run of its workflow, on this repository's Actions page" : "in the answer to your push";
-  const values = { ...params, answer, learner: learner.name, imageRepository, insecureRegistry, gitUrl, branch };
+  const values = { ...params, answer, learner: learner.name, imageRepository, insecureRegistry, gitUrl, branch, ...policyLabValues(imageRepository) };
   const overlays = environments.map((environment) =>
     under(
       `flux/apps/backend/${environment}`,
@@ -96,6 +100,10 @@ function githubPipeline(imageRepository: string, insecureRegistry: boolean, bran
   const filledIn = Object.entries(github).filter(([path]) => isFilledIn(path));
   const values = { ...credential, imageRepository, insecureRegistry, branch, environments: environments.join(" ") };
   return { ...Object.fromEntries(asIs), ...fillIn(Object.fromEntries(filledIn), values) };
+}
+
+function policyLabValues(imageRepository: string) {
+  return { policyLabRepository: siblingImage(imageRepository, policyLab.image), policyLabTags: policyLab.tags.map((tag) => `#   ${tag}`).join("\n") };
 }
 
 /** Develop follows its newest tag at once; what comes after takes only what a promotion asks for. */

@@ -11,6 +11,9 @@ interface Registered {
 }
 
 const registered: Registered[] = [];
+const digestsOf = ({ releases }: Record<string, unknown>) => ({
+  digests: Object.fromEntries((releases as { version: string }[]).map(({ version }) => [version, `sha256:${"0".repeat(64)}`])),
+});
 /** What a dynamic resource would answer, by the end of its type. */
 const answers: Readonly<Record<string, (inputs: Record<string, unknown>) => object>> = {
   LabHost: () => ({ httpUrl: "http://127.0.0.1:20000", registry: "127.0.0.1:20001" }),
@@ -31,9 +34,8 @@ const answers: Readonly<Record<string, (inputs: Record<string, unknown>) => obje
     pipelineUsername: `pipeline-${learner}`,
     pipelinePassword: `registry-pipeline-password-of-${learner}`,
   }),
-  SeedImages: ({ releases }) => ({
-    digests: Object.fromEntries((releases as { version: string }[]).map(({ version }) => [version, `sha256:${"0".repeat(64)}`])),
-  }),
+  SeedImages: digestsOf,
+  SideImages: digestsOf,
   GitRepository: ({ learner, baseUrl, repository, branch }) => ({
     path: "/nowhere",
     url: `${baseUrl}/git/${learner}/${repository}.git`,
@@ -86,7 +88,7 @@ const inCluster = () => registered.filter(({ type }) => type.startsWith("kuberne
 describe("the resources of a cohort", () => {
   test("are one daemon and a lab per learner", () => {
     expect(ofType(":LabHost")).toHaveLength(1);
-    for (const type of ["EmbeddedCluster", "GitRepository", "ImageRepository", "SeedImages", "FluxControllers", "FluxReady"]) {
+    for (const type of ["EmbeddedCluster", "GitRepository", "ImageRepository", "SeedImages", "SideImages", "FluxControllers", "FluxReady"]) {
       expect(ofType(`gitops-lab:${type}`)).toHaveLength(2);
     }
   });

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { fillIn } from "../../lab-templates/gitops-promotion/files.ts";
+import { policyLab } from "../../lab-templates/gitops-promotion/policy-lab.ts";
 import { parseTag } from "../../shared/tags.ts";
 import { gitopsPromotion as template } from "../../lab-templates/gitops-promotion/template.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
@@ -65,9 +66,11 @@ describe("the seed", () => {
         ...["Dockerfile", "VERSION", "go.mod", "main.go", "main_test.go"].map((file) => `app/${file}`),
         ...["staging", "production"].map((environment) => `promotion/${environment}.yaml`),
         "flux/bootstrap/flux-system/kustomization.yaml",
-        ...["image-automation", "image-repository", "kustomization", "namespaces"].map((file) => `flux/bootstrap/infrastructure/${file}.yaml`),
+        ...["image-automation", "image-repository", "kustomization", "namespaces", "policy-lab"].map((file) => `flux/bootstrap/infrastructure/${file}.yaml`),
         ...["kustomization", ...environments].map((file) => `flux/bootstrap/apps/${file}.yaml`),
         "flux/apps/backend/kustomization.yaml",
+        ...["kustomization", "namespace", ...policyLab.variants].map((file) => `flux/policy-lab/${file}.yaml`),
+        ...["image-tracking", "policy-analysis"].map((file) => `exercises/${file}.yaml`),
         ...["deployment", "kustomization", "service"].map((file) => `flux/apps/backend/base/${file}.yaml`),
         ...environments.flatMap((environment) =>
           ["image-automation", "image-policy", "kustomization"].map((file) => `flux/apps/backend/${environment}/${file}.yaml`),

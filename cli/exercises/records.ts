@@ -1,0 +1,60 @@
+import { join } from "node:path";
+import lockfile from "proper-lockfile";
+import { z } from "zod";
+import { LabError } from "../../shared/errors.ts";
+import { cohortPaths } from "../../shared/paths.ts";
+import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+
+const Time = z.iso.datetime();
+
+const ExerciseRecord = z.object({
+  /** When each hint was taken, in the order of the hints. */
+  hints: z.array(Time).default([]),
+  /** Oldest first. `says` is what was observed, or why nothing could be. */
+  checks: z.array(z.object({ time: Time, status: z.enum(["pass", "fail", "error"]), says: z.string() })).default([]),
+  /** When the reference solver did it in the learner's place. */
+  solved: z.array(Time).default([]),
+});
+/** What happened with one exercise of one learner. */
+export type ExerciseRecord = z.output<typeof ExerciseRecord>;
+
+const RecordsFile = z.object({ schemaVersion: z.literal(1), exercises: z.record(z.string(), ExerciseRecord) });
+
+const folderOf = (cohort: string, learner: string) => join(cohortPaths(cohort).learner(learner).root, "exercises");
+const fileIn = (folder: string) => join(folder, "records.json");
+
+/** A learner's records by exercise. Throws LabError `records-unreadable` for a file that is none of ours. */
+export async function readRecords(cohort: string, learner: string): Promise<Record<string, ExerciseRecord>> {
+  return readFrom(fileIn(folderOf(cohort, learner)));
+}
+
+/** Changes one exercise's record, also while another process changes one. The file is the instructor's alone. */
+export async function changeRecord(cohort: string, learner: string, exercise: string, change: (record: ExerciseRecord) => ExerciseRecord): Promise<ExerciseRecord> {
+  const file = fileIn(await makePrivateFolder(folderOf(cohort, learner)));
+  const release = await lockfile.lock(file, { realpath: false, retries: { retries: 100, minTimeout: 20, maxTimeout: 200 } });
+  try {
+    const exercises = await readFrom(file);
+    const changed = change(recordOf(exercises, exercise));
+    const content: z.input<typeof RecordsFile> = { schemaVersion: 1, exercises: { ...exercises, [exercise]: changed } };
+    await writePrivateFile(file, JSON.stringify(content, null, 2));
+    return changed;
+  } finally {
+    await release();
+  }
+}
+
+export function recordOf(records: Readonly<Record<string, ExerciseRecord>>, exercise: string): ExerciseRecord {
+  return (Object.hasOwn(records, exercise) ? records[exercise] : undefined) ?? { hints: [], checks: [], solved: [] };
+}
+
+async function readFrom(file: string): Promise<Record<string, ExerciseRecord>> {
+  const text = await readIfExists(file);
+  if (text === undefined) return {};
+  try {
+    return RecordsFile.parse(JSON.parse(text)).exercises;
+  } catch (error) {
+    throw new LabError("records-unreadable", `${file} does not hold exercise records in this version's form (schemaVersion 1). Move it away with \`mv\` and run the command again.`, {
+      cause: error,
+    });
+  }
+}
