@@ -64,6 +64,13 @@ program
   .action(async (learner: string | undefined, { cohort, ...options }: { cohort: string; answers?: string; questions: boolean; results: boolean; json: boolean }) =>
     done((await import("./commands/quiz.ts")).quiz(cohort, { ...options, learner })),
   );
+program
+  .command("handout")
+  .description("write a learner's handout: pages, access to the cluster, to Git and to the images")
+  .argument("<learner>", "whose handout")
+  .option("-c, --cohort <name>", "name of the cohort", "demo")
+  .option("-o, --out <folder>", "folder for it (default: handouts/<cohort>-<learner>)")
+  .action(async (learner: string, options: { cohort: string; out?: string }) => done((await import("./commands/handout.ts")).handout(learner, options)));
 const exercise = program.command("exercise").description("the chapter's exercises: instructions, hints, checks and solvers");
 const ofCohort = ["-c, --cohort <name>", "name of the cohort", "demo"] as const;
 type OfCohort = { cohort: string; json: boolean };

@@ -57,6 +57,8 @@ export interface LabTemplate<P = unknown> {
   readonly evidence: readonly EvidenceCheck[];
   /** The knowledge check with its key, which no file of the seed may hold. */
   readonly quiz: Quiz;
+  /** How to work in this lab, as Markdown from the second level of headings down; a part of every learner's handout. */
+  readonly guide: string;
   /** The chapter's exercises, in its order. */
   readonly exercises: readonly Exercise[];
   readonly drills: readonly Drill[];

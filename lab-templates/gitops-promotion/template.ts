@@ -10,6 +10,7 @@ import { proposalBranch, recordPath } from "../../verification/promotion-record.
 import type { FileTree, LabTemplate, Release, SeedContext } from "../types.ts";
 import { exercises } from "./exercises/exercises.ts";
 import { fillIn, readTree, under } from "./files.ts";
+import { guide } from "./guide.ts";
 import { policyLab } from "./policy-lab.ts";
 import { quiz } from "./quiz.ts";
 import { formatTag } from "../../shared/tags.ts";
@@ -54,6 +55,7 @@ export const gitopsPromotion: LabTemplate<Params> = {
   seed,
   evidence: [kustomizationsReconciled, imagePolicyMatch, deployedDigest, rollbackCommit],
   quiz,
+  guide,
   exercises,
   drills: [],
 };

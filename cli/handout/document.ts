@@ -1,0 +1,93 @@
+import type { LabTemplate } from "../../lab-templates/types.ts";
+import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
+import { printable } from "../../verification/render.ts";
+
+/** Names of the files beside the pages; what is secret is in these alone. */
+export const handoutFiles = { environment: "env.sh", kubeconfig: "kubeconfig.yaml", git: "git-credentials", registry: "registry/config.json" } as const;
+
+/** A learner's handout as Markdown. Pure, and without any credential: the files beside it hold them. */
+export function handoutOf(outputs: Pick<CohortOutputs, "course" | "cohort" | "simulated">, learner: LearnerOutputs, template: LabTemplate): string {
+  const sections = [
+    `# Your lab: ${template.title}`,
+    [`- **Learner**: ${literal(learner.name)} (${learner.id})`, `- **Course**: ${literal(outputs.course)}`, `- **Cohort**: ${outputs.cohort}`].join("\n"),
+    connect(learner),
+    template.guide,
+    exercises(template, learner),
+    ...(template.drills.length > 0 ? [drills(template)] : []),
+    quiz(template),
+    evidence(learner),
+    reality(outputs, learner),
+  ];
+  return `${sections.join("\n\n")}\n`;
+}
+
+function connect({ name, email, git, cluster, registry }: LearnerOutputs): string {
+  const settings = [`user.name=${name}`, `user.email=${email}`].map((setting) => `  -c ${shellWord(printable(setting))} \\`).join("\n");
+  return `## Connect
+
+Work on the lab host; its addresses are reachable from there alone. In the folder of this page:
+
+\`\`\`sh
+. ./${handoutFiles.environment}
+flux get kustomizations -n flux-system
+\`\`\`
+
+The first line gives this shell the programs (kubectl, flux, crane) and your access to the cluster. Then clone your repository:
+
+\`\`\`sh
+git clone -c "credential.helper=store --file='$HANDOUT/${handoutFiles.git}'" \\
+${settings}
+  ${git.url}
+\`\`\`
+
+| what | where | your credential |
+| --- | --- | --- |
+| cluster | ${cluster.apiServer} | \`${handoutFiles.kubeconfig}\` |
+| repository, branch \`${git.branch}\` | ${git.url} | \`${handoutFiles.git}\` |
+| images | \`${registry.repository}\` | \`${handoutFiles.registry}\`, as in \`crane ls${registry.insecure ? " --insecure" : ""} ${registry.repository}\` |
+
+These files are yours alone. Leave them out of commits, mails and chats; whoever has them is you.`;
+}
+
+function exercises({ exercises: all }: LabTemplate, { id }: LearnerOutputs): string {
+  const list = all.map(({ title, instructions, hints }) => `### ${title}\n\n${instructions}\n\n${hints.length} hints on request.`);
+  return [`## Exercises`, `Ask your instructor for a check or for the next hint (\`./lab exercise check <exercise> ${id}\`, \`./lab exercise hint <exercise> ${id}\`).`, ...list].join("\n\n");
+}
+
+function drills({ drills: all }: LabTemplate): string {
+  return `## Incidents
+
+Your instructor can start one of ${all.length} incidents in your lab. You are told the symptom; find the cause and repair it, the way that holds.`;
+}
+
+function quiz({ quiz: { questions } }: LabTemplate): string {
+  const points = questions.reduce((sum, question) => sum + question.points, 0);
+  const topics = questions.map(({ topic }) => `- ${topic}`).join("\n");
+  return `## Quiz\n\n${questions.length} questions, ${points} points, choices and short answers; 10 to 15 minutes, with your instructor. The topics:\n\n${topics}`;
+}
+
+function evidence({ evidenceCommands, environments }: LearnerOutputs): string {
+  const rows = evidenceCommands.map(({ item, command }) => `| ${item} | \`${command}\` |`);
+  const start = environments.map(({ name, tag }) => `- ${name}: \`${tag}\``);
+  return `## Evidence\n\nFor every promotion, collect:\n\n| item | command |\n| --- | --- |\n${rows.join("\n")}\n\nWhen the lab was handed over it ran:\n\n${start.join("\n")}`;
+}
+
+function reality({ simulated }: Pick<CohortOutputs, "simulated">, { cluster }: LearnerOutputs): string {
+  const stands = simulated.length > 0 ? simulated.map((sentence) => `- ${literal(sentence)}`).join("\n") : "- Nothing.";
+  const nodes = cluster.nodes === "simulated" ? "\n\nSo a pod has no logs and can't be entered, and no application answers; what a pod is to run, by digest, is true." : "";
+  return `## What is real and what is simulated
+
+Real: the API server with its controllers, Flux, Git, the registry, the images and their digests. Not real here:
+
+${stands}${nodes}`;
+}
+
+/** Text of others as text: on one line, and no character of it means anything to Markdown. */
+function literal(text: string): string {
+  return printable(text).replace(/[\\`*_{}[\]<>#|~]/g, "\\$&");
+}
+
+/** One word of a shell's command line. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
