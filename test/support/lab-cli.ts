@@ -18,12 +18,14 @@ export class TestCohort {
   readonly home: string;
   readonly #learners: string[];
   readonly #file: string;
+  readonly #parameters: Readonly<Record<string, unknown>> | undefined;
 
-  constructor(name: string, home: string, learners: readonly string[]) {
+  constructor(name: string, home: string, learners: readonly string[], parameters?: Readonly<Record<string, unknown>>) {
     this.name = name;
     this.home = home;
     this.#learners = [...learners];
     this.#file = join(root, "stacks", `Pulumi.${name}.yaml`);
+    this.#parameters = parameters;
   }
 
   async setLearners(learners: readonly string[]): Promise<void> {
@@ -33,7 +35,7 @@ export class TestCohort {
 
   async writeFile(): Promise<void> {
     const learners = this.#learners.map((id) => ({ id, name: `Learner ${id}`, email: `${id}@example.org` }));
-    await writeFile(this.#file, stringify({ config: { "pulumi:disable-default-providers": ["kubernetes"], "gitops-lab:cohort": { course: "End-to-end test", learners } } }));
+    await writeFile(this.#file, stringify({ config: { "pulumi:disable-default-providers": ["kubernetes"], "gitops-lab:cohort": { course: "End-to-end test", ...(this.#parameters && { parameters: this.#parameters }), learners } } }));
   }
 
   readFile(): Promise<string> {
