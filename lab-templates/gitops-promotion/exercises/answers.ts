@@ -16,7 +16,7 @@ export async function readAnswers<T>({ git }: CheckContext, path: string, schema
   try {
     content = parse(text);
   } catch (error) {
-    return { problem: `${path} is not valid YAML: ${error instanceof Error ? error.message.split("\n")[0] : String(error)} An answer with signs such as { or : needs quotes.` };
+    return { problem: `${path} is not valid YAML: ${error instanceof Error ? error.message.split("\n")[0]?.replace(/:$/, "") : String(error)}. An answer with signs such as { or : needs quotes.` };
   }
   const parsed = schema.safeParse(content);
   if (parsed.success) return { answers: parsed.data };
