@@ -10,7 +10,7 @@ import { verdict } from "../../verification/verdict.ts";
 import { observe, runChecks } from "../../verification/verify.ts";
 import { changeRecord, readRecords, recordOf, type ExerciseRecord } from "../exercises/records.ts";
 import { selectLearner, selectLearners } from "../learners.ts";
-import { readOutputs } from "../stack.ts";
+import { readOutputs } from "../outputs.ts";
 import { duration, note, print, printJson } from "../terminal.ts";
 import { exitCodeOf } from "./verify.ts";
 

@@ -9,7 +9,7 @@ import { toolPath } from "../../tools/locate.ts";
 import { handoutFiles, handoutOf, shellWord } from "../handout/document.ts";
 import { renderPage } from "../handout/html.ts";
 import { selectLearner } from "../learners.ts";
-import { readOutputs } from "../stack.ts";
+import { readOutputs } from "../outputs.ts";
 import { note, print } from "../terminal.ts";
 
 export interface HandoutOptions {
