@@ -42,7 +42,7 @@ export const quiz: Quiz = {
         { id: "develop-1.5.0", text: "develop-v1.5.0-9ab34cd-1770003000", right: false },
         { id: "production-1.3.9", text: "production-v1.3.9-77be01d-1770002000", right: true },
         { id: "production-1.4.0", text: "production-v1.4.0-3fa9c2e-1770001000", right: false },
-        { id: "production-latest", text: "production-latest", right: false },
+        { id: "production-current", text: "production-current", right: false },
       ],
     },
     {

@@ -11,7 +11,7 @@ const examples: Readonly<Record<string, { model: string | string[]; incomplete: 
     incomplete: "It is not rebuilt: it gets a new tag.",
     wrong: "It compiles the commit again with production's settings, which is slow.",
   },
-  "tag-families": { model: "production-1.3.9", incomplete: ["production-1.3.9", "production-latest"], wrong: "production-1.4.0" },
+  "tag-families": { model: "production-1.3.9", incomplete: ["production-1.3.9", "production-current"], wrong: "production-1.4.0" },
   "mutable-latest": { model: ["mixed-pods", "silent-history"], incomplete: ["mixed-pods"], wrong: ["refused", "self-restart"] },
   "production-image": { model: "retagged", incomplete: ["retagged", "newest"], wrong: "settings" },
   "automation-audit": {
