@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { withWorkbench } from "../../host/workbench.ts";
+import { settled } from "../../lab-templates/gitops-promotion/exercises/settled.ts";
 import { gitopsPromotion as template } from "../../lab-templates/gitops-promotion/template.ts";
 import { policyLab } from "../../lab-templates/gitops-promotion/policy-lab.ts";
 import { environments } from "../../shared/names.ts";
@@ -12,9 +13,8 @@ import { run } from "../../shared/exec.ts";
 import { pulumiEnvironment } from "../../tools/environment.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { lookAtRollback } from "../../verification/held-rollback.ts";
-import { getLive, ImagePolicy, Kustomization, listLive } from "../../verification/live-objects.ts";
+import { ImagePolicy, listLive } from "../../verification/live-objects.ts";
 import { explainPolicy } from "../../verification/policy-explanation.ts";
-import { notReady } from "../../verification/readiness.ts";
 import { TestCohort, type CommandResult } from "../support/lab-cli.ts";
 
 /*
@@ -116,11 +116,8 @@ describe("the chapter", () => {
   test("stays passed when production is rolled forward again", { timeout: 2 * minutes }, async () => {
     await bench(async (own) => {
       const { revert } = await own.observe((context) => lookAtRollback(context, "production"));
-      const rolledForward = await own.revert(revert!.commit);
-      await own.waitFor("production to be rolled forward", async ({ kube }) => {
-        const found = await getLive(kube, Kustomization, "flux-system", "apps-production");
-        return found?.status.lastAppliedRevision?.endsWith(rolledForward) && notReady(found) === undefined ? true : undefined;
-      });
+      await own.revert(revert!.commit);
+      await settled(own);
     });
     expect(await statuses("verify")).toEqual(allPass);
     expect(await statuses("exercise", "check")).toEqual(Object.fromEntries(template.exercises.map(({ id }) => [id, "pass"])));

@@ -11,6 +11,7 @@ import { basisOf, lookAtRollout } from "../../../verification/rollout.ts";
 import type { CheckContext, CheckResult } from "../../../verification/types.ts";
 import type { Exercise } from "../../types.ts";
 import type { Workbench } from "../../workbench.ts";
+import { settled } from "./settled.ts";
 
 export const gitOnlyPromotion: Exercise = {
   id: "git-only-promotion",
@@ -161,6 +162,7 @@ async function solve(bench: Workbench): Promise<void> {
     });
     image = await running(bench, environment, built.digest);
   }
+  await settled(bench);
 }
 
 async function nextVersion({ git }: CheckContext): Promise<string> {

@@ -3,6 +3,7 @@ import { pushOf, readPromotionHistory } from "../../../verification/promotion-hi
 import { basisOf, lookAtRollout } from "../../../verification/rollout.ts";
 import type { CheckContext, CheckResult } from "../../../verification/types.ts";
 import type { Exercise } from "../../types.ts";
+import { settled } from "./settled.ts";
 
 const environment = "production";
 const overlay = "flux/apps/backend/production/kustomization.yaml";
@@ -38,6 +39,7 @@ What counts is the history: a later promotion takes nothing away.`,
     if ((look.stage === "promoted" || look.stage === "undone") && look.promoted !== undefined) await bench.revert((look.undoneBy ?? look.promoted).commit);
     const held = async (context: CheckContext) => ((await lookAtRollback(context, environment)).stage === "held" ? true : undefined);
     await bench.waitFor("the rollback of production to hold", held, Math.ceil(look.neededSeconds) + 60);
+    await settled(bench);
   },
 };
 
