@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Backstage, WorkTree } from "../lab-templates/workbench.ts";
-import { PushRefused } from "../lab-templates/workbench.ts";
+import { colleagueUsername, PushRefused } from "../lab-templates/workbench.ts";
 import { LabError, messageOf } from "../shared/errors.ts";
 import { run } from "../shared/exec.ts";
 import type { Environment } from "../shared/names.ts";
@@ -12,9 +12,10 @@ import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
 import { waitUntil } from "../shared/wait.ts";
 import { toolPath } from "../tools/locate.ts";
 import { gitCredentials, gitEnvironment } from "../verification/git-reader.ts";
+import { promotionTrailer, proposalBranch, recordPath } from "../verification/promotion-record.ts";
 import type { CheckContext } from "../verification/types.ts";
 import { observe } from "../verification/verify.ts";
-import { issueCredential } from "./access.ts";
+import { issueCredential, resetUsername } from "./access.ts";
 import { interrupt } from "./git/outage.ts";
 import { withRepository } from "./images/crane.ts";
 import { layoutDigest, writeLayout } from "./images/layout.ts";
@@ -56,7 +57,12 @@ async function openWorkbench(folder: string, cohort: string, learner: LearnerOut
   const colleague = async (): Promise<Committer> => ({
     name: "Casey Colleague",
     email: "casey@example.org",
-    credential: await issueCredential(paths.access, "git", `${learner.id}.colleague`, "write"),
+    credential: await issueCredential(paths.access, "git", colleagueUsername(learner.id), "write"),
+  });
+  const resetter = async (): Promise<Committer> => ({
+    name: "gitops-lab",
+    email: "gitops-lab@localhost",
+    credential: await issueCredential(paths.access, "git", resetUsername(learner.id), "write"),
   });
   const pushChange = (who: Committer, change: (git: Git, clone: string) => Promise<void>) => push(folder, learner.git, who, change);
   const committing = (message: string, change: (files: WorkTree) => Promise<void>) => async (git: Git, clone: string) => {
@@ -94,6 +100,13 @@ async function openWorkbench(folder: string, cohort: string, learner: LearnerOut
       }),
     tag: async (digest, tag) => withRepository(await registry(), (client) => client.tag(digest, tag)),
     untag: async (tag) => withRepository(await registry(), (client) => client.untag(tag)),
+    restoreFiles: async (commit, message) => pushChange(await resetter(), (git) => restoreFiles(git, commit, message, environments)),
+    async dropProposals() {
+      const { git } = await cloneOf(folder, learner.git, await resetter());
+      const refs = environments.map((environment) => `refs/heads/${proposalBranch(environment)}`);
+      const present = (await git("ls-remote", "--refs", "origin", ...refs)).split("\n").flatMap((line) => line.split("\t")[1] ?? []);
+      if (present.length > 0) await git("push", "--quiet", "origin", "--delete", ...present);
+    },
     interruptGit: (until) => interrupt(paths.gitOutage, until),
     async buildImage(version, change) {
       const clone = await cloneOf(folder, learner.git, own);
@@ -120,6 +133,18 @@ async function cloneOf(folder: string, { url, branch }: LearnerOutputs["git"], w
   const git: Git = async (...args) => (await run("git", args, { cwd: path, env, extendEnv: false, stdin: "ignore" })).stdout;
   await git("clone", "--quiet", "--branch", branch, "--", url, ".");
   return { path, git };
+}
+
+/** Commits the files of an earlier commit, unless they are there already. */
+async function restoreFiles(git: Git, commit: string, message: string, environments: readonly Environment[]): Promise<void> {
+  await git("read-tree", "--reset", "-u", commit);
+  const changed = (await git("diff", "--cached", "--name-only", "HEAD")).split("\n");
+  if (changed.every((path) => path === "")) return;
+  await git("commit", "--quiet", "--message", message);
+  const restored = await git("rev-parse", "HEAD");
+  // A record that changed would be a promotion to carry out; this says that it was.
+  const trailers = environments.filter((environment) => changed.includes(recordPath(environment))).map((environment) => `${promotionTrailer}: ${environment} ${restored}`);
+  if (trailers.length > 0) await git("commit", "--quiet", "--allow-empty", "--message", `${message}: nothing is promoted anew\n\n${trailers.join("\n")}`);
 }
 
 /** Makes a change on the newest state of the branch and pushes it, again when somebody else was faster. */

@@ -109,6 +109,14 @@ export const ImagePolicy = {
   }),
 } satisfies LiveKind;
 
+export const ImageRepository = {
+  apiVersion: "image.toolkit.fluxcd.io/v1",
+  kind: "ImageRepository",
+  schema: FluxObject.extend({
+    spec: z.object({ suspend: z.boolean().default(false), secretRef: z.object({ name: z.string() }).optional() }),
+  }),
+} satisfies LiveKind;
+
 export const ImageUpdateAutomation = {
   apiVersion: "image.toolkit.fluxcd.io/v1",
   kind: "ImageUpdateAutomation",
