@@ -11,7 +11,9 @@ import { cohortPaths } from "../shared/paths.ts";
 import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
 import { waitUntil } from "../shared/wait.ts";
 import { toolPath } from "../tools/locate.ts";
+import { overlayPath } from "../verification/desired-image.ts";
 import { gitCredentials, gitEnvironment } from "../verification/git-reader.ts";
+import { imageChanges } from "../verification/held-rollback.ts";
 import { promotionTrailer, proposalBranch, recordPath } from "../verification/promotion-record.ts";
 import type { CheckContext } from "../verification/types.ts";
 import { observe } from "../verification/verify.ts";
@@ -100,7 +102,10 @@ async function openWorkbench(folder: string, cohort: string, learner: LearnerOut
       }),
     tag: async (digest, tag) => withRepository(await registry(), (client) => client.tag(digest, tag)),
     untag: async (tag) => withRepository(await registry(), (client) => client.untag(tag)),
-    restoreFiles: async (commit, message) => pushChange(await resetter(), (git) => restoreFiles(git, commit, message, environments)),
+    async restoreFiles(commit, message) {
+      const images = await observe(learner, environments, (context) => imagesAt(context, commit));
+      return pushChange(await resetter(), (git) => restoreFiles(git, commit, message, environments, images));
+    },
     async dropProposals() {
       const { git } = await cloneOf(folder, learner.git, await resetter());
       const refs = environments.map((environment) => `refs/heads/${proposalBranch(environment)}`);
@@ -135,16 +140,43 @@ async function cloneOf(folder: string, { url, branch }: LearnerOutputs["git"], w
   return { path, git };
 }
 
+/** The commit that gave an environment the image that it had at an earlier commit. */
+interface EarlierImage {
+  readonly environment: Environment;
+  readonly broughtBy: string;
+}
+
 /** Commits the files of an earlier commit, unless they are there already. */
-async function restoreFiles(git: Git, commit: string, message: string, environments: readonly Environment[]): Promise<void> {
+async function restoreFiles(git: Git, commit: string, message: string, environments: readonly Environment[], images: readonly EarlierImage[]): Promise<void> {
+  const differing = async (from: string) => (await git("diff", "--name-only", from)).split("\n").filter((path) => path !== "");
+  const changed = await differing(commit);
+  if (changed.length === 0) return;
   await git("read-tree", "--reset", "-u", commit);
-  const changed = (await git("diff", "--cached", "--name-only", "HEAD")).split("\n");
-  if (changed.every((path) => path === "")) return;
-  await git("commit", "--quiet", "--message", message);
+  // What brought an image is committed anew, so that the newest commit of an image is the one to revert, as it was before.
+  const replayed = images.filter(({ environment }) => changed.includes(overlayPath(environment)));
+  for (const { environment, broughtBy } of replayed) await git("checkout", "--quiet", `${broughtBy}^`, "--", overlayPath(environment));
+  await git("commit", "--quiet", "--allow-empty", "--message", message);
   const restored = await git("rev-parse", "HEAD");
+  for (const { environment, broughtBy } of replayed) {
+    await git("checkout", "--quiet", commit, "--", overlayPath(environment));
+    await git("commit", "--quiet", "--allow-empty", `--reuse-message=${broughtBy}`);
+  }
   // A record that changed would be a promotion to carry out; this says that it was.
   const trailers = environments.filter((environment) => changed.includes(recordPath(environment))).map((environment) => `${promotionTrailer}: ${environment} ${restored}`);
   if (trailers.length > 0) await git("commit", "--quiet", "--allow-empty", "--message", `${message}: nothing is promoted anew\n\n${trailers.join("\n")}`);
+}
+
+/** By which commits the environments came to their images at an earlier commit. */
+async function imagesAt({ git, learner, environments }: CheckContext, commit: string): Promise<EarlierImage[]> {
+  const found = await Promise.all(
+    environments.map(async (environment) => {
+      for (const change of await imageChanges(git, environment, learner.registry.repository)) {
+        if (await git.isAncestor(change.commit, commit)) return [{ environment, broughtBy: change.commit }];
+      }
+      return [];
+    }),
+  );
+  return found.flat();
 }
 
 /** Makes a change on the newest state of the branch and pushes it, again when somebody else was faster. */

@@ -44,9 +44,10 @@ Find out which of the two images came from the pipeline, and bring staging's pol
     const { kube, git, learner } = context;
     const expected = "staging's policy, Git and pods agree on one image that the pipeline built";
     const hint = "Promote an image of the pipeline to staging: it gets a newer tag, which the policy then takes.";
+    const head = await git.head();
     const [policy, inGit, built] = await Promise.all([
       getLive(kube, ImagePolicy, "staging", backendName),
-      desiredImage(git, await git.head(), "staging", learner.registry.repository),
+      desiredImage(git, head, "staging", learner.registry.repository),
       digestsOfPipeline(context),
     ]);
     const latest = policy?.status.latestRef;
