@@ -12,7 +12,7 @@ import { verdict } from "../../verification/verdict.ts";
 import { observe, runChecks } from "../../verification/verify.ts";
 import { changeRunning, changeRuns, readRuns, runningOf, type DrillRun } from "../drills/runs.ts";
 import { selectLearner } from "../learners.ts";
-import { readOutputs } from "../stack.ts";
+import { readOutputs } from "../outputs.ts";
 import { duration, note, print, printJson } from "../terminal.ts";
 import { exitCodeOf } from "./verify.ts";
 

@@ -48,7 +48,6 @@ export class LabState {
         flux("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "flux-system", name, { lastAppliedRevision: revision, history: [reconciled(revision)] }),
       ),
       ...environments.flatMap((name) => environmentObjects(name)),
-      Object.assign(flux("image.toolkit.fluxcd.io/v1", "ImageRepository", "flux-system", "backend", {}), { spec: { secretRef: { name: "backend-registry" } } }),
       object("v1", "Node", "", "node-1", {}),
     );
   }

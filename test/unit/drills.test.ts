@@ -128,7 +128,7 @@ describe("loosened-regex", () => {
     ["^production-(?P<ts>.*)$", "$ts", "production-latest"],
     [tight.replace("(?P<ts>[0-9]{10})", "(?P<ts>-?[0-9]{10})").replace("}-(?P", "}(?P"), "$ts", "it extracts"],
     ["^staging-v.*$", "$ts", "refuses production-v"],
-    ["(", "$ts", "no regular expression"],
+    ["(", "$ts", "The pattern is invalid"],
   ])("pattern %s with extract %j: %j", (pattern, extract, says) => {
     const troubles = patternTroubles("production", pattern, extract).join("\n");
     if (says === "") expect(troubles).toBe("");
@@ -307,7 +307,13 @@ describe("stuck-automation", () => {
   const path = "flux/bootstrap/infrastructure/image-repository.yaml";
   const use = (lab: LabState, inGit: string, live = inGit) => {
     lab.commit("5", "Credential", "Casey", { [path]: JSON.stringify({ spec: { secretRef: { name: inGit } } }) });
-    lab.find("ImageRepository", "backend")["spec"].secretRef.name = live;
+    lab.objects.push({
+      apiVersion: "image.toolkit.fluxcd.io/v1",
+      kind: "ImageRepository",
+      metadata: { name: "backend", namespace: "flux-system", uid: "uid-scan", resourceVersion: "7", generation: 1 },
+      spec: { secretRef: { name: live } },
+      status: { observedGeneration: 1, conditions: [{ type: "Ready", status: "True", reason: "Succeeded", message: "ok" }] },
+    });
     ship(lab, "6", "0.3.0", "c", "10:01:00", "ada.colleague");
   };
   const refuse = (lab: LabState) => (lab.find("ImageRepository", "backend")["status"].conditions = [{ type: "Ready", status: "False", reason: "ReadOperationFailed", message: "UNAUTHORIZED" }]);

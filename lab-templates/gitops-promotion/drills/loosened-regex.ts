@@ -49,7 +49,7 @@ Production still runs what it ran. Find out why, and make the policy pick what i
 
     const live = await getLive(kube, ImagePolicy, "production", backendName);
     if (live === undefined) return failed(expected, `ImagePolicy production/${backendName} does not exist.`, reconcileHint);
-    const applied = Filter.safeParse(await kube.get(ImagePolicy.apiVersion, ImagePolicy.kind, "production", backendName)).data?.spec.filterTags;
+    const applied = live.spec.filterTags;
     if (applied?.pattern !== inGit.pattern || applied.extract !== inGit.extract) {
       return failed(expected, `The policy in the cluster has the pattern ${applied?.pattern ?? "(none)"}, Git has ${inGit.pattern}.`, reconcileHint);
     }

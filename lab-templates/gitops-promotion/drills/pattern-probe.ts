@@ -1,6 +1,7 @@
 import { environments, type Environment } from "../../../shared/names.ts";
+import { explainPolicy } from "../../../verification/policy-explanation.ts";
 
-/** What a policy of an environment says about a tag that it should, or should not, take. */
+/** A tag that a policy must not take. */
 interface Probe {
   readonly tag: string;
   readonly because: string;
@@ -8,24 +9,17 @@ interface Probe {
 
 const build = "v1.2.3-0123abc";
 
-/**
- * What is wrong with a policy's filter, one sentence each; none where it takes its own family and nothing else. The
- * pattern is Go's, of which JavaScript writes named groups in another way; what else differs is not used in the lab.
- */
+/** What is wrong with a policy's filter, one sentence each; none where it takes its own family by time and nothing else. */
 export function patternTroubles(environment: Environment, pattern: string, extract: string): string[] {
-  let regex: RegExp;
-  try {
-    regex = new RegExp(pattern.replaceAll("(?P<", "(?<"));
-  } catch {
-    return [`The pattern ${pattern} is no regular expression.`];
-  }
-  const own = `${environment}-${build}-1790000000`;
-  const match = regex.exec(own);
-  if (match === null) return [`The pattern refuses ${own}, a tag of ${environment}'s own family.`];
-  const value = extract.replace(/\$\{?(\w+)\}?/g, (_, group: string) => match.groups?.[group] ?? match[Number(group)] ?? "");
+  const time = "1790000000";
+  const own = `${environment}-${build}-${time}`;
+  const strange = strangers(environment);
+  const { tags, failure } = explainPolicy(pattern, extract, { by: "numerical", order: "asc" }, [own, ...strange.map(({ tag }) => tag)]);
+  const [explained, ...others] = tags;
   return [
-    ...(value === "1790000000" ? [] : [`Of ${own} it extracts ${JSON.stringify(value)}, not the time of the build.`]),
-    ...strangers(environment).flatMap(({ tag, because }) => (regex.test(tag) ? [`The pattern takes ${tag}: ${because}.`] : [])),
+    ...(explained?.matches ? [] : [`The pattern refuses ${own}, a tag of ${environment}'s own family.${failure === undefined ? "" : ` ${failure}`}`]),
+    ...(explained?.matches && explained.value !== time ? [`Of ${own} it extracts ${JSON.stringify(explained.value)}, not the time of the build.`] : []),
+    ...others.flatMap(({ tag, matches }, index) => (matches ? [`The pattern takes ${tag}: ${strange[index]?.because}.`] : [])),
   ];
 }
 
