@@ -64,6 +64,29 @@ program
   .action(async (learner: string | undefined, { cohort, ...options }: { cohort: string; answers?: string; questions: boolean; results: boolean; json: boolean }) =>
     done((await import("./commands/quiz.ts")).quiz(cohort, { ...options, learner })),
   );
+const drill = program.command("drill").description("incidents on demand: break a learner's lab, check the repair, bring it back");
+drill
+  .command("list")
+  .description("list the drills")
+  .option("-c, --cohort <name>", "name of the cohort", "demo")
+  .option("--json", "for programs", false)
+  .action(async (options: { cohort: string; json: boolean }) => done((await import("./commands/drill.ts")).listDrills(options)));
+for (const [action, description] of [
+  ["start", "break the lab and tell the learner the symptom"],
+  ["hint", "the next hint"],
+  ["check", "look whether the incident is over"],
+  ["solve", "repair it as a learner would"],
+  ["reset", "bring back the state from before the drill"],
+] as const) {
+  drill
+    .command(action)
+    .description(description)
+    .argument("<drill>", "as `./lab drill list` names it")
+    .argument("<learner>", "whose lab")
+    .option("-c, --cohort <name>", "name of the cohort", "demo")
+    .option("--json", "for programs", false)
+    .action(async (id: string, learner: string, options: { cohort: string; json: boolean }) => done((await import("./commands/drill.ts")).drill(action, id, learner, options)));
+}
 program
   .command("handout")
   .description("write a learner's handout: pages, access to the cluster, to Git and to the images")

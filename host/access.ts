@@ -39,6 +39,11 @@ export function pipelineUsername(learner: string): string {
   return `${learner}.pipeline`;
 }
 
+/** Who puts a learner's repository back to an earlier state; the gate lets this user alone through. */
+export function resetUsername(learner: string): string {
+  return `${learner}.reset`;
+}
+
 /** The learner to whom a username belongs; undefined when it has not the form of one. */
 export function learnerOf(username: string): string | undefined {
   return /^([a-z0-9-]+)(?:\.(?:flux|pipeline))?$/.exec(username)?.[1];

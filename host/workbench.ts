@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Backstage, WorkTree } from "../lab-templates/workbench.ts";
-import { PushRefused } from "../lab-templates/workbench.ts";
+import { colleagueUsername, PushRefused } from "../lab-templates/workbench.ts";
 import { LabError, messageOf } from "../shared/errors.ts";
 import { run } from "../shared/exec.ts";
 import type { Environment } from "../shared/names.ts";
@@ -11,10 +11,13 @@ import { cohortPaths } from "../shared/paths.ts";
 import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
 import { waitUntil } from "../shared/wait.ts";
 import { toolPath } from "../tools/locate.ts";
+import { overlayPath } from "../verification/desired-image.ts";
 import { gitCredentials, gitEnvironment } from "../verification/git-reader.ts";
+import { imageChanges } from "../verification/held-rollback.ts";
+import { promotionTrailer, proposalBranch, recordPath } from "../verification/promotion-record.ts";
 import type { CheckContext } from "../verification/types.ts";
 import { observe } from "../verification/verify.ts";
-import { issueCredential } from "./access.ts";
+import { issueCredential, resetUsername } from "./access.ts";
 import { interrupt } from "./git/outage.ts";
 import { withRepository } from "./images/crane.ts";
 import { layoutDigest, writeLayout } from "./images/layout.ts";
@@ -56,7 +59,12 @@ async function openWorkbench(folder: string, cohort: string, learner: LearnerOut
   const colleague = async (): Promise<Committer> => ({
     name: "Casey Colleague",
     email: "casey@example.org",
-    credential: await issueCredential(paths.access, "git", `${learner.id}.colleague`, "write"),
+    credential: await issueCredential(paths.access, "git", colleagueUsername(learner.id), "write"),
+  });
+  const resetter = async (): Promise<Committer> => ({
+    name: "gitops-lab",
+    email: "gitops-lab@localhost",
+    credential: await issueCredential(paths.access, "git", resetUsername(learner.id), "write"),
   });
   const pushChange = (who: Committer, change: (git: Git, clone: string) => Promise<void>) => push(folder, learner.git, who, change);
   const committing = (message: string, change: (files: WorkTree) => Promise<void>) => async (git: Git, clone: string) => {
@@ -94,6 +102,16 @@ async function openWorkbench(folder: string, cohort: string, learner: LearnerOut
       }),
     tag: async (digest, tag) => withRepository(await registry(), (client) => client.tag(digest, tag)),
     untag: async (tag) => withRepository(await registry(), (client) => client.untag(tag)),
+    async restoreFiles(commit, message) {
+      const images = await observe(learner, environments, (context) => imagesAt(context, commit));
+      return pushChange(await resetter(), (git) => restoreFiles(git, commit, message, environments, images));
+    },
+    async dropProposals() {
+      const { git } = await cloneOf(folder, learner.git, await resetter());
+      const refs = environments.map((environment) => `refs/heads/${proposalBranch(environment)}`);
+      const present = (await git("ls-remote", "--refs", "origin", ...refs)).split("\n").flatMap((line) => line.split("\t")[1] ?? []);
+      if (present.length > 0) await git("push", "--quiet", "origin", "--delete", ...present);
+    },
     interruptGit: (until) => interrupt(paths.gitOutage, until),
     async buildImage(version, change) {
       const clone = await cloneOf(folder, learner.git, own);
@@ -120,6 +138,45 @@ async function cloneOf(folder: string, { url, branch }: LearnerOutputs["git"], w
   const git: Git = async (...args) => (await run("git", args, { cwd: path, env, extendEnv: false, stdin: "ignore" })).stdout;
   await git("clone", "--quiet", "--branch", branch, "--", url, ".");
   return { path, git };
+}
+
+/** The commit that gave an environment the image that it had at an earlier commit. */
+interface EarlierImage {
+  readonly environment: Environment;
+  readonly broughtBy: string;
+}
+
+/** Commits the files of an earlier commit, unless they are there already. */
+async function restoreFiles(git: Git, commit: string, message: string, environments: readonly Environment[], images: readonly EarlierImage[]): Promise<void> {
+  const differing = async (from: string) => (await git("diff", "--name-only", from)).split("\n").filter((path) => path !== "");
+  const changed = await differing(commit);
+  if (changed.length === 0) return;
+  await git("read-tree", "--reset", "-u", commit);
+  // What brought an image is committed anew, so that the newest commit of an image is the one to revert, as it was before.
+  const replayed = images.filter(({ environment }) => changed.includes(overlayPath(environment)));
+  for (const { environment, broughtBy } of replayed) await git("checkout", "--quiet", `${broughtBy}^`, "--", overlayPath(environment));
+  await git("commit", "--quiet", "--allow-empty", "--message", message);
+  const restored = await git("rev-parse", "HEAD");
+  for (const { environment, broughtBy } of replayed) {
+    await git("checkout", "--quiet", commit, "--", overlayPath(environment));
+    await git("commit", "--quiet", "--allow-empty", `--reuse-message=${broughtBy}`);
+  }
+  // A record that changed would be a promotion to carry out; this says that it was.
+  const trailers = environments.filter((environment) => changed.includes(recordPath(environment))).map((environment) => `${promotionTrailer}: ${environment} ${restored}`);
+  if (trailers.length > 0) await git("commit", "--quiet", "--allow-empty", "--message", `${message}: nothing is promoted anew\n\n${trailers.join("\n")}`);
+}
+
+/** By which commits the environments came to their images at an earlier commit. */
+async function imagesAt({ git, learner, environments }: CheckContext, commit: string): Promise<EarlierImage[]> {
+  const found = await Promise.all(
+    environments.map(async (environment) => {
+      for (const change of await imageChanges(git, environment, learner.registry.repository)) {
+        if (await git.isAncestor(change.commit, commit)) return [{ environment, broughtBy: change.commit }];
+      }
+      return [];
+    }),
+  );
+  return found.flat();
 }
 
 /** Makes a change on the newest state of the branch and pushes it, again when somebody else was faster. */

@@ -15,6 +15,14 @@ export class PushRefused extends Error {
   override readonly name = "PushRefused";
 }
 
+/** As whom a drill pushes what a colleague of the learner would. */
+export function colleagueUsername(learner: string): string {
+  return `${learner}.colleague`;
+}
+
+/** On every object that a drill puts into the cluster beside what Git says, so that a reset finds it. */
+export const drillLabel = "gitops-lab/drill";
+
 /** What a learner can do by hand, with the learner's own credentials. Solvers do nothing else. */
 export interface Workbench {
   readonly learner: LearnerOutputs;
@@ -47,6 +55,13 @@ export interface Backstage extends Workbench {
   untag(tag: string): Promise<void>;
   /** Builds an image of the app as changed, outside the pipeline, and pushes it without a tag; returns its digest. */
   buildImage(version: string, change: (files: WorkTree) => Promise<void>): Promise<string>;
+  /**
+   * Brings the branch's files to those of an earlier commit, by a commit on top that the gate lets through; returns the
+   * branch's tip. Promotions that the files ask for are not carried out again.
+   */
+  restoreFiles(commit: string, message: string): Promise<string>;
+  /** Deletes what image automation proposes. */
+  dropProposals(): Promise<void>;
   /** Refuses all requests for the learner's repository until the time, or no more with `undefined`. */
   interruptGit(until: Date | undefined): Promise<void>;
 }

@@ -126,6 +126,7 @@ export const ImageRepository = {
   apiVersion: "image.toolkit.fluxcd.io/v1",
   kind: "ImageRepository",
   schema: FluxObject.extend({
+    spec: z.object({ suspend: z.boolean().default(false), secretRef: z.object({ name: z.string() }).optional() }).prefault({}),
     status: FluxStatus.extend({ lastScanResult: z.object({ tagCount: z.number() }).optional() }).prefault({}),
   }),
 } satisfies LiveKind;

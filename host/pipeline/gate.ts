@@ -4,16 +4,17 @@ import { desiredImage, overlayPath } from "../../verification/desired-image.ts";
 import { sameImage, shortImage } from "../../verification/image-reference.ts";
 import { parseRecord, proposalBranch, recordPath, type PromotionRecord } from "../../verification/promotion-record.ts";
 import { lookAtRollout } from "../../verification/rollout.ts";
-import { fluxUsername } from "../access.ts";
+import { fluxUsername, resetUsername } from "../access.ts";
 import { noCommit, type Push } from "../git/push.ts";
 import { releaseOf } from "./build.ts";
 import type { Lab } from "./lab.ts";
 
 /**
  * Why a push to a learner's repository is refused, a paragraph each. It is looked at as a whole: what the branch's tip
- * says after it against what it said before.
+ * says after it against what it said before. A reset puts back what was let in before, and is not looked at.
  */
 export async function refusalsOf(push: Push, lab: Lab): Promise<string[]> {
+  if (push.user === resetUsername(push.learner)) return [];
   const main = await lab.repository.branch();
   const refusals: string[] = [];
   for (const { ref, oldOid, newOid } of push.refs) {

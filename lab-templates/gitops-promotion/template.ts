@@ -8,6 +8,7 @@ import { kustomizationsReconciled } from "../../verification/checks/kustomizatio
 import { rollbackCommit } from "../../verification/checks/rollback-commit.ts";
 import { proposalBranch, recordPath } from "../../verification/promotion-record.ts";
 import type { FileTree, LabTemplate, Release, SeedContext } from "../types.ts";
+import { drills } from "./drills/drills.ts";
 import { exercises } from "./exercises/exercises.ts";
 import { fillIn, readTree, under } from "./files.ts";
 import { guide } from "./guide.ts";
@@ -57,7 +58,7 @@ export const gitopsPromotion: LabTemplate<Params> = {
   quiz,
   guide,
   exercises,
-  drills: [],
+  drills,
 };
 
 const releases: readonly [Release, ...Release[]] = [

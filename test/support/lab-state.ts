@@ -67,6 +67,25 @@ export class LabState {
     });
   }
 
+  /** Brings an environment another image, from the commit in Git to the running pods. */
+  deploy(letter: string, environment: Environment, version: string, digest: string, body = ""): void {
+    this.commit(letter, `Update ${environment}`, "gitops-lab-bot", { [overlay(environment)]: kustomization(environment, version, digest) }, body);
+    this.manifests.set(digestOf(digest), { digest: digestOf(digest), parts: [digestOf("9")] });
+    this.reconcile();
+    this.find("Deployment", "backend", environment)["spec"].template.spec.containers[0].image = `${repository}:${tagOf(environment, version)}@${digestOf(digest)}`;
+    this.find("ImagePolicy", "backend", environment)["status"].latestRef = { name: repository, tag: tagOf(environment, version), digest: digestOf(digest) };
+    for (const name of ["pod-1", "pod-2"]) this.find("Pod", name, environment)["status"].containerStatuses[0].imageID = `${repository}@${digestOf(digest)}`;
+  }
+
+  /** Lets Flux have applied the tip of the branch. */
+  reconcile(): void {
+    const revision = `main@sha1:${this.commits[0]?.id}`;
+    for (const { kind, status } of this.objects) {
+      if (kind === "Kustomization") status.lastAppliedRevision = revision;
+      if (kind === "GitRepository") status.artifact.revision = revision;
+    }
+  }
+
   /** Lets the Git server have received a commit at a time, with whatever was not received before it. */
   receive(letter: string, at: string, by = "ada"): void {
     this.journal.set(shaOf(letter), [{ event: "received", at, by, branch: "main" }]);

@@ -1,0 +1,80 @@
+import { fluxNamespace } from "../../../shared/names.ts";
+import { backendDeployment } from "../../../verification/backend-deployment.ts";
+import { lookAtRollback } from "../../../verification/held-rollback.ts";
+import { sameImage } from "../../../verification/image-reference.ts";
+import { getLive, Kustomization } from "../../../verification/live-objects.ts";
+import { appsKustomization, notReady } from "../../../verification/readiness.ts";
+import type { CheckContext, CheckResult } from "../../../verification/types.ts";
+import type { Drill } from "../../types.ts";
+import type { Workbench } from "../../workbench.ts";
+import { failed, latestPromotion, passed, requestReconcile, setByHand } from "./support.ts";
+
+const apps = appsKustomization("production");
+
+/** A colleague rolls back with kubectl, and Flux puts Git's image back. */
+export const rolloutUndo: Drill = {
+  id: "rollout-undo",
+  title: "A rollback that does not stay",
+  briefing: `The newest release must leave production. A colleague ran \`kubectl rollout undo deployment/backend -n production\`; it helped for
+a moment, then the release was back.
+
+Take production back to the image before, so that it stays there for at least two intervals of image automation.`,
+  hints: [
+    "Who decides what production runs? Whatever is set in the cluster alone, Flux replaces by what Git says.",
+    "`git log -- flux/apps/backend/production/kustomization.yaml`: which commit brought the release?",
+    "`git revert <that commit>`, push, watch `flux get kustomizations -w`, and wait for two intervals (`flux get image update -n production`).",
+  ],
+
+  async start(stage) {
+    const latest = await latestPromotion(stage);
+    const runs = (context: CheckContext) => backendDeployment(context.kube, "production", context.learner.registry.repository);
+    await stage.adminKubectl(["rollout", "undo", "deployment/backend", "-n", "production"]);
+    await requestReconcile(stage, "kustomization", fluxNamespace, apps);
+    await stage.waitFor("Flux to put Git's image back in production", async (context) => {
+      const [deployment, kustomization] = await Promise.all([runs(context), getLive(context.kube, Kustomization, fluxNamespace, apps)]);
+      const isBack = deployment !== undefined && sameImage(deployment.image, latest.to) && (await setByHand(context, "production")) === undefined;
+      return isBack && kustomization !== undefined && notReady(kustomization) === undefined ? true : undefined;
+    });
+  },
+
+  async check(context, since) {
+    return (await rollbackTrouble(context, since)) ?? passed((await lookAtRollback(context, "production", since)).sentence);
+  },
+
+  async solve(bench) {
+    const { commit } = await bench.observe(async (context) => {
+      const { promoted } = await lookAtRollback(context, "production", new Date());
+      if (promoted === undefined) throw new Error("production was never promoted to");
+      return promoted;
+    });
+    const started = new Date();
+    await bench.revert(commit);
+    await awaitHeld(bench, started);
+  },
+};
+
+/** Why production is not rolled back for good; undefined when it is, with nothing set by hand. */
+export async function rollbackTrouble(context: CheckContext, since: Date): Promise<CheckResult | undefined> {
+  const expected = "production was taken back by a `git revert`, and that held for two intervals of image automation";
+  const look = await lookAtRollback(context, "production", since);
+  const hint = {
+    none: "Promote an image to production first.",
+    promoted: "`git log -- flux/apps/backend/production/kustomization.yaml` names the commit to revert.",
+    reverted: "Wait, and look whether it stays.",
+    undone: "Something commits the release again: look at who wrote that commit, and what makes it do so.",
+    held: "",
+  }[look.stage];
+  if (look.stage !== "held") return failed(expected, look.sentence, hint);
+  const byHand = await setByHand(context, "production");
+  return byHand === undefined ? undefined : failed(expected, byHand, `Let Flux apply Git: \`flux reconcile kustomization ${apps} --with-source\`.`);
+}
+
+/** Waits until production's rollback since a time has held for long enough. */
+export async function awaitHeld(bench: Workbench, since: Date): Promise<void> {
+  const { neededSeconds } = await bench.observe(async (context) => lookAtRollback(context, "production", since));
+  await bench.waitFor(
+    "the rollback of production to hold",
+    async (context) => ((await lookAtRollback(context, "production", since)).stage === "held" ? true : undefined),
+    neededSeconds + 90,
+  );
+}
