@@ -293,6 +293,21 @@ describe("repair", () => {
 });
 
 describe("the roster", () => {
+  test("a learner whose lab can't be made is named with the cause, and all others stay up", { timeout: 4 * minutes }, async () => {
+    const before = (await outputs()).learners;
+    await cohort.setLearners(["ada", "ada-b", "cleo"]);
+    const inTheWay = join(cohortPaths(cohort.name, cohort.home).root, "learners", "cleo");
+    await writeFile(inTheWay, "");
+    const { exitCode, stdout, stderr } = await cohort.lab("up", cohort.name);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/cleo did not come up: .*ENOTDIR/);
+    expect(stderr).toContain("2 of 3 learners are up");
+    expect(stderr).not.toContain("unhandled exception");
+    expect(stdout.match(/✓/g)).toHaveLength(8);
+    expect((await outputs()).learners).toEqual(before);
+    await rm(inTheWay);
+  });
+
   test("an added learner touches no other, also when up is killed half-way", { timeout: 6 * minutes }, async () => {
     const before = (await outputs()).learners;
     const processes = new Map(marked().map(({ name, identity }) => [name, identity.pid]));
