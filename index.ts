@@ -2,12 +2,13 @@ import * as pulumi from "@pulumi/pulumi";
 import { LabError } from "./shared/errors.ts";
 import { createCohort } from "./stacks/cohort.ts";
 import { parseCohort, parseCohortName } from "./stacks/load-spec.ts";
+import { decideNodes } from "./stacks/nodes.ts";
 import { planCohort } from "./stacks/plan.ts";
 
 async function main(): Promise<pulumi.Inputs> {
   const cohort = parseCohortName(pulumi.getStack());
   const spec = parseCohort(new pulumi.Config().getObject("cohort"), `stacks/Pulumi.${cohort}.yaml`);
-  return createCohort(planCohort(cohort, spec));
+  return createCohort(planCohort(cohort, spec, (await decideNodes(cohort, spec)).nodes));
 }
 
 export default await main().catch((error: unknown) => {

@@ -4,7 +4,9 @@ import { fileURLToPath } from "node:url";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { readIfExists } from "../shared/private-files.ts";
 import { parseCohortFile, parseCohortName } from "../stacks/load-spec.ts";
+import { decideNodes } from "../stacks/nodes.ts";
 import { planCohort, type CohortPlan } from "../stacks/plan.ts";
+import { note } from "./terminal.ts";
 
 /** The folder with Pulumi.yaml. */
 export const projectFolder = fileURLToPath(new URL("..", import.meta.url));
@@ -28,7 +30,10 @@ export async function readCohort(name: string): Promise<CohortPlan> {
       { exitCode: ExitCode.badInput },
     );
   }
-  return planCohort(cohort, parseCohortFile(text, `stacks/Pulumi.${cohort}.yaml`));
+  const spec = parseCohortFile(text, `stacks/Pulumi.${cohort}.yaml`);
+  const { nodes, because } = await decideNodes(cohort, spec);
+  if (because !== undefined) note(`Pods are simulated: they cannot run for real on this machine. ${because}.`);
+  return planCohort(cohort, spec, nodes);
 }
 
 /**

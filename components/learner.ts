@@ -17,7 +17,7 @@ import { imageRegistry } from "./registry/registries.ts";
 export interface LearnerPlan {
   readonly cohort: string;
   readonly learner: { readonly id: string; readonly name: string; readonly email: string };
-  readonly cluster: { readonly kind: string };
+  readonly cluster: { readonly kind: string; readonly nodes: "real" | "simulated" };
   readonly git: { readonly kind: string; readonly repository: string; readonly branch: string };
   readonly registry: { readonly kind: string; readonly image: string };
   readonly ports: { readonly from: number; readonly to: number };
@@ -47,7 +47,7 @@ export class Learner extends pulumi.ComponentResource {
     const { cohort, learner, template } = plan;
     const here = { parent: this };
 
-    const cluster = clusterProvider(plan.cluster.kind).create(name, { cohort, learner: learner.id, ports: plan.ports, host }, here);
+    const cluster = clusterProvider(plan.cluster.kind).create(name, { cohort, learner: learner.id, ports: plan.ports, nodes: plan.cluster.nodes, host }, here);
     const images = imageRegistry(plan.registry.kind).createImageRepository(name, { cohort, learner: learner.id, image: plan.registry.image, host }, here);
     const access = { username: images.learner.username, password: images.learner.password, insecure: images.insecure, app: template.app(plan.parameters) };
     const seedOutputs = { digests: "plain", tags: "plain", repository: "plain", username: "plain", password: "secret", insecure: "plain" } as const;

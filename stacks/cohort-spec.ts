@@ -9,8 +9,8 @@ const Port = z.int().min(1024, "must be at least 1024").max(65535, "must be at m
 const ClusterSpec = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("embedded"),
-    /** Whether pods run for real; `real` needs a kubelet and a container runtime on the lab host. */
-    nodes: z.enum(["simulated"]).default("simulated"),
+    /** Whether pods run for real, which not every machine allows; `auto`: where this one does. */
+    nodes: z.enum(["simulated", "real", "auto"]).default("simulated"),
   }),
 ]);
 const GitSpec = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("embedded") })]);

@@ -9,11 +9,18 @@ export interface CohortPlan {
   readonly course: string;
   readonly template: string;
   readonly ports: PortRange;
+  /** Whether pods run for real. */
+  readonly nodes: "real" | "simulated";
   readonly learners: readonly LearnerPlan[];
 }
 
-/** Derives every name of a cohort. Pure: the same file gives the same plan. Throws LabError when the template refuses its parameters. */
-export function planCohort(cohort: string, spec: CohortSpec): CohortPlan {
+/**
+ * Derives every name of a cohort. Pure: the same file gives the same plan. Throws LabError when the template refuses its
+ * parameters.
+ *
+ * @param nodes how `cluster.nodes` was decided: stacks/nodes.ts
+ */
+export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "simulated" = "simulated"): CohortPlan {
   const template = labTemplate(spec.template);
   const parsed = template.params.safeParse(spec.parameters);
   if (!parsed.success) {
@@ -27,10 +34,11 @@ export function planCohort(cohort: string, spec: CohortSpec): CohortPlan {
     course: spec.course,
     template: template.name,
     ports: spec.ports,
+    nodes,
     learners: spec.learners.map((learner) => ({
       cohort,
       learner,
-      cluster: spec.cluster,
+      cluster: { kind: spec.cluster.kind, nodes },
       git: { ...spec.git, repository: "gitops", branch: "main" },
       registry: { ...spec.registry, image: "backend" },
       ports: spec.ports,

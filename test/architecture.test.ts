@@ -12,7 +12,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "lab-templates": ["shared", "verification"],
   host: ["shared", "tools", "verification", "lab-templates/types.ts", "lab-templates/workbench.ts"],
   components: ["shared", "tools", "lab-templates", "host/drivers"],
-  stacks: ["shared", "tools", "lab-templates", "components", "host/ports.ts"],
+  stacks: ["shared", "tools", "lab-templates", "components", "host/ports.ts", "host/node/preflight.ts"],
   cli: ["shared", "tools", "verification", "lab-templates", "host", "stacks"],
 };
 

@@ -13,7 +13,7 @@ export async function build(name: string, source: GoBuild, folder: string, env: 
   const modfile = source.placeholder && (await moduleWithPlaceholder(name, source, source.placeholder, folder, env));
   const flags = ["-mod=readonly", "-trimpath", "-ldflags", `-s -w ${source.ldflags ?? ""}`.trim()];
   if (modfile) flags.push("-modfile", modfile);
-  await go(name, ["build", ...flags, "-o", join(folder, name), source.package], source.module, env);
+  await go(name, ["build", ...flags, "-o", join(folder, name), source.package], source.module, source.static ? { ...env, CGO_ENABLED: "0" } : env);
 }
 
 /** Copies the asset's files out of their Go modules into the folder. Throws as build does. */

@@ -6,6 +6,7 @@ import { build, copyAsset } from "./build.ts";
 import { download } from "./download.ts";
 import { withInstallLock } from "./install-lock.ts";
 import { kubernetesPlugin, tryOfficialPlugin } from "./kubernetes-plugin-choice.ts";
+import { hasNodePackages, nodePackagesFolder, unpackNodePackages } from "./node-packages.ts";
 import { assetFolder, gitHttpBackend, installFolder, isInstalledAsset, locate } from "./locate.ts";
 import { assetManifest, assetNames, manifest, toolNames, type Arch, type Tool } from "./manifest.ts";
 import type { Step } from "./progress.ts";
@@ -14,6 +15,8 @@ export interface SetupOptions {
   /** Called whenever an installation takes a new turn; not called for what is there already. */
   readonly onProgress?: (step: Step) => void;
   readonly env?: NodeJS.ProcessEnv;
+  /** Whether pods are to run for real, which needs more. */
+  readonly realNodes?: boolean;
 }
 
 /** Something the cache holds once it is installed. */
@@ -29,10 +32,10 @@ interface Item {
  * Installs every tool that is neither on PATH nor in the cache, and the assets. Safe to repeat, to run twice at once
  * and to kill. Throws LabError: `tool-missing` (Git), `disk-full`, or as download and build do.
  */
-export async function setupTools({ onProgress = () => {}, env = process.env }: SetupOptions = {}): Promise<void> {
+export async function setupTools({ onProgress = () => {}, env = process.env, realNodes = false }: SetupOptions = {}): Promise<void> {
   await gitHttpBackend(env);
   await mkdir(cacheHome(env), { recursive: true });
-  const items = [...toolItems(env), ...assetItems(env)];
+  const items = [...toolItems(env, realNodes), ...assetItems(env), ...(realNodes ? [nodePackagesItem(env)] : [])];
   const plugin = `pulumi-resource-kubernetes ${kubernetesPlugin(env).version}`;
   const total = items.length + 1;
   const reporter = (index: number, what: string) => (activity: string) => onProgress({ index, total, what, activity });
@@ -40,9 +43,9 @@ export async function setupTools({ onProgress = () => {}, env = process.env }: S
   await tryOfficialPlugin(reporter(total, plugin), env);
 }
 
-function toolItems(env: NodeJS.ProcessEnv): Item[] {
+function toolItems(env: NodeJS.ProcessEnv, realNodes: boolean): Item[] {
   return toolNames
-    .filter((name) => manifest[name].build)
+    .filter((name) => manifest[name].build && (realNodes || !manifest[name].realNodesOnly))
     .map((name) => ({
       what: `${name} ${manifest[name].version}`,
       folder: installFolder(name, env),
@@ -64,6 +67,18 @@ function assetItems(env: NodeJS.ProcessEnv): Item[] {
       await copyAsset(name, assetManifest[name], folder, env);
     },
   }));
+}
+
+function nodePackagesItem(env: NodeJS.ProcessEnv): Item {
+  return {
+    what: "container runtime",
+    folder: nodePackagesFolder(env),
+    isThere: () => hasNodePackages(env),
+    bring: async (folder, say) => {
+      say("unpacking the system's packages");
+      await unpackNodePackages(folder);
+    },
+  };
 }
 
 /** Everything is put together in a folder beside, and becomes visible in one rename. */

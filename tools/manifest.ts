@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 import { atLeast, exactly, sameMinor } from "./version-fit.ts";
 
 /**
@@ -20,10 +22,13 @@ export interface Download {
 
 export interface GoBuild {
   /** Folder below tools/go whose go.mod and go.sum pin every dependency. */
-  readonly module: "cluster" | "pulumi" | "pulumi-language-nodejs" | "registry";
+  readonly module: "cluster" | "node" | "pulumi" | "pulumi-language-nodejs" | "registry";
+  /** Import path; with `./`, a program of our own in that module. */
   readonly package: string;
   /** What `-ldflags` gets besides `-s -w`. */
   readonly ldflags?: string;
+  /** Runs where there is no C library. */
+  readonly static?: true;
   /** The package embeds files that its published module lacks: build from a copy of the module that has this one. */
   readonly placeholder?: { readonly module: string; readonly file: string };
 }
@@ -44,6 +49,8 @@ export interface Tool {
   readonly fits: (found: string) => boolean;
   /** Taken from the folder of this tool, when it is there. */
   readonly companionOf?: ToolName;
+  /** Installed only for a cohort whose pods run for real. */
+  readonly realNodesOnly?: true;
   readonly downloads?: Readonly<Partial<Record<Arch, Download>>>;
   /** Absent for what only the operating system can bring. */
   readonly build?: GoBuild;
@@ -85,6 +92,15 @@ const tools = {
       arm64: kwokRelease("arm64", "628f7d277860f524a2a775c217adcc58828e7b59ab0933680315784f1b8b0e37"),
     },
     build: { module: "cluster", package: "sigs.k8s.io/kwok/cmd/kwok" },
+  },
+  kubelet: { ...kubernetesTool("kubelet", {}), realNodesOnly: true },
+  "kube-proxy": { ...kubernetesTool("kube-proxy", {}), realNodesOnly: true },
+  "lab-node": {
+    // Ours, and so of the version that its source has.
+    version: sourceVersion("node/lab-node"),
+    fits: exactly(sourceVersion("node/lab-node")),
+    build: { module: "node", package: "./lab-node", static: true },
+    realNodesOnly: true,
   },
   // The controllers are released as container images only.
   "source-controller": fluxController("source-controller", fluxControllers.source),
@@ -189,6 +205,14 @@ const assets = {
 export type AssetName = keyof typeof assets;
 export const assetManifest: Readonly<Record<AssetName, Asset>> = assets;
 export const assetNames = Object.keys(assets) as readonly AssetName[];
+
+/** A digest of the files of a program of our own, below tools/go. */
+function sourceVersion(folder: string): string {
+  const files = new URL(`go/${folder}/`, import.meta.url);
+  const hash = createHash("sha256");
+  for (const file of readdirSync(files).sort()) hash.update(`${file}\n`).update(readFileSync(new URL(file, files)));
+  return hash.digest("hex").slice(0, 12);
+}
 
 /** Exact: the control plane's parts, the simulated nodes and the evidence were proved at one version. */
 function kubernetesTool(name: string, sha256: Partial<Record<Arch, string>>) {

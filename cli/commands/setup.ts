@@ -1,3 +1,4 @@
+import type { CohortPlan } from "../../stacks/plan.ts";
 import { setupTools } from "../../tools/install.ts";
 import { progressLines } from "../../tools/progress.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
@@ -5,10 +6,10 @@ import { openStack } from "../stack.ts";
 import { note } from "../terminal.ts";
 
 /** Installs whatever tool is missing. Says nothing when all are there. */
-export async function installTools(): Promise<void> {
+export async function installTools({ nodes }: Pick<CohortPlan, "nodes"> = { nodes: "simulated" }): Promise<void> {
   const lines = progressLines(process.stderr);
   try {
-    await setupTools({ onProgress: lines.show });
+    await setupTools({ onProgress: lines.show, realNodes: nodes === "real" });
   } finally {
     lines.close();
   }
@@ -16,8 +17,9 @@ export async function installTools(): Promise<void> {
 
 /** Makes a cohort ready for `./lab up` and for plain `pulumi up`: its tools, and its stack. */
 export async function setup(name: string): Promise<void> {
-  const { cohort } = await readCohort(name);
-  await installTools();
+  const plan = await readCohort(name);
+  const { cohort } = plan;
+  await installTools(plan);
   await keepingCohortFile(cohort, () => openStack(cohort));
   note(`Ready. \`./lab up ${cohort}\` brings the cohort up; so does \`eval "$(./lab env)"\`, then \`pulumi up -s ${cohort}\`.`);
 }

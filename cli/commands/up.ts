@@ -37,7 +37,7 @@ async function bringUp(plan: CohortPlan): Promise<number> {
   await requireRoom(plan.learners.length);
   const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;
   await requirePorts(plan.cohort, hostPorts + portsPerLearner * plan.learners.length, plan.ports, idle);
-  await installTools();
+  await installTools(plan);
 
   const { cohort } = plan;
   if ((await readDaemonConfig(cohort)) !== undefined && !(await isDaemonUp(cohort))) {

@@ -5,7 +5,7 @@ import type { FluxControllersInput, FluxControllersOutput } from "../../host/dri
 import { ManagedResource } from "../managed-resource.ts";
 import type { ClusterArgs, ClusterHandle, ClusterProvider } from "./types.ts";
 
-/** A control plane as processes of the lab host, with a simulated node. */
+/** A control plane as processes of the lab host, with a simulated or a real node. */
 export const embedded: ClusterProvider = {
   kind: "embedded",
   create: (name, args, options) => new EmbeddedCluster(name, args, options),
@@ -15,8 +15,8 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
   readonly resource: pulumi.Resource;
   readonly clusterId: pulumi.Output<string>;
   readonly apiServer: pulumi.Output<string>;
-  readonly nodes = "simulated";
-  readonly simulated = ["Pods are simulated: kwok reports the status that a kubelet would report and no container runs."];
+  readonly nodes: "real" | "simulated";
+  readonly simulated: readonly string[];
   readonly adminKubeconfig: pulumi.Output<string>;
   readonly learnerKubeconfig: pulumi.Output<string>;
   readonly kubernetes: k8s.Provider;
@@ -27,12 +27,15 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
   constructor(name: string, args: ClusterArgs, options: pulumi.ComponentResourceOptions) {
     super("gitops-lab:cluster:Embedded", name, {}, options);
     this.#args = args;
+    this.nodes = args.nodes;
+    this.simulated = args.nodes === "real" ? [] : ["Pods are simulated: kwok reports the status that a kubelet would report and no container runs."];
     const controlPlane = new ManagedResource<EmbeddedClusterInput, EmbeddedClusterOutput>(
       `${name}-control-plane`,
       {
         driver: "embedded-cluster",
         type: "EmbeddedCluster",
-        input: { cohort: args.cohort, learner: args.learner, ports: args.ports },
+        // Left out where simulated: a cluster of a state from before there was a choice is not another one.
+        input: { cohort: args.cohort, learner: args.learner, ports: args.ports, ...(args.nodes === "real" && { nodes: args.nodes }) },
         outputs: {
           cohort: "plain",
           learner: "plain",

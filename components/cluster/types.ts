@@ -6,6 +6,8 @@ export interface ClusterArgs {
   readonly cohort: string;
   readonly learner: string;
   readonly ports: { readonly from: number; readonly to: number };
+  /** Whether pods are to run for real. */
+  readonly nodes: "real" | "simulated";
   readonly host: LabHost;
 }
 

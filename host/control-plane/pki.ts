@@ -4,6 +4,7 @@ import { join } from "node:path";
 import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
 import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { nodeAddress } from "./networks.ts";
 
 /** A certificate and its key as PEM text. */
 export interface KeyPair {
@@ -11,11 +12,20 @@ export interface KeyPair {
   readonly key: string;
 }
 
+/** Name of the one node that runs for real. */
+export const nodeName = "node";
+
 /** The identities in a learner's cluster: Kubernetes reads the user from CN and the groups from O. */
 export const clients = {
   admin: { user: "gitops-lab:admin", groups: ["system:masters"] },
   "kube-controller-manager": { user: "system:kube-controller-manager", groups: [] },
   "kube-scheduler": { user: "system:kube-scheduler", groups: [] },
+  /** Of a real node: the Node authorizer knows it by this name and group. */
+  kubelet: { user: `system:node:${nodeName}`, groups: ["system:nodes"] },
+  "kube-proxy": { user: "system:kube-proxy", groups: [] },
+  dns: { user: "gitops-lab:dns", groups: [] },
+  /** As whom the API server asks a kubelet for logs. */
+  "kube-apiserver-kubelet": { user: "gitops-lab:kube-apiserver", groups: ["system:masters"] },
   /** Plays the kubelet of the simulated node, so it may write any pod's and node's status. */
   kwok: { user: "gitops-lab:kwok", groups: ["system:masters"] },
   /** Bound to cluster-admin by components/flux/bootstrap.ts, as Flux' own manifests do. */
@@ -35,8 +45,8 @@ const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as con
 const validDays = 365;
 
 /**
- * The certificates of one control plane, in `folder`: `ca.crt`, `apiserver.{crt,key}`, `service-accounts.{key,pub}` and
- * one pair per client. Made once; the CA's key is never written, so nobody can issue more.
+ * The certificates of one control plane, in `folder`: `ca.crt`, `apiserver.{crt,key}`, `kubelet-server.{crt,key}`,
+ * `service-accounts.{key,pub}` and one pair per client. Made once; the CA's key is never written, so nobody can issue more.
  */
 export async function ensurePki(folder: string): Promise<ClusterPki> {
   const file = (name: string) => join(folder, name);
@@ -85,21 +95,16 @@ async function writePki(file: (name: string) => string): Promise<void> {
   };
 
   await writePrivateFile(file("ca.crt"), `${ca.toString("pem")}\n`);
-  await save(
-    "apiserver",
-    await issue(
-      [{ CN: ["kube-apiserver"] }],
-      [
-        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-        new x509.SubjectAlternativeNameExtension([
-          { type: "dns", value: "localhost" },
-          { type: "dns", value: "kubernetes.default.svc" },
-          { type: "ip", value: "127.0.0.1" },
-          { type: "ip", value: "10.96.0.1" },
-        ]),
-      ],
-    ),
-  );
+  const saveServer = async (name: string, user: string, names: x509.JsonGeneralNames) =>
+    save(name, await issue([{ CN: [user] }], [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]), new x509.SubjectAlternativeNameExtension(names)]));
+  await saveServer("apiserver", "kube-apiserver", [
+    { type: "dns", value: "localhost" },
+    { type: "dns", value: "kubernetes.default.svc" },
+    { type: "ip", value: "127.0.0.1" },
+    { type: "ip", value: "10.96.0.1" },
+    { type: "ip", value: nodeAddress },
+  ]);
+  await saveServer("kubelet-server", nodeName, [{ type: "ip", value: nodeAddress }]);
   for (const [name, { user, groups }] of Object.entries(clients)) {
     // Each group is an O of its own: a list in one entry would make a single multi-valued RDN.
     const subject = [...groups.map((group) => ({ O: [group] })), { CN: [user] }];

@@ -2,8 +2,7 @@ import { join } from "node:path";
 import type { LearnerPaths } from "../../shared/paths.ts";
 import { toolPath } from "../../tools/locate.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
-
-export const serviceNetwork = "10.96.0.0/16";
+import { nodeAddress, serviceNetwork } from "./networks.ts";
 
 /**
  * etcd's sockets, relative to its folder, which is also the API server's: an absolute path may exceed the 107 bytes a
@@ -23,6 +22,14 @@ export interface ControlPlane {
   readonly learner: string;
   readonly paths: LearnerPaths;
   readonly apiPort: number;
+  /** How it reaches a node that runs for real; without one, kwok plays the node. */
+  readonly node?: NodeAccess;
+}
+
+export interface NodeAccess {
+  /** Files that the API server reads: see host/control-plane/admission.ts. */
+  readonly egressConfiguration: string;
+  readonly admissionConfiguration: string;
 }
 
 /**
@@ -73,9 +80,7 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
         `--etcd-servers=${etcdClientSocket}`,
         "--bind-address=127.0.0.1",
         `--secure-port=${plane.apiPort}`,
-        // Nobody dials it: the kubernetes Service gets no endpoints on a host without pods.
-        "--advertise-address=127.0.0.1",
-        "--endpoint-reconciler-type=none",
+        ...(plane.node === undefined ? simulatedNodeArgs : realNodeArgs(plane.node, pki)),
         `--tls-cert-file=${pki("apiserver.crt")}`,
         `--tls-private-key-file=${pki("apiserver.key")}`,
         `--client-ca-file=${pki("ca.crt")}`,
@@ -110,18 +115,41 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
       [`--kubeconfig=${kubeconfig("kube-scheduler")}`, "--leader-elect=false", "--secure-port=0", "--profiling=false"],
       { env: smallHeap },
     ),
-    await define(
-      "kwok",
-      [
-        `--kubeconfig=${kubeconfig("kwok")}`,
-        `--config=${join(paths.cluster, "kwok.yaml")}`,
-        "--manage-all-nodes=true",
-        // kwok's own server would serve pod logs and exec, which simulated pods do not have.
-        "--server-address=",
-        "--node-lease-duration-seconds=40",
-      ],
-      { env: smallHeap },
-    ),
+    ...(plane.node === undefined
+      ? [
+          await define(
+            "kwok",
+            [
+              `--kubeconfig=${kubeconfig("kwok")}`,
+              `--config=${join(paths.cluster, "kwok.yaml")}`,
+              "--manage-all-nodes=true",
+              // kwok's own server would serve pod logs and exec, which simulated pods do not have.
+              "--server-address=",
+              "--node-lease-duration-seconds=40",
+            ],
+            { env: smallHeap },
+          ),
+        ]
+      : []),
+  ];
+}
+
+/** Nobody dials the advertised address: the kubernetes Service gets no endpoints on a host without pods. */
+const simulatedNodeArgs = ["--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none"];
+
+function realNodeArgs(node: NodeAccess, pki: (name: string) => string): string[] {
+  return [
+    // Where pods find the API server: lab-node passes on what comes there.
+    `--advertise-address=${nodeAddress}`,
+    `--egress-selector-config-file=${node.egressConfiguration}`,
+    `--kubelet-certificate-authority=${pki("ca.crt")}`,
+    `--kubelet-client-certificate=${pki("kube-apiserver-kubelet.crt")}`,
+    `--kubelet-client-key=${pki("kube-apiserver-kubelet.key")}`,
+    // The node's name is nothing that a host could look up.
+    "--kubelet-preferred-address-types=InternalIP",
+    "--enable-admission-plugins=NodeRestriction",
+    `--admission-control-config-file=${node.admissionConfiguration}`,
+    "--feature-gates=ManifestBasedAdmissionControlConfig=true",
   ];
 }
 

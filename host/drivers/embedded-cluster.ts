@@ -4,18 +4,25 @@ import { join } from "node:path";
 import { cohortPaths, type LearnerPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, readIfExists, removeIfEmpty, writePrivateFile } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
+import { fluxUsername, issueCredential } from "../access.ts";
+import { writeAdmission, writeEgress } from "../control-plane/admission.ts";
 import { kubeconfig } from "../control-plane/kubeconfig.ts";
 import { clients, ensurePki, type ClientName } from "../control-plane/pki.ts";
-import { controlPlaneProcesses } from "../control-plane/processes.ts";
+import { controlPlaneProcesses, type ControlPlane } from "../control-plane/processes.ts";
 import { ensureProcesses, processStatus, removeProcesses } from "../daemon/client.ts";
+import { readDaemonConfig } from "../daemon/config.ts";
+import type { ProcessSpec } from "../daemon/process-table.ts";
 import type { Driver } from "../driver.ts";
 import { clusterClient } from "../kubernetes.ts";
+import { confined, doorSocketFromBeside, nodeProcess, removeNode } from "../node/node-process.ts";
 import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
 
 export interface EmbeddedClusterInput {
   readonly cohort: string;
   readonly learner: string;
   readonly ports: PortRange;
+  /** Present where pods run for real. */
+  readonly nodes?: "real";
 }
 
 export interface EmbeddedClusterOutput {
@@ -27,14 +34,17 @@ export interface EmbeddedClusterOutput {
   readonly learnerKubeconfig: string;
 }
 
-const nodeName = "simulated-node";
+const simulatedNode = "simulated-node";
 
-/** A control plane of its own per learner, as processes of the lab host: etcd, API server, controllers, one kwok node. */
+/**
+ * A control plane of its own per learner, as processes of the lab host: etcd, API server, controllers, and one node, which
+ * kwok plays or which is real.
+ */
 export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput> = {
-  replaceOn: ["cohort", "learner"],
+  replaceOn: ["cohort", "learner", "nodes"],
   creationOnly: ["ports"],
 
-  async ensure({ cohort, learner, ports }) {
+  async ensure({ cohort, learner, ports, nodes }) {
     const paths = cohortPaths(cohort).learner(learner);
     await makePrivateFolder(paths.cluster);
     const { api } = await leasePorts(`${cohort}/${learner}`, ["api"], ports);
@@ -42,10 +52,16 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     const kubeconfigs = await writeKubeconfigs(paths, `${cohort}-${learner}`, apiServer);
     // etcd refuses a data folder that others can read.
     await makePrivateFolder(join(paths.cluster, "etcd", "data"));
-    await writePrivateFile(join(paths.cluster, "kwok.yaml"), await readFile(new URL("../control-plane/kwok.yaml", import.meta.url), "utf8"));
-
-    await ensureProcesses(cohort, await controlPlaneProcesses({ cohort, learner, paths, apiPort: api }));
-    await awaitNode(learner, kubeconfigs.admin, paths);
+    const plane = { cohort, learner, paths, apiPort: api };
+    if (nodes === "real") {
+      await ensureProcesses(cohort, await realProcesses(plane));
+      await awaitApiServer(learner, kubeconfigs.admin, paths);
+    } else {
+      await writePrivateFile(join(paths.cluster, "kwok.yaml"), await readFile(new URL("../control-plane/kwok.yaml", import.meta.url), "utf8"));
+      await ensureProcesses(cohort, await controlPlaneProcesses(plane));
+      await awaitApiServer(learner, kubeconfigs.admin, paths);
+      await applySimulatedNode(kubeconfigs.admin);
+    }
     return {
       id: `${cohort}/${learner}`,
       output: {
@@ -70,6 +86,7 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     // Nothing of it is kept, so nothing needs an orderly end.
     await removeProcesses(cohort, learner, "SIGKILL");
     const paths = cohortPaths(cohort).learner(learner);
+    await removeNode(paths);
     await rm(paths.cluster, { recursive: true, force: true });
     await removeIfEmpty(paths.root);
     await releasePorts(`${cohort}/${learner}`);
@@ -95,15 +112,34 @@ async function clusterId(paths: LearnerPaths): Promise<string> {
   return id;
 }
 
-async function awaitNode(learner: string, admin: string, paths: LearnerPaths): Promise<void> {
-  const cluster = clusterClient(admin);
-  await waitUntil(() => cluster.lookReady(), {
+async function realProcesses(plane: ControlPlane): Promise<ProcessSpec[]> {
+  const { cohort, learner, paths, apiPort } = plane;
+  const host = await readDaemonConfig(cohort);
+  if (host === undefined) throw new Error(`cohort ${cohort} has no daemon`);
+  const admissionConfiguration = await writeAdmission(join(paths.cluster, "admission"));
+  const egressConfiguration = await writeEgress(paths.cluster, doorSocketFromBeside);
+  const node = await nodeProcess({
+    cohort,
+    learner,
+    paths,
+    ports: { api: apiPort, registry: host.registryPort, http: host.httpPort },
+    registryCredential: await issueCredential(paths.access, "registry", fluxUsername(learner), "read"),
+  });
+  const controlPlane = await controlPlaneProcesses({ ...plane, node: { admissionConfiguration, egressConfiguration } });
+  return [...(await Promise.all(controlPlane.map((spec) => confined(paths, spec)))), node];
+}
+
+async function awaitApiServer(learner: string, admin: string, paths: LearnerPaths): Promise<void> {
+  await waitUntil(() => clusterClient(admin).lookReady(), {
     what: `the API server of learner ${learner}`,
     timeoutSeconds: 120,
     remedy: `Its log is ${join(paths.logs, "kube-apiserver.log")}; \`./lab doctor\` checks the tools.`,
   });
-  await cluster.applyNode(nodeName, {
+}
+
+async function applySimulatedNode(admin: string): Promise<void> {
+  await clusterClient(admin).applyNode(simulatedNode, {
     annotations: { "kwok.x-k8s.io/node": "fake" },
-    labels: { "kubernetes.io/hostname": nodeName, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", type: "kwok", "gitops-lab.dev/nodes": "simulated" },
+    labels: { "kubernetes.io/hostname": simulatedNode, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", type: "kwok", "gitops-lab.dev/nodes": "simulated" },
   });
 }

@@ -7,6 +7,7 @@ import { smallHeap } from "../control-plane/processes.ts";
 import { ensureProcesses, processStatus } from "../daemon/client.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
 import type { Driver } from "../driver.ts";
+import { confined } from "../node/node-process.ts";
 import { leasePorts, type PortRange } from "../ports.ts";
 
 export interface FluxControllersInput {
@@ -38,7 +39,7 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
     const scratch = await makePrivateFolder(join(paths.cluster, "flux", "tmp"));
     const artifacts = `127.0.0.1:${source}`;
 
-    const controller = async (tool: Parameters<typeof toolPath>[0], args: string[]): Promise<ProcessSpec> => ({
+    const controller = async (tool: Parameters<typeof toolPath>[0], args: string[]): Promise<ProcessSpec> => confined(paths, {
       name: `${learner}/${tool}`,
       owner: learner,
       command: await toolPath(tool),

@@ -11,7 +11,7 @@ export interface ImageMetadata extends Release {
   readonly arch: string;
 }
 
-interface Blob {
+export interface Blob {
   readonly mediaType: string;
   readonly digest: string;
   readonly content: Buffer;
@@ -24,7 +24,7 @@ interface Blob {
  * the configuration, so that releases of one program share the layer.
  */
 export async function writeLayout(folder: string, program: Buffer, metadata: ImageMetadata): Promise<void> {
-  const layer = blob("application/vnd.oci.image.layer.v1.tar", await layerOf(program));
+  const layer = blob("application/vnd.oci.image.layer.v1.tar", await layerOf("backend", program));
   const config = json("application/vnd.oci.image.config.v1+json", configuration(layer.digest, metadata));
   const manifest = json("application/vnd.oci.image.manifest.v1+json", {
     schemaVersion: 2,
@@ -54,9 +54,10 @@ export async function layoutDigest(folder: string): Promise<string> {
   return Index.parse(JSON.parse(await readFile(join(folder, "index.json"), "utf8"))).manifests[0].digest;
 }
 
-async function layerOf(program: Buffer): Promise<Buffer> {
+/** An uncompressed layer with one program in it. */
+export async function layerOf(name: string, program: Buffer): Promise<Buffer> {
   const tar = pack();
-  tar.entry({ name: "backend", mode: 0o555, uid: 0, gid: 0, mtime: new Date(0) }, program);
+  tar.entry({ name, mode: 0o555, uid: 0, gid: 0, mtime: new Date(0) }, program);
   tar.finalize();
   return buffer(tar);
 }
@@ -85,14 +86,14 @@ function configuration(layer: string, { version, revision, created, arch }: Imag
   };
 }
 
-function json(mediaType: string, value: object): Blob {
+export function json(mediaType: string, value: object): Blob {
   return blob(mediaType, Buffer.from(JSON.stringify(value)));
 }
 
-function blob(mediaType: string, content: Buffer): Blob {
+export function blob(mediaType: string, content: Buffer): Blob {
   return { mediaType, digest: `sha256:${createHash("sha256").update(content).digest("hex")}`, content };
 }
 
-function descriptor({ mediaType, digest, content }: Blob): object {
+export function descriptor({ mediaType, digest, content }: Blob): object {
   return { mediaType, digest, size: content.length };
 }

@@ -1,0 +1,117 @@
+import { readdir, readFile, rmdir } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { readIfExists } from "../../shared/private-files.ts";
+import { waitUntil } from "../../shared/wait.ts";
+
+/** A learner's control group, as lab-node takes it. */
+export const Cgroup = z.object({
+  version: z.union([z.literal(1), z.literal(2)]),
+  /** Folder by controllers (version 1: one hierarchy each), or `unified` (version 2). */
+  folders: z.record(z.string(), z.string()),
+});
+export type Cgroup = z.output<typeof Cgroup>;
+
+export const cgroupRoot = "/sys/fs/cgroup";
+
+/**
+ * Where a group of that name belongs on this machine. With version 2 below the root, since a group with processes of its
+ * own can limit none within it; with version 1 below this process' own groups, whose limits go on to hold.
+ */
+export async function planCgroup(name: string): Promise<Cgroup> {
+  return cgroupAt(name, await readFile("/proc/self/cgroup", "utf8"), await readFile("/proc/self/mountinfo", "utf8"));
+}
+
+/** Pure part of `planCgroup`; formats of /proc/<pid>/cgroup in cgroups(7) and /proc/<pid>/mountinfo in proc(5). */
+export function cgroupAt(name: string, own: string, mountinfo: string): Cgroup {
+  const mounts = mountinfo.split("\n").flatMap((line) => {
+    const [before = "", after = ""] = line.split(" - ");
+    const [, , , root, point] = before.split(" ");
+    const [type, , options = ""] = after.split(" ");
+    return root === undefined || point === undefined ? [] : [{ type, root, point, options: options.split(",") }];
+  });
+  if (mounts.some(({ type, point }) => type === "cgroup2" && point === cgroupRoot)) return { version: 2, folders: { unified: join(cgroupRoot, name) } };
+  const folders = own.split("\n").flatMap((line): [string, string][] => {
+    const [, hierarchy, controllers = "", path = "/"] = /^(\d+):([^:]*):(.*)$/.exec(line) ?? [];
+    if (hierarchy === undefined || controllers === "") return [];
+    const mount = mounts.find(({ type, options }) => type === "cgroup" && controllers.split(",").every((controller) => options.includes(controller)));
+    if (mount === undefined) return [];
+    const below = mount.root === "/" ? path : path.startsWith(mount.root) ? path.slice(mount.root.length) : "/";
+    return [[controllers, join(mount.point, below, name)]];
+  });
+  return { version: 1, folders: Object.fromEntries(folders) };
+}
+
+/** Limits over everything that belongs to a learner, by cgroup file. */
+export function limits(version: 1 | 2, cores: number): Record<string, string> {
+  const periodMicroseconds = 100_000;
+  const quota = Math.round(cores * periodMicroseconds * share);
+  return version === 2
+    ? { "memory.max": String(memoryBytes), "pids.max": String(processes), "cpu.max": `${quota} ${periodMicroseconds}` }
+    : { "memory.limit_in_bytes": String(memoryBytes), "pids.max": String(processes), "cpu.cfs_period_us": String(periodMicroseconds), "cpu.cfs_quota_us": String(quota) };
+}
+
+/** A lab at rest has a quarter of it. */
+const memoryBytes = 4 * 1024 ** 3;
+/** Threads count as well; a lab at rest has about 400. */
+const processes = 4096;
+/** Of all processors: what one learner's pods burn leaves the machine answering. */
+const share = 0.9;
+
+/**
+ * Removes the group, ending what still runs in it. A group that is not there is a success. Throws LabError `timeout` when
+ * a process does not end.
+ */
+export async function removeCgroup({ folders }: Cgroup): Promise<void> {
+  await waitUntil(
+    async () => {
+      const left = (await Promise.all(Object.values(folders).map(membersOf))).flat();
+      if (left.length === 0) return { done: true, value: undefined };
+      for (const pid of left) end(pid);
+      return { done: false, because: `process ${left[0]} still runs.` };
+    },
+    { what: "the processes of a removed node to end", timeoutSeconds: 15, intervalMs: 20, remedy: "Run the command again." },
+  );
+  for (const folder of Object.values(folders)) {
+    await removeTree(folder);
+    // The folders above are shared with other labs, and go with the last of them.
+    for (let parent = join(folder, ".."); parent.includes("/gitops-lab"); parent = join(parent, "..")) if (!(await tryRemove(parent))) break;
+  }
+}
+
+/** The group's folders that still exist. */
+export async function cgroupRemainder({ folders }: Cgroup): Promise<string[]> {
+  const present = await Promise.all(Object.values(folders).map(async (folder) => ((await subfolders(folder)) === undefined ? [] : [folder])));
+  return present.flat();
+}
+
+async function membersOf(folder: string): Promise<number[]> {
+  const own = ((await readIfExists(join(folder, "cgroup.procs")).catch(() => undefined)) ?? "").split("\n").filter(Boolean).map(Number);
+  const below = await Promise.all(((await subfolders(folder)) ?? []).map((name) => membersOf(join(folder, name))));
+  return [...own, ...below.flat()];
+}
+
+async function removeTree(folder: string): Promise<void> {
+  for (const name of (await subfolders(folder)) ?? []) await removeTree(join(folder, name));
+  await tryRemove(folder);
+}
+
+async function subfolders(folder: string): Promise<string[] | undefined> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => undefined);
+  return entries?.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+}
+
+async function tryRemove(folder: string): Promise<boolean> {
+  return rmdir(folder).then(
+    () => true,
+    () => false,
+  );
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}

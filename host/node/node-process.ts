@@ -1,0 +1,196 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import type { LearnerPaths } from "../../shared/paths.ts";
+import { toolPath } from "../../tools/locate.ts";
+import { usrLayers } from "../../tools/node-packages.ts";
+import type { Credential } from "../access.ts";
+import { nodeAddress, podNetwork } from "../control-plane/networks.ts";
+import { nodeName } from "../control-plane/pki.ts";
+import { smallHeap } from "../control-plane/processes.ts";
+import type { ProcessSpec } from "../daemon/process-table.ts";
+import { imageArchive } from "../images/archive.ts";
+import { Cgroup, limits, planCgroup, removeCgroup } from "./cgroups.ts";
+import { containerdConfiguration, containerdSocket } from "./containerd.ts";
+import { kubeletConfiguration, secrets } from "./kubelet.ts";
+import { cniConfiguration, firewall } from "./network.ts";
+
+export interface RealNode {
+  readonly cohort: string;
+  readonly learner: string;
+  readonly paths: LearnerPaths;
+  /** Loopback ports of the host that the node's programs use. */
+  readonly ports: { readonly api: number; readonly registry: number; /** Gives tokens for the registry. */ readonly http: number };
+  /** With which the node pulls images. */
+  readonly registryCredential: Credential;
+}
+
+const pauseImage = "gitops-lab.dev/pause:1";
+/** Where the node finds its programs first. */
+const nodeBin = "/opt/gitops-lab/bin";
+const path = `${nodeBin}:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin`;
+
+/** The socket by which the API server reaches the node, relative to the node's folder and to a folder beside it. */
+const doorSocket = "door.sock";
+export const doorSocketFromBeside = `../node/${doorSocket}`;
+
+/**
+ * What a kubelet sets the machine to (pkg/kubelet/cm/container_manager_linux.go) unless it finds it so: the node finds it
+ * so, and the machine stays as it is.
+ */
+const expectedSettings = {
+  "vm/overcommit_memory": "1",
+  "vm/panic_on_oom": "0",
+  "kernel/panic": "10",
+  "kernel/panic_on_oops": "1",
+  "kernel/keys/root_maxkeys": "1000000",
+  "kernel/keys/root_maxbytes": "25000000",
+};
+
+export const nodeFolder = (paths: LearnerPaths) => join(paths.cluster, "node");
+const configFile = (paths: LearnerPaths) => join(nodeFolder(paths), "node.json");
+const cgroupFile = (paths: LearnerPaths) => join(nodeFolder(paths), "cgroup.json");
+
+/** The control group of a learner whose pods run for real; undefined for any other. */
+export async function cgroupOf(paths: LearnerPaths): Promise<Cgroup | undefined> {
+  const text = await readIfExists(cgroupFile(paths));
+  return text === undefined ? undefined : Cgroup.parse(JSON.parse(text));
+}
+
+/**
+ * Writes everything that a learner's real node reads and returns its process: lab-node, which is the parent of container
+ * runtime, kubelet and kube-proxy, and without which none of them lives.
+ */
+export async function nodeProcess(node: RealNode): Promise<ProcessSpec> {
+  const { learner, paths } = node;
+  const folder = await makePrivateFolder(nodeFolder(paths));
+  await writeSecrets(node, join(folder, "secrets"));
+  await writePrivateFile(join(folder, "pause.tar"), await pauseArchive());
+  await writePrivateFile(configFile(paths), JSON.stringify(await configuration(node), null, 2));
+  return {
+    name: `${learner}/node`,
+    owner: learner,
+    command: await toolPath("lab-node"),
+    args: ["run", configFile(paths)],
+    env: { PATH: path },
+    cwd: folder,
+    logFile: join(paths.logs, "node.log"),
+  };
+}
+
+/** Removes what the learner's node has outside the learner's folder: its control group, and what still runs in it. */
+export async function removeNode(paths: LearnerPaths): Promise<void> {
+  const cgroup = await cgroupOf(paths);
+  if (cgroup !== undefined) await removeCgroup(cgroup);
+}
+
+/** The same process, but within the learner's limits, where pods run for real. */
+export async function confined(paths: LearnerPaths, spec: ProcessSpec): Promise<ProcessSpec> {
+  if ((await cgroupOf(paths)) === undefined) return spec;
+  return { ...spec, command: await toolPath("lab-node"), args: ["confine", configFile(paths), spec.command, ...spec.args] };
+}
+
+async function configuration({ cohort, learner, paths, ports }: RealNode): Promise<object> {
+  const cgroup = await ensureCgroup(cohort, learner, paths);
+  const folder = nodeFolder(paths);
+  const secret = (name: string) => `${secrets}/${name}`;
+  const bin = async (tool: "kubelet" | "kube-proxy") => ({ source: await toolPath(tool), target: `${nodeBin}/${tool}`, writable: false });
+  const program = (name: string, args: readonly string[], more: object = {}) => ({
+    name,
+    args,
+    env: { PATH: path, HOME: "/var/lib", ...smallHeap },
+    once: false,
+    awaits: "",
+    log: `/var/log/node/${name}.log`,
+    ...more,
+  });
+  return {
+    hostname: nodeName,
+    state: join(folder, "state"),
+    usr: usrLayers(),
+    binds: [
+      { source: paths.logs, target: "/var/log/node", writable: true },
+      { source: join(folder, "secrets"), target: secrets, writable: false },
+      { source: join(folder, "pause.tar"), target: "/opt/gitops-lab/pause.tar", writable: false },
+      await bin("kubelet"),
+      await bin("kube-proxy"),
+    ],
+    links: Object.fromEntries(
+      ["iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"].map((name) => [`${nodeBin}/${name}`, "/usr/sbin/xtables-nft-multi"]),
+    ),
+    files: {
+      "/etc/hosts": `127.0.0.1 localhost\n${nodeAddress} ${nodeName}\n`,
+      "/etc/passwd": "root:x:0:0:root:/root:/usr/sbin/nologin\n",
+      "/etc/group": "root:x:0:\n",
+      "/etc/resolv.conf": "",
+      "/etc/machine-id": `${createHash("sha256").update(paths.cluster).digest("hex").slice(0, 32)}\n`,
+      "/etc/cni/net.d/10-pods.conflist": JSON.stringify(cniConfiguration()),
+      "/etc/gitops-lab-kubelet.yaml": kubeletConfiguration(),
+    },
+    kernelSettings: expectedSettings,
+    cgroup: { ...cgroup, limits: limits(cgroup.version, availableParallelism()) },
+    network: {
+      address: nodeAddress,
+      hostPorts: [ports.api, ports.registry, ports.http],
+      podPorts: [ports.api],
+      socket: doorSocket,
+      firewall: firewall(ports.api),
+      sysctls: { "ipv4/ip_forward": "1" },
+    },
+    programs: [
+      program("containerd", ["containerd", "--config", secret("containerd.toml")]),
+      program("pause-image", ["ctr", "--address", containerdSocket, "--namespace", "k8s.io", "images", "import", "/opt/gitops-lab/pause.tar"], { once: true, awaits: containerdSocket }),
+      program("kubelet", [
+        "kubelet",
+        "--config=/etc/gitops-lab-kubelet.yaml",
+        `--kubeconfig=${secret("kubelet.yaml")}`,
+        `--hostname-override=${nodeName}`,
+        `--node-ip=${nodeAddress}`,
+        "--node-labels=gitops-lab.dev/nodes=real",
+        "--cert-dir=/var/lib/kubelet/pki",
+      ]),
+      program("kube-proxy", [
+        "kube-proxy",
+        `--kubeconfig=${secret("kube-proxy.yaml")}`,
+        `--hostname-override=${nodeName}`,
+        "--proxy-mode=iptables",
+        `--cluster-cidr=${podNetwork}`,
+        "--nodeport-addresses=primary",
+        "--healthz-bind-address=",
+        "--metrics-bind-address=127.0.0.1:10249",
+        "--conntrack-max-per-core=0",
+        "--conntrack-min=0",
+      ]),
+    ],
+  };
+}
+
+/** Planned once: a learner's processes stay in the group that its first ones were put into. */
+async function ensureCgroup(cohort: string, learner: string, paths: LearnerPaths): Promise<Cgroup> {
+  const present = await cgroupOf(paths);
+  if (present !== undefined) return present;
+  const planned = await planCgroup(join("gitops-lab", cohort, learner));
+  await writePrivateFile(cgroupFile(paths), JSON.stringify(planned, null, 2));
+  return planned;
+}
+
+/** What only the node needs of the learner's secrets, in a folder of its own, which is all that the node sees of them. */
+async function writeSecrets({ paths, ports, registryCredential }: RealNode, folder: string): Promise<void> {
+  const copies = {
+    "ca.crt": join(paths.pki, "ca.crt"),
+    "kubelet.crt": join(paths.pki, "kubelet-server.crt"),
+    "kubelet.key": join(paths.pki, "kubelet-server.key"),
+    "kubelet.yaml": join(paths.kubeconfigs, "kubelet.yaml"),
+    "kube-proxy.yaml": join(paths.kubeconfigs, "kube-proxy.yaml"),
+  };
+  for (const [name, source] of Object.entries(copies)) await writePrivateFile(join(folder, name), await readFile(source, "utf8"));
+  await writePrivateFile(join(folder, "containerd.toml"), containerdConfiguration({ registry: `127.0.0.1:${ports.registry}`, ...registryCredential, pauseImage }));
+}
+
+/** lab-node again: a program that waits. */
+async function pauseArchive(): Promise<Buffer> {
+  const arch = process.arch === "x64" ? "amd64" : process.arch;
+  return imageArchive({ name: pauseImage, arch, program: await readFile(await toolPath("lab-node")), args: ["pause"] });
+}

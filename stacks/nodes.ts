@@ -1,0 +1,36 @@
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { preflight, type Condition } from "../host/node/preflight.ts";
+import { ExitCode, LabError } from "../shared/errors.ts";
+import { cohortPaths } from "../shared/paths.ts";
+import type { CohortSpec } from "./cohort-spec.ts";
+
+/**
+ * Whether a cohort's pods run for real here. `auto` stays with what it has chosen for as long as the cohort is on this
+ * machine, since another choice makes the clusters anew. Throws LabError `nodes-impossible` when `real` is asked for and
+ * the machine does not allow it.
+ */
+export async function decideNodes(cohort: string, { cluster: { nodes } }: CohortSpec): Promise<{ readonly nodes: "real" | "simulated"; readonly because?: string }> {
+  if (nodes === "simulated") return { nodes };
+  const chosen = await nodesThere(cohort);
+  if (nodes === "auto" && chosen !== undefined) return { nodes: chosen };
+  const unmet = (await preflight()).filter(({ met }) => !met);
+  if (unmet.length === 0) return { nodes: "real" };
+  if (nodes === "auto") return { nodes: "simulated", because: listed(unmet) };
+  throw new LabError(
+    "nodes-impossible",
+    `\`cluster.nodes\` is "real", and pods cannot run for real on this machine: ${listed(unmet)}. Nothing was created. Mend that (\`./lab doctor\` shows every condition), or set it to simulated or auto.`,
+    { exitCode: ExitCode.badInput },
+  );
+}
+
+const listed = (unmet: readonly Condition[]) => unmet.map(({ name, found }) => `${name}: ${found}`).join("; ");
+
+/** What the cohort's clusters on this machine have; undefined where it has none. */
+async function nodesThere(cohort: string): Promise<"real" | "simulated" | undefined> {
+  const paths = cohortPaths(cohort);
+  const clusters = (await readdir(join(paths.root, "learners")).catch(() => [])).map((id) => paths.learner(id).cluster).filter((folder) => existsSync(folder));
+  if (clusters.length === 0) return undefined;
+  return clusters.some((folder) => existsSync(join(folder, "node"))) ? "real" : "simulated";
+}
