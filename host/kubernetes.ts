@@ -7,6 +7,8 @@ import type { Look } from "../shared/wait.ts";
 export interface ClusterClient {
   /** Server-side apply of a Node, as field manager `gitops-lab`. */
   applyNode(name: string, metadata: Properties): Promise<void>;
+  /** Lets a user read these resources (by API group) in every namespace, under a role of that name. */
+  grantReading(role: string, user: string, resources: Readonly<Record<string, readonly string[]>>): Promise<void>;
   /** Asks a Flux controller to reconcile the object now, the way `flux reconcile` does. */
   requestReconcile(object: FluxObjectName): Promise<void>;
   /** Whether the API server answers and has done its start-up work, and if not why. */
@@ -34,9 +36,18 @@ export function clusterClient(kubeconfig: string): ClusterClient {
     if (answer === undefined) throw new Error(`${path} does not exist`);
   }
 
+  const apply = (path: string, body: Properties) => patch(`${path}?fieldManager=${fieldManager}&force=true`, "application/apply-patch+yaml", body);
+
   return {
-    applyNode: (name, metadata) =>
-      patch(`/api/v1/nodes/${name}?fieldManager=${fieldManager}&force=true`, "application/apply-patch+yaml", { apiVersion: "v1", kind: "Node", metadata: { name, ...metadata } }),
+    applyNode: (name, metadata) => apply(`/api/v1/nodes/${name}`, { apiVersion: "v1", kind: "Node", metadata: { name, ...metadata } }),
+    async grantReading(role, user, resources) {
+      const apiVersion = "rbac.authorization.k8s.io/v1";
+      const apiGroup = "rbac.authorization.k8s.io";
+      const rules = Object.entries(resources).map(([group, names]) => ({ apiGroups: [group], resources: [...names], verbs: ["get", "list", "watch"] }));
+      await apply(`/apis/${apiVersion}/clusterroles/${role}`, { apiVersion, kind: "ClusterRole", metadata: { name: role }, rules });
+      const roleRef = { apiGroup, kind: "ClusterRole", name: role };
+      await apply(`/apis/${apiVersion}/clusterrolebindings/${role}`, { apiVersion, kind: "ClusterRoleBinding", metadata: { name: role }, roleRef, subjects: [{ apiGroup, kind: "User", name: user }] });
+    },
     async requestReconcile({ apiVersion, resource, namespace, name }) {
       const annotations = { "reconcile.fluxcd.io/requestedAt": new Date().toISOString() };
       await patch(`/apis/${apiVersion}/namespaces/${namespace}/${resource}/${name}?fieldManager=${fieldManager}`, "application/merge-patch+json", { metadata: { annotations } });

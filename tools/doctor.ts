@@ -7,6 +7,8 @@ export interface ToolReport {
   readonly name: ToolName;
   /** The pinned version. */
   readonly wanted: string;
+  /** Whether it is needed only where pods run for real. */
+  readonly realNodesOnly: boolean;
   readonly state: "path" | "downloaded" | "built" | "missing";
   readonly path?: string;
   /** Why a program of that name on PATH is not used, or what else is wrong. */
@@ -19,7 +21,7 @@ export async function inspectTools(env: NodeJS.ProcessEnv = process.env): Promis
 }
 
 async function inspectTool(name: ToolName, env: NodeJS.ProcessEnv): Promise<ToolReport> {
-  const wanted = manifest[name].version;
+  const { version: wanted, realNodesOnly = false } = manifest[name];
   const found = await locate(name, env);
   const notes: string[] = [];
   for await (const { path, version, fits } of candidates(name, env)) {
@@ -30,5 +32,5 @@ async function inspectTool(name: ToolName, env: NodeJS.ProcessEnv): Promise<Tool
     await gitHttpBackend(env).catch((error: unknown) => notes.push(messageOf(error)));
   }
   const note = notes.length > 0 ? { note: notes.join("; ") } : {};
-  return found ? { name, wanted, state: found.origin, path: found.path, ...note } : { name, wanted, state: "missing", ...note };
+  return found ? { name, wanted, realNodesOnly, state: found.origin, path: found.path, ...note } : { name, wanted, realNodesOnly, state: "missing", ...note };
 }

@@ -22,8 +22,8 @@ export interface Download {
 
 export interface GoBuild {
   /** Folder below tools/go whose go.mod and go.sum pin every dependency. */
-  readonly module: "cluster" | "node" | "pulumi" | "pulumi-language-nodejs" | "registry";
-  /** Import path; with `./`, a program of our own in that module. */
+  readonly module: "cluster" | "dns" | "node" | "pulumi" | "pulumi-language-nodejs" | "registry";
+  /** Import path; with a dot, a program of our own in that module. */
   readonly package: string;
   /** What `-ldflags` gets besides `-s -w`. */
   readonly ldflags?: string;
@@ -100,6 +100,19 @@ const tools = {
     version: sourceVersion("node/lab-node"),
     fits: exactly(sourceVersion("node/lab-node")),
     build: { module: "node", package: "./lab-node", static: true },
+    realNodesOnly: true,
+  },
+  pause: {
+    version: sourceVersion("node/pause"),
+    fits: exactly(sourceVersion("node/pause")),
+    build: { module: "node", package: "./pause", static: true },
+    realNodesOnly: true,
+  },
+  coredns: {
+    version: "1.14.3",
+    // A CoreDNS on PATH may lack the plugins, or have others.
+    fits: exactly("1.14.3"),
+    build: { module: "dns", package: "." },
     realNodesOnly: true,
   },
   // The controllers are released as container images only.

@@ -1,3 +1,4 @@
+import { preflight } from "../../host/node/preflight.ts";
 import { ExitCode } from "../../shared/errors.ts";
 import { cacheHome, labHome } from "../../shared/paths.ts";
 import { inspectTools } from "../../tools/doctor.ts";
@@ -8,18 +9,22 @@ import { paint, print, printJson } from "../terminal.ts";
 export async function doctor(options: { readonly json: boolean }): Promise<number> {
   const tools = await inspectTools();
   const plugin = kubernetesPlugin();
-  const report = { node: { version: process.version, path: process.execPath }, tools, kubernetesPlugin: plugin, labHome: labHome(), cacheHome: cacheHome() };
-  const missing = tools.filter(({ state }) => state === "missing");
+  const realPods = await preflight();
+  const report = { node: { version: process.version, path: process.execPath }, tools, kubernetesPlugin: plugin, realPods, labHome: labHome(), cacheHome: cacheHome() };
+  const missing = tools.filter(({ state, realNodesOnly }) => state === "missing" && !realNodesOnly);
   if (options.json) {
     printJson(report);
   } else {
     print(`node ${process.version}  ${process.execPath}`);
     const width = Math.max(...tools.map(({ name }) => name.length));
-    for (const { name, wanted, state, path, note } of tools) {
-      const origin = paint(state === "missing" ? "red" : "green", state.padEnd(10));
+    for (const { name, wanted, realNodesOnly, state, path, note } of tools) {
+      const origin = paint(state === "missing" ? (realNodesOnly ? "dim" : "red") : "green", state.padEnd(10));
       print(`${name.padEnd(width)}  ${wanted.padEnd(9)}  ${origin}  ${path ?? ""}${note === undefined ? "" : paint("dim", `  (${note})`)}`);
     }
     print(`Pulumi's Kubernetes plugin ${plugin.version}: ${plugin.implementation}${plugin.implementation === "fallback" ? " (tools/kubernetes-plugin stands in: Pulumi's own is not installed)" : ""}`);
+    const unmet = realPods.filter(({ met }) => !met);
+    print(`pods that run for real (\`cluster.nodes\`): ${unmet.length === 0 ? paint("green", "possible on this machine") : paint("yellow", "not possible on this machine")}`);
+    for (const { name, met, found } of realPods) print(`  ${paint(met ? "green" : "yellow", met ? "✓" : "✗")} ${name}: ${found}`);
     print(`labs below ${report.labHome}, tools below ${report.cacheHome}`);
     if (missing.length > 0) print(`Missing: ${missing.map(({ name }) => name).join(", ")}. Run \`./lab setup\`.`);
   }

@@ -2,6 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { removeProcesses } from "../../host/daemon/client.ts";
 import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
+import { nodesRemainder } from "../../host/node/node-process.ts";
 import { endOrphansOfEngine, findMarked } from "../../host/process-identity.ts";
 import { portsOf } from "../../host/ports.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
@@ -61,5 +62,5 @@ async function remainder(cohort: string): Promise<string[]> {
   );
   const processes = findMarked(daemon).map(({ name, identity: { pid } }) => `process ${pid} (${name}); end it with \`kill ${pid}\``);
   const ports = Object.entries(await portsOf(cohort)).map(([owner, port]) => `port ${port} leased to ${owner}; run \`./lab down ${cohort}\` again`);
-  return [...processes, ...folder, ...ports];
+  return [...processes, ...folder, ...ports, ...(await nodesRemainder(cohort))];
 }

@@ -1,7 +1,5 @@
 /** Cluster addresses of services; the first one is the API server's. */
 export const serviceNetwork = "10.96.0.0/16";
-/** Of the service network, as Kubernetes' installers choose it. */
-export const dnsAddress = "10.96.0.10";
 
 /*
  * A real node's own networks. Each node has a network namespace to itself, so all may have the same.

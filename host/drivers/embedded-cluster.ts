@@ -56,6 +56,7 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     if (nodes === "real") {
       await ensureProcesses(cohort, await realProcesses(plane));
       await awaitApiServer(learner, kubeconfigs.admin, paths);
+      await clusterClient(kubeconfigs.admin).grantReading("gitops-lab-dns", clients.dns.user, { "": ["services", "namespaces"], "discovery.k8s.io": ["endpointslices"] });
     } else {
       await writePrivateFile(join(paths.cluster, "kwok.yaml"), await readFile(new URL("../control-plane/kwok.yaml", import.meta.url), "utf8"));
       await ensureProcesses(cohort, await controlPlaneProcesses(plane));

@@ -80,7 +80,7 @@ export async function removeCgroup({ folders }: Cgroup): Promise<void> {
 }
 
 /** The group's folders that still exist. */
-export async function cgroupRemainder({ folders }: Cgroup): Promise<string[]> {
+export async function presentFolders({ folders }: Cgroup): Promise<string[]> {
   const present = await Promise.all(Object.values(folders).map(async (folder) => ((await subfolders(folder)) === undefined ? [] : [folder])));
   return present.flat();
 }

@@ -1,5 +1,5 @@
 import { stringify } from "yaml";
-import { dnsAddress, nodeAddress } from "../control-plane/networks.ts";
+import { nodeAddress } from "../control-plane/networks.ts";
 import { containerdSocket } from "./containerd.ts";
 import { kubeletPort } from "./network.ts";
 
@@ -20,7 +20,8 @@ export function kubeletConfiguration(): string {
     authentication: { anonymous: { enabled: false }, webhook: { enabled: true }, x509: { clientCAFile: `${secrets}/ca.crt` } },
     authorization: { mode: "Webhook" },
     containerRuntimeEndpoint: `unix://${containerdSocket}`,
-    clusterDNS: [dnsAddress],
+    // CoreDNS is a program of the node, not a pod behind a service.
+    clusterDNS: [nodeAddress],
     clusterDomain: "cluster.local",
     // Pods have no way out, so there is nobody further to ask.
     resolvConf: "",
@@ -39,8 +40,9 @@ export function kubeletConfiguration(): string {
     oomScoreAdj: 0,
     // The disk is shared with everything else on the machine: a node that evicted for it would punish the wrong one.
     evictionHard: { "memory.available": "100Mi" },
-    localStorageCapacityIsolation: false,
+    // For the same reason images go by age. The registry, from which they come again, is near.
     imageGCHighThresholdPercent: 100,
+    imageMaximumGCAge: "1h",
     nodeStatusUpdateFrequency: "10s",
     serializeImagePulls: false,
     registerNode: true,

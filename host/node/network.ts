@@ -21,6 +21,19 @@ export function cniConfiguration(): object {
   };
 }
 
+/** CoreDNS' configuration: names of services, and no others, since nothing else can be reached. */
+export function corefile(kubeconfig: string): string {
+  return `.:53 {
+  bind ${nodeAddress}
+  errors
+  cache 5
+  kubernetes cluster.local in-addr.arpa {
+    kubeconfig ${kubeconfig}
+  }
+}
+`;
+}
+
 /**
  * What reaches the node itself: from pods the API server's port and DNS, nothing else. From pods to pods and services
  * everything is let through, as Kubernetes has it.

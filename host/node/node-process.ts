@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
-import type { LearnerPaths } from "../../shared/paths.ts";
+import { cohortPaths, labHome, type LearnerPaths } from "../../shared/paths.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { usrLayers } from "../../tools/node-packages.ts";
 import type { Credential } from "../access.ts";
@@ -12,10 +12,10 @@ import { nodeName } from "../control-plane/pki.ts";
 import { smallHeap } from "../control-plane/processes.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
 import { imageArchive } from "../images/archive.ts";
-import { Cgroup, limits, planCgroup, removeCgroup } from "./cgroups.ts";
+import { Cgroup, limits, planCgroup, presentFolders, removeCgroup } from "./cgroups.ts";
 import { containerdConfiguration, containerdSocket } from "./containerd.ts";
 import { kubeletConfiguration, secrets } from "./kubelet.ts";
-import { cniConfiguration, firewall } from "./network.ts";
+import { cniConfiguration, corefile, firewall } from "./network.ts";
 
 export interface RealNode {
   readonly cohort: string;
@@ -48,6 +48,9 @@ const expectedSettings = {
   "kernel/keys/root_maxkeys": "1000000",
   "kernel/keys/root_maxbytes": "25000000",
 };
+
+/** Names by which the one program is called; an installed package makes links of its own. */
+const iptablesCommands = ["iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"];
 
 export const nodeFolder = (paths: LearnerPaths) => join(paths.cluster, "node");
 const configFile = (paths: LearnerPaths) => join(nodeFolder(paths), "node.json");
@@ -86,6 +89,26 @@ export async function removeNode(paths: LearnerPaths): Promise<void> {
   if (cgroup !== undefined) await removeCgroup(cgroup);
 }
 
+/** Removes the control groups of a whole cohort, also of learners whose folders are gone. */
+export async function removeNodes(cohort: string): Promise<void> {
+  const { root, learner } = cohortPaths(cohort);
+  for (const id of await readdir(join(root, "learners")).catch(() => [])) await removeNode(learner(id));
+  await removeCgroup(await planCgroup(cohortGroup(cohort)));
+}
+
+/** What is left of a cohort's nodes, a phrase each. Everything else of them ends with their namespaces. */
+export async function nodesRemainder(cohort: string): Promise<string[]> {
+  const groups = await presentFolders(await planCgroup(cohortGroup(cohort)));
+  const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n").flatMap((line) => line.split(" ")[4] ?? []);
+  const own = cohortPaths(cohort).root;
+  return [...groups.map((folder) => `control group ${folder}`), ...mounts.filter((point) => point.startsWith(`${own}/`)).map((point) => `mount ${point}; take it off with \`umount ${point}\``)];
+}
+
+/** Group names are the whole machine's, and another lab home may have a cohort of that name. */
+function cohortGroup(cohort: string): string {
+  return join("gitops-lab", `${createHash("sha256").update(labHome()).digest("hex").slice(0, 8)}-${cohort}`);
+}
+
 /** The same process, but within the learner's limits, where pods run for real. */
 export async function confined(paths: LearnerPaths, spec: ProcessSpec): Promise<ProcessSpec> {
   if ((await cgroupOf(paths)) === undefined) return spec;
@@ -96,7 +119,7 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
   const cgroup = await ensureCgroup(cohort, learner, paths);
   const folder = nodeFolder(paths);
   const secret = (name: string) => `${secrets}/${name}`;
-  const bin = async (tool: "kubelet" | "kube-proxy") => ({ source: await toolPath(tool), target: `${nodeBin}/${tool}`, writable: false });
+  const bin = async (tool: "kubelet" | "kube-proxy" | "coredns") => ({ source: await toolPath(tool), target: `${nodeBin}/${tool}`, writable: false });
   const program = (name: string, args: readonly string[], more: object = {}) => ({
     name,
     args,
@@ -116,10 +139,12 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
       { source: join(folder, "pause.tar"), target: "/opt/gitops-lab/pause.tar", writable: false },
       await bin("kubelet"),
       await bin("kube-proxy"),
+      await bin("coredns"),
     ],
-    links: Object.fromEntries(
-      ["iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"].map((name) => [`${nodeBin}/${name}`, "/usr/sbin/xtables-nft-multi"]),
-    ),
+    links: {
+      "/var/run": "/run",
+      ...Object.fromEntries(iptablesCommands.map((name) => [`${nodeBin}/${name}`, "/usr/sbin/xtables-nft-multi"])),
+    },
     files: {
       "/etc/hosts": `127.0.0.1 localhost\n${nodeAddress} ${nodeName}\n`,
       "/etc/passwd": "root:x:0:0:root:/root:/usr/sbin/nologin\n",
@@ -127,6 +152,7 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
       "/etc/resolv.conf": "",
       "/etc/machine-id": `${createHash("sha256").update(paths.cluster).digest("hex").slice(0, 32)}\n`,
       "/etc/cni/net.d/10-pods.conflist": JSON.stringify(cniConfiguration()),
+      "/etc/Corefile": corefile(secret("dns.yaml")),
       "/etc/gitops-lab-kubelet.yaml": kubeletConfiguration(),
     },
     kernelSettings: expectedSettings,
@@ -163,6 +189,7 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
         "--conntrack-max-per-core=0",
         "--conntrack-min=0",
       ]),
+      program("coredns", ["coredns", "-conf", "/etc/Corefile"]),
     ],
   };
 }
@@ -171,7 +198,7 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
 async function ensureCgroup(cohort: string, learner: string, paths: LearnerPaths): Promise<Cgroup> {
   const present = await cgroupOf(paths);
   if (present !== undefined) return present;
-  const planned = await planCgroup(join("gitops-lab", cohort, learner));
+  const planned = await planCgroup(join(cohortGroup(cohort), learner));
   await writePrivateFile(cgroupFile(paths), JSON.stringify(planned, null, 2));
   return planned;
 }
@@ -184,13 +211,13 @@ async function writeSecrets({ paths, ports, registryCredential }: RealNode, fold
     "kubelet.key": join(paths.pki, "kubelet-server.key"),
     "kubelet.yaml": join(paths.kubeconfigs, "kubelet.yaml"),
     "kube-proxy.yaml": join(paths.kubeconfigs, "kube-proxy.yaml"),
+    "dns.yaml": join(paths.kubeconfigs, "dns.yaml"),
   };
   for (const [name, source] of Object.entries(copies)) await writePrivateFile(join(folder, name), await readFile(source, "utf8"));
   await writePrivateFile(join(folder, "containerd.toml"), containerdConfiguration({ registry: `127.0.0.1:${ports.registry}`, ...registryCredential, pauseImage }));
 }
 
-/** lab-node again: a program that waits. */
 async function pauseArchive(): Promise<Buffer> {
   const arch = process.arch === "x64" ? "amd64" : process.arch;
-  return imageArchive({ name: pauseImage, arch, program: await readFile(await toolPath("lab-node")), args: ["pause"] });
+  return imageArchive({ name: pauseImage, arch, program: await readFile(await toolPath("pause")), args: [] });
 }

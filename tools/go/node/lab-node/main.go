@@ -3,7 +3,6 @@
 //
 //	lab-node run <config>                      runs the node until it ends or is told to
 //	lab-node confine <config> <program> [arg]  becomes the program, within the learner's limits
-//	lab-node pause                             does nothing, as the process that holds a pod's namespaces open
 //
 // It knows nothing of Kubernetes: the configuration (host/node/config.ts) says what to run, and how.
 package main
@@ -11,9 +10,7 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
-	"syscall"
 )
 
 func init() {
@@ -29,12 +26,8 @@ func main() {
 }
 
 func dispatch(args []string) error {
-	if len(args) == 1 && args[0] == "pause" {
-		pause()
-		return nil
-	}
 	if len(args) < 2 {
-		return fmt.Errorf("usage: lab-node run <config> | confine <config> <program> [arg]... | pause")
+		return fmt.Errorf("usage: lab-node run <config> | confine <config> <program> [arg]...")
 	}
 	config, err := readConfig(args[1])
 	if err != nil {
@@ -50,10 +43,4 @@ func dispatch(args []string) error {
 	default:
 		return fmt.Errorf("unknown command %q", command)
 	}
-}
-
-func pause() {
-	told := make(chan os.Signal, 1)
-	signal.Notify(told, syscall.SIGTERM, syscall.SIGINT)
-	<-told
 }
