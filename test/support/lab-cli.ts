@@ -19,13 +19,16 @@ export class TestCohort {
   readonly #learners: string[];
   readonly #file: string;
   readonly #parameters: Readonly<Record<string, unknown>> | undefined;
+  readonly #cluster: object | undefined;
 
-  constructor(name: string, home: string, learners: readonly string[], parameters?: Readonly<Record<string, unknown>>) {
+  /** @param cluster what the cohort file says of clusters; nothing where it is not given */
+  constructor(name: string, home: string, learners: readonly string[], parameters?: Readonly<Record<string, unknown>>, cluster?: object) {
     this.name = name;
     this.home = home;
     this.#learners = [...learners];
     this.#file = join(root, "stacks", `Pulumi.${name}.yaml`);
     this.#parameters = parameters;
+    this.#cluster = cluster;
   }
 
   async setLearners(learners: readonly string[]): Promise<void> {
@@ -35,7 +38,7 @@ export class TestCohort {
 
   async writeFile(): Promise<void> {
     const learners = this.#learners.map((id) => ({ id, name: `Learner ${id}`, email: `${id}@example.org` }));
-    await writeFile(this.#file, stringify({ config: { "pulumi:disable-default-providers": ["kubernetes"], "gitops-lab:cohort": { course: "End-to-end test", ...(this.#parameters && { parameters: this.#parameters }), learners } } }));
+    await writeFile(this.#file, stringify({ config: { "pulumi:disable-default-providers": ["kubernetes"], "gitops-lab:cohort": { course: "End-to-end test", ...(this.#parameters && { parameters: this.#parameters }), ...(this.#cluster && { cluster: this.#cluster }), learners } } }));
   }
 
   readFile(): Promise<string> {
