@@ -2,18 +2,21 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { cgroupMembers } from "../host/node/cgroups.ts";
+import { cgroupOf } from "../host/node/node-process.ts";
 import { findMarked } from "../host/process-identity.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { TestCohort } from "../test/support/lab-cli.ts";
 
 /*
- * Measures a cohort with tools installed: `node bench/cohort.ts [learners] [idle seconds]`. Prints one JSON object; times
+ * Measures a cohort with tools installed: `node bench/cohort.ts [learners] [idle seconds] [nodes]`. Prints one JSON object; times
  * are seconds of the whole `./lab` process, memory is MiB. docs/measurements.md keeps the figures.
  */
 const learners = Number(process.argv[2] ?? 1);
 const idleSeconds = Number(process.argv[3] ?? 30);
+const nodes = process.argv[4] ?? "simulated";
 const home = await mkdtemp(join(tmpdir(), "gl-bench-"));
-const cohort = new TestCohort(`e2e-bench-${learners}`, join(home, "lab"), Array.from({ length: learners }, (_, index) => `l${index + 1}`));
+const cohort = new TestCohort(`e2e-bench-${learners}`, join(home, "lab"), Array.from({ length: learners }, (_, index) => `l${index + 1}`), { kind: "embedded", nodes });
 await cohort.writeFile();
 
 interface Timed {
@@ -33,10 +36,11 @@ async function timed(...args: string[]): Promise<Timed> {
 /** Resident memory by program: `rss` counts pages that processes share once per process, `pss` divides them. */
 async function memory(): Promise<Record<string, { processes: number; rss: number; pss: number }>> {
   const byProgram: Record<string, { processes: number; rss: number; pss: number }> = {};
-  for (const { name, identity } of findMarked(cohortPaths(cohort.name, cohort.home).daemon)) {
-    const rollup = await readFile(`/proc/${identity.pid}/smaps_rollup`, "utf8").catch(() => "");
+  for (const pid of await processIds()) {
+    const rollup = await readFile(`/proc/${pid}/smaps_rollup`, "utf8").catch(() => "");
     const mib = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(rollup)?.[1] ?? 0) / 1024;
-    const program = (byProgram[name.split("/").at(-1) ?? name] ??= { processes: 0, rss: 0, pss: 0 });
+    const name = (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).trim();
+    const program = (byProgram[name] ??= { processes: 0, rss: 0, pss: 0 });
     program.processes += 1;
     program.rss += mib("Rss");
     program.pss += mib("Pss");
@@ -44,11 +48,20 @@ async function memory(): Promise<Record<string, { processes: number; rss: number
   return byProgram;
 }
 
+/** Containers carry no mark and are found by their control group. */
+async function processIds(): Promise<ReadonlySet<number>> {
+  const { daemon, learner } = cohortPaths(cohort.name, cohort.home);
+  const ids = new Set(findMarked(daemon).map(({ identity }) => identity.pid));
+  for (let index = 1; index <= learners; index += 1) {
+    const cgroup = await cgroupOf(learner(`l${index}`));
+    for (const pid of cgroup === undefined ? [] : await cgroupMembers(cgroup)) ids.add(pid);
+  }
+  return ids;
+}
+
 /** Seconds of processor time that the cohort's processes have used. */
 async function processorSeconds(): Promise<number> {
-  const stats = await Promise.all(
-    findMarked(cohortPaths(cohort.name, cohort.home).daemon).map(({ identity }) => readFile(`/proc/${identity.pid}/stat`, "utf8").catch(() => "")),
-  );
+  const stats = await Promise.all([...(await processIds())].map((pid) => readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")));
   const ticks = stats.map((stat) => stat.slice(stat.lastIndexOf(")") + 2).split(" ")).map((fields) => Number(fields[11] ?? 0) + Number(fields[12] ?? 0));
   return ticks.reduce((sum, value) => sum + value, 0) / 100;
 }
@@ -68,6 +81,7 @@ try {
     date: new Date().toISOString().slice(0, 10),
     machine: { cores: availableParallelism(), processor: cpus()[0]?.model, memoryGiB: totalmem() / 1024 ** 3, node: process.version },
     learners,
+    nodes,
     up,
     upAgain,
     verify,

@@ -8,7 +8,7 @@ export interface ToolReport {
   /** The pinned version. */
   readonly wanted: string;
   /** Whether it is needed only where pods run for real. */
-  readonly realNodesOnly: boolean;
+  readonly realNodesOnly?: true;
   readonly state: "path" | "downloaded" | "built" | "missing";
   readonly path?: string;
   /** Why a program of that name on PATH is not used, or what else is wrong. */
@@ -21,7 +21,7 @@ export async function inspectTools(env: NodeJS.ProcessEnv = process.env): Promis
 }
 
 async function inspectTool(name: ToolName, env: NodeJS.ProcessEnv): Promise<ToolReport> {
-  const { version: wanted, realNodesOnly = false } = manifest[name];
+  const { version: wanted, realNodesOnly } = manifest[name];
   const found = await locate(name, env);
   const notes: string[] = [];
   for await (const { path, version, fits } of candidates(name, env)) {
@@ -32,5 +32,6 @@ async function inspectTool(name: ToolName, env: NodeJS.ProcessEnv): Promise<Tool
     await gitHttpBackend(env).catch((error: unknown) => notes.push(messageOf(error)));
   }
   const note = notes.length > 0 ? { note: notes.join("; ") } : {};
-  return found ? { name, wanted, realNodesOnly, state: found.origin, path: found.path, ...note } : { name, wanted, realNodesOnly, state: "missing", ...note };
+  const tool = { name, wanted, ...(realNodesOnly && { realNodesOnly }) };
+  return found ? { ...tool, state: found.origin, path: found.path, ...note } : { ...tool, state: "missing", ...note };
 }

@@ -62,13 +62,14 @@ const share = 0.9;
  * Removes the group, ending what still runs in it. A group that is not there is a success. Throws LabError `timeout` when
  * a process does not end.
  */
-export async function removeCgroup({ folders }: Cgroup): Promise<void> {
+export async function removeCgroup(cgroup: Cgroup): Promise<void> {
+  const { folders } = cgroup;
   await waitUntil(
     async () => {
-      const left = (await Promise.all(Object.values(folders).map(membersOf))).flat();
-      if (left.length === 0) return { done: true, value: undefined };
+      const left = await cgroupMembers(cgroup);
+      if (left.size === 0) return { done: true, value: undefined };
       for (const pid of left) end(pid);
-      return { done: false, because: `process ${left[0]} still runs.` };
+      return { done: false, because: `${left.size} processes still run.` };
     },
     { what: "the processes of a removed node to end", timeoutSeconds: 15, intervalMs: 20, remedy: "Run the command again." },
   );
@@ -77,6 +78,11 @@ export async function removeCgroup({ folders }: Cgroup): Promise<void> {
     // The folders above are shared with other labs, and go with the last of them.
     for (let parent = join(folder, ".."); parent.includes("/gitops-lab"); parent = join(parent, "..")) if (!(await tryRemove(parent))) break;
   }
+}
+
+/** Every process in the group. */
+export async function cgroupMembers({ folders }: Cgroup): Promise<ReadonlySet<number>> {
+  return new Set((await Promise.all(Object.values(folders).map(membersOf))).flat());
 }
 
 /** The group's folders that still exist. */

@@ -51,6 +51,7 @@ describe("a cohort file", () => {
     ["a wrong type", "course: A course", "course: 7", /`course` is 7; it must be a string/],
     ["an unknown field", "course: A course", "course: A course\n    colour: red", /the cohort has unknown field `colour`/],
     ["an unknown cluster provider", "course: A course", "course: A course\n    cluster: { kind: vmware }", /`cluster\.kind` is "vmware"; allowed: embedded/],
+    ["an unknown kind of nodes", "course: A course", "course: A course\n    cluster: { kind: embedded, nodes: kind }", /`cluster\.nodes` is "kind"; allowed: simulated, real, auto/],
     ["an unknown git host", "course: A course", "course: A course\n    git: { kind: svn }", /`git\.kind` is "svn"; allowed: embedded/],
     ["a wrong time to live", "course: A course", "course: A course\n    ttl: forever", /`ttl` is "forever"; it must be a number followed by h, d or w/],
     ["a bad e-mail address", "email: bob@example.org", "email: bob", /`learners\[1\]\.email` is "bob"; it must be an e-mail address/],

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -59,29 +60,57 @@ func (c Cgroup) makeGroup(controller, folder string) error {
 		}
 		return handDown(filepath.Dir(folder))
 	}
-	if _, err := os.Stat(folder); err == nil {
-		return nil
-	}
 	parent := filepath.Dir(folder)
-	if err := c.makeGroup(controller, parent); err != nil {
-		return err
+	if _, err := os.Stat(folder); err != nil {
+		if err := c.makeGroup(controller, parent); err != nil {
+			return err
+		}
+		if err := os.Mkdir(folder, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
 	}
-	if err := os.Mkdir(folder, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	if controller != "cpuset" {
+	if !hasController(controller, "cpuset") {
 		return nil
 	}
+	return inheritCpuset(parent, folder)
+}
+
+// inheritCpuset is for groups that are there, too: another process may have made one this instant, and not be done.
+func inheritCpuset(parent, folder string) error {
 	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-		value, err := os.ReadFile(filepath.Join(parent, file))
+		value, err := readWord(filepath.Join(folder, file))
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(folder, file), value, 0o644); err != nil {
+		if value != "" {
+			continue
+		}
+		inherited, err := readWord(filepath.Join(parent, file))
+		if err != nil {
+			return err
+		}
+		if inherited == "" {
+			if err := inheritCpuset(filepath.Dir(parent), parent); err != nil {
+				return err
+			}
+			if inherited, err = readWord(filepath.Join(parent, file)); err != nil {
+				return err
+			}
+		}
+		if err := os.WriteFile(filepath.Join(folder, file), []byte(inherited), 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func readWord(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	return strings.TrimSpace(string(text)), err
+}
+
+func hasController(controllers, name string) bool {
+	return slices.Contains(strings.Split(controllers, ","), name)
 }
 
 // handDown lets the groups within a group and its parents have the controllers.
@@ -108,7 +137,7 @@ func handDown(folder string) error {
 
 func (c Cgroup) limit(controller, folder string) error {
 	for file, value := range c.Limits {
-		if c.Version == 1 && !strings.HasPrefix(file, controller+".") {
+		if c.Version == 1 && !hasController(controller, strings.SplitN(file, ".", 2)[0]) {
 			continue
 		}
 		if err := os.WriteFile(filepath.Join(folder, file), []byte(value), 0o644); err != nil {
