@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { messageOf } from "../shared/errors.ts";
 import type { Properties } from "../shared/json.ts";
 import { connect } from "../shared/kube-api.ts";
@@ -13,6 +14,8 @@ export interface ClusterClient {
   requestReconcile(object: FluxObjectName): Promise<void>;
   /** Whether the API server answers and has done its start-up work, and if not why. */
   lookReady(): Promise<Look<undefined>>;
+  /** Whether a node takes pods, and if not why. */
+  lookNodeReady(name: string): Promise<Look<undefined>>;
 }
 
 export interface FluxObjectName {
@@ -23,6 +26,10 @@ export interface FluxObjectName {
   readonly namespace: string;
   readonly name: string;
 }
+
+const NodeStatus = z.object({
+  status: z.object({ conditions: z.array(z.object({ type: z.string(), status: z.string(), message: z.string().default("") })).default([]) }).default({ conditions: [] }),
+});
 
 const fieldManager = "gitops-lab";
 
@@ -51,6 +58,16 @@ export function clusterClient(kubeconfig: string): ClusterClient {
     async requestReconcile({ apiVersion, resource, namespace, name }) {
       const annotations = { "reconcile.fluxcd.io/requestedAt": new Date().toISOString() };
       await patch(`/apis/${apiVersion}/namespaces/${namespace}/${resource}/${name}?fieldManager=${fieldManager}`, "application/merge-patch+json", { metadata: { annotations } });
+    },
+    async lookNodeReady(name) {
+      try {
+        const node = await api.send({ method: "GET", path: `/api/v1/nodes/${name}` });
+        const ready = NodeStatus.parse(node ?? {}).status.conditions.find(({ type }) => type === "Ready");
+        if (ready?.status === "True") return { done: true, value: undefined };
+        return { done: false, because: ready === undefined ? "its kubelet has not registered it." : `${ready.message}.` };
+      } catch (error) {
+        return { done: false, because: `${messageOf(error).split("\n")[0]}.` };
+      }
     },
     async lookReady() {
       try {

@@ -7,7 +7,7 @@ import { waitUntil } from "../../shared/wait.ts";
 import { fluxUsername, issueCredential } from "../access.ts";
 import { writeAdmission, writeEgress } from "../control-plane/admission.ts";
 import { kubeconfig } from "../control-plane/kubeconfig.ts";
-import { clients, ensurePki, type ClientName } from "../control-plane/pki.ts";
+import { clients, ensurePki, nodeName, type ClientName } from "../control-plane/pki.ts";
 import { controlPlaneProcesses, type ControlPlane } from "../control-plane/processes.ts";
 import { ensureProcesses, processStatus, removeProcesses } from "../daemon/client.ts";
 import { readDaemonConfig } from "../daemon/config.ts";
@@ -57,6 +57,7 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
       await ensureProcesses(cohort, await realProcesses(plane));
       await awaitApiServer(learner, kubeconfigs.admin, paths);
       await clusterClient(kubeconfigs.admin).grantReading("gitops-lab-dns", clients.dns.user, { "": ["services", "namespaces"], "discovery.k8s.io": ["endpointslices"] });
+      await awaitNode(learner, kubeconfigs.admin, paths);
     } else {
       await writePrivateFile(join(paths.cluster, "kwok.yaml"), await readFile(new URL("../control-plane/kwok.yaml", import.meta.url), "utf8"));
       await ensureProcesses(cohort, await controlPlaneProcesses(plane));
@@ -135,6 +136,14 @@ async function awaitApiServer(learner: string, admin: string, paths: LearnerPath
     what: `the API server of learner ${learner}`,
     timeoutSeconds: 120,
     remedy: `Its log is ${join(paths.logs, "kube-apiserver.log")}; \`./lab doctor\` checks the tools.`,
+  });
+}
+
+async function awaitNode(learner: string, admin: string, paths: LearnerPaths): Promise<void> {
+  await waitUntil(() => clusterClient(admin).lookNodeReady(nodeName), {
+    what: `the node of learner ${learner}`,
+    timeoutSeconds: 180,
+    remedy: `Its logs are ${join(paths.logs, "{node,containerd,kubelet}.log")}; \`./lab doctor\` tells whether pods can run for real here.`,
   });
 }
 
