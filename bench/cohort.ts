@@ -16,7 +16,7 @@ const learners = Number(process.argv[2] ?? 1);
 const idleSeconds = Number(process.argv[3] ?? 30);
 const nodes = process.argv[4] ?? "simulated";
 const home = await mkdtemp(join(tmpdir(), "gl-bench-"));
-const cohort = new TestCohort(`e2e-bench-${learners}`, join(home, "lab"), Array.from({ length: learners }, (_, index) => `l${index + 1}`), { kind: "embedded", nodes });
+const cohort = new TestCohort(`e2e-bench-${learners}`, join(home, "lab"), Array.from({ length: learners }, (_, index) => `l${index + 1}`), undefined, { kind: "embedded", nodes });
 await cohort.writeFile();
 
 interface Timed {
