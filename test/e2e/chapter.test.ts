@@ -19,7 +19,8 @@ import { TestCohort, type CommandResult } from "../support/lab-cli.ts";
 
 /*
  * The whole chapter for one learner, in a lab on the real engine, API server, Flux, Git and registry: nothing passes before
- * it is done, the reference solver does it all as a learner would, and then everything passes. The tests build on each other.
+ * it is done, the reference solver does it all as a learner would, and then everything passes. Pods run for real where the
+ * machine allows it. The tests build on each other.
  */
 let home: string;
 let cohort: TestCohort;
@@ -29,7 +30,7 @@ const minutes = 60_000;
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "gl-chapter-"));
-  cohort = new TestCohort(`e2e-chapter-${process.pid}`, join(home, "lab"), ["ada"], { interval: "5s" });
+  cohort = new TestCohort(`e2e-chapter-${process.pid}`, join(home, "lab"), ["ada"], { interval: "5s" }, { kind: "embedded", nodes: "auto" });
   await cohort.writeFile();
   succeeded(await cohort.lab("up", cohort.name));
   const environment = await pulumiEnvironment({ ...process.env, ...cohort.environment });
