@@ -1,9 +1,10 @@
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { drillCohort, type DrillAction } from "../../cli/commands/drill.ts";
 import { verifyCohort } from "../../cli/commands/verify.ts";
+import { readRuns, runningOf } from "../../cli/drills/runs.ts";
 import { findMarked } from "../../host/process-identity.ts";
 import { withWorkbench } from "../../host/workbench.ts";
 import { drills } from "../../lab-templates/gitops-promotion/drills/drills.ts";
@@ -119,6 +120,12 @@ const wrongRepairs: Readonly<Record<string, { readonly tries: (stage: Backstage)
     says: /pushes straight to main/,
   },
 };
+
+/** One drill that fails must not fail those after it. */
+beforeEach(async () => {
+  const left = runningOf(await readRuns(cohort.name, learner.id));
+  if (left !== undefined) await drill("reset", left.drill);
+}, 180_000);
 
 describe.each(drills)("$id", ({ id }) => {
   test("begins unsolved, can be solved, and leaves nothing after its reset", { timeout: 300_000 }, async () => {

@@ -69,7 +69,8 @@ Take production back to the image before, so that it stays there for at least tw
 
   async solve(bench) {
     const branch = proposalBranch("production");
-    await bench.commit("Let production's image updates be proposed again", (files) => setPushBranch(files, branch));
+    const inGit = await bench.observe(async ({ git }) => Automation.safeParse(await yamlAtTip(git, path)).data?.spec);
+    if (inGit?.git.push.branch !== branch) await bench.commit("Let production's image updates be proposed again", (files) => setPushBranch(files, branch));
     await bench.flux("reconcile", "kustomization", "image-automation", "--with-source");
     await bench.waitFor("production's automation to propose again", async ({ kube }) => ((await pushesTo(kube))?.branch === branch ? true : undefined));
     const newest = await bench.observe(async ({ git, learner }) => (await imageChanges(git, "production", learner.registry.repository))[0]);
