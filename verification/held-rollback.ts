@@ -108,8 +108,14 @@ export async function arrivals(git: GitReader): Promise<(commit: string) => Prom
   return async (commit) => {
     const own = pushes.find((push) => push.commit === commit);
     if (own !== undefined) return own.at;
-    for (const push of pushes) if (await git.isAncestor(commit, push.commit)) return push.at;
-    return undefined;
+    // The branch only moves forward: a tip that contains the commit is followed by none that does not.
+    let [first, end] = [0, pushes.length];
+    while (first < end) {
+      const middle = Math.floor((first + end) / 2);
+      if (await git.isAncestor(commit, pushes[middle]!.commit)) end = middle;
+      else first = middle + 1;
+    }
+    return pushes[first]?.at;
   };
 }
 

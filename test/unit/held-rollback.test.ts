@@ -118,8 +118,11 @@ describe("lookAtRollback", () => {
     revert(lab);
     lab.journal.clear();
     expect(await look(lab)).toMatchObject({ stage: "reverted", heldSeconds: 0 });
-    lab.commit("6", "Docs", "Ada", { "README.md": "hello" });
-    lab.receive("6", at("10:04:00"));
+    for (const [index, letter] of ["1", "2", "3", "4"].entries()) lab.receive(letter, at(`09:0${index}:00`));
+    for (const [letter, time] of [["6", "10:04:00"], ["7", "10:04:20"], ["8", "10:04:40"]] as const) {
+      lab.commit(letter, "Docs", "Ada", { "README.md": letter });
+      lab.receive(letter, at(time));
+    }
     expect(await look(lab)).toMatchObject({ stage: "reverted", heldSeconds: 60 });
   });
 });
