@@ -8,7 +8,7 @@ import { renderReports, toJson } from "../../verification/render.ts";
 import type { CheckReport } from "../../verification/types.ts";
 import { verdict } from "../../verification/verdict.ts";
 import { observe, runChecks } from "../../verification/verify.ts";
-import { changeRecord, readRecords, recordOf, type ExerciseRecord } from "../exercises/records.ts";
+import { changeRecord, readRecords, recordOf, type ExerciseRecord } from "../../records/exercises.ts";
 import { selectLearner, selectLearners } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
 import { duration, note, print, printJson } from "../terminal.ts";

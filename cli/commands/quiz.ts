@@ -6,7 +6,7 @@ import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { selectLearner, selectLearners } from "../learners.ts";
 import { askQuiz, withTerminal } from "../quiz/ask.ts";
-import { readAttempts, recordAttempt, type Attempt } from "../quiz/attempts.ts";
+import { readAttempts, recordAttempt, type Attempt } from "../../records/quiz.ts";
 import { readOutputs } from "../outputs.ts";
 import { paint, print, printJson } from "../terminal.ts";
 

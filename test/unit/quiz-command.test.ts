@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { quizCohort, type QuizOptions } from "../../cli/commands/quiz.ts";
 import { askQuiz } from "../../cli/quiz/ask.ts";
-import { readAttempts, recordAttempt } from "../../cli/quiz/attempts.ts";
+import { readAttempts, recordAttempt } from "../../records/quiz.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
 import { gradeQuiz, learnerView, type LearnerQuiz } from "../../lab-templates/quiz.ts";
 import { ExitCode } from "../../shared/errors.ts";

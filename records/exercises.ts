@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import lockfile from "proper-lockfile";
 import { z } from "zod";
-import { LabError } from "../../shared/errors.ts";
-import { cohortPaths } from "../../shared/paths.ts";
-import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { LabError } from "../shared/errors.ts";
+import { cohortPaths } from "../shared/paths.ts";
+import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
 
 const Time = z.iso.datetime();
 

@@ -1,4 +1,4 @@
-import type { LabTemplate } from "../../lab-templates/types.ts";
+import type { LabTemplate } from "../types.ts";
 import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import { printable } from "../../verification/render.ts";
 

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import lockfile from "proper-lockfile";
 import { z } from "zod";
-import { QuizAnswers, QuizResult } from "../../lab-templates/quiz.ts";
-import { LabError } from "../../shared/errors.ts";
-import { cohortPaths } from "../../shared/paths.ts";
-import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { QuizAnswers, QuizResult } from "../lab-templates/quiz.ts";
+import { LabError } from "../shared/errors.ts";
+import { cohortPaths } from "../shared/paths.ts";
+import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
 
 const Attempt = z.object({ time: z.iso.datetime(), answers: QuizAnswers, result: QuizResult });
 /** One time that a learner took the quiz. */
