@@ -1,4 +1,4 @@
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { note, paint } from "./terminal.ts";
 
@@ -138,6 +138,13 @@ for (const [verb, description] of [
     });
 }
 program
+  .command("dashboard")
+  .description("show a cohort in the browser, live, until it is interrupted")
+  .argument(...cohort)
+  .option("-p, --port <port>", "loopback port to listen on, 0 for any", parsePort, 7780)
+  .option("-l, --learner <id>", "print a link for this learner's own page instead; the dashboard must run")
+  .action(async (name: string, options: { port: number; learner?: string }) => done((await import("./commands/dashboard.ts")).dashboard(name, options)));
+program
   .command("status")
   .description("show the processes of a cohort")
   .argument(...cohort)
@@ -172,6 +179,12 @@ program
   .description("run the tests")
   .argument("[filters...]", "parts of test file names")
   .action(async (filters: string[]) => done((await import("./commands/test.ts")).test(filters)));
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port <= 65_535) return port;
+  throw new InvalidArgumentError("It must be a number from 0 to 65535.");
+}
 
 async function done(exitCode: Promise<number>): Promise<void> {
   process.exitCode = await exitCode;

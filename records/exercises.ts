@@ -22,6 +22,8 @@ const RecordsFile = z.object({ schemaVersion: z.literal(1), exercises: z.record(
 
 const folderOf = (cohort: string, learner: string) => join(cohortPaths(cohort).learner(learner).root, "exercises");
 const fileIn = (folder: string) => join(folder, "records.json");
+/** The file that changes when a learner's records do. */
+export const exerciseRecordsFile = (cohort: string, learner: string): string => fileIn(folderOf(cohort, learner));
 
 /** A learner's records by exercise. Throws LabError `records-unreadable` for a file that is none of ours. */
 export async function readRecords(cohort: string, learner: string): Promise<Record<string, ExerciseRecord>> {

@@ -14,6 +14,8 @@ const AttemptsFile = z.object({ schemaVersion: z.literal(1), attempts: z.array(A
 
 const folderOf = (cohort: string, learner: string) => join(cohortPaths(cohort).learner(learner).root, "quiz");
 const fileIn = (folder: string) => join(folder, "attempts.json");
+/** The file that changes when a learner takes the quiz. */
+export const quizAttemptsFile = (cohort: string, learner: string): string => fileIn(folderOf(cohort, learner));
 
 /** A learner's attempts, oldest first. Throws LabError `attempts-unreadable` for a file that is none of ours. */
 export async function readAttempts(cohort: string, learner: string): Promise<Attempt[]> {

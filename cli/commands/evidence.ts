@@ -1,11 +1,13 @@
+import type { KeyObject } from "node:crypto";
 import { join, relative, resolve } from "node:path";
 import { evidenceKey } from "../../host/evidence-key.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
-import type { CohortOutputs } from "../../shared/outputs.ts";
+import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { checkBundle } from "../../verification/bundle/check-bundle.ts";
 import { collectEvidence } from "../../verification/bundle/collect.ts";
+import type { EvidenceBundle } from "../../verification/bundle/schema.ts";
 import { fingerprintOf, sealBundle, writeBundle } from "../../verification/bundle/seal.ts";
 import { printable } from "../../verification/render.ts";
 import { observe } from "../../verification/verify.ts";
@@ -28,17 +30,9 @@ export async function createEvidence(learner: string, options: EvidenceOptions):
 
 export async function writeEvidence(outputs: CohortOutputs, id: string, options: Omit<EvidenceOptions, "cohort">): Promise<number> {
   const learner = selectLearner(outputs, id);
-  const template = labTemplate(outputs.template);
-  const bundle = await observe(learner, template.environments, (context) => collectEvidence(outputs, template.evidence, context), {
-    // More to look at than `verify` has: the whole history, one commit after the other.
-    timeoutSeconds: 60,
-  });
-  const time = bundle.createdAt.replace(/[-:]|\.\d+/g, "");
+  const time = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
   const folder = resolve(options.out ?? join("evidence", `${outputs.cohort}-${id}-${time}`));
-  const key = await evidenceKey();
-  await writeBundle(folder, sealBundle(bundle, key));
-
-  const { verdict } = bundle;
+  const { verdict, key } = await bundleInto(outputs, learner, folder);
   const [path, fingerprint] = [relative("", folder), fingerprintOf(key)];
   if (options.json) printJson({ schemaVersion: 1, bundle: path, verdict, fingerprint });
   else {
@@ -46,6 +40,18 @@ export async function writeEvidence(outputs: CohortOutputs, id: string, options:
     note(`Keep the fingerprint: \`./lab evidence verify ${path} --fingerprint ${fingerprint}\``);
   }
   return exitCodeOf([verdict]);
+}
+
+/** Proves a learner's evidence and writes it as a signed bundle into a new folder. */
+export async function bundleInto(outputs: CohortOutputs, learner: LearnerOutputs, folder: string): Promise<{ readonly verdict: EvidenceBundle["verdict"]; readonly key: KeyObject }> {
+  const template = labTemplate(outputs.template);
+  const bundle = await observe(learner, template.environments, (context) => collectEvidence(outputs, template.evidence, context), {
+    // More to look at than `verify` has: the whole history, one commit after the other.
+    timeoutSeconds: 60,
+  });
+  const key = await evidenceKey();
+  await writeBundle(folder, sealBundle(bundle, key));
+  return { verdict: bundle.verdict, key };
 }
 
 /** Checks a bundle offline: 0 valid, 1 not, 2 when there is none or the fingerprint is no fingerprint. */

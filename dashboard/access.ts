@@ -1,0 +1,96 @@
+import { createHash, randomBytes } from "node:crypto";
+import { readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { cohortPaths } from "../shared/paths.ts";
+import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
+
+/** Who looks: the instructor at everything, a learner at what is theirs. */
+export const Visitor = z.discriminatedUnion("role", [z.object({ role: z.literal("instructor") }), z.object({ role: z.literal("learner"), learner: z.string() })]);
+export type Visitor = z.output<typeof Visitor>;
+
+const Entry = z.object({ visitor: Visitor, expiresAt: z.iso.datetime() });
+
+const hours = 3_600_000;
+const entryLifetime = 24 * hours;
+const sessionLifetime = 14 * hours;
+
+/** Where a cohort's dashboard keeps its entries, bundles and the port it listens on. */
+export const dashboardFolder = (cohort: string) => join(cohortPaths(cohort).root, "dashboard");
+const entriesFolder = (cohort: string) => join(dashboardFolder(cohort), "entries");
+const serverFile = (cohort: string) => join(dashboardFolder(cohort), "server.json");
+
+const hash = (token: string) => createHash("sha256").update(token).digest("hex");
+const newToken = () => randomBytes(32).toString("base64url");
+
+/**
+ * A token that lets its bearer in once, within a day. On disk is its hash alone, in a file that whoever lets somebody in
+ * takes away, so that another process than the server can issue one and no two can use it.
+ */
+export async function issueEntry(cohort: string, visitor: Visitor): Promise<string> {
+  const folder = await makePrivateFolder(entriesFolder(cohort));
+  const token = newToken();
+  const entry: z.input<typeof Entry> = { visitor, expiresAt: new Date(Date.now() + entryLifetime).toISOString() };
+  await writePrivateFile(join(folder, `${hash(token)}.json`), JSON.stringify(entry));
+  return token;
+}
+
+/** Who may come in with the token, which is worth nothing afterwards; undefined for any other than a fresh one. */
+export async function takeEntry(cohort: string, token: string): Promise<Visitor | undefined> {
+  const file = join(entriesFolder(cohort), `${hash(token)}.json`);
+  // Of two that come at once, one finds nothing to rename.
+  const taken = `${file}.${newToken()}`;
+  try {
+    await rename(file, taken);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  const entry = Entry.parse(JSON.parse((await readIfExists(taken)) ?? ""));
+  await rm(taken);
+  return Date.parse(entry.expiresAt) > Date.now() ? entry.visitor : undefined;
+}
+
+/** Takes away entries that nobody used in time. */
+export async function removeExpiredEntries(cohort: string): Promise<void> {
+  const folder = entriesFolder(cohort);
+  for (const name of await readdir(folder).catch(() => [])) {
+    const entry = Entry.safeParse(JSON.parse((await readIfExists(join(folder, name))) ?? "{}"));
+    if (!entry.success || Date.parse(entry.data.expiresAt) <= Date.now()) await rm(join(folder, name), { force: true });
+  }
+}
+
+/** Who has come in, by the hash of their cookie; in memory, so that a restart ends every session. */
+export class Sessions {
+  readonly #sessions = new Map<string, { readonly visitor: Visitor; readonly expiresAt: number }>();
+
+  /** The cookie's value. */
+  open(visitor: Visitor): string {
+    const now = Date.now();
+    for (const [key, { expiresAt }] of this.#sessions) if (expiresAt <= now) this.#sessions.delete(key);
+    const token = newToken();
+    this.#sessions.set(hash(token), { visitor, expiresAt: now + sessionLifetime });
+    return token;
+  }
+
+  visitor(cookie: string | undefined): Visitor | undefined {
+    const session = cookie === undefined ? undefined : this.#sessions.get(hash(cookie));
+    return session !== undefined && session.expiresAt > Date.now() ? session.visitor : undefined;
+  }
+}
+
+/** Lets other processes know where the dashboard listens. */
+export async function writeServerPort(cohort: string, port: number): Promise<void> {
+  await writePrivateFile(serverFile(cohort), JSON.stringify({ port }));
+}
+
+export async function readServerPort(cohort: string): Promise<number | undefined> {
+  const text = await readIfExists(serverFile(cohort));
+  return text === undefined ? undefined : z.object({ port: z.int() }).parse(JSON.parse(text)).port;
+}
+
+export async function removeServerPort(cohort: string): Promise<void> {
+  await rm(serverFile(cohort), { force: true });
+}
+
+export const entryUrl = (port: number, token: string) => `http://127.0.0.1:${port}/enter?token=${token}`;

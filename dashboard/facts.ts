@@ -1,0 +1,89 @@
+import type { ProcessStatus } from "../host/daemon/supervisor.ts";
+import type { QuizAnswers } from "../lab-templates/quiz.ts";
+import type { LabTemplate } from "../lab-templates/types.ts";
+import type { ExerciseRecord } from "../records/exercises.ts";
+import type { Attempt } from "../records/quiz.ts";
+import type { Environment } from "../shared/names.ts";
+import type { CohortOutputs, LearnerOutputs } from "../shared/outputs.ts";
+import type { ChainCommit } from "../verification/bundle/schema.ts";
+import type { ImageReference } from "../verification/image-reference.ts";
+import type { CheckReport } from "../verification/types.ts";
+
+/** What the pages show of one learner. Holds no credential. What was not looked at yet is undefined. */
+export interface LearnerFacts {
+  readonly id: string;
+  readonly name: string;
+  readonly branch?: BranchFacts;
+  readonly checklist?: { readonly at: string; readonly reports: readonly CheckReport[] };
+  readonly exercises: Readonly<Record<string, ExerciseRecord>>;
+  readonly attempts: readonly Attempt[];
+  readonly drills: readonly DrillFacts[];
+  readonly processes: readonly ProcessStatus[];
+  readonly usage?: { readonly pssBytes: number; /** Share of one core, of the time since the look before. */ readonly cpuShare?: number };
+  /** The last thing that was asked for on a page. */
+  readonly job?: Job;
+  /** Why something could not be looked at. */
+  readonly problems: readonly string[];
+}
+
+export interface BranchFacts {
+  readonly name: string;
+  readonly tip: string;
+  /** Newest first. */
+  readonly commits: readonly ChainCommit[];
+  readonly truncated: boolean;
+  /** What Git asks for at the tip. */
+  readonly environments: readonly { readonly name: Environment; readonly image?: ImageReference }[];
+}
+
+/** One time that a drill was started. */
+export interface DrillFacts {
+  readonly drill: string;
+  readonly startedAt: string;
+  readonly solvedAt?: string | undefined;
+  readonly endedAt?: string | undefined;
+  readonly hints: number;
+}
+
+export interface Job {
+  readonly what: string;
+  readonly startedAt: string;
+  readonly state: "running" | "done" | "failed";
+  readonly says?: string;
+}
+
+/** An evidence bundle that was made here. */
+export interface BundleFacts {
+  readonly name: string;
+  readonly createdAt: string;
+  readonly verdict: string;
+}
+
+/** A cohort as the pages see it: the real one of collector.ts, or a fixture. */
+export interface Source {
+  readonly cohort: Pick<CohortOutputs, "cohort" | "course" | "template" | "simulated">;
+  readonly template: LabTemplate;
+  /** In the order of the cohort file. */
+  facts(): readonly LearnerFacts[];
+  of(learner: string): LearnerFacts | undefined;
+  /** Calls back with the id of each learner of whom something changed; returns what ends that. */
+  subscribe(changed: (learner: string) => void): () => void;
+  handout(learner: string): string;
+  bundles(learner: string): Promise<readonly BundleFacts[]>;
+  /** The page of a bundle; undefined where there is none. */
+  bundlePage(learner: string, name: string): Promise<string | undefined>;
+  takeQuiz(learner: string, answers: QuizAnswers): Promise<Attempt>;
+  /** Starts an action; what comes of it is told in the learner's `job`. Does nothing while another one runs. */
+  act(learner: string, action: Action): void;
+}
+
+export type Action = { readonly kind: "verify" | "evidence" | "pause" | "resume" } | { readonly kind: "drill"; readonly drill: string };
+
+/** What acts on a lab or costs an engine; the command line gives it, so that it is the same there and here. */
+export interface Ports {
+  verify(learner: LearnerOutputs): Promise<CheckReport[]>;
+  /** Writes a bundle into a new folder and returns its verdict. */
+  writeEvidence(learner: LearnerOutputs, folder: string): Promise<string>;
+  startDrill?(learner: LearnerOutputs, drill: string): Promise<void>;
+  readDrills?(learner: string): Promise<DrillFacts[]>;
+}

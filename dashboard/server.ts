@@ -1,0 +1,209 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Hono, type Context, type MiddlewareHandler } from "hono";
+import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import { secureHeaders } from "hono/secure-headers";
+import { streamSSE } from "hono/streaming";
+import { LabError } from "../shared/errors.ts";
+import { takeEntry, type Sessions, type Visitor } from "./access.ts";
+import type { Action, LearnerFacts, Source } from "./facts.ts";
+import { answersOf } from "./quiz-form.ts";
+import { learnerLive, learnerPage } from "./views/learner.ts";
+import { entered, message } from "./views/layout.ts";
+import { overviewPage, rowView, summaryView } from "./views/overview.ts";
+import { ownLive, ownPage, quizPage } from "./views/own.ts";
+
+type Env = { Variables: { visitor: Visitor; /** Instead of the pages' own policy. */ policy?: string } };
+
+const assets = { "style.css": "text/css; charset=utf-8", "live.js": "text/javascript; charset=utf-8" } as const;
+
+/** A page that was made to stand alone, with its style in it; a sandbox takes from it whatever else a page can do. */
+const standalonePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
+
+const largestBody = 64 * 1024;
+/** How often a stream says that it lives; a proxy or a sleeping laptop would not notice otherwise. */
+const heartbeatMs = 25_000;
+/** Changes within this time are told once. */
+const gatherMs = 500;
+
+/**
+ * The dashboard's web server, for one cohort on a loopback port. Who comes in with an entry gets a cookie; without one
+ * there is nothing to see. It answers to its own name alone, and what changes something only to its own pages.
+ */
+export function dashboardServer(source: Source, sessions: Sessions, port: () => number): Hono<Env> {
+  const { cohort } = source.cohort;
+  const cookie = () => `gitops-lab-dashboard-${port()}`;
+  const hosts = () => [`127.0.0.1:${port()}`, `localhost:${port()}`];
+  const app = new Hono<Env>();
+
+  app.use(async (c, next) => {
+    await next();
+    const policy = c.get("policy");
+    if (policy !== undefined) c.res.headers.set("content-security-policy", policy);
+  });
+  app.use(
+    secureHeaders({
+      // With `no-referrer`, browsers send forms with the Origin `null`.
+      referrerPolicy: "same-origin",
+      contentSecurityPolicy: {
+        defaultSrc: ["'none'"],
+        styleSrc: ["'self'"],
+        scriptSrc: ["'self'"],
+        connectSrc: ["'self'"],
+        imgSrc: ["'self'"],
+        formAction: ["'self'"],
+        baseUri: ["'none'"],
+        frameAncestors: ["'none'"],
+      },
+      strictTransportSecurity: false,
+    }),
+  );
+  app.use(async (c, next) => {
+    // A name that an attacker lets point to this machine is not ours.
+    const host = c.req.header("host") ?? "";
+    if (!hosts().includes(host)) return refuse(c, 421, "Wrong address", "This server answers to its own loopback address alone.");
+    if (c.req.method !== "GET" && c.req.method !== "HEAD") {
+      if (c.req.header("origin") !== `http://${host}`) return refuse(c, 403, "Refused", "The request did not come from a page of this dashboard.");
+      if (Number(c.req.header("content-length") ?? Infinity) > largestBody) return refuse(c, 413, "Too large", "The request is larger than any form here.");
+    }
+    await next();
+    if (!c.res.headers.has("cache-control")) c.res.headers.set("cache-control", "no-store");
+  });
+
+  for (const [name, type] of Object.entries(assets)) {
+    const content = readFileSync(join(import.meta.dirname, "static", name), "utf8");
+    app.get(`/static/${name}`, (c) => c.body(content, 200, { "content-type": type }));
+  }
+
+  app.get("/enter", async (c) => {
+    const visitor = await takeEntry(cohort, c.req.query("token") ?? "");
+    if (visitor === undefined) return refuse(c, 403, "This link has been used", "A link lets in once, and for a day. Ask for a new one: `./lab dashboard` prints the instructor's, `./lab dashboard --learner <id>` a learner's.");
+    setCookie(c, cookie(), sessions.open(visitor), { httpOnly: true, sameSite: "Strict", path: "/", maxAge: 14 * 3600 });
+    // No redirect: after one that began elsewhere, a browser would not send the cookie yet.
+    return c.html(entered(home(visitor)));
+  });
+
+  const session: MiddlewareHandler<Env> = async (c, next) => {
+    const visitor = sessions.visitor(getCookie(c, cookie()));
+    if (visitor === undefined) return refuse(c, 401, "Not signed in", "Open the link that `./lab dashboard` prints; a learner's is printed by `./lab dashboard --learner <id>`.");
+    c.set("visitor", visitor);
+    return next();
+  };
+  app.use(session);
+
+  app.post("/leave", (c) => {
+    deleteCookie(c, cookie(), { path: "/" });
+    return c.html(message("Signed out", "Close this window, or open a new link.", undefined));
+  });
+
+  app.get("/events", (c) => {
+    const visitor = c.get("visitor");
+    return streamSSE(c, async (stream) => {
+      const changed = new Set<string>();
+      let wake = () => {};
+      const unsubscribe = source.subscribe((learner) => {
+        if (visitor.role === "learner" && visitor.learner !== learner) return;
+        changed.add(learner);
+        wake();
+      });
+      stream.onAbort(() => {
+        unsubscribe();
+        wake();
+      });
+      await stream.writeSSE({ event: "hello", data: "" });
+      while (!stream.aborted) {
+        if (changed.size === 0) {
+          await new Promise<void>((resolve) => {
+            const timer = setTimeout(resolve, heartbeatMs);
+            wake = () => (clearTimeout(timer), resolve());
+          });
+        }
+        if (stream.aborted) break;
+        if (changed.size === 0) await stream.writeSSE({ event: "alive", data: "" });
+        else await stream.sleep(gatherMs);
+        const told = [...changed];
+        changed.clear();
+        for (const learner of told) await stream.writeSSE({ event: "changed", data: learner });
+      }
+    });
+  });
+
+  /** The learner of the path, as far as the visitor may see them: others are not there for a learner. */
+  const withLearner = (answer: (c: Context<Env>, facts: LearnerFacts) => Response | Promise<Response>) => async (c: Context<Env>) => {
+    const visitor = c.get("visitor");
+    const facts = source.of(visitor.role === "learner" ? visitor.learner : (c.req.param("id") ?? ""));
+    return facts === undefined ? refuse(c, 404, "Not found", "There is no such learner in this cohort.", visitor) : answer(c, facts);
+  };
+
+  const own = new Hono<Env>()
+    .use(onlyFor("learner"))
+    .get("/", withLearner(async (c, facts) => c.html(ownPage(source, facts, await source.bundles(facts.id)))))
+    .get("/live", withLearner(async (c, facts) => c.html(ownLive(source, facts, await source.bundles(facts.id)))))
+    .get("/handout", withLearner((c, { id }) => standalone(c, source.handout(id))))
+    .get("/quiz", withLearner((c, facts) => c.html(quizPage(source, facts))))
+    .post("/quiz", withLearner(async (c, facts) => {
+      const answers = answersOf(source.template.quiz, await c.req.parseBody({ all: true }));
+      const attempt = await source.takeQuiz(facts.id, answers);
+      return c.html(quizPage(source, facts, attempt));
+    }))
+    .post("/verify", withLearner((c, { id }) => {
+      source.act(id, { kind: "verify" });
+      return c.redirect("/me", 303);
+    }))
+    .get("/evidence/:name", withLearner((c, { id }) => bundle(c, id)));
+  app.route("/me", own);
+
+  const bundle = async (c: Context<Env>, learner: string) => {
+    const page = await source.bundlePage(learner, c.req.param("name") ?? "");
+    return page === undefined ? refuse(c, 404, "Not found", "There is no such bundle.", c.get("visitor")) : standalone(c, page);
+  };
+
+  app.use(onlyFor("instructor"));
+  app.get("/", (c) => c.html(overviewPage(source)));
+  app.get("/summary", (c) => c.html(summaryView(source.facts(), source.template)));
+  app.get("/learners/:id/row", withLearner((c, facts) => c.html(rowView(facts, source.template))));
+  app.get("/learners/:id", withLearner(async (c, facts) => c.html(learnerPage(source, facts, await source.bundles(facts.id)))));
+  app.get("/learners/:id/live", withLearner(async (c, facts) => c.html(learnerLive(source, facts, await source.bundles(facts.id)))));
+  app.get("/learners/:id/handout", withLearner((c, { id }) => standalone(c, source.handout(id))));
+  app.get("/learners/:id/evidence/:name", withLearner((c, { id }) => bundle(c, id)));
+  for (const kind of ["verify", "evidence", "pause", "resume"] as const) {
+    app.post(`/learners/:id/${kind}`, withLearner((c, { id }) => act(c, id, { kind })));
+  }
+  app.post("/learners/:id/drill", withLearner(async (c, { id }) => {
+    const { drill } = await c.req.parseBody();
+    if (!source.template.drills.some((one) => one.id === drill)) return refuse(c, 400, "No such drill", "Choose one of the list.", c.get("visitor"));
+    return act(c, id, { kind: "drill", drill: String(drill) });
+  }));
+
+  const act = (c: Context<Env>, learner: string, action: Action) => {
+    source.act(learner, action);
+    return c.redirect(`/learners/${encodeURIComponent(learner)}`, 303);
+  };
+
+  app.notFound((c) => refuse(c, 404, "Not found", "There is no such page.", c.get("visitor")));
+  app.onError((error, c) => {
+    if (error instanceof LabError) return refuse(c, 400, "That did not work", error.message, c.get("visitor"));
+    console.error(error);
+    return refuse(c, 500, "A defect of the dashboard", "The terminal in which it runs says more.", c.get("visitor"));
+  });
+  return app;
+}
+
+export const home = (visitor: Visitor) => (visitor.role === "instructor" ? "/" : "/me");
+
+function onlyFor(role: Visitor["role"]): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    const visitor = c.get("visitor");
+    if (visitor.role === role) return next();
+    return c.req.path === "/" ? c.redirect("/me", 303) : refuse(c, 404, "Not found", "There is no such page.", visitor);
+  };
+}
+
+function standalone(c: Context<Env>, page: string): Response {
+  c.set("policy", standalonePolicy);
+  return c.html(page) as Response;
+}
+
+function refuse(c: Context, status: 400 | 401 | 403 | 404 | 413 | 421 | 500, title: string, text: string, visitor?: Visitor): Response {
+  return c.html(message(title, text, visitor && home(visitor)), status) as Response;
+}

@@ -1,0 +1,89 @@
+import { html } from "hono/html";
+import { howLong, type Moment, type Status } from "../rows.ts";
+import { printable } from "../../verification/render.ts";
+
+export type Html = ReturnType<typeof html>;
+export type Content = Html | string | readonly Content[] | undefined;
+
+export interface Frame {
+  readonly title: string;
+  /** The cohort's name, which leads home. */
+  readonly cohort: string;
+  readonly home: string;
+  /** Whether the page keeps itself up to date. */
+  readonly live: boolean;
+}
+
+/** A whole page of somebody who has come in. */
+export function page({ title, cohort, home, live }: Frame, main: Content): Html {
+  return html`${head(`${title} · ${cohort}`, live)}
+<body>
+<a class="skip" href="#main">Skip to the content</a>
+<header class="bar">
+<a class="home" href="${home}">${cohort}</a>
+${live ? html`<span id="connection" class="connection" role="status">Live updates need JavaScript</span>` : ""}
+<form method="post" action="/leave"><button class="quiet">Sign out</button></form>
+</header>
+<main id="main" tabindex="-1">
+${main}
+</main>
+</body>
+</html>
+`;
+}
+
+/** A page that says one thing. */
+export function message(title: string, text: string, home: string | undefined): Html {
+  return html`${head(title, false)}
+<body><main id="main" class="message"><h1>${title}</h1><p>${inline(text)}</p>${home === undefined ? "" : html`<p><a href="${home}">Back</a></p>`}</main></body>
+</html>
+`;
+}
+
+/** Leads on to where a visitor belongs, now that the browser has the cookie. */
+export function entered(home: string): Html {
+  return html`${head("Signed in", false, html`<meta http-equiv="refresh" content="0; url=${home}">`)}
+<body><main id="main" class="message"><h1>Signed in</h1><p><a href="${home}">Go on</a></p></main></body>
+</html>
+`;
+}
+
+function head(title: string, live: boolean, more: Html | string = ""): Html {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${title}</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/static/style.css">
+${live ? html`<script type="module" src="/static/live.js"></script>` : ""}${more}
+</head>`;
+}
+
+/** Text with `code` in it. */
+function inline(text: string): Content {
+  return text.split(/(`[^`]+`)/).map((part) => (/^`.+`$/.test(part) ? html`<code>${part.slice(1, -1)}</code>` : part));
+}
+
+export const marks: Readonly<Record<Status, string>> = { pass: "✓", fail: "✗", error: "?", open: "·" };
+const statusNames: Readonly<Record<Status, string>> = { pass: "pass", fail: "fail", error: "could not look", open: "not looked at yet" };
+
+/** A sign for the eye and words for who does not see it. */
+export function mark(status: Status, title?: string): Html {
+  return html`<span class="mark ${status}"><span aria-hidden="true">${marks[status]}</span><span class="hidden">${title === undefined ? "" : `${title}: `}${statusNames[status]}. </span></span>`;
+}
+
+/** How long ago, kept true by the page's script. */
+export function ago(at: string, now = Date.now()): Html {
+  return html`<time datetime="${at}" title="${at}" data-ago>${howLong(now - Date.parse(at))}</time>`;
+}
+
+export function moment({ at, what }: Moment): Html {
+  return html`${ago(at)}<span class="under">${printable(what)}</span>`;
+}
+
+export function bytes(count: number): string {
+  return count >= 1024 ** 3 ? `${(count / 1024 ** 3).toFixed(1)} GiB` : `${Math.round(count / 1024 ** 2)} MiB`;
+}

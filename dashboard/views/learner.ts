@@ -1,0 +1,141 @@
+import { html } from "hono/html";
+import { formatImage } from "../../verification/image-reference.ts";
+import { printable } from "../../verification/render.ts";
+import { recordOf } from "../../records/exercises.ts";
+import type { BundleFacts, LearnerFacts, Source } from "../facts.ts";
+import { isPassed, journalOf, momentOf, rowOf } from "../rows.ts";
+import { ago, mark, moment, page, type Content, type Html } from "./layout.ts";
+import { processes, usage } from "./overview.ts";
+import { timelineView } from "./timeline.ts";
+
+const pathOf = (id: string) => `/learners/${encodeURIComponent(id)}`;
+
+/** All there is to see of a learner, and what an instructor can do. */
+export function learnerPage(source: Source, facts: LearnerFacts, bundles: readonly BundleFacts[]): Html {
+  const path = pathOf(facts.id);
+  const { drills } = source.template;
+  const button = (kind: string, label: string) => html`<form method="post" action="${path}/${kind}"><button id="do-${kind}">${label}</button></form>`;
+  const choice = html`<form method="post" action="${path}/drill"><label for="drill">Drill</label> <select id="drill" name="drill">${drills.map(({ id, title }) => html`<option value="${id}">${title}</option>`)}</select> <button id="do-drill">Start the drill</button></form>`;
+  return page(
+    { title: facts.name, cohort: source.cohort.cohort, home: "/", live: true },
+    html`<p class="trail"><a href="/">Overview</a></p>
+<h1>${printable(facts.name)} <span class="soft">${facts.id}</span></h1>
+<section class="actions" aria-label="Actions">
+${button("verify", "Verify now")}${button("evidence", "Create evidence")}${button("pause", "Pause processes")}${button("resume", "Resume processes")}${drills.length > 0 ? choice : ""}
+<a href="${path}/handout">Handout</a>
+</section>
+${learnerLive(source, facts, bundles)}`,
+  );
+}
+
+/** The part of the page that follows what happens. */
+export function learnerLive(source: Source, facts: LearnerFacts, bundles: readonly BundleFacts[]): Html {
+  const path = pathOf(facts.id);
+  const row = rowOf(facts, source.template);
+  return html`<div id="live" data-live-of="${facts.id}" data-live-from="${path}/live">
+${jobView(facts)}
+${facts.problems.map((problem) => html`<p class="notice fail">${printable(problem)}</p>`)}
+<dl class="figures">
+<div><dt>Last activity</dt><dd>${row.activity ? moment(row.activity) : "none"}</dd></div>
+<div><dt>Stuck for</dt><dd>${row.stuck ? moment(row.stuck) : "not stuck"}</dd></div>
+<div><dt>Memory, CPU</dt><dd>${usage(facts)}</dd></div>
+<div><dt>Processes</dt><dd>${processes(row.processes)}</dd></div>
+</dl>
+<h2>Promotion timeline</h2>
+${facts.branch ? timelineView(facts.branch, source.template.environments, "timeline") : html`<p class="soft">The repository was not looked at yet.</p>`}
+${environmentsView(facts)}
+${checklistView(facts)}
+${exercisesView(source, facts)}
+${source.template.drills.length > 0 ? drillsView(source, facts) : ""}
+${quizView(facts)}
+${bundlesView(bundles, path)}
+${journalView(facts)}
+${processesView(facts)}
+</div>`;
+}
+
+export function jobView({ job }: LearnerFacts): Content {
+  if (job === undefined) return "";
+  const says = { running: "running since", done: "done; begun", failed: "failed; begun" }[job.state];
+  return html`<p class="notice ${{ running: "open", done: "pass", failed: "fail" }[job.state]}" role="status">${job.what}: ${says} ${ago(job.startedAt)}${job.state === "running" ? "" : " ago"}. ${job.says === undefined ? "" : printable(job.says)}</p>`;
+}
+
+export function environmentsView({ branch }: LearnerFacts): Html {
+  const rows = (branch?.environments ?? []).map(({ name, image }) => [name, image ? html`<code>${formatImage(image)}</code>` : "no image"]);
+  return section("environments", "Environments", table("What Git asks for, by environment", ["Environment", "Image that Git asks for"], rows, "The repository was not looked at yet."));
+}
+
+export function checklistView({ checklist }: LearnerFacts): Html {
+  const rows = (checklist?.reports ?? []).map(({ title, command, result }) => [
+    title,
+    html`${mark(result.status)} ${result.status}`,
+    result.status === "error" ? printable(result.reason) : html`${lines(result.observed)}${result.status === "fail" ? html`<div class="soft">Expected: ${lines(result.expected)}</div><div class="soft">Hint: ${printable(result.hint)}</div>` : ""}`,
+    html`<code>${command}</code>`,
+  ]);
+  return section("checklist", "Checklist", html`${checklist ? html`<p class="soft">Observed ${ago(checklist.at)} ago.</p>` : ""}${table("Checklist", ["Item", "Result", "Observed", "By hand"], rows, "Not looked at yet.")}`);
+}
+
+export function exercisesView({ template }: Source, facts: LearnerFacts): Html {
+  const rows = template.exercises.map(({ id, title, hints }) => {
+    const record = recordOf(facts.exercises, id);
+    const last = record.checks.at(-1);
+    return [
+      title,
+      html`${mark(isPassed(record) ? "pass" : (last?.status ?? "open"))} ${isPassed(record) ? "passed" : (last?.status ?? "not checked")}`,
+      last ? html`${ago(last.time)} ago: ${lines(last.says)}` : "–",
+      `${record.hints.length} of ${hints.length}`,
+      record.solved.length > 0 ? "by the reference solver" : "",
+    ];
+  });
+  return section("exercises", "Exercises", table("Exercises", ["Exercise", "State", "Last check", "Hints", "Solved"], rows, "This lab has none."));
+}
+
+export function drillsView({ template }: Source, { drills }: LearnerFacts): Html {
+  const rows = drills.toReversed().map(({ drill, startedAt, solvedAt, endedAt, hints }) => [
+    template.drills.find(({ id }) => id === drill)?.title ?? drill,
+    solvedAt ? html`${mark("pass")} solved` : endedAt ? "reset" : html`${mark("open")} running`,
+    html`${ago(startedAt)} ago`,
+    String(hints),
+  ]);
+  return section("drills", "Drills", table("Drills", ["Drill", "State", "Started", "Hints"], rows, "None was started."));
+}
+
+function quizView({ attempts }: LearnerFacts): Html {
+  const rows = attempts.toReversed().map(({ time, result }) => [html`${ago(time)} ago`, `${result.points} of ${result.max}`, `${result.percentage} %`, result.questions.filter(({ points, max }) => points < max).map(({ topic }) => topic).join("; ") || "nothing"]);
+  return section("quiz", "Quiz", table("Quiz attempts", ["Attempt", "Points", "Share", "Not whole"], rows, "No attempt yet."));
+}
+
+export function bundlesView(bundles: readonly BundleFacts[], path: string): Html {
+  const rows = bundles.map(({ name, createdAt, verdict }) => [html`<a href="${path}/evidence/${encodeURIComponent(name)}">${name}</a>`, html`${ago(createdAt)} ago`, verdict]);
+  return section("evidence", "Evidence bundles", table("Evidence bundles", ["Bundle", "Made", "Verdict"], rows, "None was made from this dashboard yet."));
+}
+
+export function journalView({ branch }: LearnerFacts): Html {
+  const rows = journalOf(branch)
+    .toReversed()
+    .slice(0, 50)
+    .map((entry) => [html`${ago(entry.at)} ago`, momentOf(entry).what, html`<code>${entry.commit.slice(0, 7)}</code>`, "reason" in entry ? lines(entry.reason) : "tag" in entry ? html`<code>${entry.tag}</code>` : ""]);
+  return section("journal", "Journal of the pipeline", table("Journal of the pipeline, newest first", ["When", "Event", "Commit", "Detail"], rows, "The pipeline has noted nothing yet."));
+}
+
+function processesView({ processes: all }: LearnerFacts): Html {
+  const rows = all.map(({ name, state, restarts, lastExit }) => [name, state, String(restarts), lastExit ? html`${ago(lastExit.at)} ago: ${printable(lastExit.reason)}` : "–"]);
+  return section("processes", "Processes", table("Processes", ["Process", "State", "Restarts", "Last end"], rows, "The lab daemon does not answer, or there are none."));
+}
+
+export function section(id: string, heading: string, content: Content): Html {
+  return html`<section aria-labelledby="${id}-heading"><h2 id="${id}-heading">${heading}</h2>${content}</section>`;
+}
+
+/** The first cell of a row is its heading. */
+export function table(label: string, columns: readonly string[], rows: readonly (readonly Content[])[], empty: string): Html {
+  if (rows.length === 0) return html`<p class="soft">${empty}</p>`;
+  return html`<div class="table" tabindex="0" role="region" aria-label="${label}"><table>
+<thead><tr>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr></thead>
+<tbody>${rows.map(([first, ...cells]) => html`<tr><th scope="row">${first}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>\n`)}</tbody>
+</table></div>`;
+}
+
+export function lines(text: string): Content {
+  return text.split("\n").map((line, index) => html`${index > 0 ? html`<br>` : ""}${printable(line)}`);
+}

@@ -1,0 +1,85 @@
+import { html } from "hono/html";
+import type { LabTemplate } from "../../lab-templates/types.ts";
+import { printable } from "../../verification/render.ts";
+import type { LearnerFacts, Source } from "../facts.ts";
+import { rowOf, type Progress, type Row } from "../rows.ts";
+import { versionOf } from "../timeline.ts";
+import { bytes, mark, moment, page, type Content, type Html } from "./layout.ts";
+
+/** The cohort at a glance: a row for each learner. */
+export function overviewPage(source: Source): Html {
+  const { cohort, template } = source;
+  const facts = source.facts();
+  const columns = ["Learner", ...template.environments, "Checklist", "Exercises", ...(template.drills.length > 0 ? ["Drills"] : []), "Quiz", "Last activity", "Stuck for", "Memory, CPU", "Processes"];
+  return page(
+    { title: "Overview", cohort: cohort.cohort, home: "/", live: true },
+    html`<h1>${printable(cohort.course)}</h1>
+${summaryView(facts, template)}
+<div class="table"><table class="overview" role="table">
+<caption class="hidden">Learners of the cohort ${cohort.cohort}</caption>
+<thead role="rowgroup"><tr role="row">${columns.map((column) => html`<th scope="col" role="columnheader">${column}</th>`)}</tr></thead>
+<tbody role="rowgroup">
+${facts.map((one) => rowView(one, template))}</tbody>
+</table></div>
+${cohort.simulated.length > 0 ? html`<p class="soft">Simulated in this lab: ${cohort.simulated.map(printable).join(" ")}</p>` : ""}`,
+  );
+}
+
+export function summaryView(facts: readonly LearnerFacts[], template: LabTemplate): Html {
+  const rows = facts.map((one) => rowOf(one, template));
+  const whole = rows.filter(({ checklist }) => checklist.every(({ status }) => status === "pass")).length;
+  const stuck = rows.filter((row) => row.stuck !== undefined).length;
+  const memory = facts.reduce((sum, { usage }) => sum + (usage?.pssBytes ?? 0), 0);
+  const figures: [label: string, value: string][] = [
+    ["Learners", String(facts.length)],
+    ["Checklist passed", String(whole)],
+    ["Stuck", String(stuck)],
+    ["Memory of the labs", memory === 0 ? "not measured yet" : bytes(memory)],
+  ];
+  return html`<dl class="figures" id="summary" data-live-of="*" data-live-from="/summary">${figures.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+export function rowView(facts: LearnerFacts, template: LabTemplate): Html {
+  const row = rowOf(facts, template);
+  const path = `/learners/${encodeURIComponent(facts.id)}`;
+  const cells: [label: string, content: Content, className?: string | undefined][] = [
+    ...template.environments.map((name): [string, Content] => [name, environment(facts, name)]),
+    ["Checklist", html`<span class="marks">${row.checklist.map(({ title, status }) => mark(status, title))}</span>`],
+    ["Exercises", progress(row.exercises)],
+    ...(template.drills.length > 0 ? [["Drills", html`${progress(row.drills)}${row.drills.running ? html`<span class="under">${row.drills.running}</span>` : ""}`] as [string, Content]] : []),
+    ["Quiz", row.quiz === undefined ? none() : `${row.quiz} %`],
+    ["Last activity", row.activity ? moment(row.activity) : none()],
+    ["Stuck for", row.stuck ? moment(row.stuck) : none(), row.stuck ? "stuck" : undefined],
+    ["Memory, CPU", usage(facts)],
+    ["Processes", processes(row.processes)],
+  ];
+  return html`<tr role="row" id="row-${facts.id}" data-live-of="${facts.id}" data-live-from="${path}/row">
+<th scope="row" role="rowheader"><a id="link-${facts.id}" href="${path}">${printable(facts.name)}</a><span class="under">${facts.id}</span></th>
+${cells.map(([label, content, className]) => html`<td role="cell" data-label="${label}"${className ? html` class="${className}"` : ""}><div>${content}</div></td>`)}
+</tr>
+`;
+}
+
+function environment({ branch }: LearnerFacts, name: string): Content {
+  const image = branch?.environments.find((one) => one.name === name)?.image;
+  if (image === undefined) return none();
+  return html`<span title="${image.tag ?? ""}">${versionOf(image)}</span><code class="under">${shortDigest(image.digest)}</code>`;
+}
+
+export const shortDigest = (digest: string | undefined) => (digest === undefined ? "no digest" : digest.replace("sha256:", "").slice(0, 10));
+
+export function progress({ done, of }: Progress): Html {
+  return html`<span class="${of > 0 && done === of ? "pass" : ""}">${done} of ${of}</span>`;
+}
+
+export function usage({ usage: seen }: LearnerFacts): Content {
+  if (seen === undefined) return none();
+  return html`${bytes(seen.pssBytes)}${seen.cpuShare === undefined ? "" : html`<span class="under">${(seen.cpuShare * 100).toFixed(1)} % CPU</span>`}`;
+}
+
+export function processes({ running, of, state }: Row["processes"]): Content {
+  if (state === "none") return none();
+  return html`<span class="${state === "running" ? "" : state === "paused" ? "error" : "fail"}">${running} of ${of}</span>${state === "running" ? "" : html`<span class="under">${state}</span>`}`;
+}
+
+const none = () => html`<span class="soft" aria-label="nothing">–</span>`;

@@ -1,0 +1,188 @@
+import { request } from "node:http";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { issueEntry, takeEntry } from "../../dashboard/access.ts";
+import { FakeCohort, serveCohort, type RunningDashboard } from "../support/dashboard-cohort.ts";
+import { useLabHome } from "../support/lab-home.ts";
+
+useLabHome();
+const cohort = new FakeCohort("access", 3);
+let dashboard: RunningDashboard;
+beforeAll(async () => void (dashboard = await serveCohort(cohort)));
+afterAll(() => dashboard[Symbol.asyncDispose]());
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly headers: NodeJS.Dict<string | string[]>;
+}
+
+/** By node's own client, which sends whatever Host and Origin it is told. */
+function ask(method: string, path: string, headers: Record<string, string> = {}, body?: string): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const form: Record<string, string> = body === undefined ? {} : { "content-type": "application/x-www-form-urlencoded" };
+    const outgoing = request({ host: "127.0.0.1", port: dashboard.port, method, path, headers: { "content-length": String(body?.length ?? 0), ...form, ...headers } }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, body: text, headers: response.headers }));
+    });
+    outgoing.on("error", reject);
+    outgoing.end(body);
+  });
+}
+
+async function comeIn(visitor: Parameters<RunningDashboard["entry"]>[0]): Promise<{ cookie: string; answer: Answer }> {
+  const answer = await ask("GET", new URL(await dashboard.entry(visitor)).href.replace(dashboard.origin, ""));
+  return { cookie: (answer.headers["set-cookie"] as string[] | undefined)?.[0]?.split(";")[0] ?? "", answer };
+}
+const instructor = async () => (await comeIn({ role: "instructor" })).cookie;
+const learner = async (id: string) => (await comeIn({ role: "learner", learner: id })).cookie;
+
+const everything = ["/", "/summary", "/events", "/learners/ada", "/learners/ada/row", "/learners/ada/live", "/learners/ada/handout", "/learners/ada/evidence/20261102T100000Z"];
+
+describe("without having come in", () => {
+  test.each([...everything, "/me", "/me/quiz", "/nowhere"])("%s shows nothing", async (path) => {
+    const { status, body } = await ask("GET", path);
+    expect(status).toBe(401);
+    expect(body).not.toMatch(/ada|Lovelace/i);
+  });
+
+  test("nothing can be done", async () => {
+    expect((await ask("POST", "/learners/ada/pause", { origin: dashboard.origin })).status).toBe(401);
+    expect(cohort.acts).toEqual([]);
+  });
+
+  test("a cookie of somebody's making is worth nothing", async () => {
+    expect((await ask("GET", "/", { cookie: `gitops-lab-dashboard-${dashboard.port}=${"a".repeat(43)}` })).status).toBe(401);
+  });
+});
+
+describe("a link", () => {
+  test("lets in once, gives a cookie that no script reads and no other site sends, and is not in the page", async () => {
+    const link = new URL(await dashboard.entry({ role: "instructor" }));
+    const path = link.pathname + link.search;
+    const first = await ask("GET", path);
+    expect(first.status).toBe(200);
+    expect(first.headers["set-cookie"]).toEqual([expect.stringMatching(/; HttpOnly; SameSite=Strict$/)]);
+    expect(first.body).not.toContain(link.searchParams.get("token"));
+    const second = await ask("GET", path);
+    expect(second.status).toBe(403);
+    expect(second.headers).not.toHaveProperty("set-cookie");
+  });
+
+  test("lets one in of two who come at once", async () => {
+    const token = await issueEntry("access", { role: "instructor" });
+    const visitors = await Promise.all([takeEntry("access", token), takeEntry("access", token)]);
+    expect(visitors.filter((visitor) => visitor !== undefined)).toHaveLength(1);
+  });
+
+  test.each(["", "?token=", "?token=../../x", `?token=${"a".repeat(43)}`])("/enter%s lets nobody in", async (query) => expect((await ask("GET", `/enter${query}`)).status).toBe(403));
+});
+
+describe("a name that is not the dashboard's own", () => {
+  test.each(["attacker.example", "127.0.0.1", "localhost:1", "[::1]:80"])("%j is refused, even with a cookie", async (host) => {
+    const cookie = await instructor();
+    const { status, body } = await ask("GET", "/", { host, cookie });
+    expect(status).toBe(421);
+    expect(body).not.toContain("Lovelace");
+  });
+
+  test("is refused before a link is used up", async () => {
+    const link = new URL(await dashboard.entry({ role: "instructor" }));
+    expect((await ask("GET", link.pathname + link.search, { host: "attacker.example" })).status).toBe(421);
+    expect((await ask("GET", link.pathname + link.search)).status).toBe(200);
+  });
+});
+
+describe("what changes something", () => {
+  test.each([undefined, "null", "http://attacker.example", "http://localhost", "https://127.0.0.1"])("is refused with the Origin %s", async (origin) => {
+    const cookie = await instructor();
+    expect((await ask("POST", "/learners/ada/pause", { cookie, ...(origin !== undefined && { origin }) })).status).toBe(403);
+    expect(cohort.acts).toEqual([]);
+  });
+
+  test("is done for a page of its own", async () => {
+    const cookie = await instructor();
+    for (const kind of ["verify", "evidence", "pause", "resume"]) {
+      const { status, headers } = await ask("POST", `/learners/ada/${kind}`, { cookie, origin: dashboard.origin });
+      expect([status, headers["location"]]).toEqual([303, "/learners/ada"]);
+    }
+    expect(cohort.acts.map(({ learner: id, action }) => `${id} ${action.kind}`)).toEqual(["ada verify", "ada evidence", "ada pause", "ada resume"]);
+    cohort.acts.length = 0;
+    expect((await ask("GET", "/learners/ada/pause", { cookie })).status).toBe(404);
+    expect((await ask("POST", "/learners/eve/pause", { cookie, origin: dashboard.origin })).status).toBe(404);
+    expect((await ask("POST", "/learners/ada/drill", { cookie, origin: dashboard.origin }, "drill=none-of-ours")).status).toBe(400);
+    expect(cohort.acts).toEqual([]);
+  });
+});
+
+describe("an instructor", () => {
+  test.each(everything.filter((path) => path !== "/events"))("sees %s, under a policy without inline scripts", async (path) => {
+    const { status, headers, body } = await ask("GET", path, { cookie: await instructor() });
+    expect(status).toBe(200);
+    expect(headers["content-security-policy"]).toMatch(/^default-src 'none'/);
+    expect(headers["content-security-policy"]).not.toMatch(/script-src[^;]*unsafe|https?:/);
+    expect(headers["cache-control"]).toBe("no-store");
+    expect(body).not.toMatch(/git-secret|registry-secret|<script>|onclick=/);
+  });
+});
+
+describe("a learner", () => {
+  test.each(everything.filter((path) => !["/", "/events"].includes(path)).flatMap((path) => [path, path.replace("ada", "grace")]))("does not see %s", async (path) => {
+    const { status, body } = await ask("GET", path, { cookie: await learner("grace") });
+    expect(status).toBe(404);
+    expect(body).not.toContain("Lovelace");
+  });
+
+  test("sees what is theirs, and of others nothing", async () => {
+    const cookie = await learner("grace");
+    expect((await ask("GET", "/", { cookie })).headers["location"]).toBe("/me");
+    for (const path of ["/me", "/me/live", "/me/quiz", "/me/handout"]) {
+      const { status, body } = await ask("GET", path, { cookie });
+      expect(status).toBe(200);
+      expect(body).not.toMatch(/Lovelace|Dijkstra|git-secret|registry-secret/);
+    }
+    expect((await ask("GET", "/me", { cookie })).body).toContain("Grace Hopper");
+    expect((await ask("GET", "/me/evidence/20261102T100000Z", { cookie })).status).toBe(404);
+  });
+
+  test("can do nothing with a lab but have it checked", async () => {
+    const headers = { cookie: await learner("grace"), origin: dashboard.origin };
+    for (const kind of ["verify", "evidence", "pause", "resume", "drill"]) expect((await ask("POST", `/learners/grace/${kind}`, headers)).status).toBe(404);
+    expect((await ask("POST", "/me/verify", headers)).status).toBe(303);
+    expect(cohort.acts).toEqual([{ learner: "grace", action: { kind: "verify" } }]);
+    cohort.acts.length = 0;
+  });
+
+  test("takes the quiz, which is graded here and says nothing of its key", async () => {
+    const headers = { cookie: await learner("grace"), origin: dashboard.origin };
+    const { body: form } = await ask("GET", "/me/quiz", headers);
+    const { questions } = cohort.template.quiz;
+    const right = questions.flatMap((question) => (question.kind === "choice" ? question.options.filter((option) => option.right).map(({ id }) => `q-${question.id}=${id}`) : []));
+    const { body } = await ask("POST", "/me/quiz", headers, right.join("&"));
+    for (const { explanation } of questions) for (const page of [form, body]) expect(page).not.toContain(explanation);
+    const points = questions.reduce((sum, question) => sum + (question.kind === "choice" ? question.points : 0), 0);
+    expect(body).toContain(`${points} of `);
+    expect(cohort.of("grace")?.attempts.at(-1)?.result.points).toBe(points);
+    expect((await ask("POST", "/me/quiz", headers, `q-${questions.find(({ kind }) => kind === "choice")!.id}=none-of-ours`)).status).toBe(400);
+  });
+
+  test("hears of changes of their own lab alone", async () => {
+    const cookie = await learner("grace");
+    const heard = new Promise<string>((resolve, reject) => {
+      const outgoing = request({ host: "127.0.0.1", port: dashboard.port, path: "/events", headers: { cookie } }, (response) => {
+        let text = "";
+        response.setEncoding("utf8").on("data", (chunk: string) => {
+          text += chunk;
+          if (text.includes("event: hello") && !text.includes("changed")) ["ada", "grace"].forEach((id) => cohort.change(id, {}));
+          if (!text.includes("event: changed")) return;
+          outgoing.destroy();
+          resolve(text);
+        });
+      });
+      outgoing.on("error", reject);
+      outgoing.end();
+    });
+    expect(await heard).toMatch(/event: changed\ndata: grace/);
+    expect(await heard).not.toContain("ada");
+  });
+});

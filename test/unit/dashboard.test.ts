@@ -1,0 +1,156 @@
+import { describe, expect, test } from "vitest";
+import type { LearnerFacts } from "../../dashboard/facts.ts";
+import { answersOf } from "../../dashboard/quiz-form.ts";
+import { howLong, lastActivity, rowOf, stuckSince } from "../../dashboard/rows.ts";
+import { geometry, pushLane, timelineOf } from "../../dashboard/timeline.ts";
+import { timelineView } from "../../dashboard/views/timeline.ts";
+import { rowView } from "../../dashboard/views/overview.ts";
+import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
+import { environments } from "../../shared/names.ts";
+import type { JournalEntry } from "../../verification/journal.ts";
+import { chainCommit, factsOf, promotedBranch, reportsOf } from "../support/dashboard-cohort.ts";
+import { digestOf, shaOf } from "../support/lab-state.ts";
+
+const template = gitopsPromotion;
+const none: LearnerFacts = { id: "ada", name: "Ada", exercises: {}, attempts: [], drills: [], processes: [], problems: [] };
+const branchOf = (...journal: JournalEntry[]) => ({ ...promotedBranch(), commits: [chainCommit("1", "learner", { journal })] });
+const at = (minute: number) => `2026-11-02T10:${String(minute).padStart(2, "0")}:00.000Z`;
+
+describe("the timeline", () => {
+  const { commits } = promotedBranch();
+  const timeline = timelineOf(commits, environments);
+  const node = (letter: string, kind?: string) => timeline.nodes.find(({ commit, ...rest }) => commit === shaOf(letter) && (kind === undefined || rest.kind === kind))!;
+
+  test("has a lane for pushes and one for each environment, in their order", () => {
+    expect(timeline.lanes.map(({ name }) => name)).toEqual([pushLane, ...environments]);
+    expect(timeline.lanes.map(({ y }) => y)).toEqual(timeline.lanes.map(({ y }) => y).toSorted((a, b) => a - b));
+  });
+
+  test("goes from the oldest commit on the left to the newest on the right, within its bounds", () => {
+    expect(timeline.nodes[0]).toMatchObject({ commit: shaOf("a"), kind: "seed", x: geometry.left + geometry.column / 2 });
+    expect(node("9").x).toBeGreaterThan(node("8").x);
+    for (const { x, y } of timeline.nodes) {
+      expect(x).toBeLessThan(timeline.width);
+      expect(y).toBeLessThan(timeline.height);
+    }
+  });
+
+  test("puts a commit into the lane of each environment that it changes, and others among the pushes", () => {
+    expect(timeline.nodes.filter(({ commit }) => commit === shaOf("a")).map(({ lane }) => lane)).toEqual(environments);
+    expect(node("3")).toMatchObject({ lane: pushLane, kind: "learner" });
+    expect(node("4")).toMatchObject({ lane: "develop", label: "0.3.0" });
+  });
+
+  test("leads from where an image ran before to where it was promoted", () => {
+    const { x, y } = node("6");
+    expect(timeline.links).toContainEqual({ kind: "promotion", from: { x: node("4").x, y: node("4").y }, to: { x, y } });
+    expect(timeline.links).toContainEqual({ kind: "request", from: { x: node("5").x, y: node("5").y }, to: { x, y } });
+  });
+
+  test("leads from a revert back to what it takes back, and not from an image that was there before", () => {
+    const { x, y } = node("9");
+    expect(timeline.links.filter(({ from, to }) => (from.x === x && from.y === y) || (to.x === x && to.y === y))).toEqual([{ kind: "revert", from: { x, y }, to: { x: node("8").x, y: node("8").y } }]);
+  });
+
+  test("shows a held proposal beside the promotion that was carried out", () => {
+    expect(node("8", "held")).toMatchObject({ lane: "production" });
+    expect(node("8", "held").x).toBeGreaterThan(node("8", "promotion").x);
+  });
+
+  test("draws the newest commits where there are more than fit, and says how many are left", () => {
+    const few = timelineOf(commits, environments, 3);
+    expect(new Set(few.nodes.map(({ commit }) => commit))).toEqual(new Set(["7", "8", "9"].map(shaOf)));
+    expect(few.left).toBe(8);
+    expect(timelineOf([], environments).nodes).toEqual([]);
+  });
+
+  test("is a table as well, with every commit, and lets no text of a commit become markup", async () => {
+    const page = String(await timelineView({ ...promotedBranch(), commits: [chainCommit("1", "learner", { subject: "<img src=x>" }), ...commits] }, environments, "t"));
+    for (const { id } of commits) expect(page).toContain(`<code>${id.slice(0, 7)}</code>`);
+    expect(page).toContain("&lt;img src=x&gt;");
+    expect(page).not.toContain("<img");
+    expect(page).not.toMatch(/ style="/);
+  });
+});
+
+describe("a row", () => {
+  test("says of what was not looked at that it is open, and nothing else", () => {
+    const row = rowOf(none, template);
+    expect(row.checklist.map(({ status }) => status)).toEqual(template.evidence.map(() => "open"));
+    expect(row).toMatchObject({ exercises: { done: 0, of: template.exercises.length }, processes: { state: "none" } });
+    expect(row).not.toHaveProperty("stuck");
+    expect(row).not.toHaveProperty("quiz");
+  });
+
+  test("has the checklist in the template's order whatever the order of the reports", () => {
+    const reports = reportsOf(["pass", "fail", "error", "pass"]).toReversed();
+    expect(rowOf({ ...none, checklist: { at: at(0), reports } }, template).checklist.map(({ status }) => status)).toEqual(["pass", "fail", "error", "pass"]);
+  });
+
+  test("counts an exercise that was passed once, and takes the best attempt of the quiz", () => {
+    const [{ id } = { id: "" }] = template.exercises;
+    const check = (status: "pass" | "fail", minute: number) => ({ time: at(minute), status, says: "" });
+    const attempts = [40, 70, 60].map((percentage) => ({ time: at(1), answers: {}, result: { questions: [], points: 0, max: 0, percentage } }));
+    const row = rowOf({ ...none, exercises: { [id]: { hints: [], checks: [check("pass", 1), check("fail", 2)], solved: [] } }, attempts }, template);
+    expect(row).toMatchObject({ exercises: { done: 1 }, quiz: 70 });
+    expect(row).not.toHaveProperty("stuck");
+  });
+
+  test("says restarting where one process is, else paused where one is", () => {
+    const process = (state: "running" | "paused" | "restarting") => ({ name: state, owner: "ada", state, restarts: 0 });
+    const stateOf = (...states: ("running" | "paused" | "restarting")[]) => rowOf({ ...none, processes: states.map(process) }, template).processes;
+    expect(stateOf("running", "running")).toEqual({ running: 2, of: 2, state: "running" });
+    expect(stateOf("running", "paused")).toEqual({ running: 1, of: 2, state: "paused" });
+    expect(stateOf("running", "paused", "restarting")).toMatchObject({ state: "restarting" });
+  });
+
+  test("shows tag and short digest, and no more of a name than text", async () => {
+    const page = String(await rowView({ ...factsOf(0), name: "<b>Ada</b>" }, template));
+    expect(page).toContain(digestOf("c").replace("sha256:", "").slice(0, 10));
+    expect(page).toContain("&lt;b&gt;Ada&lt;/b&gt;");
+  });
+});
+
+test("the last activity is the newest entry of the journal by the server's clock, wherever it is noted", () => {
+  const branch = { ...promotedBranch(), commits: [chainCommit("2", "learner", { journal: [{ event: "received", at: at(3), by: "ada", branch: "main" }] }), chainCommit("1", "learner", { journal: [{ event: "built", at: at(9), version: "1.0.0", tag: "t", digest: "d" }] })] };
+  expect(lastActivity({ ...none, branch })).toEqual({ at: at(9), what: "built 1.0.0" });
+});
+
+describe("a learner is stuck", () => {
+  const failed = (minute: number): JournalEntry => ({ event: "build-failed", at: at(minute), version: "1.0.0", reason: "no" });
+  const built = (minute: number): JournalEntry => ({ event: "built", at: at(minute), version: "1.0.0", tag: "t", digest: "d" });
+
+  test("since the first failure after which nothing was brought", () => {
+    expect(stuckSince({ ...none, branch: branchOf(failed(1), built(2), failed(3), failed(4)) })).toMatchObject({ at: at(3) });
+    expect(stuckSince({ ...none, branch: branchOf(failed(1), built(2)) })).toBeUndefined();
+  });
+
+  test("since an exercise was first not passed, but not by what could not be looked at", () => {
+    const exercise = (...statuses: ("pass" | "fail" | "error")[]) => ({ tracking: { hints: [], solved: [], checks: statuses.map((status, minute) => ({ time: at(minute), status, says: "" })) } });
+    expect(stuckSince({ ...none, exercises: exercise("error", "fail", "fail") })).toMatchObject({ at: at(1), what: "exercise tracking not passed" });
+    expect(stuckSince({ ...none, exercises: exercise("error") })).toBeUndefined();
+    expect(stuckSince({ ...none, exercises: exercise("fail", "pass") })).toBeUndefined();
+  });
+
+  test("since a drill was started that is not solved, and since the earliest of all", () => {
+    const drills = [{ drill: "bad-image", startedAt: at(5), hints: 0 }];
+    expect(stuckSince({ ...none, drills })).toMatchObject({ at: at(5) });
+    expect(stuckSince({ ...none, drills: [{ ...drills[0]!, solvedAt: at(6) }] })).toBeUndefined();
+    expect(stuckSince({ ...none, drills, branch: branchOf(failed(1)) })).toMatchObject({ at: at(1) });
+  });
+});
+
+test.each([
+  [0, "<1 min"],
+  [61, "1 min"],
+  [119 * 60, "119 min"],
+  [121 * 60, "2 h"],
+  [49 * 3600, "2 d"],
+])("%i s are %s", (seconds, text) => expect(howLong(seconds * 1000)).toBe(text));
+
+test("answers are the questions' own fields, lists for choices and texts for short ones", () => {
+  const choice = template.quiz.questions.find(({ kind }) => kind === "choice")!.id;
+  const short = template.quiz.questions.find(({ kind }) => kind === "short")!.id;
+  expect(answersOf(template.quiz, { [`q-${choice}`]: "one", [`q-${short}`]: ["because", "x"], other: "y" })).toEqual({ [choice]: ["one"], [short]: "because" });
+  expect(answersOf(template.quiz, { [`q-${choice}`]: ["one", "two"], [`q-${short}`]: "" })).toEqual({ [choice]: ["one", "two"] });
+});
