@@ -73,6 +73,10 @@ export class Sessions {
     return token;
   }
 
+  close(cookie: string | undefined): void {
+    if (cookie !== undefined) this.#sessions.delete(hash(cookie));
+  }
+
   visitor(cookie: string | undefined): Visitor | undefined {
     const session = cookie === undefined ? undefined : this.#sessions.get(hash(cookie));
     return session !== undefined && session.expiresAt > Date.now() ? session.visitor : undefined;

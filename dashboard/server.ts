@@ -15,7 +15,7 @@ import { ownLive, ownPage, quizPage } from "./views/own.ts";
 
 type Env = { Variables: { visitor: Visitor; /** Instead of the pages' own policy. */ policy?: string } };
 
-const assets = { "style.css": "text/css; charset=utf-8", "live.js": "text/javascript; charset=utf-8" } as const;
+const assets = { "style.css": "text/css; charset=utf-8", "live.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml" } as const;
 
 /** A page that was made to stand alone, with its style in it; a sandbox takes from it whatever else a page can do. */
 const standalonePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
@@ -92,6 +92,7 @@ export function dashboardServer(source: Source, sessions: Sessions, port: () => 
   app.use(session);
 
   app.post("/leave", (c) => {
+    sessions.close(getCookie(c, cookie()));
     deleteCookie(c, cookie(), { path: "/" });
     return c.html(message("Signed out", "Close this window, or open a new link.", undefined));
   });

@@ -84,7 +84,8 @@ function linksOf(shown: readonly ChainCommit[], nodes: readonly TimelineNode[], 
         return reverted ? [{ kind: "revert", from: point(target), to: point(reverted) }] : [];
       }
       const links: TimelineLink[] = [];
-      const request = commit.carriesOut === undefined ? undefined : nodeAt(commit.carriesOut);
+      // What the seed asks for is in no lane of its own.
+      const request = commit.carriesOut === undefined ? undefined : nodeAt(commit.carriesOut, pushLane);
       if (request) links.push({ kind: "request", from: point(request), to: point(target) });
       const before = environments[environments.indexOf(environment) - 1];
       const origin = shown.slice(0, index).findLast(({ changes }) => changes.some((change) => change.environment === before && change.to?.digest !== undefined && change.to.digest === to?.digest));

@@ -56,7 +56,7 @@ function head(title: string, live: boolean, more: Html | string = ""): Html {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${title}</title>
-<link rel="icon" href="data:,">
+<link rel="icon" href="/static/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/static/style.css">
 ${live ? html`<script type="module" src="/static/live.js"></script>` : ""}${more}
 </head>`;

@@ -6,6 +6,7 @@ import type { BundleFacts, LearnerFacts, Source } from "../facts.ts";
 import { isPassed, journalOf, momentOf, rowOf } from "../rows.ts";
 import { ago, mark, moment, page, type Content, type Html } from "./layout.ts";
 import { processes, usage } from "./overview.ts";
+import { lines, section, table } from "./parts.ts";
 import { timelineView } from "./timeline.ts";
 
 const pathOf = (id: string) => `/learners/${encodeURIComponent(id)}`;
@@ -121,21 +122,4 @@ export function journalView({ branch }: LearnerFacts): Html {
 function processesView({ processes: all }: LearnerFacts): Html {
   const rows = all.map(({ name, state, restarts, lastExit }) => [name, state, String(restarts), lastExit ? html`${ago(lastExit.at)} ago: ${printable(lastExit.reason)}` : "–"]);
   return section("processes", "Processes", table("Processes", ["Process", "State", "Restarts", "Last end"], rows, "The lab daemon does not answer, or there are none."));
-}
-
-export function section(id: string, heading: string, content: Content): Html {
-  return html`<section aria-labelledby="${id}-heading"><h2 id="${id}-heading">${heading}</h2>${content}</section>`;
-}
-
-/** The first cell of a row is its heading. */
-export function table(label: string, columns: readonly string[], rows: readonly (readonly Content[])[], empty: string): Html {
-  if (rows.length === 0) return html`<p class="soft">${empty}</p>`;
-  return html`<div class="table" tabindex="0" role="region" aria-label="${label}"><table>
-<thead><tr>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr></thead>
-<tbody>${rows.map(([first, ...cells]) => html`<tr><th scope="row">${first}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>\n`)}</tbody>
-</table></div>`;
-}
-
-export function lines(text: string): Content {
-  return text.split("\n").map((line, index) => html`${index > 0 ? html`<br>` : ""}${printable(line)}`);
 }

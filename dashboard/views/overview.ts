@@ -47,7 +47,7 @@ export function rowView(facts: LearnerFacts, template: LabTemplate): Html {
     ["Checklist", html`<span class="marks">${row.checklist.map(({ title, status }) => mark(status, title))}</span>`],
     ["Exercises", progress(row.exercises)],
     ...(template.drills.length > 0 ? [["Drills", html`${progress(row.drills)}${row.drills.running ? html`<span class="under">${row.drills.running}</span>` : ""}`] as [string, Content]] : []),
-    ["Quiz", row.quiz === undefined ? none() : `${row.quiz} %`],
+    ["Quiz", row.quiz === undefined ? none() : html`<span class="whole">${row.quiz} %</span>`],
     ["Last activity", row.activity ? moment(row.activity) : none()],
     ["Stuck for", row.stuck ? moment(row.stuck) : none(), row.stuck ? "stuck" : undefined],
     ["Memory, CPU", usage(facts)],
@@ -63,10 +63,10 @@ ${cells.map(([label, content, className]) => html`<td role="cell" data-label="${
 function environment({ branch }: LearnerFacts, name: string): Content {
   const image = branch?.environments.find((one) => one.name === name)?.image;
   if (image === undefined) return none();
-  return html`<span title="${image.tag ?? ""}">${versionOf(image)}</span><code class="under">${shortDigest(image.digest)}</code>`;
+  return html`<span title="${image.tag ?? ""}">${versionOf(image)}</span><code class="under whole">${shortDigest(image.digest)}</code>`;
 }
 
-export const shortDigest = (digest: string | undefined) => (digest === undefined ? "no digest" : digest.replace("sha256:", "").slice(0, 10));
+export const shortDigest = (digest: string | undefined) => (digest === undefined ? "no digest" : digest.replace("sha256:", "").slice(0, 8));
 
 export function progress({ done, of }: Progress): Html {
   return html`<span class="${of > 0 && done === of ? "pass" : ""}">${done} of ${of}</span>`;

@@ -4,7 +4,8 @@ import type { Attempt } from "../../records/quiz.ts";
 import { printable } from "../../verification/render.ts";
 import type { BundleFacts, LearnerFacts, Source } from "../facts.ts";
 import { page, type Html } from "./layout.ts";
-import { bundlesView, checklistView, environmentsView, exercisesView, jobView, journalView, section, table } from "./learner.ts";
+import { bundlesView, checklistView, environmentsView, exercisesView, jobView, journalView } from "./learner.ts";
+import { section, table } from "./parts.ts";
 import { timelineView } from "./timeline.ts";
 
 /** A learner's own page: theirs, and nothing of others. */

@@ -1,10 +1,12 @@
 import { html } from "hono/html";
 import type { Environment } from "../../shared/names.ts";
 import { shortImage } from "../../verification/image-reference.ts";
+import type { ChainCommit } from "../../verification/bundle/schema.ts";
 import { printable } from "../../verification/render.ts";
 import type { BranchFacts } from "../facts.ts";
 import { geometry, nameOf, timelineOf, type Timeline, type TimelineLink, type TimelineNode } from "../timeline.ts";
-import type { Html } from "./layout.ts";
+import type { Content, Html } from "./layout.ts";
+import { lines, table } from "./parts.ts";
 
 /** The way of the images through the environments, as a picture and as a table. */
 export function timelineView({ commits }: BranchFacts, environments: readonly Environment[], prefix: string): Html {
@@ -16,15 +18,14 @@ ${picture(timeline, prefix)}
 <figcaption>${legend(prefix)}${timeline.left > 0 ? html`<p class="soft">${timeline.left} older commits are not drawn.</p>` : ""}</figcaption>
 </figure>
 <details id="${prefix}-table"><summary>The timeline as a table</summary>
-<div class="table" tabindex="0" role="region" aria-label="Promotion timeline, as a table"><table>
-<thead><tr>${["Commit", "Time", "Kind", "Subject", "Changes"].map((column) => html`<th scope="col">${column}</th>`)}</tr></thead>
-<tbody>${commits.map(({ id, date, kind, reverts, carriesOut, subject, changes }) => {
-    const of = reverts ? ` of ${reverts.slice(0, 7)}` : carriesOut ? ` asked for by ${carriesOut.slice(0, 7)}` : "";
-    const changed = changes.map(({ environment, from, to }) => `${environment}: ${from ? shortImage(from) : "none"} → ${to ? shortImage(to) : "none"}`);
-    return html`<tr><th scope="row"><code>${id.slice(0, 7)}</code></th><td>${date}</td><td>${nameOf(kind)}${of}</td><td>${printable(subject)}</td><td>${changed.map((line) => html`<div>${printable(line)}</div>`)}</td></tr>`;
-  })}</tbody>
-</table></div>
+${table("Promotion timeline, as a table", ["Commit", "Time", "Kind", "Subject", "Changes"], commits.map(row), "There are no commits.")}
 </details>`;
+}
+
+function row({ id, date, kind, reverts, carriesOut, subject, changes }: ChainCommit): Content[] {
+  const of = reverts ? ` of ${reverts.slice(0, 7)}` : carriesOut ? ` asked for by ${carriesOut.slice(0, 7)}` : "";
+  const changed = changes.map(({ environment, from, to }) => `${environment}: ${from ? shortImage(from) : "none"} → ${to ? shortImage(to) : "none"}`);
+  return [html`<code>${id.slice(0, 7)}</code>`, date, `${nameOf(kind)}${of}`, printable(subject), lines(changed.join("\n"))];
 }
 
 function picture({ width, height, lanes, nodes, links }: Timeline, prefix: string): Html {
