@@ -11,6 +11,7 @@ import { renderPage } from "../lab-templates/handout/html.ts";
 import { gradeQuiz, type QuizAnswers } from "../lab-templates/quiz.ts";
 import { labTemplate } from "../lab-templates/templates.ts";
 import type { LabTemplate } from "../lab-templates/types.ts";
+import { drillRunsFile, readRuns } from "../records/drills.ts";
 import { exerciseRecordsFile, readRecords } from "../records/exercises.ts";
 import { quizAttemptsFile, readAttempts, recordAttempt, type Attempt } from "../records/quiz.ts";
 import { messageOf } from "../shared/errors.ts";
@@ -26,7 +27,7 @@ import { dashboardFolder } from "./access.ts";
 import type { Action, BranchFacts, BundleFacts, Job, LearnerFacts, Ports, Source } from "./facts.ts";
 
 /** How often cheap signs are looked at: where branches and records are, and the daemon's process table. */
-const tickMs = 2000;
+const tickMs = 3000;
 /** One learner's memory and CPU time per this time: memory is the dearest look of all. */
 const usageMs = 4000;
 /** A repository that is not on this machine gives no sign; it is read this often. */
@@ -34,7 +35,7 @@ const remoteMs = 120_000;
 /** After a branch moved, Flux needs a while. */
 const settleMs = 20_000;
 /** What changes without a commit, such as a Deployment edited by hand, is seen after this time. */
-const verifyAgainMs = 15 * 60_000;
+const verifyAgainMs = 30 * 60_000;
 const commitLimit = 200;
 const gitSeconds = 30;
 
@@ -53,7 +54,7 @@ interface Watched {
 
 /**
  * Looks at a cohort's learners, each at a bounded rate and only where something moved: it compares the times of a few
- * files every two seconds and reads a repository, a record or a cluster when they say so.
+ * files every three seconds and reads a repository, a record or a cluster when they say so.
  */
 export class Collector implements Source {
   readonly cohort: CohortOutputs;
@@ -134,7 +135,7 @@ export class Collector implements Source {
     if (watched.facts.job?.state === "running") return;
     const { what, work } = this.#workOf(watched, action);
     const startedAt = new Date().toISOString();
-    const tell = (job: Omit<Job, "what" | "startedAt">) => this.#change(watched, { job: { what, startedAt, ...job } });
+    const tell = (job: Omit<Job, "kind" | "what" | "startedAt">) => this.#change(watched, { job: { kind: action.kind, what, startedAt, ...job } });
     tell({ state: "running" });
     work()
       .then((says) => tell({ state: "done", ...(says !== undefined && { says }) }))
@@ -157,7 +158,7 @@ export class Collector implements Source {
       case "resume":
         return { what: "Resume processes", work: async () => void (await resumeProcesses(cohort, outputs.id)) };
       case "drill":
-        return { what: `Start drill ${action.drill}`, work: async () => void (await this.#ports.startDrill?.(outputs, action.drill)) };
+        return { what: `Start drill ${action.drill}`, work: async () => void (await this.#ports.startDrill(outputs, action.drill)) };
     }
   }
 
@@ -204,8 +205,7 @@ export class Collector implements Source {
     };
     await when("exercise records", [exerciseRecordsFile(cohort, id)], async () => ({ exercises: await readRecords(cohort, id) }));
     await when("quiz attempts", [quizAttemptsFile(cohort, id)], async () => ({ attempts: await readAttempts(cohort, id) }));
-    const { readDrills } = this.#ports;
-    if (readDrills) await when("drills", [join(cohortPaths(cohort).learner(id).root, "drills", "runs.json")], async () => ({ drills: await readDrills(id) }));
+    await when("drill runs", [drillRunsFile(cohort, id)], async () => ({ drills: await readRuns(cohort, id) }));
     const repository = repositoryFolder(cohort, watched.outputs);
     const { branch } = watched.outputs.git;
     if ((await timeOf(repository)) === "absent") {

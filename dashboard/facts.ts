@@ -1,6 +1,7 @@
 import type { ProcessStatus } from "../host/daemon/supervisor.ts";
 import type { QuizAnswers } from "../lab-templates/quiz.ts";
 import type { LabTemplate } from "../lab-templates/types.ts";
+import type { DrillRun } from "../records/drills.ts";
 import type { ExerciseRecord } from "../records/exercises.ts";
 import type { Attempt } from "../records/quiz.ts";
 import type { Environment } from "../shared/names.ts";
@@ -17,7 +18,7 @@ export interface LearnerFacts {
   readonly checklist?: { readonly at: string; readonly reports: readonly CheckReport[] };
   readonly exercises: Readonly<Record<string, ExerciseRecord>>;
   readonly attempts: readonly Attempt[];
-  readonly drills: readonly DrillFacts[];
+  readonly drills: readonly DrillRun[];
   readonly processes: readonly ProcessStatus[];
   readonly usage?: { readonly pssBytes: number; /** Share of one core, of the time since the look before. */ readonly cpuShare?: number };
   /** The last thing that was asked for on a page. */
@@ -36,16 +37,8 @@ export interface BranchFacts {
   readonly environments: readonly { readonly name: Environment; readonly image?: ImageReference }[];
 }
 
-/** One time that a drill was started. */
-export interface DrillFacts {
-  readonly drill: string;
-  readonly startedAt: string;
-  readonly solvedAt?: string | undefined;
-  readonly endedAt?: string | undefined;
-  readonly hints: number;
-}
-
 export interface Job {
+  readonly kind: Action["kind"];
   readonly what: string;
   readonly startedAt: string;
   readonly state: "running" | "done" | "failed";
@@ -84,6 +77,5 @@ export interface Ports {
   verify(learner: LearnerOutputs): Promise<CheckReport[]>;
   /** Writes a bundle into a new folder and returns its verdict. */
   writeEvidence(learner: LearnerOutputs, folder: string): Promise<string>;
-  startDrill?(learner: LearnerOutputs, drill: string): Promise<void>;
-  readDrills?(learner: string): Promise<DrillFacts[]>;
+  startDrill(learner: LearnerOutputs, drill: string): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import type { LabTemplate } from "../lab-templates/types.ts";
+import { runningOf, type DrillRun } from "../records/drills.ts";
 import { recordOf, type ExerciseRecord } from "../records/exercises.ts";
 import type { JournalEntry } from "../verification/journal.ts";
 import type { CheckResult } from "../verification/types.ts";
@@ -34,8 +35,8 @@ export interface Moment {
 }
 
 export function rowOf(facts: LearnerFacts, template: Pick<LabTemplate, "evidence" | "exercises" | "drills">): Row {
-  const solved = new Set(facts.drills.flatMap(({ drill, solvedAt }) => (solvedAt === undefined ? [] : [drill])));
-  const running = facts.drills.find(({ endedAt }) => endedAt === undefined)?.drill;
+  const solved = new Set(facts.drills.filter(isSolvedByLearner).map(({ drill }) => drill));
+  const running = runningOf(facts.drills)?.drill;
   const activity = lastActivity(facts);
   const stuck = stuckSince(facts);
   return {
@@ -51,6 +52,9 @@ export function rowOf(facts: LearnerFacts, template: Pick<LabTemplate, "evidence
 
 /** The first pass counts: what was shown once is not taken back by what happened in the lab later. */
 export const isPassed = ({ checks }: ExerciseRecord) => checks.some(({ status }) => status === "pass");
+
+/** What was solved after the reference solver ran is not the learner's work. */
+export const isSolvedByLearner = ({ solvedAt, solverAt }: DrillRun) => solvedAt !== undefined && (solverAt === undefined || time(solvedAt) < time(solverAt));
 
 /** The newest thing that the pipeline noted, by the server's clock. */
 export function lastActivity({ branch }: LearnerFacts): Moment | undefined {
@@ -80,8 +84,8 @@ function failingExercise([id, { checks }]: readonly [string, ExerciseRecord]): M
 }
 
 function runningDrill({ drills }: LearnerFacts): Moment | undefined {
-  const drill = drills.find(({ endedAt, solvedAt }) => endedAt === undefined && solvedAt === undefined);
-  return drill && { at: drill.startedAt, what: `drill ${drill.drill} runs` };
+  const drill = runningOf(drills);
+  return drill && drill.solvedAt === undefined ? { at: drill.startedAt, what: `drill ${drill.drill} runs` } : undefined;
 }
 
 function processesOf({ processes }: LearnerFacts): Row["processes"] {

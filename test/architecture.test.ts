@@ -11,7 +11,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   verification: ["shared", "tools"],
   "lab-templates": ["shared", "verification"],
   host: ["shared", "tools", "verification", "lab-templates/types.ts", "lab-templates/workbench.ts"],
-  records: ["shared", "lab-templates"],
+  records: ["shared", "lab-templates", "host/drills"],
   dashboard: ["shared", "tools", "verification", "lab-templates", "host", "records"],
   components: ["shared", "tools", "lab-templates", "host/drivers"],
   stacks: ["shared", "tools", "lab-templates", "components", "host/ports.ts", "host/node/preflight.ts"],

@@ -10,6 +10,7 @@ import { verifyLearner } from "../../verification/verify.ts";
 import { selectLearner } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
 import { note, print } from "../terminal.ts";
+import { startDrill } from "./drill.ts";
 import { bundleInto } from "./evidence.ts";
 
 export interface DashboardOptions {
@@ -41,6 +42,7 @@ async function serveDashboard(cohort: string, port: number): Promise<number> {
   const collector = new Collector(outputs, {
     verify: (learner) => verifyLearner(learner, template.evidence, template.environments),
     writeEvidence: async (learner, folder) => (await bundleInto(outputs, learner, folder)).verdict,
+    startDrill: (learner, drill) => startDrill(outputs, drill, learner.id),
   });
   await removeExpiredEntries(cohort);
   let listening = 0;

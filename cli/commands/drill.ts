@@ -10,7 +10,7 @@ import { renderReports } from "../../verification/render.ts";
 import type { CheckResult } from "../../verification/types.ts";
 import { verdict } from "../../verification/verdict.ts";
 import { observe, runChecks } from "../../verification/verify.ts";
-import { changeRunning, changeRuns, readRuns, runningOf, type DrillRun } from "../drills/runs.ts";
+import { changeRunning, changeRuns, readRuns, runningOf, type DrillRun } from "../../records/drills.ts";
 import { selectLearner } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
 import { duration, note, print, printJson } from "../terminal.ts";
@@ -51,6 +51,15 @@ export async function drill(action: DrillAction, id: string, learnerId: string, 
 }
 
 export async function drillCohort(outputs: CohortOutputs, action: DrillAction, id: string, learnerId: string, json: boolean): Promise<number> {
+  return { start, hint, check, solve, reset }[action](subjectOf(outputs, id, learnerId, json));
+}
+
+/** Starts a drill of a learner and tells of its progress alone; without a word of it on standard output. */
+export async function startDrill(outputs: CohortOutputs, id: string, learnerId: string): Promise<void> {
+  await begin(subjectOf(outputs, id, learnerId, false));
+}
+
+function subjectOf(outputs: CohortOutputs, id: string, learnerId: string, json: boolean): Subject {
   const { cohort } = outputs;
   const template = labTemplate(outputs.template);
   const found = template.drills.find((one) => one.id === id);
@@ -58,12 +67,19 @@ export async function drillCohort(outputs: CohortOutputs, action: DrillAction, i
     throw new LabError("drill-unknown", `There is no drill "${id}". The drills: ${template.drills.map((one) => one.id).join(", ")}.`, { exitCode: ExitCode.badInput });
   }
   const learner = selectLearner(outputs, learnerId);
-  const subject: Subject = { cohort, learner, template, drill: found, json, bench: (use) => withWorkbench(cohort, learner, template.environments, use) };
-  return { start, hint, check, solve, reset }[action](subject);
+  return { cohort, learner, template, drill: found, json, bench: (use) => withWorkbench(cohort, learner, template.environments, use) };
 }
 
 async function start(subject: Subject): Promise<number> {
-  const { cohort, learner, template, drill, json } = subject;
+  await begin(subject);
+  const { learner, drill, json } = subject;
+  if (json) printJson({ schemaVersion: 1, learner: learner.id, drill: drill.id, title: drill.title, briefing: drill.briefing });
+  else print(`${drill.title}\n\n${drill.briefing}\n\nA hint: \`${command("hint", subject)}\`. When it is done: \`${command("check", subject)}\`.`);
+  return ExitCode.ok;
+}
+
+async function begin(subject: Subject): Promise<void> {
+  const { cohort, learner, template, drill } = subject;
   requireNone(subject, runningOf(await readRuns(cohort, learner.id)));
   const began = Date.now();
   await subject.bench(async (bench) => {
@@ -84,9 +100,6 @@ async function start(subject: Subject): Promise<number> {
     }
   });
   note(`Started, in ${duration(Date.now() - began)}.`);
-  if (json) printJson({ schemaVersion: 1, learner: learner.id, drill: drill.id, title: drill.title, briefing: drill.briefing });
-  else print(`${drill.title}\n\n${drill.briefing}\n\nA hint: \`${command("hint", subject)}\`. When it is done: \`${command("check", subject)}\`.`);
-  return ExitCode.ok;
 }
 
 async function hint(subject: Subject): Promise<number> {

@@ -3,7 +3,7 @@ import { formatImage } from "../../verification/image-reference.ts";
 import { printable } from "../../verification/render.ts";
 import { recordOf } from "../../records/exercises.ts";
 import type { BundleFacts, LearnerFacts, Source } from "../facts.ts";
-import { isPassed, journalOf, momentOf, rowOf } from "../rows.ts";
+import { isPassed, isSolvedByLearner, journalOf, momentOf, rowOf } from "../rows.ts";
 import { ago, mark, moment, page, type Content, type Html } from "./layout.ts";
 import { processes, usage } from "./overview.ts";
 import { lines, section, table } from "./parts.ts";
@@ -92,13 +92,12 @@ export function exercisesView({ template }: Source, facts: LearnerFacts): Html {
 }
 
 export function drillsView({ template }: Source, { drills }: LearnerFacts): Html {
-  const rows = drills.toReversed().map(({ drill, startedAt, solvedAt, endedAt, hints }) => [
-    template.drills.find(({ id }) => id === drill)?.title ?? drill,
-    solvedAt ? html`${mark("pass")} solved` : endedAt ? "reset" : html`${mark("open")} running`,
-    html`${ago(startedAt)} ago`,
-    String(hints),
-  ]);
-  return section("drills", "Drills", table("Drills", ["Drill", "State", "Started", "Hints"], rows, "None was started."));
+  const rows = drills.toReversed().map((run) => {
+    const { drill, startedAt, solvedAt, resetAt, hints, checks } = run;
+    const state = isSolvedByLearner(run) ? html`${mark("pass")} solved` : solvedAt ? "solved by the reference solver" : resetAt ? "given up" : html`${mark("open")} running`;
+    return [template.drills.find(({ id }) => id === drill)?.title ?? drill, state, html`${ago(startedAt)} ago`, String(hints.length), lines(checks.at(-1)?.says ?? "")];
+  });
+  return section("drills", "Drills", table("Drills", ["Drill", "State", "Started", "Hints", "Last check"], rows, "None was started."));
 }
 
 function quizView({ attempts }: LearnerFacts): Html {

@@ -1,9 +1,11 @@
 import { html } from "hono/html";
+import { renderBlocks } from "../../lab-templates/handout/html.ts";
 import { learnerView, type LearnerQuestion } from "../../lab-templates/quiz.ts";
+import { runningOf } from "../../records/drills.ts";
 import type { Attempt } from "../../records/quiz.ts";
 import { printable } from "../../verification/render.ts";
 import type { BundleFacts, LearnerFacts, Source } from "../facts.ts";
-import { page, type Html } from "./layout.ts";
+import { ago, page, type Content, type Html } from "./layout.ts";
 import { bundlesView, checklistView, environmentsView, exercisesView, jobView, journalView } from "./learner.ts";
 import { section, table } from "./parts.ts";
 import { timelineView } from "./timeline.ts";
@@ -25,7 +27,8 @@ ${ownLive(source, facts, bundles)}`,
 
 export function ownLive(source: Source, facts: LearnerFacts, bundles: readonly BundleFacts[]): Html {
   return html`<div id="live" data-live-of="${facts.id}" data-live-from="/me/live">
-${jobView(facts)}
+${facts.job?.kind === "verify" ? jobView(facts) : ""}
+${briefingView(source, facts)}
 ${checklistView(facts)}
 <h2>Your promotions</h2>
 ${facts.branch ? timelineView(facts.branch, source.template.environments, "timeline") : html`<p class="soft">Your repository was not looked at yet.</p>`}
@@ -35,6 +38,14 @@ ${section("quiz", "Quiz", table("Your attempts", ["Attempt", "Points", "Share"],
 ${bundlesView(bundles, "/me")}
 ${journalView(facts)}
 </div>`;
+}
+
+/** The symptom of the drill that runs, never its cause. */
+function briefingView({ template }: Source, { drills }: LearnerFacts): Content {
+  const run = runningOf(drills);
+  const drill = template.drills.find(({ id }) => id === run?.drill);
+  if (run === undefined || drill === undefined) return "";
+  return section("incident", `Incident: ${drill.title}`, html`<p class="soft">Began ${ago(run.startedAt)} ago.</p>${renderBlocks(drill.briefing)}`);
 }
 
 /** The quiz as a form; after an attempt, what came of it. It never holds the key. */

@@ -59,6 +59,11 @@ ${blocks(head)}${links}${blocks(rest)}</main>
   return String(page);
 }
 
+/** The same Markdown as a part of another page. */
+export function renderBlocks(markdown: string): Html[] {
+  return blocks(markdown.split("\n"));
+}
+
 /** Before the first heading of the second level, and from it on. */
 function split(lines: readonly string[]): readonly [string[], string[]] {
   const at = lines.findIndex((line) => line.startsWith("## "));

@@ -99,8 +99,9 @@ describe("in the browser", () => {
     await using browser = await openBrowser({ viewport: { width: 1280, height: 900 } });
     const { page } = await comeIn(browser, { role: "learner", learner: "radia" });
     await page.getByText("Live", { exact: true }).waitFor();
+    expect(cohort.of("radia")?.job).toBeUndefined();
     await page.getByText("The timeline as a table").click();
-    cohort.change("radia", { job: { what: "Verify", startedAt: new Date().toISOString(), state: "done", says: "News." } });
+    cohort.change("radia", { job: { kind: "verify", what: "Verify", startedAt: new Date().toISOString(), state: "done", says: "News." } });
     await page.getByText("News.").waitFor();
     expect(await page.getByRole("region", { name: "Promotion timeline, as a table" }).isVisible()).toBe(true);
   });

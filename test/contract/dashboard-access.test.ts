@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { issueEntry, takeEntry } from "../../dashboard/access.ts";
-import { FakeCohort, serveCohort, type RunningDashboard } from "../support/dashboard-cohort.ts";
+import { drillRun, FakeCohort, serveCohort, type RunningDashboard } from "../support/dashboard-cohort.ts";
 import { useLabHome } from "../support/lab-home.ts";
 
 useLabHome();
@@ -164,6 +164,14 @@ describe("a learner", () => {
     expect(body).toContain(`${points} of `);
     expect(cohort.of("grace")?.attempts.at(-1)?.result.points).toBe(points);
     expect((await ask("POST", "/me/quiz", headers, `q-${questions.find(({ kind }) => kind === "choice")!.id}=none-of-ours`)).status).toBe(400);
+  });
+
+  test("is told the symptom of a drill, not which one was started", async () => {
+    const [drill] = cohort.template.drills;
+    cohort.change("edsger", { drills: [drillRun({ drill: drill!.id })], job: { kind: "drill", what: `Start drill ${drill!.id}`, startedAt: new Date().toISOString(), state: "running" } });
+    const { body } = await ask("GET", "/me", { cookie: await learner("edsger") });
+    expect(body).toContain(drill!.briefing.split(/[`\n*.]/)[0]);
+    expect(body).not.toContain(drill!.id);
   });
 
   test("hears of changes of their own lab alone", async () => {

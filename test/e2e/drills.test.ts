@@ -5,7 +5,7 @@ import pLimit from "p-limit";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { drillCohort, type DrillAction } from "../../cli/commands/drill.ts";
 import { verifyCohort } from "../../cli/commands/verify.ts";
-import { readRuns, runningOf } from "../../cli/drills/runs.ts";
+import { readRuns, runningOf } from "../../records/drills.ts";
 import { findMarked } from "../../host/process-identity.ts";
 import { withWorkbench } from "../../host/workbench.ts";
 import { drills } from "../../lab-templates/gitops-promotion/drills/drills.ts";

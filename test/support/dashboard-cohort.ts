@@ -8,6 +8,7 @@ import { renderPage } from "../../lab-templates/handout/html.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
 import { gradeQuiz, type QuizAnswers } from "../../lab-templates/quiz.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
+import type { DrillRun } from "../../records/drills.ts";
 import type { Attempt } from "../../records/quiz.ts";
 import { environments, type Environment } from "../../shared/names.ts";
 import type { ChainCommit } from "../../verification/bundle/schema.ts";
@@ -61,6 +62,11 @@ export function reportsOf(statuses: readonly CheckReport["result"]["status"][]):
   });
 }
 
+export function drillRun(rest: Partial<DrillRun> = {}): DrillRun {
+  const snapshot = { at: "2026-11-02T10:00:00Z" } as DrillRun["snapshot"];
+  return { drill: gitopsPromotion.drills[0]!.id, startedAt: "2026-11-02T10:05:00Z", snapshot, hints: [], checks: [], ...rest };
+}
+
 const names = ["Ada Lovelace", "Grace Hopper", "Edsger Dijkstra", "Barbara Liskov", "Alan Turing", "Frances Allen", "Donald Knuth", "Radia Perlman", "Dennis Ritchie", "Margaret Hamilton"];
 
 /** A learner in one of several states, by number. */
@@ -78,7 +84,7 @@ export function factsOf(index: number): LearnerFacts {
     ...(index % 7 !== 6 && { checklist: { at: time(2), reports: reportsOf(index % 4 === 0 ? ["pass", "pass", "fail", "error"] : []) } }),
     exercises: Object.fromEntries([...passed, ...failing]),
     attempts: index % 2 === 0 ? [{ time: time(90), answers: {}, result: { ...gradeQuiz(quiz, {}), points: 17, percentage: 73 } }] : [],
-    drills: [],
+    drills: index % 5 === 2 ? [drillRun({ startedAt: time(12), checks: [{ at: time(3), status: "fail", says: "staging runs another image" }] })] : [],
     processes: ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "source-controller", "kustomize-controller", "image-reflector-controller", "image-automation-controller"].map((name, at) => ({
       name: `${id}/${name}`,
       owner: id,
@@ -131,7 +137,7 @@ export class FakeCohort implements Source {
 
   act(learner: string, action: Action): void {
     this.acts.push({ learner, action });
-    this.change(learner, { job: { what: action.kind, startedAt: new Date().toISOString(), state: "done", says: "All is well." } });
+    this.change(learner, { job: { kind: action.kind, what: action.kind, startedAt: new Date().toISOString(), state: "done", says: "All is well." } });
   }
 }
 

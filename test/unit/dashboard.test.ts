@@ -8,7 +8,7 @@ import { rowView } from "../../dashboard/views/overview.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
 import { environments } from "../../shared/names.ts";
 import type { JournalEntry } from "../../verification/journal.ts";
-import { chainCommit, factsOf, promotedBranch, reportsOf } from "../support/dashboard-cohort.ts";
+import { chainCommit, drillRun, factsOf, promotedBranch, reportsOf } from "../support/dashboard-cohort.ts";
 import { digestOf, shaOf } from "../support/lab-state.ts";
 
 const template = gitopsPromotion;
@@ -96,6 +96,12 @@ describe("a row", () => {
     expect(row).not.toHaveProperty("stuck");
   });
 
+  test("counts a drill that the learner solved, not one that the reference solver did", () => {
+    const drillsOf = (...runs: Parameters<typeof drillRun>) => rowOf({ ...none, drills: runs.map((run) => drillRun(run)) }, template).drills;
+    expect(drillsOf({ solvedAt: at(6), resetAt: at(7) })).toEqual({ done: 1, of: template.drills.length });
+    expect(drillsOf({ solverAt: at(5), solvedAt: at(6) })).toMatchObject({ done: 0, running: template.drills[0]!.id });
+  });
+
   test("says restarting where one process is, else paused where one is", () => {
     const process = (state: "running" | "paused" | "restarting") => ({ name: state, owner: "ada", state, restarts: 0 });
     const stateOf = (...states: ("running" | "paused" | "restarting")[]) => rowOf({ ...none, processes: states.map(process) }, template).processes;
@@ -133,9 +139,11 @@ describe("a learner is stuck", () => {
   });
 
   test("since a drill was started that is not solved, and since the earliest of all", () => {
-    const drills = [{ drill: "bad-image", startedAt: at(5), hints: 0 }];
+    const run = drillRun({ startedAt: at(5) });
+    const drills = [run];
     expect(stuckSince({ ...none, drills })).toMatchObject({ at: at(5) });
-    expect(stuckSince({ ...none, drills: [{ ...drills[0]!, solvedAt: at(6) }] })).toBeUndefined();
+    expect(stuckSince({ ...none, drills: [{ ...run, solvedAt: at(6) }] })).toBeUndefined();
+    expect(stuckSince({ ...none, drills: [{ ...run, resetAt: at(6) }] })).toBeUndefined();
     expect(stuckSince({ ...none, drills, branch: branchOf(failed(1)) })).toMatchObject({ at: at(1) });
   });
 });

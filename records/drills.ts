@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import lockfile from "proper-lockfile";
 import { z } from "zod";
-import { Snapshot } from "../../host/drills/snapshot.ts";
-import { LabError } from "../../shared/errors.ts";
-import { cohortPaths } from "../../shared/paths.ts";
-import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { Snapshot } from "../host/drills/snapshot.ts";
+import { LabError } from "../shared/errors.ts";
+import { cohortPaths } from "../shared/paths.ts";
+import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
 
 const Time = z.iso.datetime();
 
@@ -30,6 +30,8 @@ const RunsFile = z.object({ schemaVersion: z.literal(1), runs: z.array(DrillRun)
 
 const folderOf = (cohort: string, learner: string) => join(cohortPaths(cohort).learner(learner).root, "drills");
 const fileIn = (folder: string) => join(folder, "runs.json");
+/** The file that changes when a learner's runs do. */
+export const drillRunsFile = (cohort: string, learner: string): string => fileIn(folderOf(cohort, learner));
 
 /** A learner's runs, oldest first. Throws LabError `drill-runs-unreadable` for a file that is none of ours. */
 export async function readRuns(cohort: string, learner: string): Promise<DrillRun[]> {
