@@ -56,6 +56,8 @@ export function dashboardServer(source: Source, sessions: Sessions, port: () => 
         frameAncestors: ["'none'"],
       },
       strictTransportSecurity: false,
+      // Pages in a sandbox have an origin of their own.
+      originAgentCluster: false,
     }),
   );
   app.use(async (c, next) => {

@@ -1,0 +1,88 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Collector } from "../../dashboard/collector.ts";
+import { seedRepository } from "../../host/git/repository.ts";
+import { bareRepository, pipelineAuthor } from "../../host/pipeline/bare-repository.ts";
+import { run } from "../../shared/exec.ts";
+import { environments } from "../../shared/names.ts";
+import type { CohortOutputs } from "../../shared/outputs.ts";
+import { cohortPaths } from "../../shared/paths.ts";
+import { waitUntil } from "../../shared/wait.ts";
+import { changeRecord } from "../../records/exercises.ts";
+import { reportsOf } from "../support/dashboard-cohort.ts";
+import { useLabHome } from "../support/lab-home.ts";
+import { digestOf, kustomization, LabState, overlay, repository, tagOf } from "../support/lab-state.ts";
+
+useLabHome();
+const cohort = "collected";
+let collector: Collector;
+let path = "";
+let verifications = 0;
+
+beforeAll(async () => {
+  path = join(cohortPaths(cohort).git, "ada", "lab.git");
+  await run("git", ["init", "--quiet", "--bare", "--initial-branch=main", path]);
+  const files = Object.fromEntries(environments.map((environment) => [overlay(environment), kustomization(environment, "0.1.0", "a")]));
+  await seedRepository(path, "main", { files, message: "Seed", author: { name: "Ada", email: "ada@example.org" }, date: 1_790_000_000 });
+  const { learner } = new LabState();
+  const outputs: CohortOutputs = {
+    schemaVersion: 1,
+    cohort,
+    course: "Test",
+    template: "gitops-promotion",
+    kubernetesPlugin: { implementation: "fallback", version: "0" },
+    simulated: [],
+    learners: { ada: { ...learner, git: { ...learner.git, url: `file://${path}` } } },
+  };
+  collector = new Collector(outputs, {
+    verify: async () => (++verifications, reportsOf([])),
+    writeEvidence: () => Promise.reject(new Error("the disk is full")),
+    startDrill: async () => {},
+  });
+  collector.start();
+});
+afterAll(() => collector?.stop());
+
+const seen = <T>(what: string, look: () => T | undefined) =>
+  waitUntil(async () => (look() === undefined ? { done: false, because: JSON.stringify(collector.of("ada")).slice(0, 500) } : { done: true, value: look()! }), { what, timeoutSeconds: 30, remedy: "" });
+
+describe("the collector", () => {
+  test("reads a learner's branch, and again when it has moved", async () => {
+    const first = await seen("the branch", () => collector.of("ada")?.branch);
+    expect(first.environments).toContainEqual({ name: "develop", image: { repository, tag: tagOf("develop", "0.1.0"), digest: digestOf("a") } });
+    expect(first.commits.map(({ kind }) => kind)).toEqual(["seed"]);
+
+    const changed: string[] = [];
+    const unsubscribe = collector.subscribe((learner) => changed.push(learner));
+    const bare = bareRepository(path);
+    const commit = await bare.commitFile({ branch: "main", parent: first.tip, path: overlay("develop"), content: kustomization("develop", "0.2.0", "b"), message: "Update", author: pipelineAuthor });
+    await bare.note(commit!, { event: "received", at: new Date().toISOString(), by: "ada", branch: "main" });
+    const next = await seen("the commit", () => [collector.of("ada")?.branch].find((branch) => branch?.tip === commit && branch?.commits[0]?.journal.length === 1));
+    expect(next.commits.map(({ kind }) => kind)).toEqual(["image-update", "seed"]);
+    expect(next.environments[0]).toMatchObject({ image: { digest: digestOf("b") } });
+    expect(changed).toContain("ada");
+    unsubscribe();
+  });
+
+  test("sees what is recorded, by whatever process", async () => {
+    await changeRecord(cohort, "ada", "rollback", (record) => ({ ...record, checks: [{ time: new Date().toISOString(), status: "pass", says: "restored" }] }));
+    expect(await seen("the record", () => collector.of("ada")?.exercises["rollback"])).toMatchObject({ checks: [{ says: "restored" }] });
+  });
+
+  test("tells what comes of an action, also of one that fails", async () => {
+    const before = verifications;
+    collector.act("ada", { kind: "verify" });
+    await seen("the verification", () => [collector.of("ada")?.job].find((job) => job?.kind === "verify" && job.state === "done"));
+    expect(verifications).toBeGreaterThan(before);
+    expect(collector.of("ada")?.checklist?.reports).toHaveLength(4);
+    collector.act("ada", { kind: "evidence" });
+    expect(await seen("the failure", () => [collector.of("ada")?.job].find((job) => job?.state === "failed"))).toMatchObject({ kind: "evidence", says: "the disk is full" });
+  });
+
+  test("gives no page for a name that is not in the list", async () => {
+    expect(await collector.bundles("ada")).toEqual([]);
+    for (const name of ["..", "../../x", ""]) expect(await collector.bundlePage("ada", name)).toBeUndefined();
+  });
+
+  test("holds no credential in what it tells", () => expect(JSON.stringify(collector.of("ada"))).not.toMatch(/git-secret|registry-secret/));
+});
