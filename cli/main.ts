@@ -138,6 +138,13 @@ for (const [verb, description] of [
     });
 }
 program
+  .command("results")
+  .description("show what the learners of a cohort have done: evidence, exercises, drills, quiz")
+  .argument(...cohort)
+  .option("--csv", "for spreadsheets", false)
+  .option("--json", "for programs", false)
+  .action(async (name: string, options: { csv: boolean; json: boolean }) => done((await import("./commands/results.ts")).results(name, options)));
+program
   .command("status")
   .description("show the processes of a cohort")
   .argument(...cohort)
