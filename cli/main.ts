@@ -144,6 +144,21 @@ program
   .option("--csv", "for spreadsheets", false)
   .option("--json", "for programs", false)
   .action(async (name: string, options: { csv: boolean; json: boolean }) => done((await import("./commands/results.ts")).results(name, options)));
+const archive = program.command("archive").description("keep what a course has shown in one file, or check such a file");
+archive
+  .command("create", { isDefault: true })
+  .description("write results, evidence and records of a cohort as one file (the word create may be left out)")
+  .argument("<cohort>", "name of the cohort")
+  .option("-o, --out <file>", "new file for it (default: archives/<cohort>-<time>.tar.gz)")
+  .option("--json", "for programs", false)
+  .action(async (name: string, options: { out?: string; json: boolean }) => done((await import("./commands/archive.ts")).archive(name, options)));
+archive
+  .command("verify")
+  .description("check an archive offline, with every evidence bundle in it")
+  .argument("<file>", "the archive")
+  .option("-f, --fingerprint <sha256:hex>", "the key that must have signed it")
+  .option("--json", "for programs", false)
+  .action(async (file: string, options: { fingerprint?: string; json: boolean }) => done((await import("./commands/archive.ts")).verifyArchive(file, options)));
 program
   .command("status")
   .description("show the processes of a cohort")
