@@ -17,7 +17,14 @@ program
   .command("up")
   .description("bring a cohort up, or to what its file says now, and prove it")
   .argument(...cohort)
-  .action(async (name: string) => done((await import("./commands/up.ts")).up(name)));
+  .option("--force", "also where it does not fit on this machine", false)
+  .action(async (name: string, options: { force: boolean }) => done((await import("./commands/up.ts")).up(name, options)));
+program
+  .command("plan")
+  .description("tell what would be created, how many learners fit on this machine, and how long it takes")
+  .argument(...cohort)
+  .option("--json", "for programs", false)
+  .action(async (name: string, options: { json: boolean }) => done((await import("./commands/plan.ts")).plan(name, options)));
 program
   .command("down")
   .description("remove everything of a cohort")

@@ -6,8 +6,8 @@ import { parseCohortName } from "../../stacks/load-spec.ts";
 import type { CheckReport } from "../../verification/types.ts";
 import { verdict } from "../../verification/verdict.ts";
 import { verifyLearner } from "../../verification/verify.ts";
-import { readDrillRuns } from "../course/drill-runs.ts";
 import { CohortResults, renderCsv, renderTable, sumUp, type LearnerResult } from "../course/results.ts";
+import { readRuns } from "../drills/runs.ts";
 import { readRecords } from "../exercises/records.ts";
 import { readOutputs } from "../outputs.ts";
 import { readAttempts } from "../quiz/attempts.ts";
@@ -46,7 +46,7 @@ export function resultsOf({ cohort, course, template }: CohortOutputs, learners:
 
 /** @param items what a look at the learner's evidence gave */
 export async function learnerResult({ cohort, template }: CohortOutputs, { id, name, email }: LearnerOutputs, items: readonly CheckReport[]): Promise<LearnerResult> {
-  const [exercises, drills, quiz] = await Promise.all([readRecords(cohort, id), readDrillRuns(cohort, id), readAttempts(cohort, id)]);
+  const [exercises, drills, quiz] = await Promise.all([readRecords(cohort, id), readRuns(cohort, id), readAttempts(cohort, id)]);
   const ids = labTemplate(template).exercises.map((exercise) => exercise.id);
   return {
     id,
