@@ -9,6 +9,9 @@ export interface CohortPlan {
   readonly course: string;
   readonly template: string;
   readonly ports: PortRange;
+  /** Time to live of the cohort, and of the learners who have one of their own, by id: `12h`, `14d` or `2w`. */
+  readonly ttl: string;
+  readonly learnerTtls: Readonly<Record<string, string>>;
   readonly learners: readonly LearnerPlan[];
 }
 
@@ -27,9 +30,11 @@ export function planCohort(cohort: string, spec: CohortSpec): CohortPlan {
     course: spec.course,
     template: template.name,
     ports: spec.ports,
-    learners: spec.learners.map((learner) => ({
+    ttl: spec.ttl,
+    learnerTtls: Object.fromEntries(spec.learners.flatMap(({ id, ttl }) => (ttl === undefined ? [] : [[id, ttl]]))),
+    learners: spec.learners.map(({ id, name, email }) => ({
       cohort,
-      learner,
+      learner: { id, name, email },
       cluster: spec.cluster,
       git: { ...spec.git, repository: "gitops", branch: "main" },
       registry: { ...spec.registry, image: "backend" },
