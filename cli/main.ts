@@ -182,6 +182,31 @@ program
   .description("end the processes of a cohort and keep its data")
   .argument(...cohort)
   .action(async (name: string) => done((await import("./commands/processes.ts")).stop(name)));
+for (const [verb, description] of [
+  ["pause", "end the processes of one learner and keep their data"],
+  ["resume", "bring a paused learner's processes back"],
+] as const) {
+  program
+    .command(verb)
+    .description(description)
+    .argument("<learner>", "whose lab")
+    .option(...ofCohort)
+    .action(async (learner: string, options: { cohort: string }) => done((await import("./commands/processes.ts"))[verb](learner, options)));
+}
+program
+  .command("reset")
+  .description("give a learner a fresh lab, with a backup of what they had")
+  .argument("<learner>", "whose lab")
+  .option(...ofCohort)
+  .option("-o, --out <folder>", "new folder for the backup (default: backups/<cohort>-<learner>-<time>)")
+  .action(async (learner: string, options: { cohort: string; out?: string }) => done((await import("./commands/reset.ts")).reset(learner, options)));
+program
+  .command("reap")
+  .description("archive what is past its time, then remove it (cohorts) or pause it (learners); for cron")
+  .option("--dry-run", "only tell what would be done", false)
+  .option("-o, --out <folder>", "folder for the archives", "archives")
+  .option("--json", "for programs", false)
+  .action(async (options: { dryRun: boolean; out: string; json: boolean }) => done((await import("./commands/reap.ts")).reap(options)));
 program
   .command("setup")
   .description("install the tools that are missing and make the cohort's Pulumi stack")

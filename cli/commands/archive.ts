@@ -96,7 +96,10 @@ export async function writeArchive(outputs: CohortOutputs, learners: readonly Le
     ]),
   ]);
   refuseCredentials(files, Object.values(outputs.learners));
-  await writePrivateFile(file, await packArchive(outputs.cohort, files, key));
+  const content = await packArchive(outputs.cohort, files, key);
+  await writePrivateFile(file, content).catch((error: unknown) => {
+    throw new LabError("archive-unwritable", `The archive ${file} can't be written: ${messageOf(error)}. Name a place of yours with \`--out\`.`, { cause: error });
+  });
   return { fingerprint: fingerprintOf(key), unobserved: gathered.flatMap(({ learner, bundle }) => (isObserved(bundle) ? [] : [learner.id])) };
 }
 

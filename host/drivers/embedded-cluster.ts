@@ -7,6 +7,7 @@ import { waitUntil } from "../../shared/wait.ts";
 import { kubeconfig } from "../control-plane/kubeconfig.ts";
 import { clients, ensurePki, type ClientName } from "../control-plane/pki.ts";
 import { controlPlaneProcesses } from "../control-plane/processes.ts";
+import { forgetCreation, noteCreation } from "../creation.ts";
 import { ensureProcesses, processStatus, removeProcesses } from "../daemon/client.ts";
 import type { Driver } from "../driver.ts";
 import { clusterClient } from "../kubernetes.ts";
@@ -37,6 +38,7 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
   async ensure({ cohort, learner, ports }) {
     const paths = cohortPaths(cohort).learner(learner);
     await makePrivateFolder(paths.cluster);
+    await noteCreation(cohort, learner);
     const { api } = await leasePorts(`${cohort}/${learner}`, ["api"], ports);
     const apiServer = `https://127.0.0.1:${api}`;
     const kubeconfigs = await writeKubeconfigs(paths, `${cohort}-${learner}`, apiServer);
@@ -73,6 +75,7 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     await rm(paths.cluster, { recursive: true, force: true });
     await removeIfEmpty(paths.root);
     await releasePorts(`${cohort}/${learner}`);
+    await forgetCreation(cohort, learner);
   },
 };
 
