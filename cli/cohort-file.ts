@@ -19,6 +19,11 @@ export async function cohortNames(): Promise<string[]> {
   return (await readdir(stacks)).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []).sort();
 }
 
+/** The text of a cohort's file; undefined where there is none. */
+export async function cohortFileText(cohort: string): Promise<string | undefined> {
+  return readIfExists(fileOf(cohort));
+}
+
 /** Reads and plans a cohort without touching anything. Throws LabError (exit code 2) on any fault in name or file. */
 export async function readCohort(name: string): Promise<CohortPlan> {
   const cohort = parseCohortName(name);

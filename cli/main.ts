@@ -17,7 +17,14 @@ program
   .command("up")
   .description("bring a cohort up, or to what its file says now, and prove it")
   .argument(...cohort)
-  .action(async (name: string) => done((await import("./commands/up.ts")).up(name)));
+  .option("--force", "also where it does not fit on this machine", false)
+  .action(async (name: string, options: { force: boolean }) => done((await import("./commands/up.ts")).up(name, options)));
+program
+  .command("plan")
+  .description("tell what would be created, how many learners fit on this machine, and how long it takes")
+  .argument(...cohort)
+  .option("--json", "for programs", false)
+  .action(async (name: string, options: { json: boolean }) => done((await import("./commands/plan.ts")).plan(name, options)));
 program
   .command("down")
   .description("remove everything of a cohort")
@@ -145,6 +152,28 @@ program
   .option("-l, --learner <id>", "print a link for this learner's own page instead; the dashboard must run")
   .action(async (name: string, options: { port: number; learner?: string }) => done((await import("./commands/dashboard.ts")).dashboard(name, options)));
 program
+  .command("results")
+  .description("show what the learners of a cohort have done: evidence, exercises, drills, quiz")
+  .argument(...cohort)
+  .option("--csv", "for spreadsheets", false)
+  .option("--json", "for programs", false)
+  .action(async (name: string, options: { csv: boolean; json: boolean }) => done((await import("./commands/results.ts")).results(name, options)));
+const archive = program.command("archive").description("keep what a course has shown in one file, or check such a file");
+archive
+  .command("create", { isDefault: true })
+  .description("write results, evidence and records of a cohort as one file (the word create may be left out)")
+  .argument("<cohort>", "name of the cohort")
+  .option("-o, --out <file>", "new file for it (default: archives/<cohort>-<time>.tar.gz)")
+  .option("--json", "for programs", false)
+  .action(async (name: string, options: { out?: string; json: boolean }) => done((await import("./commands/archive.ts")).archive(name, options)));
+archive
+  .command("verify")
+  .description("check an archive offline, with every evidence bundle in it")
+  .argument("<file>", "the archive")
+  .option("-f, --fingerprint <sha256:hex>", "the key that must have signed it")
+  .option("--json", "for programs", false)
+  .action(async (file: string, options: { fingerprint?: string; json: boolean }) => done((await import("./commands/archive.ts")).verifyArchive(file, options)));
+program
   .command("status")
   .description("show the processes of a cohort")
   .argument(...cohort)
@@ -160,6 +189,31 @@ program
   .description("end the processes of a cohort and keep its data")
   .argument(...cohort)
   .action(async (name: string) => done((await import("./commands/processes.ts")).stop(name)));
+for (const [verb, description] of [
+  ["pause", "end the processes of one learner and keep their data"],
+  ["resume", "bring a paused learner's processes back"],
+] as const) {
+  program
+    .command(verb)
+    .description(description)
+    .argument("<learner>", "whose lab")
+    .option(...ofCohort)
+    .action(async (learner: string, options: { cohort: string }) => done((await import("./commands/processes.ts"))[verb](learner, options)));
+}
+program
+  .command("reset")
+  .description("give a learner a fresh lab, with a backup of what they had")
+  .argument("<learner>", "whose lab")
+  .option(...ofCohort)
+  .option("-o, --out <folder>", "new folder for the backup (default: backups/<cohort>-<learner>-<time>)")
+  .action(async (learner: string, options: { cohort: string; out?: string }) => done((await import("./commands/reset.ts")).reset(learner, options)));
+program
+  .command("reap")
+  .description("archive what is past its time, then remove it (cohorts) or pause it (learners); for cron")
+  .option("--dry-run", "only tell what would be done", false)
+  .option("-o, --out <folder>", "folder for the archives", "archives")
+  .option("--json", "for programs", false)
+  .action(async (options: { dryRun: boolean; out: string; json: boolean }) => done((await import("./commands/reap.ts")).reap(options)));
 program
   .command("setup")
   .description("install the tools that are missing and make the cohort's Pulumi stack")

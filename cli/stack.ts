@@ -36,6 +36,19 @@ export async function findStack(cohort: string): Promise<Stack | undefined> {
   return Stack.select(cohort, workspace);
 }
 
+const Resources = z.object({ resources: z.array(z.object({ urn: z.string(), parent: z.string().optional() })).default([]) });
+
+/** The URNs of everything in the state that is a learner's: the Learner component and what is below it. */
+export async function learnerResources(stack: Stack, learner: string): Promise<string[]> {
+  const { resources } = Resources.parse((await stack.exportStack()).deployment);
+  // A parent is in the state before its children.
+  const found = new Set<string>();
+  for (const { urn, parent } of resources) {
+    if (urn.endsWith(`::gitops-lab:lab:Learner::${learner}`) || (parent !== undefined && found.has(parent))) found.add(urn);
+  }
+  return [...found];
+}
+
 /** Removes a destroyed stack, and from the lab's own state folder the copies that Pulumi keeps of its earlier states. */
 export async function forgetStack(stack: Stack): Promise<void> {
   await stack.workspace.removeStack(stack.name, { preserveConfig: true });

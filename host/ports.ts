@@ -86,6 +86,11 @@ export async function portsOf(owner: string): Promise<Record<string, number>> {
   return Object.fromEntries(Object.entries(leases).filter(([key]) => key.startsWith(`${owner}/`)));
 }
 
+/** Every lease of this lab home: port by `<owner>/<name>`. */
+export async function leasedPorts(): Promise<Readonly<Record<string, number>>> {
+  return readLeases();
+}
+
 function noPortLeft(range: PortRange, owner: string): LabError {
   return new LabError(
     "no-free-port",

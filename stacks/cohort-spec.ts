@@ -20,6 +20,13 @@ export const LearnerSpec = z.strictObject({
   id: DnsLabel,
   name: z.string().min(1, "must not be empty"),
   email: z.email("must be an e-mail address"),
+  /** Name of the learner's account, where repositories are on GitHub. */
+  github: z
+    .string()
+    .regex(/^[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}$/i, "must be the name of a GitHub account")
+    .optional(),
+  /** After this time from the making of their lab the learner is archived and paused, see `./lab reap`. */
+  ttl: Duration.optional(),
 });
 export type LearnerSpec = z.output<typeof LearnerSpec>;
 
@@ -38,6 +45,8 @@ export const CohortSpec = z.strictObject({
     .strictObject({ from: Port, to: Port })
     .refine(({ from, to }) => from <= to, { path: ["to"], error: "must not be smaller than `from`" })
     .default({ from: 20000, to: 29999 }),
+  /** A CSV file with learners, relative to stacks/; load-spec.ts reads it and adds them to `learners`. */
+  roster: z.string().min(1, "must not be empty").optional(),
   learners: z
     .array(LearnerSpec)
     .min(1, "must name at least one learner")

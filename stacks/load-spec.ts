@@ -1,20 +1,26 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseDocument } from "yaml";
 import { z } from "zod";
-import { ExitCode, LabError } from "../shared/errors.ts";
+import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
 import { DnsLabel } from "../shared/names.ts";
 import { CohortSpec } from "./cohort-spec.ts";
+import { parseRoster } from "./roster.ts";
 
 /** The key under `config:` that holds a cohort. */
 export const cohortKey = "gitops-lab:cohort";
 
+/** Gives a roster's text by its path relative to stacks/. */
+export type RosterReader = (path: string) => string;
+
 /**
- * The cohort in a parsed configuration value. Throws LabError `cohort-invalid` that names every wrong field, what is
- * wrong with it and what is allowed.
+ * The cohort in a parsed configuration value, with the learners of its roster. Throws LabError `cohort-invalid` that names
+ * every wrong field, what is wrong with it and what is allowed, and `roster-invalid` for the roster.
  *
  * @param source how to call the file in the message, e.g. `stacks/Pulumi.demo.yaml`
  */
-export function parseCohort(value: unknown, source: string): CohortSpec {
-  const result = CohortSpec.safeParse(value, { reportInput: true });
+export function parseCohort(value: unknown, source: string, readRoster: RosterReader = rosterFile): CohortSpec {
+  const result = CohortSpec.safeParse(withRoster(value, readRoster), { reportInput: true });
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => describe(issue)).join("; ");
   throw new LabError(
@@ -25,7 +31,7 @@ export function parseCohort(value: unknown, source: string): CohortSpec {
 }
 
 /** The cohort in the text of a `Pulumi.<cohort>.yaml`, before Pulumi is asked. Throws like `parseCohort`. */
-export function parseCohortFile(text: string, source: string): CohortSpec {
+export function parseCohortFile(text: string, source: string, readRoster?: RosterReader): CohortSpec {
   const document = parseDocument(text, { prettyErrors: true });
   const [error] = document.errors;
   if (error !== undefined) {
@@ -43,7 +49,29 @@ export function parseCohortFile(text: string, source: string): CohortSpec {
       { exitCode: ExitCode.badInput },
     );
   }
-  return parseCohort(config.data.config[cohortKey], source);
+  return parseCohort(config.data.config[cohortKey], source, readRoster);
+}
+
+const WithRoster = z.looseObject({ roster: z.string().min(1), learners: z.array(z.unknown()).default([]) });
+
+/** The value with the roster's learners after its own; as it is where it has no roster, or is wrong before it comes to that. */
+function withRoster(value: unknown, readRoster: RosterReader): unknown {
+  const parsed = WithRoster.safeParse(value);
+  if (!parsed.success) return value;
+  const { roster, learners } = parsed.data;
+  const taken = learners.flatMap((learner) => z.object({ id: z.string() }).safeParse(learner).data?.id ?? []);
+  return { ...parsed.data, learners: [...learners, ...parseRoster(readRoster(roster), `stacks/${roster}`, taken)] };
+}
+
+function rosterFile(path: string): string {
+  try {
+    return readFileSync(join(import.meta.dirname, path), "utf8");
+  } catch (error) {
+    throw new LabError("roster-unreadable", `The roster stacks/${path} can't be read: ${messageOf(error)}. Nothing was created. \`roster\` in the cohort file must name a CSV file, relative to stacks/.`, {
+      exitCode: ExitCode.badInput,
+      cause: error,
+    });
+  }
 }
 
 /** Checks the name of a cohort, which is also its stack's and part of many names on the host. */

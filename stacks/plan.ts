@@ -11,6 +11,9 @@ export interface CohortPlan {
   readonly ports: PortRange;
   /** Whether pods run for real. */
   readonly nodes: "real" | "simulated";
+  /** Time to live of the cohort, and of the learners who have one of their own, by id: `12h`, `14d` or `2w`. */
+  readonly ttl: string;
+  readonly learnerTtls: Readonly<Record<string, string>>;
   readonly learners: readonly LearnerPlan[];
 }
 
@@ -35,9 +38,11 @@ export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "si
     template: template.name,
     ports: spec.ports,
     nodes,
-    learners: spec.learners.map((learner) => ({
+    ttl: spec.ttl,
+    learnerTtls: Object.fromEntries(spec.learners.flatMap(({ id, ttl }) => (ttl === undefined ? [] : [[id, ttl]]))),
+    learners: spec.learners.map(({ id, name, email }) => ({
       cohort,
-      learner,
+      learner: { id, name, email },
       cluster: { kind: spec.cluster.kind, nodes },
       git: { ...spec.git, repository: "gitops", branch: "main" },
       registry: { ...spec.registry, image: "backend" },

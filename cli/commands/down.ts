@@ -17,11 +17,15 @@ import { causes } from "./up.ts";
 
 /** Removes everything of a cohort and looks whether anything is left. Needs no cohort file. Returns the exit code. */
 export async function down(name: string): Promise<number> {
-  const cohort = parseCohortName(name);
-  return keepingCohortFile(cohort, () => remove(cohort));
+  return removeCohort(parseCohortName(name), print);
 }
 
-async function remove(cohort: string): Promise<number> {
+/** @param say where what came of it is told */
+export async function removeCohort(cohort: string, say: (text: string) => void): Promise<number> {
+  return keepingCohortFile(cohort, () => remove(cohort, say));
+}
+
+async function remove(cohort: string, say: (text: string) => void): Promise<number> {
   const started = Date.now();
   // Without Pulumi's CLI there can be no stack, but an interrupted first run may have left something on the host.
   const stack = (await locate("pulumi")) === undefined ? undefined : await findStack(cohort);
@@ -46,10 +50,10 @@ async function remove(cohort: string): Promise<number> {
   if (stack !== undefined) await forgetStack(stack);
   await removeHomeWithoutCohorts();
   if (left.length > 0) {
-    for (const thing of left) print(`left over: ${thing}`);
+    for (const thing of left) say(`left over: ${thing}`);
     return ExitCode.failed;
   }
-  print(`Cohort ${cohort} is gone: no process, port, folder, repository, image or state is left (${duration(Date.now() - started)}).`);
+  say(`Cohort ${cohort} is gone: no process, port, folder, repository, image or state is left (${duration(Date.now() - started)}).`);
   return ExitCode.ok;
 }
 

@@ -3,22 +3,59 @@ import { readDaemonConfig } from "../../host/daemon/config.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
+import { expiriesOf } from "../course/lifetimes.ts";
 import { note, paint, print, printJson } from "../terminal.ts";
 
 /** Brings every process of a cohort back, after a reboot or a `stop`. Returns the exit code. */
 export async function start(name: string): Promise<number> {
   const cohort = await cohortOnHost(name);
-  await startDaemon(cohort);
-  await resumeProcesses(cohort);
-  await waitUntil(
-    async () => {
-      const missing = (await processStatus(cohort)).filter(({ state }) => state !== "running").map((process) => process.name);
-      return missing.length === 0 ? { done: true, value: undefined } : { done: false, because: `${missing.join(", ")} not running.` };
-    },
-    { what: `the processes of cohort ${cohort}`, timeoutSeconds: 60, remedy: `\`./lab status ${cohort}\` shows why each last ended.` },
-  );
+  await bringBack(cohort);
   note(`Cohort ${cohort} runs. \`./lab verify ${cohort}\` tells whether the labs are well.`);
   return ExitCode.ok;
+}
+
+/** Starts what is paused or stopped, of one learner or of all, and waits until it runs. */
+export async function bringBack(cohort: string, learner?: string): Promise<void> {
+  await startDaemon(cohort);
+  await resumeProcesses(cohort, learner);
+  const what = learner === undefined ? `cohort ${cohort}` : `learner ${learner}`;
+  await waitUntil(
+    async () => {
+      const missing = (await processStatus(cohort)).filter(({ owner, state }) => state !== "running" && (learner === undefined || owner === learner)).map((process) => process.name);
+      return missing.length === 0 ? { done: true, value: undefined } : { done: false, because: `${missing.join(", ")} not running.` };
+    },
+    { what: `the processes of ${what}`, timeoutSeconds: 60, remedy: `\`./lab status ${cohort}\` shows why each last ended.` },
+  );
+}
+
+/** Ends one learner's processes and keeps the data; the others work on. Returns the exit code. */
+export async function pause(learner: string, options: { readonly cohort: string }): Promise<number> {
+  const cohort = await cohortOnHost(options.cohort);
+  await requireLearner(cohort, learner);
+  await pauseProcesses(cohort, learner);
+  note(`The lab of ${learner} is paused; its data is kept. \`./lab resume ${learner}${ofCohort(cohort)}\` brings it back, and so does \`./lab start\` for the whole cohort.`);
+  return ExitCode.ok;
+}
+
+/** Brings a paused learner's processes back. Returns the exit code. */
+export async function resume(learner: string, options: { readonly cohort: string }): Promise<number> {
+  const cohort = await cohortOnHost(options.cohort);
+  await requireLearner(cohort, learner);
+  await bringBack(cohort, learner);
+  note(`The lab of ${learner} runs. \`./lab verify ${learner}${ofCohort(cohort)}\` tells whether it is well.`);
+  return ExitCode.ok;
+}
+
+const ofCohort = (cohort: string) => (cohort === "demo" ? "" : ` --cohort ${cohort}`);
+
+/** Throws LabError where no process is the learner's, or where no daemon can tell. */
+async function requireLearner(cohort: string, learner: string): Promise<void> {
+  if (!(await isDaemonUp(cohort))) {
+    throw new LabError("daemon-down", `The lab daemon of cohort ${cohort} does not answer. Start the cohort with \`./lab start ${cohort}\`.`, { exitCode: ExitCode.badInput });
+  }
+  const owners = new Set((await processStatus(cohort)).flatMap(({ owner }) => (owner === "cohort" ? [] : [owner])));
+  if (owners.has(learner)) return;
+  throw new LabError("learner-unknown", `Nothing of a learner "${learner}" runs in cohort ${cohort}. Its learners: ${[...owners].join(", ")}. Run the command with one of these.`, { exitCode: ExitCode.badInput });
 }
 
 /** Ends every process of a cohort in order and keeps all data. Returns the exit code. */
@@ -37,14 +74,19 @@ export async function status(name: string, options: { readonly json: boolean }):
   const cohort = await cohortOnHost(name);
   const daemon = await isDaemonUp(cohort);
   const processes = await processStatus(cohort);
+  const ending = (await expiriesOf(cohort)).filter(({ state }) => state !== "later");
   if (options.json) {
-    printJson({ cohort, daemon: daemon ? "running" : "stopped", processes });
+    printJson({ cohort, daemon: daemon ? "running" : "stopped", processes, ending });
   } else {
     print(`lab daemon of ${cohort}: ${daemon ? paint("green", "running") : paint("red", `stopped; run \`./lab start ${cohort}\``)}`);
     const width = Math.max(0, ...processes.map((process) => process.name.length));
     for (const { name, state, pid, restarts, lastExit } of processes) {
       const history = restarts === 0 ? "" : `, restarted ${restarts} times, last because: ${lastExit?.reason} at ${lastExit?.at}`;
       print(`  ${name.padEnd(width)}  ${paint(state === "running" ? "green" : "red", state)}${pid === undefined ? "" : ` (pid ${pid})`}${history}`);
+    }
+    for (const { learner, endsAt, state } of ending) {
+      const whose = learner === undefined ? `the cohort's time` : `the time of ${learner}`;
+      note(paint("yellow", `${whose} ${state === "over" ? "ended" : "ends"} at ${endsAt}: \`./lab reap\` archives it, then ${learner === undefined ? "removes" : "pauses"} it`, process.stderr));
     }
   }
   return daemon && processes.every(({ state }) => state === "running") ? ExitCode.ok : ExitCode.failed;

@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { statfs } from "node:fs/promises";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { isDaemonUp, processStatus, startDaemon } from "../../host/daemon/client.ts";
 import { removeOtherLearners } from "../../host/drivers/lab-host.ts";
@@ -10,6 +9,9 @@ import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
 import type { CohortOutputs } from "../../shared/outputs.ts";
 import { cohortPaths, labHome } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
+import { capacityFor, remedies } from "../capacity/capacity.ts";
+import { measuredCosts } from "../capacity/costs.ts";
+import { machineFacts } from "../capacity/facts.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { Progress } from "../progress.ts";
@@ -19,24 +21,22 @@ import { duration, note, paint } from "../terminal.ts";
 import { installTools } from "./setup.ts";
 import { verifyCohort } from "./verify.ts";
 
-/** The daemon's and the registry's; the API server's and source-controller's. */
-const hostPorts = 2;
-const portsPerLearner = 2;
-
-/** Measured: a learner's etcd, logs and Flux storage stay below 100 MB in a first day; see docs/measurements.md. */
-const bytesPerLearner = 200 * 1024 * 1024;
-
-/** Brings a cohort up, or to what its file says now, and proves it. Returns the exit code. */
-export async function up(name: string): Promise<number> {
+/**
+ * Brings a cohort up, or to what its file says now, and proves it. Returns the exit code.
+ *
+ * @param options.force also where measured costs say that it does not fit
+ */
+export async function up(name: string, options: { readonly force: boolean }): Promise<number> {
   const plan = await readCohort(name);
-  return keepingCohortFile(plan.cohort, () => bringUp(plan));
+  return keepingCohortFile(plan.cohort, () => bringUp(plan, options.force));
 }
 
-async function bringUp(plan: CohortPlan): Promise<number> {
+async function bringUp(plan: CohortPlan, force: boolean): Promise<number> {
   const started = Date.now();
-  await requireRoom(plan.learners.length);
+  await requireHome();
   const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;
-  await requirePorts(plan.cohort, hostPorts + portsPerLearner * plan.learners.length, plan.ports, idle);
+  await requirePorts(plan.cohort, measuredCosts.ports.host + measuredCosts.ports.learner * plan.learners.length, plan.ports, idle);
+  await requireRoom(plan, force);
   await installTools(plan);
 
   const { cohort } = plan;
@@ -88,7 +88,7 @@ async function needsRefresh(stack: Stack): Promise<boolean> {
   return learners.length > 0 && (expected.some((name) => !wanted.has(name)) || learners.some(({ id }) => !existsSync(cohortPaths(stack.name).learner(id).root)));
 }
 
-async function requireRoom(learners: number): Promise<void> {
+async function requireHome(): Promise<void> {
   const home = labHome();
   try {
     await makePrivateFolder(home);
@@ -98,17 +98,20 @@ async function requireRoom(learners: number): Promise<void> {
       cause: error,
     });
   }
-  const { bavail, bsize } = await statfs(home);
-  const free = bavail * bsize;
-  const needed = learners * bytesPerLearner + 1024 ** 3;
-  if (free < needed) {
-    const gib = (bytes: number) => `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
-    throw new LabError(
-      "disk-full",
-      `${home} has ${gib(free)} free and ${learners} learners need ${gib(needed)}. Nothing was created. Free some space, or set GITOPS_LAB_HOME to a folder on a larger disk.`,
-      { exitCode: ExitCode.badInput },
-    );
-  }
+}
+
+/** Throws LabError `no-room` (exit code 2) where fewer learners fit than the file has; with `force` only says so. */
+async function requireRoom(plan: CohortPlan, force: boolean): Promise<void> {
+  const capacity = capacityFor(plan.learners.length, await machineFacts(plan), measuredCosts);
+  if (capacity.seats >= capacity.wanted) return;
+  const { binding } = capacity;
+  const sentence = `${capacity.wanted} learners do not fit on this machine: ${binding.name} is enough for ${capacity.seats} (${binding.has} left, ${binding.perLearner} a learner)`;
+  if (force) return note(`${sentence}. Going on, as --force asks.`);
+  throw new LabError(
+    "no-room",
+    `${sentence}. Nothing was created. ${remedies[binding.name]}, take learners out of the cohort file, or run \`./lab up ${plan.cohort} --force\` to try all the same; \`./lab plan ${plan.cohort}\` shows every limit.`,
+    { exitCode: ExitCode.badInput },
+  );
 }
 
 /** What went wrong, from the engine's own diagnostics where it gave any. */

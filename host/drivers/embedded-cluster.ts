@@ -9,6 +9,7 @@ import { writeAdmission, writeEgress } from "../control-plane/admission.ts";
 import { kubeconfig } from "../control-plane/kubeconfig.ts";
 import { clients, ensurePki, nodeName, type ClientName } from "../control-plane/pki.ts";
 import { controlPlaneProcesses, type ControlPlane } from "../control-plane/processes.ts";
+import { forgetCreation, noteCreation } from "../creation.ts";
 import { ensureProcesses, processStatus, removeProcesses } from "../daemon/client.ts";
 import { readDaemonConfig } from "../daemon/config.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
@@ -47,6 +48,7 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
   async ensure({ cohort, learner, ports, nodes }) {
     const paths = cohortPaths(cohort).learner(learner);
     await makePrivateFolder(paths.cluster);
+    await noteCreation(cohort, learner);
     const { api } = await leasePorts(`${cohort}/${learner}`, ["api"], ports);
     const apiServer = `https://127.0.0.1:${api}`;
     const kubeconfigs = await writeKubeconfigs(paths, `${cohort}-${learner}`, apiServer);
@@ -92,6 +94,7 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     await rm(paths.cluster, { recursive: true, force: true });
     await removeIfEmpty(paths.root);
     await releasePorts(`${cohort}/${learner}`);
+    await forgetCreation(cohort, learner);
   },
 };
 

@@ -6,6 +6,7 @@ import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { readDaemonConfig, writeDaemonConfig } from "../daemon/config.ts";
 import { ensureProcesses, processStatus, removeProcesses, startDaemon, stopDaemon } from "../daemon/client.ts";
+import { forgetCreation, noteCreation } from "../creation.ts";
 import type { Driver } from "../driver.ts";
 import { removeNode, removeNodes } from "../node/node-process.ts";
 import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
@@ -31,6 +32,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
   async ensure({ cohort, ports: range }) {
     const paths = cohortPaths(cohort);
     await makePrivateFolder(paths.root);
+    await noteCreation(cohort);
     const ports = await leasePorts(`${cohort}/host`, ["http", "registry"], range);
     const registryEventsToken = (await readDaemonConfig(cohort))?.registryEventsToken ?? randomBytes(32).toString("base64url");
     await writeDaemonConfig({ cohort, httpPort: ports.http, registryPort: ports.registry, registryEventsToken });
@@ -78,6 +80,7 @@ export async function removeOtherLearners(cohort: string, known: ReadonlySet<str
     await removeNode(paths.learner(learner));
     for (const folder of folders) await rm(join(folder, learner), { recursive: true, force: true });
     await releasePorts(`${cohort}/${learner}`);
+    await forgetCreation(cohort, learner);
   }
   return others;
 }

@@ -41,6 +41,12 @@ export async function seedRepository(path: string, branch: string, seed: Seed): 
   return commit;
 }
 
+/** Writes every ref of a repository and all that they need as one file, which `git clone` and `git bundle verify` take. */
+export async function bundleRepository(path: string, file: string): Promise<void> {
+  await git(path, ["bundle", "create", "--quiet", file, "--all"]);
+  await git(path, ["bundle", "verify", "--quiet", file]);
+}
+
 /** Writes the seed commit in one process and without a working tree, see git-fast-import(1). */
 async function importSeed(path: string, seed: Seed): Promise<string> {
   const signature = `${seed.author.name} <${seed.author.email}> ${seed.date} +0000`;

@@ -1,0 +1,49 @@
+/**
+ * What a lab costs, as measured; every figure with its source. Measured on 2026-11-24 with embedded clusters on a machine
+ * of two cores (AMD EPYC) and 24 GiB; docs/measurements.md says how.
+ */
+export const measuredCosts: LabCosts = {
+  measuredOn: "2026-11-24",
+  source: "docs/measurements.md",
+  cores: 2,
+  memory: {
+    // Program pages, which are there once however many learners run (510), the daemon (99), the registry (46).
+    host: 655,
+    // The learner's own processes hold 330; ten learners with the host's share are 4070 in all.
+    learner: 345,
+    // The fallback Kubernetes plugin, while Pulumi runs; the official plugin shares one process.
+    learnerWhileUp: 42,
+    // Left to the rest of the machine, Pulumi's engine and program among it.
+    reserve: 512,
+  },
+  // Idle; up to three quarters of the machine is given away, for checks, pushes and builds come on top.
+  processor: { learner: 0.02, share: 0.75 },
+  // etcd's two preallocated logs (128), logs and Flux storage of a first day; the cohort's registry and headroom.
+  disk: { host: 1024, learner: 200 },
+  // kube-apiserver alone watches files.
+  inotify: { instances: 3, watches: 4 },
+  // 258 in use 40 s after `up`, of which kube-apiserver 96 and etcd 90, and 34 of the cohort.
+  openFiles: { host: 50, learner: 300 },
+  // The daemon's and the registry's; the API server's and source-controller's.
+  ports: { host: 2, learner: 2 },
+  // 20.6 s for one learner and 125 s for ten, evidence included.
+  ready: { host: 9, learner: 11.6 },
+};
+
+export interface LabCosts {
+  readonly measuredOn: string;
+  readonly source: string;
+  /** Of the machine on which times were measured. */
+  readonly cores: number;
+  /** MiB. */
+  readonly memory: { readonly host: number; readonly learner: number; readonly learnerWhileUp: number; readonly reserve: number };
+  /** Cores, and the share of the machine's that labs may take. */
+  readonly processor: { readonly learner: number; readonly share: number };
+  /** MiB. */
+  readonly disk: { readonly host: number; readonly learner: number };
+  readonly inotify: { readonly instances: number; readonly watches: number };
+  readonly openFiles: { readonly host: number; readonly learner: number };
+  readonly ports: { readonly host: number; readonly learner: number };
+  /** Seconds until all evidence passes. */
+  readonly ready: { readonly host: number; readonly learner: number };
+}

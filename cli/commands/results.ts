@@ -1,0 +1,58 @@
+import pLimit from "p-limit";
+import { labTemplate } from "../../lab-templates/templates.ts";
+import { ExitCode, LabError } from "../../shared/errors.ts";
+import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
+import { parseCohortName } from "../../stacks/load-spec.ts";
+import type { CheckReport } from "../../verification/types.ts";
+import { verdict } from "../../verification/verdict.ts";
+import { verifyLearner } from "../../verification/verify.ts";
+import { CohortResults, renderCsv, renderTable, sumUp, type LearnerResult } from "../course/results.ts";
+import { readRuns } from "../../records/drills.ts";
+import { readRecords } from "../../records/exercises.ts";
+import { readOutputs } from "../outputs.ts";
+import { readAttempts } from "../../records/quiz.ts";
+import { printJson } from "../terminal.ts";
+
+export interface ResultsOptions {
+  readonly csv: boolean;
+  readonly json: boolean;
+}
+
+/** Shows what a cohort's learners have done, with their evidence as it is now. Returns the exit code. */
+export async function results(name: string, options: ResultsOptions): Promise<number> {
+  const cohort = parseCohortName(name);
+  if (options.csv && options.json) {
+    throw new LabError("format-ambiguous", `Results are printed in one form, and two were asked for. Run \`./lab results ${cohort} --csv\` or \`./lab results ${cohort} --json\`.`, { exitCode: ExitCode.badInput });
+  }
+  const all = await cohortResults(await readOutputs(cohort));
+  if (options.json) printJson(all);
+  else process.stdout.write(options.csv ? renderCsv(all) : renderTable(all));
+  return ExitCode.ok;
+}
+
+/** Looks at every learner's evidence and reads what was recorded of them. */
+async function cohortResults(outputs: CohortOutputs): Promise<CohortResults> {
+  const { evidence, environments } = labTemplate(outputs.template);
+  const atOnce = pLimit(8);
+  const learners = await Promise.all(
+    Object.values(outputs.learners).map((learner) => atOnce(async () => learnerResult(outputs, learner, await verifyLearner(learner, evidence, environments)))),
+  );
+  return resultsOf(outputs, learners);
+}
+
+export function resultsOf({ cohort, course, template }: CohortOutputs, learners: LearnerResult[]): CohortResults {
+  return CohortResults.parse({ schemaVersion: 1, cohort, course, template, takenAt: new Date().toISOString(), learners });
+}
+
+/** @param items what a look at the learner's evidence gave */
+export async function learnerResult({ cohort, template }: CohortOutputs, { id, name, email }: LearnerOutputs, items: readonly CheckReport[]): Promise<LearnerResult> {
+  const [exercises, drills, quiz] = await Promise.all([readRecords(cohort, id), readRuns(cohort, id), readAttempts(cohort, id)]);
+  const ids = labTemplate(template).exercises.map((exercise) => exercise.id);
+  return {
+    id,
+    name,
+    email,
+    evidence: { verdict: verdict(items), items: items.map((item) => ({ id: item.id, title: item.title, status: item.result.status, observedAt: item.observedAt })) },
+    ...sumUp(ids, { exercises, drills, quiz }),
+  };
+}

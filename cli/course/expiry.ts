@@ -1,0 +1,44 @@
+/** When a cohort and its learners were made, and for how long. */
+export interface Lifetime {
+  readonly cohort: string;
+  readonly createdAt: Date;
+  /** `12h`, `14d` or `2w`. */
+  readonly ttl: string;
+  /** Those who have a time of their own. */
+  readonly learners: readonly { readonly id: string; readonly createdAt: Date; readonly ttl: string }[];
+}
+
+export interface Expiry {
+  readonly cohort: string;
+  /** Undefined for the cohort as a whole. */
+  readonly learner?: string;
+  /** ISO 8601. */
+  readonly endsAt: string;
+  /** `soon`: within the next 24 hours. */
+  readonly state: "over" | "soon" | "later";
+}
+
+const hourMs = 3_600_000;
+const unitMs: Readonly<Record<string, number>> = { h: hourMs, d: 24 * hourMs, w: 7 * 24 * hourMs };
+
+/** Milliseconds of a time to live in the form that the cohort file has checked. */
+export function ttlMs(ttl: string): number {
+  return Number(ttl.slice(0, -1)) * (unitMs[ttl.slice(-1)] ?? NaN);
+}
+
+/** When a cohort and its learners end, the cohort first; what has not ended when the cohort does ends with it. */
+export function expiries({ cohort, createdAt, ttl, learners }: Lifetime, now: Date): Expiry[] {
+  const end = (from: Date, time: string) => from.getTime() + ttlMs(time);
+  const expiry = (ends: number): Pick<Expiry, "endsAt" | "state"> => ({
+    endsAt: new Date(ends).toISOString(),
+    state: ends <= now.getTime() ? "over" : ends <= now.getTime() + 24 * hourMs ? "soon" : "later",
+  });
+  const ofCohort = end(createdAt, ttl);
+  return [
+    { cohort, ...expiry(ofCohort) },
+    ...learners.flatMap((learner) => {
+      const ends = end(learner.createdAt, learner.ttl);
+      return ends < ofCohort ? [{ cohort, learner: learner.id, ...expiry(ends) }] : [];
+    }),
+  ];
+}

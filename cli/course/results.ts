@@ -1,0 +1,158 @@
+import { stringify } from "csv-stringify/sync";
+import { z } from "zod";
+import { printable } from "../../verification/render.ts";
+
+const Time = z.iso.datetime();
+const Status = z.enum(["pass", "fail", "error"]);
+
+const ExerciseResult = z.strictObject({
+  id: z.string(),
+  checks: z.int(),
+  /** The first check that passed; what was shown once is not taken back by what happened in the lab later. */
+  firstPass: Time.optional(),
+  hints: z.int(),
+  /** Whether the reference solver did it in the learner's place before the first pass. */
+  solver: z.boolean(),
+});
+
+const DrillResult = z.strictObject({
+  id: z.string(),
+  started: z.int(),
+  /** Times that the learner solved it, without those after the reference solver had run. */
+  solved: z.int(),
+  /** The shortest of these, from the start to the first check that passed. */
+  seconds: z.int().optional(),
+  hints: z.int(),
+});
+
+const LearnerResult = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  email: z.string(),
+  evidence: z.strictObject({ verdict: Status, items: z.array(z.strictObject({ id: z.string(), title: z.string(), status: Status, observedAt: Time })) }),
+  exercises: z.array(ExerciseResult),
+  drills: z.array(DrillResult),
+  quiz: z.strictObject({ attempts: z.int(), best: z.strictObject({ time: Time, points: z.number(), max: z.number(), percentage: z.int() }).optional() }),
+  /** The first and the last thing recorded of the learner: a check, a hint, a drill, an attempt. */
+  firstActivity: Time.optional(),
+  lastActivity: Time.optional(),
+});
+export type LearnerResult = z.output<typeof LearnerResult>;
+
+/** What a cohort's learners have done, as `./lab results --json` prints it and `results.json` in an archive keeps it. */
+export const CohortResults = z.strictObject({
+  schemaVersion: z.literal(1),
+  cohort: z.string(),
+  course: z.string(),
+  template: z.string(),
+  takenAt: Time,
+  learners: z.array(LearnerResult),
+});
+export type CohortResults = z.output<typeof CohortResults>;
+
+/** What was recorded of one learner, as the commands keep it. */
+export interface LearnerRecords {
+  readonly exercises: Readonly<Record<string, { readonly hints: readonly string[]; readonly checks: readonly { readonly time: string; readonly status: string }[]; readonly solved: readonly string[] }>>;
+  readonly drills: readonly {
+    readonly drill: string;
+    readonly startedAt: string;
+    readonly hints: readonly string[];
+    readonly checks: readonly { readonly at: string }[];
+    readonly solvedAt?: string | undefined;
+    readonly solverAt?: string | undefined;
+    readonly resetAt?: string | undefined;
+  }[];
+  readonly quiz: readonly { readonly time: string; readonly result: { readonly points: number; readonly max: number; readonly percentage: number } }[];
+}
+
+/**
+ * Sums up what was recorded of a learner.
+ *
+ * @param exercises ids of the template's exercises: those without a record count, too
+ */
+export function sumUp(exercises: readonly string[], records: LearnerRecords): Pick<LearnerResult, "exercises" | "drills" | "quiz" | "firstActivity" | "lastActivity"> {
+  const best = records.quiz.reduce<LearnerRecords["quiz"][number] | undefined>((one, other) => (one !== undefined && one.result.points >= other.result.points ? one : other), undefined);
+  const times = [
+    ...Object.values(records.exercises).flatMap(({ hints, checks, solved }) => [...hints, ...checks.map(({ time }) => time), ...solved]),
+    ...records.drills.flatMap(({ startedAt, hints, checks, resetAt }) => [startedAt, ...hints, ...checks.map(({ at }) => at), ...(resetAt === undefined ? [] : [resetAt])]),
+    ...records.quiz.map(({ time }) => time),
+  ].toSorted((one, other) => Date.parse(one) - Date.parse(other));
+  return {
+    exercises: exercises.map((id) => exerciseResult(id, records.exercises)),
+    drills: drillResults(records.drills),
+    quiz: {
+      attempts: records.quiz.length,
+      ...(best && { best: { time: best.time, points: best.result.points, max: best.result.max, percentage: best.result.percentage } }),
+    },
+    ...(times.length > 0 && { firstActivity: times[0], lastActivity: times.at(-1) }),
+  };
+}
+
+function exerciseResult(id: string, records: LearnerRecords["exercises"]): z.output<typeof ExerciseResult> {
+  const record = Object.hasOwn(records, id) ? records[id] : undefined;
+  const firstPass = record?.checks.find(({ status }) => status === "pass")?.time;
+  const solver = record?.solved.some((time) => firstPass === undefined || Date.parse(time) <= Date.parse(firstPass)) ?? false;
+  return { id, checks: record?.checks.length ?? 0, ...(firstPass && { firstPass }), hints: record?.hints.length ?? 0, solver };
+}
+
+function drillResults(runs: LearnerRecords["drills"]): z.output<typeof DrillResult>[] {
+  return [...Map.groupBy(runs, ({ drill }) => drill)].map(([id, ofDrill]) => {
+    const seconds = ofDrill.flatMap(({ startedAt, solvedAt, solverAt }) =>
+      solvedAt === undefined || (solverAt !== undefined && Date.parse(solverAt) <= Date.parse(solvedAt)) ? [] : [Math.round((Date.parse(solvedAt) - Date.parse(startedAt)) / 1000)],
+    );
+    return { id, started: ofDrill.length, solved: seconds.length, ...(seconds.length > 0 && { seconds: Math.min(...seconds) }), hints: ofDrill.reduce((sum, { hints }) => sum + hints.length, 0) };
+  });
+}
+
+/** A line per learner, as RFC 4180 says it. What a spreadsheet would take for a formula begins with an apostrophe. */
+export function renderCsv({ learners }: CohortResults): string {
+  const items = unique(learners.flatMap(({ evidence }) => evidence.items.map(({ id }) => id)));
+  const exercises = unique(learners.flatMap((learner) => learner.exercises.map(({ id }) => id)));
+  const drills = unique(learners.flatMap((learner) => learner.drills.map(({ id }) => id)));
+  const header = [
+    ...["id", "name", "email", "evidence"],
+    ...items.map((id) => `evidence ${id}`),
+    ...exercises.flatMap((id) => [`${id} first pass`, `${id} checks`, `${id} hints`, `${id} solver`]),
+    ...drills.flatMap((id) => [`drill ${id} started`, `drill ${id} solved`, `drill ${id} seconds`]),
+    ...["quiz attempts", "quiz best percentage", "first activity", "last activity"],
+  ];
+  const rows = learners.map((learner) => [
+    ...[learner.id, learner.name, learner.email, learner.evidence.verdict],
+    ...items.map((id) => learner.evidence.items.find((item) => item.id === id)?.status),
+    ...exercises.flatMap((id) => {
+      const exercise = learner.exercises.find((one) => one.id === id);
+      return [exercise?.firstPass, exercise?.checks, exercise?.hints, exercise && (exercise.solver ? "yes" : "no")];
+    }),
+    ...drills.flatMap((id) => {
+      const drill = learner.drills.find((one) => one.id === id);
+      return [drill?.started ?? 0, drill?.solved ?? 0, drill?.seconds];
+    }),
+    ...[learner.quiz.attempts, learner.quiz.best?.percentage, learner.firstActivity, learner.lastActivity],
+  ]);
+  return stringify([header, ...rows], { record_delimiter: "windows", escape_formulas: true });
+}
+
+/** A table for a terminal, a line per learner, without control characters of others' making. Ends with a line break. */
+export function renderTable({ learners }: CohortResults): string {
+  const rows = learners.map(({ id, name, evidence, exercises, drills, quiz, lastActivity }) => {
+    const passed = exercises.filter(({ firstPass }) => firstPass !== undefined).length;
+    const hints = exercises.reduce((sum, exercise) => sum + exercise.hints, 0);
+    const [started, solved] = [drills.reduce((sum, drill) => sum + drill.started, 0), drills.reduce((sum, drill) => sum + drill.solved, 0)];
+    return [
+      id,
+      name,
+      `${evidence.verdict} (${evidence.items.filter(({ status }) => status === "pass").length} of ${evidence.items.length})`,
+      `${passed} of ${exercises.length}${hints > 0 ? `, ${hints} ${hints === 1 ? "hint" : "hints"}` : ""}${exercises.some(({ solver }) => solver) ? ", solver" : ""}`,
+      started === 0 ? "none" : `${solved} of ${started} solved`,
+      quiz.best === undefined ? "no attempt" : `${quiz.best.percentage} % of ${quiz.attempts}`,
+      lastActivity ?? "none",
+    ].map(printable);
+  });
+  const lines = [["learner", "name", "evidence", "exercises", "drills", "quiz (best)", "last activity"], ...rows];
+  const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
+  return lines.map((line) => `${line.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd()}\n`).join("");
+}
+
+function unique(ids: readonly string[]): string[] {
+  return [...new Set(ids)];
+}
