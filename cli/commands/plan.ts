@@ -1,6 +1,6 @@
 import { ExitCode } from "../../shared/errors.ts";
 import { capacityFor, remedies, type Capacity } from "../capacity/capacity.ts";
-import { measuredCosts } from "../capacity/costs.ts";
+import { costsOf } from "../capacity/costs.ts";
 import { machineFacts } from "../capacity/facts.ts";
 import { readCohort } from "../cohort-file.ts";
 import { duration, note, paint, print, printJson } from "../terminal.ts";
@@ -9,8 +9,9 @@ import { duration, note, paint, print, printJson } from "../terminal.ts";
 export async function plan(name: string, { json }: { readonly json: boolean }): Promise<number> {
   const cohort = await readCohort(name);
   const facts = await machineFacts(cohort);
-  const capacity = capacityFor(cohort.learners.length, facts, measuredCosts);
-  const { host, learner } = measuredCosts.ports;
+  const costs = costsOf(cohort.nodes);
+  const capacity = capacityFor(cohort.learners.length, facts, costs);
+  const { host, learner } = costs.ports;
   const creates = {
     learners: capacity.wanted,
     up: facts.learnersUp,
@@ -18,15 +19,15 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
     ports: host + learner * capacity.wanted,
   };
   const fits = capacity.seats >= capacity.wanted;
-  if (json) printJson({ schemaVersion: 1, cohort: cohort.cohort, fits, creates, facts, costs: measuredCosts, ...capacity });
+  if (json) printJson({ schemaVersion: 1, cohort: cohort.cohort, fits, creates, facts, costs, ...capacity });
   else {
     const { perLearner } = creates;
-    print(`cohort ${cohort.cohort}: ${creates.learners} ${creates.learners === 1 ? "learner" : "learners"}, of whom ${creates.up} ${creates.up === 1 ? "is" : "are"} up; template ${cohort.template}`);
+    print(`cohort ${cohort.cohort}: ${creates.learners} ${creates.learners === 1 ? "learner" : "learners"}, of whom ${creates.up} ${creates.up === 1 ? "is" : "are"} up; template ${cohort.template}, pods ${cohort.nodes}`);
     print(`each with a control plane, ${perLearner.fluxControllers} Flux controllers, a Git repository, ${perLearner.imageRepositories} image paths and ${perLearner.ports} ports; ${creates.ports} ports in all`);
     print(`\n${table(capacity)}\n`);
     print(fits ? `${paint("green", "fits")}: ${capacity.seats} seats, by ${capacity.binding.name}` : `${paint("red", "does not fit")}: ${capacity.seats} seats, by ${capacity.binding.name}. ${remedies[capacity.binding.name]}.`);
     print(capacity.readySeconds === 0 ? "ready now" : `about ${duration(capacity.readySeconds * 1000)} until all are ready, tools installed`);
-    note(`By costs measured on ${measuredCosts.measuredOn} (${measuredCosts.source}), with ${measuredCosts.cores} cores.`);
+    note(`By costs measured on ${costs.measuredOn} (${costs.source}), with ${costs.cores} cores.`);
   }
   return fits ? ExitCode.ok : ExitCode.failed;
 }

@@ -10,7 +10,7 @@ import type { CohortOutputs } from "../../shared/outputs.ts";
 import { cohortPaths, labHome } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { capacityFor, remedies } from "../capacity/capacity.ts";
-import { measuredCosts } from "../capacity/costs.ts";
+import { costsOf, measuredCosts } from "../capacity/costs.ts";
 import { machineFacts } from "../capacity/facts.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
@@ -102,7 +102,7 @@ async function requireHome(): Promise<void> {
 
 /** Throws LabError `no-room` (exit code 2) where fewer learners fit than the file has; with `force` only says so. */
 async function requireRoom(plan: CohortPlan, force: boolean): Promise<void> {
-  const capacity = capacityFor(plan.learners.length, await machineFacts(plan), measuredCosts);
+  const capacity = capacityFor(plan.learners.length, await machineFacts(plan), costsOf(plan.nodes));
   if (capacity.seats >= capacity.wanted) return;
   const { binding } = capacity;
   const sentence = `${capacity.wanted} learners do not fit on this machine: ${binding.name} is enough for ${capacity.seats} (${binding.has} left, ${binding.perLearner} a learner)`;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { capacityFor, limitNames, type MachineFacts } from "../../cli/capacity/capacity.ts";
-import { measuredCosts as costs } from "../../cli/capacity/costs.ts";
+import { costsOf, measuredCosts as costs } from "../../cli/capacity/costs.ts";
 
 const roomy: MachineFacts = {
   cores: 64,
@@ -44,6 +44,12 @@ describe("seats", () => {
     expect(capacityFor(10, full, costs).seats).toBe(10);
     expect(capacityFor(11, full, costs).seats).toBe(10);
   });
+});
+
+test("pods that run for real take memory and time", () => {
+  const facts = { ...roomy, cores: 2, memoryMiB: first + 3 * each };
+  expect(capacityFor(1, facts, costsOf("simulated"))).toMatchObject({ seats: 3, readySeconds: 21 });
+  expect(capacityFor(1, facts, costsOf("real"))).toMatchObject({ seats: 1, readySeconds: 35 });
 });
 
 describe("the time until all are ready", () => {
