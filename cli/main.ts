@@ -244,6 +244,12 @@ async function done(exitCode: Promise<number>): Promise<void> {
   process.exitCode = await exitCode;
 }
 
+// A reader that has seen enough, such as `head`, is no defect.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit();
+  throw error;
+});
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -1,6 +1,11 @@
 import { join, relative, resolve } from "node:path";
 import { isDaemonUp, pauseProcesses, processStatus } from "../../host/daemon/client.ts";
+import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
+import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
+import { waitUntil, type Look } from "../../shared/wait.ts";
+import { verdict } from "../../verification/verdict.ts";
+import { verifyLearner } from "../../verification/verify.ts";
 import type { Expiry } from "../course/expiry.ts";
 import { cohortsOnHost, requireExpiries } from "../course/lifetimes.ts";
 import { selectLearner } from "../learners.ts";
@@ -78,7 +83,10 @@ async function reapOne({ cohort, learner }: Expiry, out: string): Promise<Pick<R
     const outputs = await readOutputs(cohort);
     const learners = learner === undefined ? Object.values(outputs.learners) : [selectLearner(outputs, learner)];
     // Evidence is looked at live, so what was stopped or paused must run for it.
-    if (learner === undefined || !(await isDaemonUp(cohort))) await bringBack(cohort, learner);
+    if (learner === undefined || !(await isDaemonUp(cohort))) {
+      await bringBack(cohort, learner);
+      await settled(outputs, learners);
+    }
     note(`Archiving ${nameOf({ cohort, ...(learner && { learner }) })}.`);
     const { fingerprint, unobserved } = await writeArchive(outputs, learners, target, 60);
     const archive = relative("", resolve(file));
@@ -91,6 +99,17 @@ async function reapOne({ cohort, learner }: Expiry, out: string): Promise<Pick<R
   } catch (error) {
     return { failed: reasonOf(error) };
   }
+}
+
+/** Labs that were just started take a moment. Evidence that fails for another reason is archived as it is. */
+async function settled({ cohort, template }: CohortOutputs, learners: readonly LearnerOutputs[]): Promise<void> {
+  const { evidence, environments } = labTemplate(template);
+  const look = async (): Promise<Look<void>> => {
+    const verdicts = await Promise.all(learners.map(async (one) => verdict(await verifyLearner(one, evidence, environments))));
+    return verdicts.every((one) => one === "pass") ? { done: true, value: undefined } : { done: false, because: `the evidence says ${verdicts.join(", ")}.` };
+  };
+  const options = { what: `the labs of cohort ${cohort} to be well again`, timeoutSeconds: 60, intervalMs: 1000, remedy: `\`./lab verify --cohort ${cohort}\` shows what is not.` };
+  await waitUntil(look, options).catch((error: unknown) => note(reasonOf(error)));
 }
 
 function lineOf(one: Reaped, dryRun: boolean): string {
