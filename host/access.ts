@@ -2,8 +2,8 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { auth } from "hono/utils/basic-auth";
-import lockfile from "proper-lockfile";
 import { z } from "zod";
+import { locked } from "../shared/locked.ts";
 import { makePrivateFolder, readIfExists, removeIfEmpty, writePrivateFile } from "../shared/private-files.ts";
 
 /*
@@ -52,6 +52,7 @@ export function learnerOf(username: string): string | undefined {
 /** Lets a user in and returns the credential: the one issued before, or a new one of 32 random bytes. */
 export async function issueCredential(folder: string, service: Service, username: string, permission: Permission): Promise<Credential> {
   await makePrivateFolder(folder);
+  // The Git and the registry driver may change one learner's files at once, in two processes.
   return locked(folder, async () => {
     const credentials = await readCredentials(folder);
     const password = credentials[service][username] ?? randomBytes(32).toString("base64url");
@@ -127,14 +128,4 @@ async function readCredentials(folder: string): Promise<z.output<typeof Credenti
 
 async function write(file: string, content: object): Promise<void> {
   await writePrivateFile(file, JSON.stringify(content, null, 2));
-}
-
-/** The Git and the registry driver may change one learner's files at once, in two processes. */
-async function locked<T>(folder: string, change: () => Promise<T>): Promise<T> {
-  const release = await lockfile.lock(folder, { realpath: false, retries: { retries: 100, minTimeout: 20, maxTimeout: 200 } });
-  try {
-    return await change();
-  } finally {
-    await release();
-  }
 }

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import lockfile from "proper-lockfile";
 import { z } from "zod";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { locked } from "../shared/locked.ts";
 import { labHome } from "../shared/paths.ts";
 import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
 
@@ -118,15 +118,12 @@ const leaseFile = () => join(labHome(), "ports.json");
 
 async function updateLeases<T>(change: (leases: Record<string, number>) => Promise<T>): Promise<T> {
   await makePrivateFolder(labHome());
-  const release = await lockfile.lock(leaseFile(), { realpath: false, retries: { retries: 100, minTimeout: 20, maxTimeout: 200 } });
-  try {
+  return locked(leaseFile(), async () => {
     const leases = await readLeases();
     const result = await change(leases);
     await writePrivateFile(leaseFile(), JSON.stringify(leases, null, 2));
     return result;
-  } finally {
-    await release();
-  }
+  });
 }
 
 /** Whether a server could listen there now, on loopback or on all interfaces. */

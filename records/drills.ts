@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import lockfile from "proper-lockfile";
 import { z } from "zod";
 import { Snapshot } from "../host/drills/snapshot.ts";
 import { LabError } from "../shared/errors.ts";
+import { locked } from "../shared/locked.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
 
@@ -46,14 +46,11 @@ export function runningOf(runs: readonly DrillRun[]): DrillRun | undefined {
 /** Changes a learner's runs, also while another process does; what `change` returns is written and returned. */
 export async function changeRuns(cohort: string, learner: string, change: (runs: readonly DrillRun[]) => readonly DrillRun[]): Promise<readonly DrillRun[]> {
   const file = fileIn(await makePrivateFolder(folderOf(cohort, learner)));
-  const release = await lockfile.lock(file, { realpath: false, retries: { retries: 100, minTimeout: 20, maxTimeout: 200 } });
-  try {
+  return locked(file, async () => {
     const runs = change(await readFrom(file));
     await writePrivateFile(file, JSON.stringify({ schemaVersion: 1, runs: [...runs] } satisfies z.input<typeof RunsFile>, null, 2));
     return runs;
-  } finally {
-    await release();
-  }
+  });
 }
 
 /** Changes the run that was not reset yet. */

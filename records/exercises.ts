@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import lockfile from "proper-lockfile";
 import { z } from "zod";
 import { LabError } from "../shared/errors.ts";
+import { locked } from "../shared/locked.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
 
@@ -33,16 +33,13 @@ export async function readRecords(cohort: string, learner: string): Promise<Reco
 /** Changes one exercise's record, also while another process changes one. The file is the instructor's alone. */
 export async function changeRecord(cohort: string, learner: string, exercise: string, change: (record: ExerciseRecord) => ExerciseRecord): Promise<ExerciseRecord> {
   const file = fileIn(await makePrivateFolder(folderOf(cohort, learner)));
-  const release = await lockfile.lock(file, { realpath: false, retries: { retries: 100, minTimeout: 20, maxTimeout: 200 } });
-  try {
+  return locked(file, async () => {
     const exercises = await readFrom(file);
     const changed = change(recordOf(exercises, exercise));
     const content: z.input<typeof RecordsFile> = { schemaVersion: 1, exercises: { ...exercises, [exercise]: changed } };
     await writePrivateFile(file, JSON.stringify(content, null, 2));
     return changed;
-  } finally {
-    await release();
-  }
+  });
 }
 
 export function recordOf(records: Readonly<Record<string, ExerciseRecord>>, exercise: string): ExerciseRecord {

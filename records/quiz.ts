@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import lockfile from "proper-lockfile";
 import { z } from "zod";
 import { QuizAnswers, QuizResult } from "../lab-templates/quiz.ts";
 import { LabError } from "../shared/errors.ts";
+import { locked } from "../shared/locked.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
 
@@ -25,13 +25,10 @@ export async function readAttempts(cohort: string, learner: string): Promise<Att
 /** Adds an attempt to a learner's, also while another process does. The file is the instructor's alone. */
 export async function recordAttempt(cohort: string, learner: string, attempt: Attempt): Promise<void> {
   const file = fileIn(await makePrivateFolder(folderOf(cohort, learner)));
-  const release = await lockfile.lock(file, { realpath: false, retries: { retries: 100, minTimeout: 20, maxTimeout: 200 } });
-  try {
+  await locked(file, async () => {
     const attempts = [...(await readFrom(file)), attempt];
     await writePrivateFile(file, JSON.stringify({ schemaVersion: 1, attempts } satisfies z.input<typeof AttemptsFile>, null, 2));
-  } finally {
-    await release();
-  }
+  });
 }
 
 async function readFrom(file: string): Promise<Attempt[]> {

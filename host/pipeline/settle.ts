@@ -71,8 +71,9 @@ interface Promotion {
   readonly carriedOut: string | undefined;
 }
 
-async function currentPromotion({ repository }: Lab, environment: Environment): Promise<Promotion | undefined> {
-  const tip = (await repository.resolve(`refs/heads/${await repository.branch()}`)) ?? "";
+async function currentPromotion(lab: Lab, environment: Environment): Promise<Promotion | undefined> {
+  const { repository } = lab;
+  const tip = await tipOf(lab);
   const [commit] = await repository.commitsTouching(tip, recordPath(environment), 1);
   const parsed = parseRecord((await repository.readFile(tip, recordPath(environment))) ?? "");
   if (commit === undefined || "problem" in parsed) return undefined;
