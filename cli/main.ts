@@ -12,13 +12,26 @@ const program = new Command("lab")
   .exitOverride();
 
 const cohort = ["[cohort]", "name of the cohort, as in stacks/Pulumi.<cohort>.yaml", "demo"] as const;
+/** Of what brings up or removes whole cohorts. */
+const parallel = ["--parallel <n>", "how many resources Pulumi works on at once (default: Pulumi's own choice)", parseCount] as const;
+const events = ["--json", "one JSON event per line, for programs (docs/cli.md)", false] as const;
+type RunOptions = { parallel?: number; json: boolean };
 
 program
   .command("up")
   .description("bring a cohort up, or to what its file says now, and prove it")
   .argument(...cohort)
   .option("--force", "also where it does not fit on this machine", false)
-  .action(async (name: string, options: { force: boolean }) => done((await import("./commands/up.ts")).up(name, options)));
+  .option(...parallel)
+  .option(...events)
+  .action(async (name: string, options: { force: boolean } & RunOptions) => done((await import("./commands/up.ts")).up(name, options)));
+program
+  .command("retry")
+  .description("bring up those learners whose last run failed or was cut short, and nobody else")
+  .argument(...cohort)
+  .option(...parallel)
+  .option(...events)
+  .action(async (name: string, options: RunOptions) => done((await import("./commands/retry.ts")).retry(name, options)));
 program
   .command("plan")
   .description("tell what would be created, how many learners fit on this machine, and how long it takes")
@@ -29,7 +42,9 @@ program
   .command("down")
   .description("remove everything of a cohort")
   .argument(...cohort)
-  .action(async (name: string) => done((await import("./commands/down.ts")).down(name)));
+  .option(...parallel)
+  .option(...events)
+  .action(async (name: string, options: RunOptions) => done((await import("./commands/down.ts")).down(name, options)));
 program
   .command("verify")
   .description("prove the promotion evidence from live state")
@@ -240,6 +255,11 @@ function parsePort(text: string): number {
   throw new InvalidArgumentError("It must be a number from 0 to 65535.");
 }
 
+function parseCount(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It must be a whole number of at least 1.");
+}
+
 async function done(exitCode: Promise<number>): Promise<void> {
   process.exitCode = await exitCode;
 }
@@ -254,6 +274,8 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error);
+  // What a signal ended leaves unfinished work behind that nobody waits for.
+  if (error instanceof LabError && error.code === "interrupted") process.exit();
 }
 
 /** Shows an error the way its class asks for and returns the exit code. */

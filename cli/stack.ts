@@ -4,21 +4,22 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation/index.js";
 import { z } from "zod";
-import { endOrphansOfEngine, engineName, identify, mark } from "../host/process-identity.ts";
+import { endOrphansOfEngine, engineMark, identify, isRunning } from "../host/process-identity.ts";
 import { cohortPaths, labHome } from "../shared/paths.ts";
 import { readIfExists } from "../shared/private-files.ts";
 import { waitUntil } from "../shared/wait.ts";
 import { ownBackend, pulumiEnvironment } from "../tools/environment.ts";
 import { projectFolder } from "./cohort-file.ts";
+import { toolPath } from "../tools/locate.ts";
 import { note } from "./terminal.ts";
 
 /** A workspace on this project, with the tools and the state backend that `./lab env` names. */
 async function openWorkspace(cohort: string): Promise<LocalWorkspace> {
-  const environment = await pulumiEnvironment();
-  // The automation library looks for `pulumi` on this process' PATH, the engine for its plugins on its own.
+  const environment = { ...(await pulumiEnvironment()), GITOPS_LAB_PULUMI: await toolPath("pulumi") };
+  // The library asks `pulumi` for its version in this process' environment; the engine looks for its plugins on its own.
   Object.assign(process.env, environment);
-  const pulumiCommand = await PulumiCommand.get({ skipVersionCheck: true });
-  return LocalWorkspace.create({ workDir: projectFolder, pulumiCommand, envVars: { ...environment, ...mark(cohortPaths(cohort).daemon, engineName) } });
+  const pulumiCommand = await PulumiCommand.get({ root: fileURLToPath(new URL("../tools/pulumi-engine", import.meta.url)), skipVersionCheck: true });
+  return LocalWorkspace.create({ workDir: projectFolder, pulumiCommand, envVars: { ...environment, ...engineMark(cohortPaths(cohort).daemon) } });
 }
 
 /** The cohort's stack, made when it does not exist yet. Waits for an operation on it that still runs. */
@@ -36,17 +37,50 @@ export async function findStack(cohort: string): Promise<Stack | undefined> {
   return Stack.select(cohort, workspace);
 }
 
-const Resources = z.object({ resources: z.array(z.object({ urn: z.string(), parent: z.string().optional() })).default([]) });
+const InState = z.object({ urn: z.string(), parent: z.string().optional() });
+const Deployment = z.object({
+  resources: z.array(InState).default([]),
+  pending_operations: z.array(z.object({ resource: InState })).nullish(),
+});
 
-/** The URNs of everything in the state that is a learner's: the Learner component and what is below it. */
-export async function learnerResources(stack: Stack, learner: string): Promise<string[]> {
-  const { resources } = Resources.parse((await stack.exportStack()).deployment);
+/** What Pulumi's state knows of a cohort. */
+export interface StateSummary {
+  /** URNs of everything that is a learner's, by id: the Learner component and what is below it. */
+  readonly learners: ReadonlyMap<string, readonly string[]>;
+  /** Whether what all learners stand on is there: daemon and registry. */
+  readonly hasHost: boolean;
+  /** Whether an operation was killed between beginning something and noting it. */
+  readonly isPending: boolean;
+  /** The learners of whom that was. */
+  readonly pending: ReadonlySet<string>;
+}
+
+export async function readState(stack: Stack): Promise<StateSummary> {
+  const { resources, pending_operations } = Deployment.parse((await stack.exportStack()).deployment ?? {});
+  const owners = new Map<string, string>();
+  const ownerOf = ({ urn, parent }: z.output<typeof InState>) => /::gitops-lab:lab:Learner::(.+)$/.exec(urn)?.[1] ?? owners.get(parent ?? "");
   // A parent is in the state before its children.
-  const found = new Set<string>();
-  for (const { urn, parent } of resources) {
-    if (urn.endsWith(`::gitops-lab:lab:Learner::${learner}`) || (parent !== undefined && found.has(parent))) found.add(urn);
+  for (const resource of resources) {
+    const owner = ownerOf(resource);
+    if (owner !== undefined) owners.set(resource.urn, owner);
   }
-  return [...found];
+  const pending = (pending_operations ?? []).map(({ resource }) => ownerOf(resource));
+  return {
+    learners: new Map([...Map.groupBy(owners, ([, learner]) => learner)].map(([learner, entries]) => [learner, entries.map(([urn]) => urn)])),
+    hasHost: resources.some(({ urn }) => urn.endsWith(":LabHost::lab-host")),
+    isPending: pending.length > 0,
+    pending: new Set(pending.filter((owner) => owner !== undefined)),
+  };
+}
+
+/** The URNs of everything in the state that is a learner's. */
+export async function learnerResources(stack: Stack, learner: string): Promise<readonly string[]> {
+  return (await readState(stack)).learners.get(learner) ?? [];
+}
+
+/** The URN of a learner's component, below which everything of theirs is. */
+export function learnerUrn(cohort: string, learner: string): string {
+  return `urn:pulumi:${cohort}::gitops-lab::gitops-lab:lab:Learner::${learner}`;
 }
 
 /** Removes a destroyed stack, and from the lab's own state folder the copies that Pulumi keeps of its earlier states. */
@@ -70,28 +104,40 @@ const Lock = z.object({ pid: z.int(), hostname: z.string() });
  * Pulumi's file backend keeps a lock per running operation, which a killed one leaves behind. The lock names its
  * process: one of this machine that no longer runs holds nothing, one that runs is waited for.
  */
-async function awaitOtherOperations({ envVars }: LocalWorkspace, cohort: string): Promise<void> {
-  const backend = envVars["PULUMI_BACKEND_URL"];
-  if (!backend?.startsWith("file://")) return endOrphansOfEngine(cohortPaths(cohort).daemon);
-  const folder = join(fileURLToPath(backend), ".pulumi", "locks", "organization", "gitops-lab", cohort);
+async function awaitOtherOperations(workspace: LocalWorkspace, cohort: string): Promise<void> {
+  endOrphansOfEngine(cohortPaths(cohort).daemon);
   let told = false;
   await waitUntil(
     async () => {
-      for await (const file of glob("*.json", { cwd: folder })) {
-        const text = await readIfExists(join(folder, file));
-        const lock = Lock.safeParse(text === undefined ? undefined : JSON.parse(text));
-        if (!lock.success || lock.data.hostname !== hostname()) continue;
-        if (identify(lock.data.pid) === undefined) {
-          await rm(join(folder, file), { force: true });
-          continue;
-        }
-        if (!told) note(`Waiting for another operation on cohort ${cohort} to end (process ${lock.data.pid}).`);
-        told = true;
-        return { done: false, because: `process ${lock.data.pid} holds the stack's lock.` };
-      }
-      return { done: true, value: undefined };
+      const [holder] = await dropDeadLocks(workspace, cohort);
+      if (holder === undefined) return { done: true, value: undefined };
+      if (!told) note(`Waiting for another operation on cohort ${cohort} to end (process ${holder}).`);
+      told = true;
+      return { done: false, because: `process ${holder} holds the stack's lock.` };
     },
     { what: `another operation on cohort ${cohort} to end`, timeoutSeconds: 900, intervalMs: 500, remedy: "If that process hangs, end it with `kill` and run the command again." },
   );
-  endOrphansOfEngine(cohortPaths(cohort).daemon);
+}
+
+/** Ends what an interrupted operation left: processes of its engine, and its lock on the stack. */
+export async function cleanUpAfterEngine({ workspace, name }: Stack): Promise<void> {
+  endOrphansOfEngine(cohortPaths(name).daemon);
+  await dropDeadLocks(workspace as LocalWorkspace, name);
+}
+
+/** Removes the locks whose process no longer runs. Returns the processes that hold one. */
+async function dropDeadLocks({ envVars }: LocalWorkspace, cohort: string): Promise<number[]> {
+  const backend = envVars["PULUMI_BACKEND_URL"];
+  if (!backend?.startsWith("file://")) return [];
+  const folder = join(fileURLToPath(backend), ".pulumi", "locks", "organization", "gitops-lab", cohort);
+  const holders: number[] = [];
+  for await (const file of glob("*.json", { cwd: folder })) {
+    const text = await readIfExists(join(folder, file));
+    const lock = Lock.safeParse(text === undefined ? undefined : JSON.parse(text));
+    if (!lock.success || lock.data.hostname !== hostname()) continue;
+    const holder = identify(lock.data.pid);
+    if (holder !== undefined && isRunning(holder)) holders.push(holder.pid);
+    else await rm(join(folder, file), { force: true });
+  }
+  return holders;
 }

@@ -7,14 +7,26 @@ export function paint(style: Style, text: string, stream: NodeJS.WriteStream = p
   return styleText(style, text, { stream, validateStream: true });
 }
 
+type Around = (write: () => void) => void;
+const plainly: Around = (write) => write();
+let around = plainly;
+
+/** While a display holds the bottom of the terminal, all that is printed goes through it. Returns how to end that. */
+export function withDisplay(display: Around): () => void {
+  around = display;
+  return () => {
+    around = plainly;
+  };
+}
+
 /** A result, on standard output. */
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  around(() => process.stdout.write(`${text}\n`));
 }
 
 /** Progress and remarks, on standard error, so that standard output stays a result. */
 export function note(text: string): void {
-  process.stderr.write(`${text}\n`);
+  around(() => process.stderr.write(`${text}\n`));
 }
 
 export function printJson(value: unknown): void {

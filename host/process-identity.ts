@@ -71,19 +71,52 @@ export function findMarked(daemonFolder: string): { readonly name: string; reado
 /** The mark's name of Pulumi's engine and of everything it starts. */
 export const engineName = "pulumi";
 
+const ownerVariable = "GITOPS_LAB_ENGINE_OF";
+
+/** What marks a cohort's engine, and says that this process is the one that it works for. */
+export function engineMark(daemonFolder: string): Record<string, string> {
+  return { ...mark(daemonFolder, engineName), [ownerVariable]: String(process.pid) };
+}
+
+/** The engines of this folder's cohort that work for the process. */
+export function livingEngines(daemonFolder: string, owner: number): ProcessIdentity[] {
+  return enginesAmong(findMarked(daemonFolder)).filter(({ pid }) => ownerOf(pid) === String(owner));
+}
+
+/** The engines that run and have somebody to work for: their ./lab is still their parent. */
+function enginesAmong(marked: ReturnType<typeof findMarked>): ProcessIdentity[] {
+  const engines = marked.filter(({ name, identity }) => name === engineName && commandName(identity.pid) === engineName);
+  return engines.map(({ identity }) => identity).filter(({ pid }) => parentOf(pid) === ownerOf(pid));
+}
+
 /**
- * Ends what a killed engine left: it ends its language host and plugins by signal, which it then no longer can. Processes
- * of an engine that runs are left alone.
+ * Ends what a killed engine left: it ends its language host and plugins by signal, which it then no longer can; and an
+ * engine whose ./lab was killed, for it has nobody to tell what it does. Others that run are left alone.
  */
 export function endOrphansOfEngine(daemonFolder: string): void {
-  const marked = findMarked(daemonFolder).filter(({ name }) => name === engineName);
-  const living = new Set(marked.filter(({ identity }) => commandName(identity.pid) === engineName).map(({ identity }) => identity.pid));
+  const all = findMarked(daemonFolder);
+  const marked = all.filter(({ name }) => name === engineName);
+  const living = new Set(enginesAmong(all).map(({ pid }) => pid));
   // From parents to children, however deep: whose parent belongs to a living engine does so too.
   for (let before = -1; before !== living.size; ) {
     before = living.size;
-    for (const { identity } of marked) if (living.has(Number(statFields(identity.pid)?.[1]))) living.add(identity.pid);
+    for (const { identity } of marked) if (living.has(Number(parentOf(identity.pid)))) living.add(identity.pid);
   }
   for (const { identity } of marked) if (!living.has(identity.pid) && isRunning(identity)) process.kill(identity.pid, "SIGKILL");
+}
+
+/** The process an engine works for; undefined where that can't be told. */
+function ownerOf(pid: number): string | undefined {
+  const prefix = `${ownerVariable}=`;
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").find((variable) => variable.startsWith(prefix))?.slice(prefix.length);
+  } catch {
+    return undefined;
+  }
+}
+
+function parentOf(pid: number): string | undefined {
+  return statFields(pid)?.[1];
 }
 
 function commandName(pid: number): string | undefined {

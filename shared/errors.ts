@@ -9,6 +9,10 @@ export const ExitCode = {
   unknown: 3,
   /** A defect of this program. */
   bug: 70,
+  /** Ended by a signal, in order: 128 and the signal's number. */
+  hungUp: 129,
+  interrupted: 130,
+  terminated: 143,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 

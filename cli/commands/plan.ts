@@ -3,6 +3,7 @@ import { capacityFor, remedies, type Capacity } from "../capacity/capacity.ts";
 import { costsOf } from "../capacity/costs.ts";
 import { machineFacts } from "../capacity/facts.ts";
 import { readCohort } from "../cohort-file.ts";
+import { alignColumns } from "../table.ts";
 import { duration, note, paint, print, printJson } from "../terminal.ts";
 
 /** Tells what `up` would create and whether it fits. Creates nothing. Exit code 1 when it does not fit. */
@@ -24,7 +25,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
     const { perLearner } = creates;
     print(`cohort ${cohort.cohort}: ${creates.learners} ${creates.learners === 1 ? "learner" : "learners"}, of whom ${creates.up} ${creates.up === 1 ? "is" : "are"} up; template ${cohort.template}, pods ${cohort.nodes}`);
     print(`each with a control plane, ${perLearner.fluxControllers} Flux controllers, a Git repository, ${perLearner.imageRepositories} image paths and ${perLearner.ports} ports; ${creates.ports} ports in all`);
-    print(`\n${table(capacity)}\n`);
+    print(`\n${table(capacity)}`);
     print(fits ? `${paint("green", "fits")}: ${capacity.seats} seats, by ${capacity.binding.name}` : `${paint("red", "does not fit")}: ${capacity.seats} seats, by ${capacity.binding.name}. ${remedies[capacity.binding.name]}.`);
     print(capacity.readySeconds === 0 ? "ready now" : `about ${duration(capacity.readySeconds * 1000)} until all are ready, tools installed`);
     note(`By costs measured on ${costs.measuredOn} (${costs.source}), with ${costs.cores} cores.`);
@@ -34,6 +35,5 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
 
 function table({ limits, binding }: Capacity): string {
   const rows = [["limit", "available", "a learner", "seats"], ...limits.map((limit) => [limit.name, limit.has, limit.perLearner, `${limit.seats}${limit === binding ? "  binds" : ""}`])];
-  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd()).join("\n");
+  return alignColumns(rows, "  ");
 }

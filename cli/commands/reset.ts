@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { cp, mkdir, rm } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import type { LearnerPlan } from "../../components/learner.ts";
 import { creationTime, noteCreation } from "../../host/creation.ts";
 import { bundleRepository } from "../../host/git/repository.ts";
@@ -8,10 +9,15 @@ import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
-import { Progress } from "../progress.ts";
-import { findStack, learnerResources } from "../stack.ts";
+import type { CohortPlan } from "../../stacks/plan.ts";
+import { measuredCosts } from "../capacity/costs.ts";
+import { interruptible, interruptionTeller } from "../interrupt.ts";
+import { LastRunRecord } from "../last-run.ts";
+import { chooseDisplay } from "../progress/displays.ts";
+import { RunReporter } from "../progress/reporter.ts";
+import { cleanUpAfterEngine, findStack, learnerResources } from "../stack.ts";
 import { note, print } from "../terminal.ts";
-import { causes, up } from "./up.ts";
+import { up } from "./up.ts";
 
 export interface ResetOptions {
   readonly cohort: string;
@@ -40,19 +46,36 @@ export async function reset(id: string, options: ResetOptions): Promise<number> 
   print(backup);
   note(`Kept what ${id} had in ${backup}. Making the lab anew.`);
   const made = await creationTime(cohort, id);
-  const progress = new Progress([id]);
-  const target = await learnerResources(stack, id);
-  try {
-    if (target.length > 0) await keepingCohortFile(cohort, () => stack.destroy({ target, onEvent: progress.onEvent, color: "never" }));
-  } catch (error) {
-    throw new LabError("reset-failed", `The lab of ${id} was not removed completely. ${causes(progress, error)} Their work is in ${backup}. Run \`./lab up ${cohort}\` to mend it, then the command again.`, { cause: error });
-  }
+  await keepingCohortFile(cohort, () => removeLearner(stack, plan, id, backup));
   await rm(cohortPaths(cohort).learner(id).root, { recursive: true, force: true });
   // A lab that is reset is not a younger one.
   if (made !== undefined) await noteCreation(cohort, id, made);
-  const exitCode = await up(cohort, { force: true });
+  const exitCode = await up(cohort, { force: true, json: false });
   note(`Credentials are new: \`./lab handout ${id}${cohort === "demo" ? "" : ` --cohort ${cohort}`}\` writes the handout anew.`);
   return exitCode;
+}
+
+/** Removes everything of a learner through Pulumi. Until it is made anew the learner counts as unfinished. */
+async function removeLearner(stack: Stack, { cohort, learners }: CohortPlan, id: string, backup: string): Promise<void> {
+  const target = [...(await learnerResources(stack, id))];
+  await (await LastRunRecord.begin(cohort, "reset", [id], learners.map(({ learner }) => learner.id))).written();
+  if (target.length === 0) return;
+  const { steps, gone } = measuredCosts;
+  const reporter = new RunReporter({ command: "reset", cohort, learners: [id], typical: steps, expectedSeconds: gone.host + gone.learner, display: chooseDisplay(false, [id]) });
+  try {
+    await interruptible({ cohort, resume: `./lab up ${cohort}`, onSignal: interruptionTeller(reporter) }, async ({ signal, check }) => {
+      try {
+        await reporter.engine((onEvent) => stack.destroy({ target, onEvent, color: "never", signal }));
+      } catch (error) {
+        check();
+        throw new LabError("reset-failed", `The lab of ${id} was not removed completely. ${reporter.causes(error)} Their work is in ${backup}. Run \`./lab up ${cohort}\` to mend it, then the command again.`, { cause: error });
+      } finally {
+        await cleanUpAfterEngine(stack);
+      }
+    });
+  } finally {
+    reporter.close();
+  }
 }
 
 /** Returns the path of the backup, relative to the current folder. */

@@ -1,12 +1,17 @@
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { setupTools } from "../../tools/install.ts";
-import { progressLines } from "../../tools/progress.ts";
+import { progressLines, type Step } from "../../tools/progress.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { openStack } from "../stack.ts";
 import { note } from "../terminal.ts";
 
-/** Installs whatever tool is missing. Says nothing when all are there. */
-export async function installTools({ nodes }: Pick<CohortPlan, "nodes"> = { nodes: "simulated" }): Promise<void> {
+/**
+ * Installs whatever tool is missing. Says nothing when all are there.
+ *
+ * @param onProgress who shows how it goes; lines on standard error where it is not given
+ */
+export async function installTools({ nodes }: Pick<CohortPlan, "nodes"> = { nodes: "simulated" }, onProgress?: (step: Step) => void): Promise<void> {
+  if (onProgress !== undefined) return setupTools({ onProgress, realNodes: nodes === "real" });
   const lines = progressLines(process.stderr);
   try {
     await setupTools({ onProgress: lines.show, realNodes: nodes === "real" });

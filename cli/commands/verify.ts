@@ -1,14 +1,14 @@
 import pLimit from "p-limit";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode } from "../../shared/errors.ts";
-import type { CohortOutputs } from "../../shared/outputs.ts";
+import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { renderReports, toJson, type LearnerReports } from "../../verification/render.ts";
 import { verdict } from "../../verification/verdict.ts";
 import { verifyLearner } from "../../verification/verify.ts";
 import { selectLearners } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
-import { printJson } from "../terminal.ts";
+import { print, printJson } from "../terminal.ts";
 
 export interface VerifyOptions {
   readonly json: boolean;
@@ -22,16 +22,21 @@ export async function verify(cohort: string, options: VerifyOptions): Promise<nu
 }
 
 export async function verifyCohort(outputs: CohortOutputs, options: VerifyOptions): Promise<number> {
-  const template = labTemplate(outputs.template);
-  const atOnce = pLimit(8);
-  const reports: LearnerReports[] = await Promise.all(
-    selectLearners(outputs, options.learner).map((learner) =>
-      atOnce(async () => ({ id: learner.id, name: learner.name, reports: await verifyLearner(learner, template.evidence, template.environments) })),
-    ),
-  );
+  const reports = await lookAtEvidence(outputs, selectLearners(outputs, options.learner));
   if (options.json) printJson(toJson(reports));
-  else process.stdout.write(renderReports(reports, { colour: process.stdout.hasColors?.() === true && !process.env["NO_COLOR"] }));
+  else printReports(reports);
   return exitCodeOf(reports.map((learner) => verdict(learner.reports)));
+}
+
+/** Looks at the evidence of these learners, some at a time. */
+export async function lookAtEvidence({ template }: CohortOutputs, learners: readonly LearnerOutputs[]): Promise<LearnerReports[]> {
+  const { evidence, environments } = labTemplate(template);
+  const atOnce = pLimit(8);
+  return Promise.all(learners.map((learner) => atOnce(async () => ({ id: learner.id, name: learner.name, reports: await verifyLearner(learner, evidence, environments) }))));
+}
+
+export function printReports(reports: readonly LearnerReports[]): void {
+  print(renderReports(reports, { colour: process.stdout.hasColors?.() === true && !process.env["NO_COLOR"] }).trimEnd());
 }
 
 /** The exit code for verdicts: a failure stands, whatever else could not be seen. */

@@ -1,6 +1,7 @@
 import { stringify } from "csv-stringify/sync";
 import { z } from "zod";
 import { printable } from "../../verification/render.ts";
+import { alignColumns } from "../table.ts";
 
 const Time = z.iso.datetime();
 const Status = z.enum(["pass", "fail", "error"]);
@@ -148,9 +149,7 @@ export function renderTable({ learners }: CohortResults): string {
       lastActivity ?? "none",
     ].map(printable);
   });
-  const lines = [["learner", "name", "evidence", "exercises", "drills", "quiz (best)", "last activity"], ...rows];
-  const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
-  return lines.map((line) => `${line.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd()}\n`).join("");
+  return alignColumns([["learner", "name", "evidence", "exercises", "drills", "quiz (best)", "last activity"], ...rows]);
 }
 
 function unique(ids: readonly string[]): string[] {

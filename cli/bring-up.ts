@@ -1,0 +1,172 @@
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import { isDaemonUp, processStatus, startDaemon } from "../host/daemon/client.ts";
+import { readDaemonConfig } from "../host/daemon/config.ts";
+import { removeOtherLearners } from "../host/drivers/lab-host.ts";
+import { ExitCode, LabError } from "../shared/errors.ts";
+import type { CohortOutputs } from "../shared/outputs.ts";
+import { cohortPaths } from "../shared/paths.ts";
+import type { CohortPlan } from "../stacks/plan.ts";
+import { verdict } from "../verification/verdict.ts";
+import { costsOf } from "./capacity/costs.ts";
+import { installTools } from "./commands/setup.ts";
+import { exitCodeOf, lookAtEvidence, printReports } from "./commands/verify.ts";
+import { interruptible, interruptionTeller, type Interrupt } from "./interrupt.ts";
+import { LastRunRecord } from "./last-run.ts";
+import { readOutputs } from "./outputs.ts";
+import { chooseDisplay } from "./progress/displays.ts";
+import { RunReporter } from "./progress/reporter.ts";
+import { phases } from "./progress/steps.ts";
+import { cleanUpAfterEngine, learnerUrn, openStack, readState, type StateSummary } from "./stack.ts";
+import { renderSummary } from "./summary.ts";
+import { duration, note, paint, print } from "./terminal.ts";
+
+export interface BringUpOptions {
+  readonly command: "up" | "retry";
+  /** Only these learners; the others' resources are left as they are. */
+  readonly only?: readonly string[];
+  /** Events for programs on standard output instead of results for people. */
+  readonly json: boolean;
+  /** How many resources the engine works on at once; its own choice where it is not given. */
+  readonly parallel?: number | undefined;
+  /** Seconds it takes by earlier measurements. */
+  readonly expectedSeconds: number;
+}
+
+/**
+ * Brings a cohort, or some of its learners, to what its file says, and proves it. A learner's failure stops nobody else.
+ * Ends in order on a signal. Returns the exit code.
+ */
+export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promise<number> {
+  const { cohort } = plan;
+  const { command, json } = options;
+  const roster = plan.learners.map(({ learner }) => learner.id);
+  const about = options.only ?? roster;
+  let record: LastRunRecord | undefined;
+  const reporter = new RunReporter({
+    command,
+    cohort,
+    learners: about,
+    others: [...roster, ...(await readdir(join(cohortPaths(cohort).root, "learners")).catch(() => []))],
+    typical: costsOf(plan.nodes).steps,
+    expectedSeconds: options.expectedSeconds,
+    display: chooseDisplay(json, about),
+    onLearner: ({ learner, result, cause }) => record?.note(learner, { result: result === "up" ? "up" : "failed", command, at: new Date().toISOString(), ...(cause !== null && { cause }) }),
+  });
+  const resume = `./lab ${command} ${cohort}`;
+  try {
+    return await interruptible({ cohort, resume, onSignal: interruptionTeller(reporter) }, async (interrupt) => {
+      const stack = await prepare(plan, reporter, interrupt);
+      const target = await refreshIfNeeded(stack, options.only, reporter, interrupt);
+      record = await LastRunRecord.begin(cohort, command, about, roster);
+      try {
+        await runEngine(stack, about, target, options, reporter, interrupt);
+      } finally {
+        await cleanUpAfterEngine(stack);
+      }
+      if (options.only === undefined) await interrupt.orEnd(removeLeftLearners(cohort, roster));
+      return await conclude(cohort, about, json, reporter, interrupt);
+    });
+  } catch (error) {
+    reporter.failed(error);
+    throw error;
+  } finally {
+    reporter.close();
+    await record?.written();
+  }
+}
+
+/** Installs tools, starts what was stopped and opens the stack. */
+async function prepare(plan: CohortPlan, reporter: RunReporter, interrupt: Interrupt): Promise<Stack> {
+  const { cohort } = plan;
+  await interrupt.orEnd(reporter.tools((onProgress) => installTools(plan, onProgress)));
+  if ((await readDaemonConfig(cohort)) !== undefined && !(await isDaemonUp(cohort))) {
+    note(`Starting the processes of cohort ${cohort}, which were not running.`);
+    await interrupt.orEnd(reporter.phase(phases.processes, () => startDaemon(cohort)));
+  }
+  return interrupt.orEnd(reporter.phase(phases.stack, () => openStack(cohort)));
+}
+
+/** Makes the state true where it may not be. Returns what the engine is to be told to work on; undefined for everything. */
+async function refreshIfNeeded(stack: Stack, only: readonly string[] | undefined, reporter: RunReporter, interrupt: Interrupt): Promise<string[] | undefined> {
+  const state = await interrupt.orEnd(readState(stack));
+  // Nobody can be up where what all stand on is missing: then there is nobody to leave alone.
+  const some = only !== undefined && state.hasHost ? only : undefined;
+  if (await needsRefresh(stack, state)) {
+    interrupt.check();
+    note("The last run did not finish, or part of the cohort is gone: looking at what there is.");
+    const target = some?.flatMap((learner) => state.learners.get(learner) ?? []);
+    if (target?.length !== 0) {
+      await reporter.phase(phases.refresh, () => stack.refresh({ onEvent: reporter.errorsOnly, color: "never", clearPendingCreates: true, signal: interrupt.signal, ...(target && { target }) })).catch((error: unknown) => {
+        interrupt.check();
+        throw new LabError("refresh-failed", `What there is of cohort ${stack.name} could not be looked at. ${reporter.causes(error)} Run the command again.`, { cause: error });
+      });
+    }
+  }
+  return some?.map((learner) => learnerUrn(stack.name, learner));
+}
+
+async function runEngine(stack: Stack, about: readonly string[], target: string[] | undefined, { command, parallel }: BringUpOptions, reporter: RunReporter, interrupt: Interrupt): Promise<void> {
+  const cohort = stack.name;
+  note(`Bringing up cohort ${cohort}: ${about.length} ${about.length === 1 ? "learner" : "learners"}${target === undefined ? "" : `, ${about.join(", ")}, and nobody else`}.`);
+  interrupt.check();
+  try {
+    await reporter.engine((onEvent) =>
+      stack.up({ onEvent, color: "never", continueOnError: true, signal: interrupt.signal, ...(parallel !== undefined && { parallel }), ...(target && { target, targetDependents: true }) }),
+    );
+    for (const id of about) reporter.learnerDone(id);
+    const changes = Object.entries(reporter.changes).map(([op, count]) => `${count} ${op}`);
+    note(`${changes.length === 0 ? "0 changes" : changes.join(", ")}, in ${duration(Date.now() - reporter.startedAt)}.`);
+  } catch (error) {
+    interrupt.check();
+    if (reporter.failures.size === 0) {
+      const cause = reporter.causes(error);
+      for (const id of about) reporter.learnerFailed(id, cause);
+      throw new LabError("up-failed", `Cohort ${cohort} did not come up. ${cause} Run \`./lab ${command} ${cohort}\` again: what is there already stays.`, { cause: error });
+    }
+    for (const { learner, result } of reporter.outcomes) if (result === "unfinished") reporter.learnerFailed(learner, reporter.errors.join(" ") || "The engine ended before all of it was made.");
+  }
+}
+
+async function removeLeftLearners(cohort: string, roster: readonly string[]): Promise<void> {
+  const removed = await removeOtherLearners(cohort, new Set(roster));
+  if (removed.length > 0) note(`Removed what was still here of ${removed.join(", ")}, no learner of the cohort file.`);
+}
+
+/** Proves what has come up and tells how it went. Returns the exit code. */
+async function conclude(cohort: string, about: readonly string[], json: boolean, reporter: RunReporter, interrupt: Interrupt): Promise<number> {
+  const up = new Set(reporter.outcomes.flatMap(({ learner, result }) => (result === "up" ? [learner] : [])));
+  const reports = up.size === 0 ? [] : await interrupt.orEnd(reporter.phase(phases.evidence, () => evidenceOf(cohort, up)));
+  for (const report of reports) reporter.evidence(report);
+  const failed = reporter.outcomes.filter(({ result }) => result !== "up");
+  const exitCode = failed.length > 0 ? ExitCode.failed : exitCodeOf(reports.map((learner) => verdict(learner.reports)));
+  interrupt.check();
+  reporter.summary({ result: exitCode === ExitCode.ok ? "succeeded" : "failed", exitCode });
+  reporter.close();
+  if (!json) {
+    if (reports.length > 0) printReports(reports);
+    print(`\n${renderSummary(reporter.outcomes)}`.trimEnd());
+  }
+  for (const { learner, cause } of failed) note(`${paint("red", learner, process.stderr)} did not come up: ${cause}`);
+  if (failed.length > 0) note(`${up.size} of ${about.length} learners are up. \`./lab retry ${cohort}\` tries the others again and leaves these as they are.`);
+  return exitCode;
+}
+
+async function evidenceOf(cohort: string, learners: ReadonlySet<string>) {
+  const outputs = await readOutputs(cohort);
+  for (const sentence of outputs.simulated) note(paint("yellow", `simulated: ${sentence}`, process.stderr));
+  return lookAtEvidence(outputs, Object.values(outputs.learners).filter(({ id }) => learners.has(id)));
+}
+
+/** Whether Pulumi's state may tell of things that are no longer there, which only a refresh makes it see. */
+async function needsRefresh(stack: Stack, { isPending, learners }: StateSummary): Promise<boolean> {
+  if (learners.size === 0 && !isPending) return false;
+  const last = await stack.info();
+  if (last?.result !== "succeeded" || isPending) return true;
+  const told = Object.values(((await stack.outputs())["learners"]?.value ?? {}) as CohortOutputs["learners"]).filter(({ cluster }) => cluster.kind === "embedded");
+  const wanted = new Set((await processStatus(stack.name)).map(({ name }) => name));
+  const expected = ["registry", ...told.flatMap(({ id }) => [`${id}/kube-apiserver`, `${id}/source-controller`])];
+  return told.length > 0 && (expected.some((name) => !wanted.has(name)) || told.some(({ id }) => !existsSync(cohortPaths(stack.name).learner(id).root)));
+}

@@ -1,0 +1,45 @@
+import { existsSync } from "node:fs";
+import { ExitCode, LabError } from "../../shared/errors.ts";
+import { cohortPaths } from "../../shared/paths.ts";
+import { bringUp } from "../bring-up.ts";
+import { keepingCohortFile, readCohort } from "../cohort-file.ts";
+import { readLastRun, type LearnerRun } from "../last-run.ts";
+import { chooseDisplay } from "../progress/displays.ts";
+import { RunReporter } from "../progress/reporter.ts";
+import { findStack, readState, type StateSummary } from "../stack.ts";
+import { note } from "../terminal.ts";
+import { requireConditions, type UpOptions } from "./up.ts";
+
+/**
+ * Brings up those learners of a cohort whose last run did not end well, and leaves the others' resources as they are.
+ * Returns the exit code.
+ */
+export async function retry(name: string, { json, parallel }: Pick<UpOptions, "json" | "parallel">): Promise<number> {
+  const plan = await readCohort(name);
+  const { cohort } = plan;
+  return keepingCohortFile(cohort, async () => {
+    const stack = existsSync(cohortPaths(cohort).root) ? await findStack(cohort) : undefined;
+    if (stack === undefined) throw new LabError("cohort-not-up", `Cohort ${cohort} is not up, so there is nothing to try again. Run \`./lab up ${cohort}\`.`, { exitCode: ExitCode.badInput });
+    const roster = plan.learners.map(({ learner }) => learner.id);
+    const only = unfinished(roster, await readLastRun(cohort), await readState(stack));
+    if (only.length === 0) {
+      const reporter = new RunReporter({ command: "retry", cohort, learners: [], typical: {}, expectedSeconds: 0, display: chooseDisplay(json, []) });
+      reporter.summary({ result: "succeeded", exitCode: ExitCode.ok });
+      reporter.close();
+      note(`Nothing to try again: each of the ${roster.length} learners of cohort ${cohort} came up in the last run about them. \`./lab verify --cohort ${cohort}\` tells whether the labs are well.`);
+      return ExitCode.ok;
+    }
+    const expectedSeconds = await requireConditions(plan, true);
+    return bringUp(plan, { command: "retry", only, json, parallel, expectedSeconds });
+  });
+}
+
+/**
+ * The learners that are not known to be up, in the order of the cohort file. The record of the last run tells of each
+ * whether it ended well, also of a run that was killed; the state tells of what plain pulumi left undone, and of those of
+ * whom nothing is there.
+ */
+export function unfinished(roster: readonly string[], lastRun: Readonly<Record<string, LearnerRun>>, { learners, pending }: Pick<StateSummary, "learners" | "pending">): string[] {
+  const isUp = (id: string) => Object.hasOwn(lastRun, id) ? lastRun[id]!.result === "up" : true;
+  return roster.filter((id) => !isUp(id) || !learners.has(id) || pending.has(id));
+}

@@ -1,0 +1,66 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { cohortPaths } from "../shared/paths.ts";
+import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { RunCommand } from "./progress/events.ts";
+
+const LearnerRun = z.object({
+  /** `unfinished` is written before a run begins, so that a killed one leaves it. */
+  result: z.enum(["up", "failed", "unfinished"]),
+  command: RunCommand,
+  at: z.iso.datetime(),
+  cause: z.string().optional(),
+});
+export type LearnerRun = z.output<typeof LearnerRun>;
+
+const LastRun = z.object({ schemaVersion: z.literal(1), learners: z.record(z.string(), LearnerRun) });
+
+const fileOf = (cohort: string) => join(cohortPaths(cohort).root, "last-run.json");
+
+/** What came of each learner in the last run that was about them, by id; empty where there was none. */
+export async function readLastRun(cohort: string): Promise<Readonly<Record<string, LearnerRun>>> {
+  const text = await readIfExists(fileOf(cohort));
+  if (text === undefined) return {};
+  const parsed = LastRun.safeParse(JSON.parse(text));
+  // Of another version: then the state has to tell.
+  return parsed.success ? parsed.data.learners : {};
+}
+
+/** Keeps what comes of each learner while a run goes on, so that it is there however the run ends. */
+export class LastRunRecord {
+  readonly #cohort: string;
+  readonly #learners: Record<string, LearnerRun>;
+  #written: Promise<void> = Promise.resolve();
+
+  private constructor(cohort: string, learners: Record<string, LearnerRun>) {
+    this.#cohort = cohort;
+    this.#learners = learners;
+  }
+
+  /**
+   * Begins a run that is about these learners.
+   *
+   * @param roster everybody of the cohort file; of others nothing is kept
+   */
+  static async begin(cohort: string, command: RunCommand, about: readonly string[], roster: readonly string[]): Promise<LastRunRecord> {
+    const before = await readLastRun(cohort);
+    const kept = Object.fromEntries(roster.flatMap((id) => (Object.hasOwn(before, id) ? [[id, before[id]!]] : [])));
+    const record = new LastRunRecord(cohort, kept);
+    for (const id of about) record.note(id, { result: "unfinished", command, at: new Date().toISOString() });
+    await record.written();
+    return record;
+  }
+
+  note(learner: string, run: LearnerRun): void {
+    this.#learners[learner] = run;
+    const text = JSON.stringify({ schemaVersion: 1, learners: this.#learners } satisfies z.input<typeof LastRun>);
+    this.#written = this.#written.then(() => writePrivateFile(fileOf(this.#cohort), text));
+    // Told by `written`.
+    this.#written.catch(() => {});
+  }
+
+  /** Resolves when all that was noted is on disk. */
+  written(): Promise<void> {
+    return this.#written;
+  }
+}

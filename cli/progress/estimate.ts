@@ -1,0 +1,49 @@
+/** Seconds by step. */
+export type StepSeconds = Readonly<Record<string, number>>;
+
+/** What one learner needs in this run. */
+export interface LearnerWork {
+  /** Steps that this run has to do or has done. */
+  readonly steps: readonly string[];
+  readonly done: ReadonlySet<string>;
+  /** Seconds that a step has been under way. */
+  readonly open: ReadonlyMap<string, number>;
+}
+
+export interface EstimateInput {
+  readonly work: readonly LearnerWork[];
+  readonly typical: StepSeconds;
+  /** Seconds of the steps that this run has done, which go before typical ones. */
+  readonly measured: ReadonlyMap<string, readonly number[]>;
+  /** What earlier measurements say of the whole run. */
+  readonly expectedSeconds: number;
+  readonly elapsedSeconds: number;
+}
+
+/**
+ * Seconds until all learners are done, by the share of the work that is: each step weighs what it takes, as measured in
+ * this run or else earlier. While little is done the earlier measurements speak, and the more is done, the more this
+ * run's own pace. Undefined when nothing is left to do or nothing can be said.
+ */
+export function remainingSeconds({ work, typical, measured, expectedSeconds, elapsedSeconds }: EstimateInput): number | undefined {
+  const weight = (step: string) => {
+    const seen = measured.get(step);
+    return seen === undefined ? (typical[step] ?? 0) : seen.reduce((sum, seconds) => sum + seconds, 0) / seen.length;
+  };
+  let [total, left] = [0, 0];
+  for (const { steps, done, open } of work) {
+    for (const step of steps) {
+      const underWay = open.get(step) ?? 0;
+      // What takes longer than it should is not over for that.
+      const whole = Math.max(weight(step), underWay * 1.25);
+      total += whole;
+      if (!done.has(step)) left += whole - underWay;
+    }
+  }
+  if (left <= 0 || total <= 0) return undefined;
+  const share = 1 - left / total;
+  const byCosts = Math.max(expectedSeconds - elapsedSeconds, 0);
+  if (share === 0) return byCosts > 0 ? byCosts : undefined;
+  const byPace = elapsedSeconds / share - elapsedSeconds;
+  return share * byPace + (1 - share) * byCosts;
+}

@@ -1,0 +1,40 @@
+import { environments } from "../../shared/names.ts";
+
+export interface StepName {
+  readonly step: string;
+  readonly title: string;
+}
+
+/** The resources whose making an instructor waits for, by Pulumi type, and what to call them. */
+export const stepsByType: Readonly<Record<string, StepName>> = {
+  LabHost: { step: "lab-host", title: "lab daemon and registry" },
+  EmbeddedCluster: { step: "control-plane", title: "control plane" },
+  ImageRepository: { step: "image-repository", title: "image repository" },
+  SeedImages: { step: "first-images", title: "first images" },
+  SideImages: { step: "practice-images", title: "images to practise on" },
+  GitRepository: { step: "git-repository", title: "Git repository" },
+  Pipeline: { step: "pipeline", title: "pipeline" },
+  FluxControllers: { step: "flux-controllers", title: "Flux controllers" },
+  FluxReady: { step: "flux-ready", title: "Flux brings the lab up" },
+};
+
+/** Many small objects that are one step to who waits: those below components/flux/bootstrap.ts in a learner's cluster. */
+export const fluxObjects: StepName = { step: "flux-objects", title: "Flux objects" };
+
+/** The object of `fluxObjects` that is made last. */
+export const lastFluxObject = /\$kubernetes:kustomize\.toolkit\.fluxcd\.io\/v1:Kustomization$/;
+
+/** A learner is up when Flux is and these bindings, which nothing waits for, are there: components/cluster/learner-access.ts. */
+export const lastObjects = { type: /^gitops-lab:lab:Learner\$kubernetes:rbac\.authorization\.k8s\.io\/v1:RoleBinding$/, count: environments.length };
+
+/** What a run does beside the engine's steps. */
+export const phases = {
+  tools: { step: "tools", title: "tools" },
+  processes: { step: "processes", title: "processes of the cohort" },
+  stack: { step: "stack", title: "Pulumi's stack" },
+  refresh: { step: "refresh", title: "look at what there is (refresh)" },
+  /** Until the first step begins; the whole run where nothing is to be done. */
+  compare: { step: "compare", title: "compare what is with what should be" },
+  cleanUp: { step: "clean-up", title: "look for what is left" },
+  evidence: { step: "evidence", title: "evidence" },
+} as const satisfies Readonly<Record<string, StepName>>;
