@@ -38,7 +38,7 @@ const verbs: Readonly<Record<Action, readonly [doing: string, done: string]>> = 
 const namedAtMost = 3;
 
 /** A line on standard error per step as it begins and ends, and one that tells what is awaited while nothing happens. */
-function logDisplay(learners: readonly string[]): Display {
+export function logDisplay(learners: readonly string[]): Display {
   const width = Math.max(6, ...learners.map((id) => id.length));
   const line = (learner: string | null, text: string) => note(`  ${(learner ?? "cohort").padEnd(width)}  ${text}`);
   return {
@@ -68,7 +68,7 @@ function waitingLine({ for: steps }: Extract<ProgressEvent, { event: "waiting" }
 }
 
 /** Lines at the bottom of a terminal, drawn anew in place; what is noted meanwhile stands above them. */
-function liveDisplay(stream: NodeJS.WriteStream): Display {
+export function liveDisplay(stream: NodeJS.WriteStream): Display {
   // The cursor stays: a killed run can't bring it back.
   const draw = createLogUpdate(stream, { showCursor: true });
   let last: RunView | undefined;

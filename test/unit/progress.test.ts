@@ -1,14 +1,17 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { measuredCosts } from "../../cli/capacity/costs.ts";
 import { EngineReader, type StepChange } from "../../cli/progress/engine-reader.ts";
-import { ProgressEvent } from "../../cli/progress/events.ts";
+import { liveDisplay, logDisplay } from "../../cli/progress/displays.ts";
+import { ProgressEvent, stamp, type ProgressFact } from "../../cli/progress/events.ts";
 import { about, countLine, liveLines } from "../../cli/progress/live-view.ts";
 import { RunModel, type LearnerRow, type RunView } from "../../cli/progress/model.ts";
 import { RunReporter } from "../../cli/progress/reporter.ts";
 import { renderSummary } from "../../cli/summary.ts";
+import { note } from "../../cli/terminal.ts";
 
 interface Recorded {
   /** Milliseconds from the first event. */
@@ -190,6 +193,54 @@ describe("the live display", () => {
     [90, "2 min"],
     [121, "3 min"],
   ])("estimates %i s as %s", (seconds, text) => expect(about(seconds)).toBe(text));
+});
+
+describe("on standard error", () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  function written(): string[] {
+    const texts: string[] = [];
+    vi.spyOn(process.stderr, "write").mockImplementation((text) => texts.push(String(text)) > 0);
+    return texts;
+  }
+  const stamped = (fact: ProgressFact) => stamp(fact, new Date(0));
+  const viewOf = (learner: string): RunView => ({ rows: [{ learner, state: "waits", open: [], steps: { done: 0, of: 9 } }], cohort: [], done: 0, failed: 0, doneWord: "up", seconds: 0, secondsLeft: undefined });
+
+  test("what is noted stands above the live lines, which are drawn anew below, until they are closed", () => {
+    const texts = written();
+    const display = liveDisplay(process.stderr);
+    display.show(stamped({ event: "learner-done", learner: "ada", seconds: 1 }), viewOf("ada"));
+    note("a remark");
+    display.close();
+    note("another");
+    const [drawn, cleared, remark, redrawn, gone, last] = texts.map((text) => stripVTControlCharacters(text));
+    expect(drawn).toContain("ada     waits");
+    expect([cleared, remark, gone, last]).toEqual(["", "a remark\n", "", "another\n"]);
+    expect(redrawn).toBe(drawn);
+  });
+
+  test("a log has a line per step of a learner, and one that tells what is awaited", () => {
+    const texts = written();
+    const display = logDisplay(["ada", "bob"]);
+    const step = { learner: "ada", step: "flux-ready", title: "Flux brings the lab up", action: "create" as const };
+    const compare = { learner: null, step: "compare", title: "compare", action: "do" as const };
+    const waiting = Array.from({ length: 5 }, (_, index) => ({ learner: `l${index}`, step: "pipeline", title: "pipeline", seconds: 7.9 }));
+    for (const fact of [
+      { event: "step-started", ...compare },
+      { event: "step-started", ...step },
+      { event: "waiting", for: waiting, aboutSecondsLeft: null },
+      { event: "step-done", ...step, seconds: 9.44 },
+      { event: "step-failed", ...step, learner: null, seconds: 61 },
+    ] satisfies ProgressFact[]) {
+      display.show(stamped(fact), viewOf("ada"));
+    }
+    expect(texts.map((text) => stripVTControlCharacters(text))).toEqual([
+      "  ada     create Flux brings the lab up\n",
+      "  waiting for l0: pipeline, 7 s; l1: pipeline, 7 s; l2: pipeline, 7 s; 2 more. 0 of 1 up; 0.0 s so far\n",
+      "  ada     Flux brings the lab up created (9.4 s)\n",
+      "  cohort  Flux brings the lab up failed (1 min 1 s)\n",
+    ]);
+  });
 });
 
 describe("the model", () => {
