@@ -40,6 +40,7 @@ const namedAtMost = 3;
 /** A line on standard error per step as it begins and ends, and one that tells what is awaited while nothing happens. */
 export function logDisplay(learners: readonly string[]): Display {
   const width = Math.max(6, ...learners.map((id) => id.length));
+  let interrupted = false;
   const line = (learner: string | null, text: string) => note(`  ${(learner ?? "cohort").padEnd(width)}  ${text}`);
   return {
     show(event, view) {
@@ -50,8 +51,11 @@ export function logDisplay(learners: readonly string[]): Display {
           return line(event.learner, paint("dim", `${verbs[event.action][0]} ${event.title}`.trimStart(), process.stderr));
         case "step-done":
           return line(event.learner, `${paint("green", `${event.title} ${verbs[event.action][1]}`, process.stderr)} (${duration(event.seconds * 1000)})`);
+        case "interrupted":
+          interrupted = true;
+          return;
         case "step-failed":
-          return line(event.learner, `${paint("red", `${event.title} failed`, process.stderr)} (${duration(event.seconds * 1000)})`);
+          return line(event.learner, `${paint("red", `${event.title} ${interrupted ? "not finished" : "failed"}`, process.stderr)} (${duration(event.seconds * 1000)})`);
         case "waiting":
           return note(`  ${paint("dim", waitingLine(event, view), process.stderr)}`);
       }
