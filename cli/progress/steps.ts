@@ -14,6 +14,7 @@ export const stepsByType: Readonly<Record<string, StepName>> = {
   SideImages: { step: "practice-images", title: "images to practise on" },
   GitRepository: { step: "git-repository", title: "Git repository" },
   Pipeline: { step: "pipeline", title: "pipeline" },
+  FluxDefinitions: { step: "flux-kinds", title: "Flux kinds" },
   FluxControllers: { step: "flux-controllers", title: "Flux controllers" },
   FluxReady: { step: "flux-ready", title: "Flux brings the lab up" },
 };
