@@ -2,7 +2,7 @@ import { isRunning, livingEngines } from "../host/process-identity.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import type { RunReporter } from "./progress/reporter.ts";
-import { duration, note, paint } from "./terminal.ts";
+import { duration, note, onReaderGone, paint } from "./terminal.ts";
 
 /** Signals that ask a run to end, and the exit code of one that did: 128 and the signal's number, as a shell has it. */
 const signals = { SIGINT: ExitCode.interrupted, SIGTERM: ExitCode.terminated, SIGHUP: ExitCode.hungUp } as const;
@@ -66,6 +66,10 @@ export async function interruptible<T>({ cohort, resume, onSignal }: InterruptOp
   const aborted = new Promise<never>((_resolve, reject) => abort.signal.addEventListener("abort", () => reject(interrupted())));
   aborted.catch(() => {});
   for (const signal of Object.keys(signals) as StopSignal[]) process.on(signal, stop);
+  // Whoever followed the events is gone, as when a terminal closes.
+  const forgetReader = onReaderGone(() => {
+    if (received === undefined) stop("SIGHUP");
+  });
   try {
     const result = await work({ signal: abort.signal, check, orEnd: (other) => Promise.race([other, aborted]) });
     check();
@@ -75,6 +79,7 @@ export async function interruptible<T>({ cohort, resume, onSignal }: InterruptOp
     throw error;
   } finally {
     for (const timer of timers) clearTimeout(timer);
+    forgetReader();
     for (const signal of Object.keys(signals) as StopSignal[]) process.off(signal, stop);
   }
 }

@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { ExitCode, LabError } from "../shared/errors.ts";
-import { note, paint } from "./terminal.ts";
+import { note, paint, readerGone } from "./terminal.ts";
 
 /*
  * Each command's module is loaded when it is asked for: `verify` must not wait for an engine, nor `--help` for anything.
@@ -266,8 +266,8 @@ async function done(exitCode: Promise<number>): Promise<void> {
 
 // A reader that has seen enough, such as `head`, is no defect.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit();
-  throw error;
+  if (error.code !== "EPIPE") throw error;
+  readerGone();
 });
 
 try {

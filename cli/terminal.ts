@@ -19,6 +19,21 @@ export function withDisplay(display: Around): () => void {
   };
 }
 
+let whenReaderGone = (): void => process.exit();
+
+/** What to do when nobody reads standard output any more, instead of ending at once. Returns how to undo that. */
+export function onReaderGone(action: () => void): () => void {
+  const before = whenReaderGone;
+  whenReaderGone = action;
+  return () => {
+    whenReaderGone = before;
+  };
+}
+
+export function readerGone(): void {
+  whenReaderGone();
+}
+
 /** A result, on standard output. */
 export function print(text: string): void {
   around(() => process.stdout.write(`${text}\n`));
