@@ -37,7 +37,7 @@ export const measuredCosts: LabCosts = {
     "practice-images": 0.5,
     "git-repository": 0.2,
     pipeline: 0.9,
-    "flux-kinds": 1,
+    "flux-kinds": 1.9,
     "flux-objects": 2,
     "flux-controllers": 0.2,
     "flux-ready": 14,

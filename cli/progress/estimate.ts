@@ -22,14 +22,15 @@ export interface EstimateInput {
 
 /**
  * Seconds until all learners are done, by the share of the work that is: each step weighs what it takes, as measured in
- * this run or else earlier. While little is done the earlier measurements speak, and the more is done, the more this
+ * this run or else earlier, by this run's speed. While little is done the earlier measurements speak, and the more is done, the more this
  * run's own pace. Undefined when nothing is left to do or nothing can be said.
  */
 export function remainingSeconds({ work, typical, measured, expectedSeconds, elapsedSeconds }: EstimateInput): number | undefined {
-  const weight = (step: string) => {
-    const seen = measured.get(step);
-    return seen === undefined ? (typical[step] ?? 0) : seen.reduce((sum, seconds) => sum + seconds, 0) / seen.length;
-  };
+  const means = new Map([...measured].flatMap(([step, seen]) => (step in typical ? [[step, seen.reduce((sum, seconds) => sum + seconds, 0) / seen.length] as const] : [])));
+  const sum = (values: Iterable<number>) => [...values].reduce((all, value) => all + value, 0);
+  // What has not been measured yet is as much slower or faster than usual as what has.
+  const slowness = means.size === 0 ? 1 : sum(means.values()) / sum([...means.keys()].map((step) => typical[step]!));
+  const weight = (step: string) => means.get(step) ?? typical[step]! * slowness;
   let [total, left] = [0, 0];
   for (const { steps, done, open } of work) {
     for (const step of steps) {
