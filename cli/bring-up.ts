@@ -12,16 +12,19 @@ import type { CohortPlan } from "../stacks/plan.ts";
 import { verdict } from "../verification/verdict.ts";
 import { costsOf } from "./capacity/costs.ts";
 import { installTools } from "./commands/setup.ts";
-import { exitCodeOf, lookAtEvidence, printReports } from "./commands/verify.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "./interrupt.ts";
 import { LastRunRecord } from "./last-run.ts";
 import { readOutputs } from "./outputs.ts";
 import { chooseDisplay } from "./progress/displays.ts";
 import { RunReporter } from "./progress/reporter.ts";
 import { phases } from "./progress/steps.ts";
-import { cleanUpAfterEngine, learnerUrn, openStack, readState, type StateSummary } from "./stack.ts";
+import type { StateSummary } from "./stack.ts";
 import { renderSummary } from "./summary.ts";
 import { duration, note, paint, print } from "./terminal.ts";
+
+/* Pulumi's library and the checks take seconds to load on a busy machine: a run has begun to tell of itself by then. */
+const loadStack = () => import("./stack.ts");
+const loadVerify = () => import("./commands/verify.ts");
 
 export interface BringUpOptions {
   readonly command: "up" | "retry";
@@ -64,7 +67,7 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
       try {
         await runEngine(stack, about, target, options, reporter, interrupt);
       } finally {
-        await cleanUpAfterEngine(stack);
+        await (await loadStack()).cleanUpAfterEngine(stack);
       }
       if (options.only === undefined) await interrupt.orEnd(removeLeftLearners(cohort, roster));
       return await conclude(cohort, about, json, reporter, interrupt);
@@ -86,11 +89,12 @@ async function prepare(plan: CohortPlan, reporter: RunReporter, interrupt: Inter
     note(`Starting the processes of cohort ${cohort}, which were not running.`);
     await interrupt.orEnd(reporter.phase(phases.processes, () => startDaemon(cohort)));
   }
-  return interrupt.orEnd(reporter.phase(phases.stack, () => openStack(cohort)));
+  return interrupt.orEnd(reporter.phase(phases.stack, async () => (await loadStack()).openStack(cohort)));
 }
 
 /** Makes the state true where it may not be. Returns what the engine is to be told to work on; undefined for everything. */
 async function refreshIfNeeded(stack: Stack, only: readonly string[] | undefined, reporter: RunReporter, interrupt: Interrupt): Promise<string[] | undefined> {
+  const { learnerUrn, readState } = await loadStack();
   const state = await interrupt.orEnd(readState(stack));
   // Nobody can be up where what all stand on is missing: then there is nobody to leave alone.
   const some = only !== undefined && state.hasHost ? only : undefined;
@@ -141,6 +145,7 @@ async function conclude(cohort: string, about: readonly string[], json: boolean,
   const reports = up.size === 0 ? [] : await interrupt.orEnd(reporter.phase(phases.evidence, () => evidenceOf(cohort, up)));
   for (const report of reports) reporter.evidence(report);
   const failed = reporter.outcomes.filter(({ result }) => result !== "up");
+  const { exitCodeOf, printReports } = await loadVerify();
   const exitCode = failed.length > 0 ? ExitCode.failed : exitCodeOf(reports.map((learner) => verdict(learner.reports)));
   interrupt.check();
   reporter.summary({ result: exitCode === ExitCode.ok ? "succeeded" : "failed", exitCode });
@@ -157,6 +162,7 @@ async function conclude(cohort: string, about: readonly string[], json: boolean,
 async function evidenceOf(cohort: string, learners: ReadonlySet<string>) {
   const outputs = await readOutputs(cohort);
   for (const sentence of outputs.simulated) note(paint("yellow", `simulated: ${sentence}`, process.stderr));
+  const { lookAtEvidence } = await loadVerify();
   return lookAtEvidence(outputs, Object.values(outputs.learners).filter(({ id }) => learners.has(id)));
 }
 

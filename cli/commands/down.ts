@@ -16,8 +16,10 @@ import { interruptible, interruptionTeller, type Interrupt } from "../interrupt.
 import { chooseDisplay } from "../progress/displays.ts";
 import { RunReporter } from "../progress/reporter.ts";
 import { fluxObjects, phases } from "../progress/steps.ts";
-import { cleanUpAfterEngine, findStack, forgetStack, removeHomeWithoutCohorts } from "../stack.ts";
 import { duration, note, print } from "../terminal.ts";
+
+/* Pulumi's library takes seconds to load on a busy machine: a run has begun to tell of itself by then. */
+const loadStack = () => import("../stack.ts");
 
 export interface DownOptions {
   /** Events for programs on standard output. */
@@ -52,12 +54,13 @@ async function remove(cohort: string, say: (text: string) => void, { json, paral
   try {
     return await interruptible({ cohort, resume, onSignal: interruptionTeller(reporter) }, async (interrupt) => {
       // Without Pulumi's CLI there can be no stack, but an interrupted first run may have left something on the host.
-      const stack = (await locate("pulumi")) === undefined ? undefined : await interrupt.orEnd(reporter.phase(phases.stack, () => findStack(cohort)));
+      const stack = (await locate("pulumi")) === undefined ? undefined : await interrupt.orEnd(reporter.phase(phases.stack, async () => (await loadStack()).findStack(cohort)));
       if (stack !== undefined) await destroy(stack, learners, parallel, reporter, interrupt);
       const left = await reporter.phase(phases.cleanUp, async () => {
         await removeCohortFromHost(cohort);
         endOrphansOfEngine(cohortPaths(cohort).daemon);
         const remaining = await remainder(cohort);
+        const { forgetStack, removeHomeWithoutCohorts } = await loadStack();
         if (stack !== undefined) await forgetStack(stack);
         await removeHomeWithoutCohorts();
         return remaining;
@@ -93,7 +96,7 @@ async function destroy(stack: Stack, learners: readonly string[], parallel: numb
     interrupt.check();
     throw new LabError("down-failed", `Cohort ${cohort} was not removed completely. ${reporter.causes(error)} Run \`./lab down ${cohort}\` again.`, { cause: error });
   } finally {
-    await cleanUpAfterEngine(stack);
+    await (await loadStack()).cleanUpAfterEngine(stack);
   }
 }
 
