@@ -21,7 +21,7 @@ import { imageChanges } from "../../verification/held-rollback.ts";
 import { TestCohort } from "../support/lab-cli.ts";
 
 /*
- * Every drill on a real lab: started, found unsolved, solved, found solved, reset, and the lab is as before. Two learners, so
+ * Every drill on a real lab, on real nodes where the machine allows it: started, found unsolved, solved, found solved, reset, and the lab is as before. Two learners, so
  * that one's waiting is the other's time; a learner's drills follow one another, and each begins with what the reset of the
  * one before left. What `./lab drill` does is called in this process, since reading the stack's outputs takes longer than most
  * checks; one drill goes through the command itself.
@@ -35,7 +35,7 @@ const earlierHome = process.env["GITOPS_LAB_HOME"];
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "gl-e2e-"));
-  cohort = new TestCohort(`drills-${process.pid}`, join(home, "lab"), learners, { interval: "5s" });
+  cohort = new TestCohort(`drills-${process.pid}`, join(home, "lab"), learners, { interval: "5s" }, { kind: "embedded", nodes: "auto" });
   process.env["GITOPS_LAB_HOME"] = cohort.home;
   await cohort.writeFile();
   const up = await cohort.lab("up", cohort.name);
@@ -44,7 +44,7 @@ beforeAll(async () => {
   const { stdout } = await cohort.run(await toolPath("pulumi"), ["stack", "output", "--json", "--show-secrets", "--stack", cohort.name], environment);
   outputs = CohortOutputs.parse(JSON.parse(stdout));
   vi.spyOn(process.stdout, "write").mockReturnValue(true);
-}, 240_000);
+}, 360_000);
 
 afterAll(async () => {
   await cohort.lab("down", cohort.name);
