@@ -27,9 +27,15 @@ program
   .action(async (name: string, options: { json: boolean }) => done((await import("./commands/plan.ts")).plan(name, options)));
 program
   .command("down")
-  .description("remove everything of a cohort")
+  .description("remove everything of a cohort, look for it again and tell what is left")
   .argument(...cohort)
-  .action(async (name: string) => done((await import("./commands/down.ts")).down(name)));
+  .option("--receipt <file>", "new file for the receipt, as JSON")
+  .option("--orphans", "instead, list what killed runs of any cohort left in this lab's folder and on this machine", false)
+  .option("-y, --yes", "with --orphans, remove what is listed; a cohort is removed without being asked for", false)
+  .option("--json", "for programs", false)
+  .action(async (name: string, { orphans, yes, ...options }: { receipt?: string; orphans: boolean; yes: boolean; json: boolean }) =>
+    done(orphans ? (await import("./commands/orphans.ts")).orphans({ yes, json: options.json }) : (await import("./commands/down.ts")).down(name, options)),
+  );
 program
   .command("verify")
   .description("prove the promotion evidence from live state")

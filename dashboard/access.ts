@@ -2,8 +2,10 @@ import { createHash, randomBytes } from "node:crypto";
 import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { identify, isRunning, ProcessIdentity } from "../host/process-identity.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { waitUntil } from "../shared/wait.ts";
 
 /** Who looks: the instructor at everything, a learner at what is theirs. */
 export const Visitor = z.discriminatedUnion("role", [z.object({ role: z.literal("instructor") }), z.object({ role: z.literal("learner"), learner: z.string() })]);
@@ -83,18 +85,49 @@ export class Sessions {
   }
 }
 
-/** Lets other processes know where the dashboard listens. */
-export async function writeServerPort(cohort: string, port: number): Promise<void> {
-  await writePrivateFile(serverFile(cohort), JSON.stringify({ port }));
+const RunningServer = z.object({ port: z.int(), process: ProcessIdentity });
+type RunningServer = z.output<typeof RunningServer>;
+
+/** Lets other processes know where the dashboard listens: this process. */
+export async function writeServer(cohort: string, port: number): Promise<void> {
+  await writePrivateFile(serverFile(cohort), JSON.stringify({ port, process: identify(process.pid)! } satisfies RunningServer));
 }
 
-export async function readServerPort(cohort: string): Promise<number | undefined> {
+/** The dashboard that runs; undefined where none does, also where one was killed and left its note. */
+async function runningServer(cohort: string): Promise<RunningServer | undefined> {
   const text = await readIfExists(serverFile(cohort));
-  return text === undefined ? undefined : z.object({ port: z.int() }).parse(JSON.parse(text)).port;
+  const server = text === undefined ? undefined : RunningServer.safeParse(JSON.parse(text)).data;
+  return server !== undefined && isRunning(server.process) ? server : undefined;
 }
 
-export async function removeServerPort(cohort: string): Promise<void> {
+/** The port on which the cohort's dashboard listens; undefined where none runs. */
+export async function readServerPort(cohort: string): Promise<number | undefined> {
+  return (await runningServer(cohort))?.port;
+}
+
+export async function removeServer(cohort: string): Promise<void> {
   await rm(serverFile(cohort), { force: true });
+}
+
+/** Ends the cohort's dashboard, as Ctrl-C would, and waits until it is gone. */
+export async function endServer(cohort: string): Promise<void> {
+  const server = await runningServer(cohort);
+  if (server === undefined || server.process.pid === process.pid) return;
+  process.kill(server.process.pid, "SIGTERM");
+  await waitUntil(async () => (isRunning(server.process) ? { done: false, because: "it still runs." } : { done: true, value: undefined }), {
+    what: `the dashboard of cohort ${cohort} to end`,
+    timeoutSeconds: 10,
+    remedy: `End it with \`kill -9 ${server.process.pid}\`.`,
+  });
+}
+
+/**
+ * A link that lets in once: to everything for the instructor, to their own page for a learner. Undefined where the cohort's
+ * dashboard does not run, without which a link leads nowhere.
+ */
+export async function entryLink(cohort: string, visitor: Visitor): Promise<string | undefined> {
+  const port = await readServerPort(cohort);
+  return port === undefined ? undefined : entryUrl(port, await issueEntry(cohort, visitor));
 }
 
 export const entryUrl = (port: number, token: string) => `http://127.0.0.1:${port}/enter?token=${token}`;

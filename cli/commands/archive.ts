@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, rm } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import pLimit from "p-limit";
 import { parse, stringify } from "yaml";
@@ -10,6 +9,7 @@ import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
 import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths, labHome } from "../../shared/paths.ts";
 import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { makeScratchFolder } from "../../shared/scratch.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { checkBundle } from "../../verification/bundle/check-bundle.ts";
@@ -157,7 +157,7 @@ export async function verifyArchive(file: string, { fingerprint: wanted, json }:
 async function problemsOfContent(files: ReadonlyMap<string, Buffer>, fingerprint: string): Promise<string[]> {
   const results = resultsIn(files);
   if (results === undefined) return ["results.json is not in the documented form."];
-  const folder = await mkdtemp(join(tmpdir(), "gitops-lab-archive-"));
+  const folder = await makeScratchFolder("archive");
   try {
     const checks = results.learners.map(async ({ id }, index) => {
       // A folder of our own naming: an id from a file may be any path.

@@ -1,6 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
-import { entryUrl, issueEntry, readServerPort, removeExpiredEntries, removeServerPort, Sessions, writeServerPort } from "../../dashboard/access.ts";
+import { entryLink, entryUrl, issueEntry, removeExpiredEntries, removeServer, Sessions, writeServer } from "../../dashboard/access.ts";
 import { Collector } from "../../dashboard/collector.ts";
 import { dashboardServer } from "../../dashboard/server.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
@@ -27,11 +27,11 @@ export async function dashboard(name: string, options: DashboardOptions): Promis
 
 async function printLink(cohort: string, id: string): Promise<number> {
   const learner = selectLearner(await readOutputs(cohort), id);
-  const port = await readServerPort(cohort);
-  if (port === undefined) {
+  const link = await entryLink(cohort, { role: "learner", learner: learner.id });
+  if (link === undefined) {
     throw new LabError("dashboard-down", `The dashboard of cohort ${cohort} does not run. Start it with \`./lab dashboard ${cohort}\` in another terminal and keep it open.`);
   }
-  print(entryUrl(port, await issueEntry(cohort, { role: "learner", learner: learner.id })));
+  print(link);
   note(`For ${learner.name}: it lets in once, within a day, on this machine.`);
   return ExitCode.ok;
 }
@@ -56,14 +56,14 @@ async function serveDashboard(cohort: string, port: number): Promise<number> {
   const interrupted = Promise.withResolvers<void>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.resolve());
   try {
-    await writeServerPort(cohort, listening);
+    await writeServer(cohort, listening);
     collector.start();
     print(entryUrl(listening, await issueEntry(cohort, { role: "instructor" })));
     note(`The link lets in once. A learner's: \`./lab dashboard ${cohort} --learner <id>\`. Ctrl-C ends the dashboard; the labs go on.`);
     await interrupted.promise;
   } finally {
     collector.stop();
-    await removeServerPort(cohort);
+    await removeServer(cohort);
     server.close();
     if ("closeAllConnections" in server) server.closeAllConnections();
   }

@@ -1,14 +1,16 @@
 import { existsSync } from "node:fs";
-import { cp, mkdir, rm } from "node:fs/promises";
+import { cp, mkdir } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import type { LearnerPlan } from "../../components/learner.ts";
 import { creationTime, noteCreation } from "../../host/creation.ts";
 import { bundleRepository } from "../../host/git/repository.ts";
+import { removeOwned } from "../../host/inventory/ownership.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { Progress } from "../progress.ts";
+import { settleLearner } from "../receipts.ts";
 import { findStack, learnerResources } from "../stack.ts";
 import { note, print } from "../terminal.ts";
 import { causes, up } from "./up.ts";
@@ -39,6 +41,7 @@ export async function reset(id: string, options: ResetOptions): Promise<number> 
   const backup = await backUp(learner, options.out);
   print(backup);
   note(`Kept what ${id} had in ${backup}. Making the lab anew.`);
+  const started = new Date();
   const made = await creationTime(cohort, id);
   const progress = new Progress([id]);
   const target = await learnerResources(stack, id);
@@ -47,7 +50,8 @@ export async function reset(id: string, options: ResetOptions): Promise<number> 
   } catch (error) {
     throw new LabError("reset-failed", `The lab of ${id} was not removed completely. ${causes(progress, error)} Their work is in ${backup}. Run \`./lab up ${cohort}\` to mend it, then the command again.`, { cause: error });
   }
-  await rm(cohortPaths(cohort).learner(id).root, { recursive: true, force: true });
+  await removeOwned(cohort, cohortPaths(cohort).learner(id).root);
+  await settleLearner(cohort, id, started);
   // A lab that is reset is not a younger one.
   if (made !== undefined) await noteCreation(cohort, id, made);
   const exitCode = await up(cohort, { force: true });

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { isDaemonUp, processStatus, startDaemon } from "../../host/daemon/client.ts";
 import { removeOtherLearners } from "../../host/drivers/lab-host.ts";
+import { readInventory } from "../../host/inventory/inventory.ts";
 import { readDaemonConfig } from "../../host/daemon/config.ts";
 import { requirePorts } from "../../host/ports.ts";
 import { findMarked } from "../../host/process-identity.ts";
@@ -16,6 +17,7 @@ import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { Progress } from "../progress.ts";
 import { readOutputs } from "../outputs.ts";
+import { settleLearner, whileRunning } from "../receipts.ts";
 import { openStack } from "../stack.ts";
 import { duration, note, paint } from "../terminal.ts";
 import { installTools } from "./setup.ts";
@@ -28,15 +30,20 @@ import { verifyCohort } from "./verify.ts";
  */
 export async function up(name: string, options: { readonly force: boolean }): Promise<number> {
   const plan = await readCohort(name);
-  return keepingCohortFile(plan.cohort, () => bringUp(plan, options.force));
+  await requireRoomFor(plan, options.force);
+  return keepingCohortFile(plan.cohort, () => whileRunning(plan.cohort, "up", () => bringUp(plan)));
 }
 
-async function bringUp(plan: CohortPlan, force: boolean): Promise<number> {
-  const started = Date.now();
+/** Looks at everything that can be looked at before anything is created. */
+async function requireRoomFor(plan: CohortPlan, force: boolean): Promise<void> {
   await requireHome();
   const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;
   await requirePorts(plan.cohort, measuredCosts.ports.host + measuredCosts.ports.learner * plan.learners.length, plan.ports, idle);
   await requireRoom(plan, force);
+}
+
+async function bringUp(plan: CohortPlan): Promise<number> {
+  const started = Date.now();
   await installTools(plan);
 
   const { cohort } = plan;
@@ -66,15 +73,24 @@ async function bringUp(plan: CohortPlan, force: boolean): Promise<number> {
       });
     }
   }
-  const removed = await removeOtherLearners(cohort, new Set(ids));
-  if (removed.length > 0) note(`Removed what was still here of ${removed.join(", ")}, no learner of the cohort file.`);
+  const left = await removeLeavers(cohort, new Set(ids), new Date(started));
   const outputs = await readOutputs(cohort);
   for (const sentence of outputs.simulated) note(paint("yellow", `simulated: ${sentence}`, process.stderr));
   const verdict = await verifyCohort(outputs, { json: false });
-  if (failed.length === 0) return verdict;
+  if (failed.length === 0) return verdict === ExitCode.ok ? left : verdict;
   for (const id of failed) note(`${paint("red", id, process.stderr)} did not come up: ${progress.failures.get(id)?.join(" ")}`);
   note(`${ids.length - failed.length} of ${ids.length} learners are up. \`./lab up ${cohort}\` tries the others again and leaves these as they are.`);
   return ExitCode.failed;
+}
+
+/** Looks whether who left the cohort file has left anything else, and removes it. Returns the exit code: 1 when something stays. */
+async function removeLeavers(cohort: string, learners: ReadonlySet<string>, since: Date): Promise<ExitCode> {
+  const removed = await removeOtherLearners(cohort, learners);
+  if (removed.length > 0) note(`Removed what was still here of ${removed.join(", ")}, no learner of the cohort file.`);
+  const told = new Set((await readInventory(cohort)).flatMap(({ learner }) => learner ?? []));
+  const codes: ExitCode[] = [];
+  for (const learner of [...told].filter((id) => !learners.has(id))) codes.push(await settleLearner(cohort, learner, since));
+  return codes.find((code) => code !== ExitCode.ok) ?? ExitCode.ok;
 }
 
 /** Whether Pulumi's state may tell of things that are no longer there, which only a refresh makes it see. */

@@ -7,9 +7,10 @@ import { startDetached } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
-import { engineName, findMarked, leadsGroup, mark } from "../process-identity.ts";
+import { engineName, findMarked, identify, leadsGroup, mark } from "../process-identity.ts";
 import { controlSocket } from "./config.ts";
 import { ProcessTable, type ProcessSpec } from "./process-table.ts";
+import { recordProcess } from "./record-process.ts";
 import { endProcess, type ProcessStatus } from "./supervisor.ts";
 
 /** Whether the cohort's daemon answers. */
@@ -28,12 +29,16 @@ export async function startDaemon(cohort: string): Promise<void> {
   try {
     if (await isDaemonUp(cohort)) return;
     const logFile = join(daemon, "daemon.log");
+    const self = { name: "daemon", owner: "cohort" };
+    await recordProcess(cohort, self);
     // Pulumi's variables (passphrase, plugin sockets) are none of the daemon's business.
-    startDetached(process.execPath, [fileURLToPath(new URL("main.ts", import.meta.url)), cohort], {
+    const { pid } = startDetached(process.execPath, [fileURLToPath(new URL("main.ts", import.meta.url)), cohort], {
       cwd: daemon,
-      env: { ...daemonEnvironment(), ...mark(daemon, "daemon") },
+      env: { ...daemonEnvironment(), ...mark(daemon, self.name) },
       logFile,
     });
+    const identity = pid === undefined ? undefined : identify(pid);
+    if (identity !== undefined) await recordProcess(cohort, self, identity);
     await waitUntil(async () => ((await isDaemonUp(cohort)) ? { done: true, value: undefined } : { done: false, because: "no answer." }), {
       what: `the lab daemon of cohort ${cohort}`,
       timeoutSeconds: 15,

@@ -38,10 +38,13 @@ const largestLogBytes = 8 * 1024 * 1024;
 export class Supervisor {
   readonly #table: ProcessTable;
   readonly #processes = new Map<string, Supervised>();
+  readonly #tell: (spec: ProcessSpec, identity?: ProcessIdentity) => Promise<void>;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(table: ProcessTable) {
+  /** @param tell is told of each process before it is started for the first time, and of each start */
+  constructor(table: ProcessTable, tell: (spec: ProcessSpec, identity?: ProcessIdentity) => Promise<void> = async () => {}) {
     this.#table = table;
+    this.#tell = tell;
   }
 
   /** Adopts or starts everything that the table wants. */
@@ -69,6 +72,7 @@ export class Supervisor {
     }
     const supervised: Supervised = { entry: { spec, restarts: 0 } };
     this.#processes.set(spec.name, supervised);
+    await this.#tell(spec);
     // On disk before it runs: a daemon killed between the two leaves an entry, never an unknown process.
     await this.#save();
     this.#supervise(supervised);
@@ -148,6 +152,7 @@ export class Supervisor {
       if (identity !== undefined) {
         entry.identity = identity;
         await this.#save();
+        await this.#tell(entry.spec, identity);
       }
       return await ended;
     } catch (error) {
