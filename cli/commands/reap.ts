@@ -88,6 +88,8 @@ async function reapOne({ cohort, learner }: Expiry, out: string): Promise<Pick<R
     // Evidence is looked at live, so what was stopped or paused must run for it.
     if (learner === undefined || !(await isDaemonUp(cohort))) {
       await bringBack(cohort, learner);
+      // Of a cohort that ends, also who is paused.
+      for (const { id } of learner === undefined ? learners : []) await bringBack(cohort, id);
       await settled(outputs, learners);
     }
     note(`Archiving ${nameOf({ cohort, ...(learner && { learner }) })}.`);

@@ -76,10 +76,12 @@ export async function removeProcesses(cohort: string, owner: string | undefined,
   if (selected.length > 0) await table.write(entries.filter((entry) => !selected.includes(entry)));
 }
 
+/** Ends processes and keeps them wanted: one learner's until they are resumed, the whole cohort's until its next start. */
 export async function pauseProcesses(cohort: string, owner?: string): Promise<void> {
   await call(cohort, "POST", "/processes/pause", { owner });
 }
 
+/** Starts one learner's processes again, or without an owner what of the cohort is stopped and not paused. */
 export async function resumeProcesses(cohort: string, owner?: string): Promise<void> {
   await startDaemon(cohort);
   await call(cohort, "POST", "/processes/resume", { owner });

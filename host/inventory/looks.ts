@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { cohortPaths } from "../../shared/paths.ts";
+import { shellWord } from "../../shared/shell-word.ts";
 import { listenerOn, type Listener } from "../listeners.ts";
 import { leasedPorts } from "../ports.ts";
 import { findMarked, identify, isRunning, namespacesOf, type ProcessIdentity } from "../process-identity.ts";
@@ -36,9 +37,9 @@ const looks: Partial<Record<Kind, Look>> = {
   images: lookForPath,
   kubeconfig: lookForPath,
   key: lookForPath,
-  "control-group": ({ id }) => (existsSync(id) ? { state: "left", says: `control group ${id}`, remove: `rmdir ${id}` } : { state: "gone" }),
+  "control-group": ({ id }) => (existsSync(id) ? { state: "left", says: `control group ${id}`, remove: `rmdir ${shellWord(id)}` } : { state: "gone" }),
   namespace: lookForNamespace,
-  mount: ({ id }, { mounts }) => (mounts.includes(id) ? { state: "left", says: `mount ${id}`, remove: `umount ${id}` } : { state: "gone" }),
+  mount: ({ id }, { mounts }) => (mounts.includes(id) ? { state: "left", says: `mount ${id}`, remove: `umount ${shellWord(id)}` } : { state: "gone" }),
   run: lookForRun,
 };
 
@@ -121,7 +122,7 @@ const callerOf = ({ pid, program }: Listener) => (pid === undefined ? "a process
 function lookForPath({ kind, id }: Thing, { cohort, folder }: Surroundings): Sight {
   if (!existsSync(id)) return { state: "gone" };
   const isForeign = folder === "foreign" && `${id}/`.startsWith(`${cohortPaths(cohort).root}/`);
-  return { state: isForeign ? "foreign" : "left", says: `${kind} ${id}${isForeign ? ", which is not what the lab made" : ""}`, remove: `rm -r ${id}` };
+  return { state: isForeign ? "foreign" : "left", says: `${kind} ${id}${isForeign ? ", which is not what the lab made" : ""}`, remove: `rm -r ${shellWord(id)}` };
 }
 
 /** A namespace lasts as long as a process is in it or it is mounted. Its number is given again, so its first process must live. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { LabError, messageOf } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { createPrivateFile, makePrivateFolder, readIfExists } from "../../shared/private-files.ts";
+import { shellWord } from "../../shared/shell-word.ts";
 import { readInventory, recordCreation } from "./inventory.ts";
 
 /** In the cohort's folder: the word by which the inventory knows it. */
@@ -20,7 +21,7 @@ export async function claimCohortFolder(cohort: string): Promise<void> {
   const present = await readIfExists(markFile(cohort));
   const mark = noted ?? present ?? randomUUID();
   if ((await ownership(cohort)) === "foreign") {
-    throw new LabError("folder-foreign", `${root} is not the folder that the lab made for cohort ${cohort}: somebody put another in its place. Nothing was changed. Move it away with \`mv ${root} ${root}.other\` and run the command again.`);
+    throw new LabError("folder-foreign", `${root} is not the folder that the lab made for cohort ${cohort}: somebody put another in its place. Nothing was changed. Move it away with \`mv ${shellWord(root)} ${shellWord(`${root}.other`)}\` and run the command again.`);
   }
   if (noted === undefined) await recordCreation(cohort, { kind: "folder", id: root, mark });
   await makePrivateFolder(root);
@@ -52,12 +53,12 @@ export async function removeOwned(cohort: string, path: string): Promise<void> {
   if ((await ownership(cohort)) !== "own") return;
   const [mount] = await mountsBelow(path);
   if (mount !== undefined) {
-    throw new LabError("folder-mounted", `${mount} is mounted, so ${path} was left: removing it would reach what is mounted there. Take it off with \`umount ${mount}\` and run the command again.`);
+    throw new LabError("folder-mounted", `${mount} is mounted, so ${path} was left: removing it would reach what is mounted there. Take it off with \`umount ${shellWord(mount)}\` and run the command again.`);
   }
   try {
     await rm(path, { recursive: true, force: true });
   } catch (error) {
-    throw new LabError("folder-kept", `${path} could not be removed: ${messageOf(error)}. Remove it with \`rm -r ${path}\` and run the command again.`, { cause: error });
+    throw new LabError("folder-kept", `${path} could not be removed: ${messageOf(error)}. Remove it with \`rm -r ${shellWord(path)}\` and run the command again.`, { cause: error });
   }
 }
 

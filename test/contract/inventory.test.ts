@@ -12,12 +12,16 @@ import { countsOf, linesOf, makeReceipt } from "../../host/inventory/receipt.ts"
 import { gitRepository } from "../../host/drivers/git-repository.ts";
 import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
 import { leasePorts, releasePorts } from "../../host/ports.ts";
-import { identify, isRunning, mark } from "../../host/process-identity.ts";
+import { identify, isRunning, mark, namespacesOf } from "../../host/process-identity.ts";
+import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
+import { waitUntil } from "../../shared/wait.ts";
 import { useLabHome } from "../support/lab-home.ts";
 
 const home = useLabHome();
 const children: ChildProcess[] = [];
+/** Makes `unshare` need no privilege. */
+const asRoot = process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"];
 
 afterEach(async () => {
   for (const child of children.splice(0)) if (child.kill("SIGKILL")) await once(child, "exit");
@@ -120,6 +124,24 @@ describe("a look", () => {
     await releasePorts("lease");
   });
 
+  test("finds a namespace while the process that was seen in it runs there", async () => {
+    const child = spawn("unshare", [...asRoot, "--uts", "sleep", "600"], { stdio: "ignore" });
+    children.push(child);
+    await once(child, "spawn");
+    const identity = await waitUntil(
+      async () => {
+        const [id] = namespacesOf(child.pid!).filter((one) => one.startsWith("uts:"));
+        return id === undefined ? { done: false, because: "it is in our namespace." } : { done: true, value: { id, identity: identify(child.pid!)! } };
+      },
+      { what: "a process in a namespace of its own", timeoutSeconds: 10, intervalMs: 10, remedy: "" },
+    );
+    await recordCreation("spaces", { kind: "namespace", ...identity });
+    expect(await look("spaces")).toMatchObject([{ sight: { state: "left", remove: `kill -9 ${child.pid}` } }]);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect(await look("spaces")).toMatchObject([{ sight: { state: "gone" } }]);
+  });
+
   test("says of what it can't look for that it can't, and is told how by who can", async () => {
     await recordCreation("far", { kind: "github-repository", id: "123456", name: "org/lab-ada" });
     expect(await look("far")).toMatchObject([{ sight: { state: "unknown" } }]);
@@ -175,6 +197,31 @@ describe("the cohort's folder", () => {
     const seen = await look("ends");
     expect(isRunning(child)).toBe(false);
     expect(seen.map(({ sight }) => sight.state)).toEqual(["gone"]);
+  });
+});
+
+describe("what is mounted in the cohort's folder", () => {
+  test("is told and not reached by its removal", async () => {
+    const kept = join(home(), "kept");
+    await mkdir(kept);
+    await writeFile(join(kept, "notes.txt"), "mine");
+    await claimCohortFolder("mounted");
+    const { root } = cohortPaths("mounted");
+    const point = join(root, "a folder");
+    await mkdir(point);
+    // In a mount namespace of its own, so that nothing is mounted on this machine.
+    const script = `
+      import { lookForAll } from ${JSON.stringify(new URL("../../host/inventory/looks.ts", import.meta.url).href)};
+      import { removeOwned } from ${JSON.stringify(new URL("../../host/inventory/ownership.ts", import.meta.url).href)};
+      const problem = await removeOwned("mounted", ${JSON.stringify(root)}).then(() => "none", ({ code }) => code);
+      const seen = await lookForAll("mounted", []);
+      console.log(JSON.stringify({ problem, seen: seen.map(({ kind, sight }) => [kind, sight.remove]) }));`;
+    const mounting = 'mount --bind "$1" "$2" && exec "$3" --input-type=module --eval "$4"';
+    const { stdout } = await run("unshare", [...asRoot, "--mount", "sh", "-c", mounting, "sh", kept, point, process.execPath, script]);
+    expect(JSON.parse(String(stdout))).toEqual({ problem: "folder-mounted", seen: [["mount", `umount '${point}'`]] });
+    expect(await readFile(join(kept, "notes.txt"), "utf8")).toBe("mine");
+    await removeOwned("mounted", root);
+    expect(existsSync(root)).toBe(false);
   });
 });
 
