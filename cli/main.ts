@@ -156,7 +156,9 @@ program
   .argument(...cohort)
   .option("-p, --port <port>", "loopback port to listen on, 0 for any", parsePort, 7780)
   .option("-l, --learner <id>", "print a link for this learner's own page instead; the dashboard must run")
-  .action(async (name: string, options: { port: number; learner?: string }) => done((await import("./commands/dashboard.ts")).dashboard(name, options)));
+  .option("-a, --archive <file>", "show a finished course from its archive instead, read-only")
+  .option("-f, --fingerprint <sha256:hex>", "the key that must have signed the archive")
+  .action(async (name: string, options: { port: number; learner?: string; archive?: string; fingerprint?: string }) => done((await import("./commands/dashboard.ts")).dashboard(name, options)));
 program
   .command("results")
   .description("show what the learners of a cohort have done: evidence, exercises, drills, quiz")

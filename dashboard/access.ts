@@ -15,15 +15,14 @@ const Entry = z.object({ visitor: Visitor, expiresAt: z.iso.datetime() });
 
 const hours = 3_600_000;
 const entryLifetime = 24 * hours;
-const sessionLifetime = 14 * hours;
 
 /** Where a cohort's dashboard keeps its entries, bundles and the port it listens on. */
 export const dashboardFolder = (cohort: string) => join(cohortPaths(cohort).root, "dashboard");
 const entriesFolder = (cohort: string) => join(dashboardFolder(cohort), "entries");
 const serverFile = (cohort: string) => join(dashboardFolder(cohort), "server.json");
 
-const hash = (token: string) => createHash("sha256").update(token).digest("hex");
-const newToken = () => randomBytes(32).toString("base64url");
+export const hash = (token: string) => createHash("sha256").update(token).digest("hex");
+export const newToken = () => randomBytes(32).toString("base64url");
 
 /**
  * A token that lets its bearer in once, within a day. On disk is its hash alone, in a file that whoever lets somebody in
@@ -59,29 +58,6 @@ export async function removeExpiredEntries(cohort: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
     const entry = Entry.safeParse(JSON.parse((await readIfExists(join(folder, name))) ?? "{}"));
     if (!entry.success || Date.parse(entry.data.expiresAt) <= Date.now()) await rm(join(folder, name), { force: true });
-  }
-}
-
-/** Who has come in, by the hash of their cookie; in memory, so that a restart ends every session. */
-export class Sessions {
-  readonly #sessions = new Map<string, { readonly visitor: Visitor; readonly expiresAt: number }>();
-
-  /** The cookie's value. */
-  open(visitor: Visitor): string {
-    const now = Date.now();
-    for (const [key, { expiresAt }] of this.#sessions) if (expiresAt <= now) this.#sessions.delete(key);
-    const token = newToken();
-    this.#sessions.set(hash(token), { visitor, expiresAt: now + sessionLifetime });
-    return token;
-  }
-
-  close(cookie: string | undefined): void {
-    if (cookie !== undefined) this.#sessions.delete(hash(cookie));
-  }
-
-  visitor(cookie: string | undefined): Visitor | undefined {
-    const session = cookie === undefined ? undefined : this.#sessions.get(hash(cookie));
-    return session !== undefined && session.expiresAt > Date.now() ? session.visitor : undefined;
   }
 }
 

@@ -24,11 +24,19 @@ export interface ResetOptions {
 /** What is kept of a learner beside the repository, by folder below the learner's own. */
 const records = ["exercises", "drills", "quiz"];
 
-/**
- * Gives a learner a fresh lab: keeps what they had in a backup, removes everything of theirs through Pulumi, and brings
- * the cohort up again, which makes it anew. Returns the exit code of `up`.
- */
+/** Gives a learner a fresh lab. Returns the exit code of `up`. */
 export async function reset(id: string, options: ResetOptions): Promise<number> {
+  const { backup, exitCode } = await resetLearner(id, options);
+  print(backup);
+  note(`Credentials are new: \`./lab handout ${id}${options.cohort === "demo" ? "" : ` --cohort ${options.cohort}`}\` writes the handout anew.`);
+  return exitCode;
+}
+
+/**
+ * Keeps what a learner had in a backup, removes everything of theirs through Pulumi, and brings the cohort up again, which
+ * makes it anew. Returns the path of the backup and the exit code of `up`.
+ */
+export async function resetLearner(id: string, options: ResetOptions): Promise<{ readonly backup: string; readonly exitCode: number }> {
   const plan = await readCohort(options.cohort);
   const { cohort } = plan;
   const learner = plan.learners.find((one) => one.learner.id === id);
@@ -39,7 +47,6 @@ export async function reset(id: string, options: ResetOptions): Promise<number> 
   if (stack === undefined) throw new LabError("cohort-not-up", `Cohort ${cohort} is not up, so there is nothing to reset. Run \`./lab up ${cohort}\`.`, { exitCode: ExitCode.badInput });
 
   const backup = await backUp(learner, options.out);
-  print(backup);
   note(`Kept what ${id} had in ${backup}. Making the lab anew.`);
   const started = new Date();
   const made = await creationTime(cohort, id);
@@ -54,9 +61,7 @@ export async function reset(id: string, options: ResetOptions): Promise<number> 
   await settleLearner(cohort, id, started);
   // A lab that is reset is not a younger one.
   if (made !== undefined) await noteCreation(cohort, id, made);
-  const exitCode = await up(cohort, { force: true });
-  note(`Credentials are new: \`./lab handout ${id}${cohort === "demo" ? "" : ` --cohort ${cohort}`}\` writes the handout anew.`);
-  return exitCode;
+  return { backup, exitCode: await up(cohort, { force: true }) };
 }
 
 /** Returns the path of the backup, relative to the current folder. */
