@@ -27,7 +27,7 @@ export function page({ title, cohort, home, live, archived }: Frame, main: Conte
 ${live ? html`<span id="connection" class="connection" role="status">Live updates need JavaScript</span>` : ""}
 <form method="post" action="/leave"><button class="quiet">Sign out</button></form>
 </header>
-${archived ? html`<p class="notice banner" role="note"><strong>Archive.</strong> This course is over: what you see is what was archived at <time datetime="${archived.createdAt}">${archived.createdAt.replace("T", " ").slice(0, 16)} UTC</time>, and nothing can be changed. Signed by <code>${archived.fingerprint}</code>; whether that is your lab's key, compare with the fingerprint that was printed then.</p>` : ""}
+${archived ? html`<aside class="notice banner" aria-label="Archive"><strong>Archive.</strong> This course is over: what you see is what was archived at <time datetime="${archived.createdAt}">${archived.createdAt.replace("T", " ").slice(0, 16)} UTC</time>, and nothing can be changed. Signed by <code>${archived.fingerprint}</code>; whether that is your lab's key, compare with the fingerprint that was printed then.</aside>` : ""}
 <main id="main" tabindex="-1">
 ${main}
 </main>

@@ -40,7 +40,7 @@ export function resetPage(source: Source, facts: LearnerFacts): Html {
 <p>Kept as a backup, in <code>backups/${source.cohort.cohort}-${facts.id}-&lt;time&gt;</code> of the folder in which the dashboard was started:</p>
 <ul class="kept">
 <li>the repository with every branch, commit and note, as <code>repository.bundle</code></li>
-<li>the records: ${facts.attempts.length} quiz attempts, ${Object.keys(facts.exercises).length} exercises, ${facts.drills.length} drills</li>
+<li>the records of exercises (${Object.keys(facts.exercises).length}), drills (${facts.drills.length}) and quiz attempts (${facts.attempts.length})</li>
 </ul>
 <p>Evidence bundles that were made here stay where they are. Removed and made anew: cluster, repository, images, records, and every credential, so the learner needs a new handout. The others' labs are not touched. It takes about as long as the first <code>./lab up</code> of one learner; its progress is in the terminal in which the dashboard runs.</p>
 <section class="actions" aria-label="Actions">

@@ -85,7 +85,7 @@ describe.each([1280, 390] as const)("at %i px", { timeout: 120_000 }, (width) =>
       await using browser = await openBrowser(options);
       const { page, faults } = await comeIn(browser, instructor, archive);
       expect(await page.locator("tbody tr").count()).toBe(12);
-      expect(await page.getByRole("note").textContent()).toContain("This course is over");
+      expect(await page.getByRole("complementary", { name: "Archive" }).textContent()).toContain("This course is over");
       await expectNoSidewaysScroll(page);
       await shot(page, "archive");
       await expectAccessible(page);
