@@ -158,6 +158,7 @@ describe("the cohort's folder", () => {
     await claimCohortFolder("mine");
     expect(await readInventory("mine")).toHaveLength(1);
     expect(await ownership("mine")).toBe("own");
+    expect(await look("mine")).toMatchObject([{ kind: "folder", sight: { state: "left", remove: `rm -r ${cohortPaths("mine").root}` } }]);
     await removeOwned("mine", cohortPaths("mine").root);
     expect(await ownership("mine")).toBe("absent");
     // A run killed between making the folder and marking it.
