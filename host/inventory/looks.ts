@@ -109,7 +109,10 @@ function lookForProcess(item: Thing, { marked }: Surroundings): Sight {
 }
 
 function lookForPort({ id, name }: Thing, { cohort, leases, marked }: Surroundings): Sight {
-  if (name !== undefined && leases[name] === Number(id)) return { state: "left", says: `port ${id}, leased to ${name}`, remove: `./lab down ${cohort}` };
+  const holder = Object.keys(leases).find((lease) => leases[lease] === Number(id));
+  if (holder !== undefined && (name === undefined || holder === name)) return { state: "left", says: `port ${id}, leased to ${holder}`, remove: `./lab down ${cohort}` };
+  // Given back, and leased by this lab home to somebody else since.
+  if (holder !== undefined) return { state: "gone" };
   const listener = listenerOn(Number(id));
   if (listener === undefined) return { state: "gone" };
   const ours = [...marked.values()].flat().some(({ pid }) => pid === listener.pid);

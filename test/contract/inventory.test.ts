@@ -117,6 +117,20 @@ describe("a look", () => {
     }
   });
 
+  test("takes a port that was leased to somebody else since for given back, also while that listens", async () => {
+    const { api } = await leasePorts("former/ada", ["api"], { from: 31330, to: 31330 });
+    await releasePorts("former");
+    await leasePorts("later/bob", ["api"], { from: 31330, to: 31330 });
+    const listening = createServer().listen(api, "127.0.0.1");
+    await once(listening, "listening");
+    try {
+      expect(sightOf(await look("former"), "port", String(api))).toEqual({ state: "gone" });
+    } finally {
+      await new Promise((resolve) => listening.close(resolve));
+      await releasePorts("later");
+    }
+  });
+
   test("finds a lease that nobody told of", async () => {
     const { api } = await leasePorts("lease/ada", ["api"], { from: 31320, to: 31329 });
     await forgetInventory("lease");
