@@ -126,7 +126,8 @@ async function serveUntilInterrupted(
     throw new LabError("port-taken", `The dashboard can't listen on 127.0.0.1:${port} (${error.code ?? error.message}). Name another port with \`--port\`, or 0 for any.`, { exitCode: ExitCode.badInput, cause: error });
   });
   const interrupted = Promise.withResolvers<void>();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.resolve());
+  // Not `once`: where that is gone already when the locks' own handler runs, it ends the process there and then.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => interrupted.resolve());
   try {
     await begin(listening);
     await interrupted.promise;
