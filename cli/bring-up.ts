@@ -5,6 +5,8 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { isDaemonUp, processStatus, startDaemon } from "../host/daemon/client.ts";
 import { readDaemonConfig } from "../host/daemon/config.ts";
 import { removeOtherLearners } from "../host/drivers/lab-host.ts";
+import { readInventory } from "../host/inventory/inventory.ts";
+import { forgetKilledRuns } from "../host/inventory/orphans.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import type { CohortOutputs } from "../shared/outputs.ts";
 import { cohortPaths } from "../shared/paths.ts";
@@ -18,6 +20,7 @@ import { readOutputs } from "./outputs.ts";
 import { chooseDisplay } from "./progress/displays.ts";
 import { RunReporter } from "./progress/reporter.ts";
 import { phases } from "./progress/steps.ts";
+import { settleLearner, whileRunning } from "./receipts.ts";
 import type { StateSummary } from "./stack.ts";
 import { renderSummary } from "./summary.ts";
 import { duration, note, paint, print } from "./terminal.ts";
@@ -60,7 +63,7 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
   });
   const resume = `./lab ${command} ${cohort}`;
   try {
-    return await interruptible({ cohort, resume, onSignal: interruptionTeller(reporter) }, async (interrupt) => {
+    const work = async (interrupt: Interrupt) => {
       const stack = await prepare(plan, reporter, interrupt);
       const target = await refreshIfNeeded(stack, options.only, reporter, interrupt);
       record = await LastRunRecord.begin(cohort, command, about, roster);
@@ -69,9 +72,13 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
       } finally {
         await (await loadStack()).cleanUpAfterEngine(stack);
       }
-      if (options.only === undefined) await interrupt.orEnd(removeLeftLearners(cohort, roster));
-      return await conclude(cohort, about, json, reporter, interrupt);
-    });
+      const left = options.only === undefined ? await interrupt.orEnd(removeLeavers(cohort, new Set(roster), new Date(reporter.startedAt))) : ExitCode.ok;
+      return conclude(cohort, about, left, json, reporter, interrupt);
+    };
+    const exitCode = await whileRunning(cohort, command, () => interruptible({ cohort, resume, onSignal: interruptionTeller(reporter) }, work));
+    // What they began is finished by now.
+    if (exitCode === ExitCode.ok && options.only === undefined) await forgetKilledRuns(cohort);
+    return exitCode;
   } catch (error) {
     reporter.failed(error);
     throw error;
@@ -134,21 +141,32 @@ async function runEngine(stack: Stack, about: readonly string[], target: string[
   }
 }
 
-async function removeLeftLearners(cohort: string, roster: readonly string[]): Promise<void> {
-  const removed = await removeOtherLearners(cohort, new Set(roster));
+/** Looks whether who left the cohort file has left anything else, and removes it. Returns the exit code: 1 when something stays. */
+async function removeLeavers(cohort: string, learners: ReadonlySet<string>, since: Date): Promise<ExitCode> {
+  const removed = await removeOtherLearners(cohort, learners);
   if (removed.length > 0) note(`Removed what was still here of ${removed.join(", ")}, no learner of the cohort file.`);
+  const told = new Set((await readInventory(cohort)).flatMap(({ learner }) => learner ?? []));
+  const codes: ExitCode[] = [];
+  for (const learner of [...told].filter((id) => !learners.has(id))) codes.push(await settleLearner(cohort, learner, since));
+  return codes.find((code) => code !== ExitCode.ok) ?? ExitCode.ok;
 }
 
-/** Proves what has come up and tells how it went. Returns the exit code. */
-async function conclude(cohort: string, about: readonly string[], json: boolean, reporter: RunReporter, interrupt: Interrupt): Promise<number> {
+/**
+ * Proves what has come up and tells how it went. Returns the exit code.
+ *
+ * @param left what came of looking for what those who left the cohort file had
+ */
+async function conclude(cohort: string, about: readonly string[], left: ExitCode, json: boolean, reporter: RunReporter, interrupt: Interrupt): Promise<number> {
   const up = new Set(reporter.outcomes.flatMap(({ learner, result }) => (result === "up" ? [learner] : [])));
   const reports = up.size === 0 ? [] : await interrupt.orEnd(reporter.phase(phases.evidence, () => evidenceOf(cohort, up)));
   for (const report of reports) reporter.evidence(report);
   const failed = reporter.outcomes.filter(({ result }) => result !== "up");
   const { exitCodeOf, printReports } = await loadVerify();
-  const exitCode = failed.length > 0 ? ExitCode.failed : exitCodeOf(reports.map((learner) => verdict(learner.reports)));
+  const proven = exitCodeOf(reports.map((learner) => verdict(learner.reports)));
+  const exitCode = failed.length > 0 ? ExitCode.failed : proven === ExitCode.ok ? left : proven;
   interrupt.check();
-  reporter.summary({ result: exitCode === ExitCode.ok ? "succeeded" : "failed", exitCode });
+  const cause = left === ExitCode.ok ? undefined : "Something is left of who is no learner of the cohort file any more.";
+  reporter.summary({ result: exitCode === ExitCode.ok ? "succeeded" : "failed", exitCode, ...(cause !== undefined && { cause }) });
   reporter.close();
   if (!json) {
     if (reports.length > 0) printReports(reports);

@@ -40,11 +40,16 @@ program
   .action(async (name: string, options: { json: boolean }) => done((await import("./commands/plan.ts")).plan(name, options)));
 program
   .command("down")
-  .description("remove everything of a cohort")
+  .description("remove everything of a cohort, look for it again and tell what is left")
   .argument(...cohort)
+  .option("--receipt <file>", "new file for the receipt, as JSON")
+  .option("--orphans", "instead, list what killed runs of any cohort left in this lab's folder and on this machine", false)
+  .option("-y, --yes", "with --orphans, remove what is listed; a cohort is removed without being asked for", false)
   .option(...parallel)
-  .option(...events)
-  .action(async (name: string, options: RunOptions) => done((await import("./commands/down.ts")).down(name, options)));
+  .option("--json", "one JSON event per line, the receipt the last (docs/cli.md); with --orphans one document", false)
+  .action(async (name: string, { orphans, yes, ...options }: { receipt?: string; orphans: boolean; yes: boolean } & RunOptions) =>
+    done(orphans ? (await import("./commands/orphans.ts")).orphans({ yes, json: options.json }) : (await import("./commands/down.ts")).down(name, options)),
+  );
 program
   .command("verify")
   .description("prove the promotion evidence from live state")
@@ -165,7 +170,9 @@ program
   .argument(...cohort)
   .option("-p, --port <port>", "loopback port to listen on, 0 for any", parsePort, 7780)
   .option("-l, --learner <id>", "print a link for this learner's own page instead; the dashboard must run")
-  .action(async (name: string, options: { port: number; learner?: string }) => done((await import("./commands/dashboard.ts")).dashboard(name, options)));
+  .option("-a, --archive <file>", "show a finished course from its archive instead, read-only")
+  .option("-f, --fingerprint <sha256:hex>", "the key that must have signed the archive")
+  .action(async (name: string, options: { port: number; learner?: string; archive?: string; fingerprint?: string }) => done((await import("./commands/dashboard.ts")).dashboard(name, options)));
 program
   .command("results")
   .description("show what the learners of a cohort have done: evidence, exercises, drills, quiz")

@@ -1,12 +1,14 @@
 import { glob, readdir, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation/index.js";
 import { z } from "zod";
+import { inventoriedCohorts, recordCreation, type Thing } from "../host/inventory/inventory.ts";
+import type { Sight } from "../host/inventory/looks.ts";
 import { endOrphansOfEngine, engineMark, identify, isRunning } from "../host/process-identity.ts";
 import { cohortPaths, labHome } from "../shared/paths.ts";
-import { readIfExists } from "../shared/private-files.ts";
+import { readIfExists, removeIfEmpty } from "../shared/private-files.ts";
 import { waitUntil } from "../shared/wait.ts";
 import { ownBackend, pulumiEnvironment } from "../tools/environment.ts";
 import { projectFolder } from "./cohort-file.ts";
@@ -22,10 +24,22 @@ async function openWorkspace(cohort: string): Promise<LocalWorkspace> {
   return LocalWorkspace.create({ workDir: projectFolder, pulumiCommand, envVars: { ...environment, ...engineMark(cohortPaths(cohort).daemon) } });
 }
 
+/** The stack as the inventory has it; named by its backend, without credentials, so that it is not missed in another. */
+export async function stackThing(cohort: string): Promise<Thing> {
+  return { kind: "stack", id: `gitops-lab/${cohort}`, name: await backendName() };
+}
+
+/** The state backend in use. */
+export async function backendName(): Promise<string> {
+  const url = (await pulumiEnvironment())["PULUMI_BACKEND_URL"];
+  return url === undefined ? "of pulumi login" : url.replace(/\/\/[^/@]*@/, "//");
+}
+
 /** The cohort's stack, made when it does not exist yet. Waits for an operation on it that still runs. */
 export async function openStack(cohort: string): Promise<Stack> {
   const workspace = await openWorkspace(cohort);
   await awaitOtherOperations(workspace, cohort);
+  await recordCreation(cohort, await stackThing(cohort));
   return Stack.createOrSelect(cohort, workspace);
 }
 
@@ -36,6 +50,22 @@ export async function findStack(cohort: string): Promise<Stack | undefined> {
   await awaitOtherOperations(workspace, cohort);
   return Stack.select(cohort, workspace);
 }
+
+/** The names of all stacks of this project in the backend in use. */
+export async function stackNames(): Promise<string[]> {
+  const workspace = await openWorkspace("any");
+  return (await workspace.listStacks()).map(({ name }) => name).sort();
+}
+
+/** What of a stack can still be found: by its files in the lab's own backend, by Pulumi in any other. */
+export async function lookForStack(cohort: string): Promise<Sight> {
+  const isOwn = (await backendName()).startsWith(pathToFileURL(ownBackend()).href);
+  const present = isOwn ? await Array.fromAsync(glob(stackFiles(cohort), { cwd: ownBackend() })) : (await stackNames()).filter((name) => name === cohort);
+  if (present.length === 0) return { state: "gone" };
+  return { state: "left", says: `stack ${cohort}${isOwn ? ` (${join(ownBackend(), present[0]!)})` : ""}`, remove: `./lab down ${cohort}` };
+}
+
+const stackFiles = (cohort: string) => `.pulumi/{backups,history,locks,stacks}/**/{${cohort},${cohort}.json*}`;
 
 const InState = z.object({ urn: z.string(), parent: z.string().optional() });
 const Deployment = z.object({
@@ -86,19 +116,52 @@ export function learnerUrn(cohort: string, learner: string): string {
 /** Removes a destroyed stack, and from the lab's own state folder the copies that Pulumi keeps of its earlier states. */
 export async function forgetStack(stack: Stack): Promise<void> {
   await stack.workspace.removeStack(stack.name, { preserveConfig: true });
-  for await (const path of glob(`.pulumi/{backups,history,locks,stacks}/**/{${stack.name},${stack.name}.json*}`, { cwd: ownBackend() })) {
+  for await (const path of glob(stackFiles(stack.name), { cwd: ownBackend() })) {
     await rm(join(ownBackend(), path), { recursive: true, force: true });
   }
 }
 
-/** Removes the lab's folder with its state backend and passphrase, once no cohort is left that needs them. */
-export async function removeHomeWithoutCohorts(): Promise<void> {
+/** What the lab itself puts into its folder beside cohorts; with the drafts of files that a killed process was writing. */
+const ofHome = /^(cohorts|inventory|pulumi|(ports\.json|passphrase|evidence-key\.pem)(\..+)?|gitops-lab-overlay-.+)$/;
+
+/**
+ * Removes the lab's folder with its state backend and passphrase, once no cohort is left that needs them. Returns what is
+ * in it that the lab did not put there and that therefore stays.
+ */
+export async function removeHomeWithoutCohorts(): Promise<string[]> {
+  const home = labHome();
   const stacks = await Array.fromAsync(glob(".pulumi/stacks/*/*.json", { cwd: ownBackend() }));
-  const cohorts = await readdir(join(labHome(), "cohorts")).catch(() => []);
-  if (stacks.length === 0 && cohorts.length === 0) await rm(labHome(), { recursive: true, force: true });
+  const cohorts = await readdir(join(home, "cohorts")).catch(() => []);
+  if (stacks.length > 0 || cohorts.length > 0 || (await inventoriedCohorts()).length > 0) return [];
+  const entries = await readdir(home).catch(() => []);
+  for (const entry of entries.filter((name) => ofHome.test(name))) await rm(join(home, entry), { recursive: true, force: true });
+  await removeIfEmpty(home);
+  return entries.filter((name) => !ofHome.test(name)).map((name) => join(home, name));
 }
 
 const Lock = z.object({ pid: z.int(), hostname: z.string() });
+
+/** Locks in a file backend whose process, of this machine, no longer runs. */
+export async function staleStackLocks(): Promise<{ readonly path: string; readonly remove: () => Promise<void> }[]> {
+  const url = await backendName();
+  if (!url.startsWith("file://")) return [];
+  const folder = join(fileURLToPath(url), ".pulumi", "locks", "organization", "gitops-lab");
+  const found = [];
+  for await (const file of glob("*/*.json", { cwd: folder })) {
+    const path = join(folder, file);
+    if ((await holderOf(path))?.lives === false) found.push({ path, remove: () => rm(path, { force: true }) });
+  }
+  return found;
+}
+
+/** Who holds a lock, where it is a process of this machine. */
+async function holderOf(path: string): Promise<{ readonly pid: number; readonly lives: boolean } | undefined> {
+  const text = await readIfExists(path);
+  const lock = Lock.safeParse(text === undefined ? undefined : JSON.parse(text));
+  if (!lock.success || lock.data.hostname !== hostname()) return undefined;
+  const holder = identify(lock.data.pid);
+  return { pid: lock.data.pid, lives: holder !== undefined && isRunning(holder) };
+}
 
 /**
  * Pulumi's file backend keeps a lock per running operation, which a killed one leaves behind. The lock names its
@@ -132,12 +195,9 @@ async function dropDeadLocks({ envVars }: LocalWorkspace, cohort: string): Promi
   const folder = join(fileURLToPath(backend), ".pulumi", "locks", "organization", "gitops-lab", cohort);
   const holders: number[] = [];
   for await (const file of glob("*.json", { cwd: folder })) {
-    const text = await readIfExists(join(folder, file));
-    const lock = Lock.safeParse(text === undefined ? undefined : JSON.parse(text));
-    if (!lock.success || lock.data.hostname !== hostname()) continue;
-    const holder = identify(lock.data.pid);
-    if (holder !== undefined && isRunning(holder)) holders.push(holder.pid);
-    else await rm(join(folder, file), { force: true });
+    const holder = await holderOf(join(folder, file));
+    if (holder?.lives === true) holders.push(holder.pid);
+    else if (holder !== undefined) await rm(join(folder, file), { force: true });
   }
   return holders;
 }

@@ -2,8 +2,10 @@ import { createHash, randomBytes } from "node:crypto";
 import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { identify, isRunning, ProcessIdentity } from "../host/process-identity.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { waitUntil } from "../shared/wait.ts";
 
 /** Who looks: the instructor at everything, a learner at what is theirs. */
 export const Visitor = z.discriminatedUnion("role", [z.object({ role: z.literal("instructor") }), z.object({ role: z.literal("learner"), learner: z.string() })]);
@@ -13,15 +15,14 @@ const Entry = z.object({ visitor: Visitor, expiresAt: z.iso.datetime() });
 
 const hours = 3_600_000;
 const entryLifetime = 24 * hours;
-const sessionLifetime = 14 * hours;
 
 /** Where a cohort's dashboard keeps its entries, bundles and the port it listens on. */
 export const dashboardFolder = (cohort: string) => join(cohortPaths(cohort).root, "dashboard");
 const entriesFolder = (cohort: string) => join(dashboardFolder(cohort), "entries");
 const serverFile = (cohort: string) => join(dashboardFolder(cohort), "server.json");
 
-const hash = (token: string) => createHash("sha256").update(token).digest("hex");
-const newToken = () => randomBytes(32).toString("base64url");
+export const hash = (token: string) => createHash("sha256").update(token).digest("hex");
+export const newToken = () => randomBytes(32).toString("base64url");
 
 /**
  * A token that lets its bearer in once, within a day. On disk is its hash alone, in a file that whoever lets somebody in
@@ -60,41 +61,49 @@ export async function removeExpiredEntries(cohort: string): Promise<void> {
   }
 }
 
-/** Who has come in, by the hash of their cookie; in memory, so that a restart ends every session. */
-export class Sessions {
-  readonly #sessions = new Map<string, { readonly visitor: Visitor; readonly expiresAt: number }>();
+const RunningServer = z.object({ port: z.int(), process: ProcessIdentity });
+type RunningServer = z.output<typeof RunningServer>;
 
-  /** The cookie's value. */
-  open(visitor: Visitor): string {
-    const now = Date.now();
-    for (const [key, { expiresAt }] of this.#sessions) if (expiresAt <= now) this.#sessions.delete(key);
-    const token = newToken();
-    this.#sessions.set(hash(token), { visitor, expiresAt: now + sessionLifetime });
-    return token;
-  }
-
-  close(cookie: string | undefined): void {
-    if (cookie !== undefined) this.#sessions.delete(hash(cookie));
-  }
-
-  visitor(cookie: string | undefined): Visitor | undefined {
-    const session = cookie === undefined ? undefined : this.#sessions.get(hash(cookie));
-    return session !== undefined && session.expiresAt > Date.now() ? session.visitor : undefined;
-  }
+/** Lets other processes know where the dashboard listens: this process. */
+export async function writeServer(cohort: string, port: number): Promise<void> {
+  await writePrivateFile(serverFile(cohort), JSON.stringify({ port, process: identify(process.pid)! } satisfies RunningServer));
 }
 
-/** Lets other processes know where the dashboard listens. */
-export async function writeServerPort(cohort: string, port: number): Promise<void> {
-  await writePrivateFile(serverFile(cohort), JSON.stringify({ port }));
-}
-
-export async function readServerPort(cohort: string): Promise<number | undefined> {
+/** The dashboard that runs; undefined where none does, also where one was killed and left its note. */
+async function runningServer(cohort: string): Promise<RunningServer | undefined> {
   const text = await readIfExists(serverFile(cohort));
-  return text === undefined ? undefined : z.object({ port: z.int() }).parse(JSON.parse(text)).port;
+  const server = text === undefined ? undefined : RunningServer.safeParse(JSON.parse(text)).data;
+  return server !== undefined && isRunning(server.process) ? server : undefined;
 }
 
-export async function removeServerPort(cohort: string): Promise<void> {
+/** The port on which the cohort's dashboard listens; undefined where none runs. */
+export async function readServerPort(cohort: string): Promise<number | undefined> {
+  return (await runningServer(cohort))?.port;
+}
+
+export async function removeServer(cohort: string): Promise<void> {
   await rm(serverFile(cohort), { force: true });
+}
+
+/** Ends the cohort's dashboard, as Ctrl-C would, and waits until it is gone. */
+export async function endServer(cohort: string): Promise<void> {
+  const server = await runningServer(cohort);
+  if (server === undefined || server.process.pid === process.pid) return;
+  process.kill(server.process.pid, "SIGTERM");
+  await waitUntil(async () => (isRunning(server.process) ? { done: false, because: "it still runs." } : { done: true, value: undefined }), {
+    what: `the dashboard of cohort ${cohort} to end`,
+    timeoutSeconds: 10,
+    remedy: `End it with \`kill -9 ${server.process.pid}\`.`,
+  });
+}
+
+/**
+ * A link that lets in once: to everything for the instructor, to their own page for a learner. Undefined where the cohort's
+ * dashboard does not run, without which a link leads nowhere.
+ */
+export async function entryLink(cohort: string, visitor: Visitor): Promise<string | undefined> {
+  const port = await readServerPort(cohort);
+  return port === undefined ? undefined : entryUrl(port, await issueEntry(cohort, visitor));
 }
 
 export const entryUrl = (port: number, token: string) => `http://127.0.0.1:${port}/enter?token=${token}`;

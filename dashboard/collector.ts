@@ -36,17 +36,20 @@ const remoteMs = 120_000;
 const settleMs = 20_000;
 /** What changes without a commit, such as a Deployment edited by hand, is seen after this time. */
 const verifyAgainMs = 30 * 60_000;
+/** How often it is looked whether a learner whose repository refuses has got another lab. */
+const renewMs = 60_000;
 const commitLimit = 200;
 const gitSeconds = 30;
 
 interface Watched {
-  readonly outputs: LearnerOutputs;
+  outputs: LearnerOutputs;
   facts: LearnerFacts;
   /** What the cheap signs were when each was acted upon. */
   readonly signs: Map<string, string>;
   /** Files of commits never change. */
   readonly files: Map<string, Promise<string | undefined>>;
   remoteReadAt: number;
+  renewedAt: number;
   verifyAt: number;
   usage: ReadonlyMap<number, number>;
   usageAt: number;
@@ -64,6 +67,8 @@ export class Collector implements Source {
   readonly #listeners = new Set<(learner: string) => void>();
   readonly #reads = pLimit(2);
   readonly #verifications = pLimit(1);
+  /** An operation on the whole cohort, so one at a time. */
+  readonly #resets = pLimit(1);
   readonly #timers: NodeJS.Timeout[] = [];
   #ticking = false;
   #nextUsage = 0;
@@ -76,7 +81,7 @@ export class Collector implements Source {
       Object.values(cohort.learners).map((outputs, index) => {
         const facts: LearnerFacts = { id: outputs.id, name: outputs.name, exercises: {}, attempts: [], drills: [], processes: [], problems: [] };
         // The first verifications come one after the other, when the repositories were read.
-        return [outputs.id, { outputs, facts, signs: new Map(), files: new Map(), remoteReadAt: 0, verifyAt: Date.now() + 2000 + index * 1500, usage: new Map(), usageAt: 0 }];
+        return [outputs.id, { outputs, facts, signs: new Map(), files: new Map(), remoteReadAt: 0, renewedAt: 0, verifyAt: Date.now() + 2000 + index * 1500, usage: new Map(), usageAt: 0 }];
       }),
     );
   }
@@ -157,6 +162,15 @@ export class Collector implements Source {
         return { what: "Pause processes", work: async () => void (await pauseProcesses(cohort, outputs.id)) };
       case "resume":
         return { what: "Resume processes", work: async () => void (await resumeProcesses(cohort, outputs.id)) };
+      case "reset":
+        return {
+          what: "Reset",
+          work: async () => {
+            const says = await this.#resets(() => this.#ports.reset(outputs));
+            await this.#renew(watched);
+            return says;
+          },
+        };
       case "drill":
         return { what: `Start drill ${action.drill}`, work: async () => void (await this.#ports.startDrill(outputs, action.drill)) };
     }
@@ -226,7 +240,20 @@ export class Collector implements Source {
       this.#change(watched, { ...found, problems: others() });
     } catch (error) {
       this.#change(watched, { problems: [...others(), `${prefix}${messageOf(error)}`] });
+      // A lab that was made anew has other credentials.
+      if (sign === "repository" && Date.now() - watched.renewedAt > renewMs) await this.#renew(watched).catch(() => undefined);
     }
+  }
+
+  /** Takes over what a learner's lab is now; a new one is looked at from the beginning. */
+  async #renew(watched: Watched): Promise<void> {
+    watched.renewedAt = Date.now();
+    const outputs = (await this.#ports.outputs()).learners[watched.outputs.id];
+    if (outputs === undefined || isDeepStrictEqual(outputs, watched.outputs)) return;
+    watched.outputs = outputs;
+    watched.signs.clear();
+    watched.files.clear();
+    watched.verifyAt = Date.now();
   }
 
   async #readBranch(watched: Watched): Promise<BranchFacts> {

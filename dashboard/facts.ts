@@ -52,10 +52,19 @@ export interface BundleFacts {
   readonly verdict: string;
 }
 
-/** A cohort as the pages see it: the real one of collector.ts, or a fixture. */
+/** Of an archive: when and by which key it was made. */
+export interface Archived {
+  readonly createdAt: string;
+  /** `sha256:<hex>` */
+  readonly fingerprint: string;
+}
+
+/** A cohort as the pages see it: the real one of collector.ts, an archive, or a fixture. */
 export interface Source {
   readonly cohort: Pick<CohortOutputs, "cohort" | "course" | "template" | "simulated">;
   readonly template: LabTemplate;
+  /** Present where a course that is over is shown from its archive: then nothing changes and nothing can be done. */
+  readonly archived?: Archived;
   /** In the order of the cohort file. */
   facts(): readonly LearnerFacts[];
   of(learner: string): LearnerFacts | undefined;
@@ -70,7 +79,7 @@ export interface Source {
   act(learner: string, action: Action): void;
 }
 
-export type Action = { readonly kind: "verify" | "evidence" | "pause" | "resume" } | { readonly kind: "drill"; readonly drill: string };
+export type Action = { readonly kind: "verify" | "evidence" | "pause" | "resume" | "reset" } | { readonly kind: "drill"; readonly drill: string };
 
 /** What acts on a lab or costs an engine; the command line gives it, so that it is the same there and here. */
 export interface Ports {
@@ -78,4 +87,8 @@ export interface Ports {
   /** Writes a bundle into a new folder and returns its verdict. */
   writeEvidence(learner: LearnerOutputs, folder: string): Promise<string>;
   startDrill(learner: LearnerOutputs, drill: string): Promise<void>;
+  /** Gives the learner a fresh lab, after a backup; returns where that is, in a sentence. */
+  reset(learner: LearnerOutputs): Promise<string>;
+  /** The learners as they are known now: their credentials change with a reset. */
+  outputs(): Promise<CohortOutputs>;
 }

@@ -5,10 +5,11 @@ import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { secureHeaders } from "hono/secure-headers";
 import { streamSSE } from "hono/streaming";
 import { LabError } from "../shared/errors.ts";
-import { takeEntry, type Sessions, type Visitor } from "./access.ts";
+import { takeEntry, type Visitor } from "./access.ts";
 import type { Action, LearnerFacts, Source } from "./facts.ts";
 import { answersOf } from "./quiz-form.ts";
-import { learnerLive, learnerPage } from "./views/learner.ts";
+import { sessionSeconds, type Sessions } from "./sessions.ts";
+import { learnerLive, learnerPage, resetPage } from "./views/learner.ts";
 import { entered, message } from "./views/layout.ts";
 import { overviewPage, rowView, summaryView } from "./views/overview.ts";
 import { ownLive, ownPage, quizPage } from "./views/own.ts";
@@ -29,9 +30,12 @@ const gatherMs = 500;
 /**
  * The dashboard's web server, for one cohort on a loopback port. Who comes in with an entry gets a cookie; without one
  * there is nothing to see. It answers to its own name alone, and what changes something only to its own pages.
+ *
+ * @param enter who may come in with a token, once; by the cohort's entries where it is not given
  */
-export function dashboardServer(source: Source, sessions: Sessions, port: () => number): Hono<Env> {
+export function dashboardServer(source: Source, sessions: Sessions, port: () => number, enter?: (token: string) => Promise<Visitor | undefined>): Hono<Env> {
   const { cohort } = source.cohort;
+  const takes = enter ?? ((token: string) => takeEntry(cohort, token));
   const cookie = () => `gitops-lab-dashboard-${port()}`;
   const hosts = () => [`127.0.0.1:${port()}`, `localhost:${port()}`];
   const app = new Hono<Env>();
@@ -78,9 +82,9 @@ export function dashboardServer(source: Source, sessions: Sessions, port: () => 
   }
 
   app.get("/enter", async (c) => {
-    const visitor = await takeEntry(cohort, c.req.query("token") ?? "");
+    const visitor = await takes(c.req.query("token") ?? "");
     if (visitor === undefined) return refuse(c, 403, "This link has been used", "A link lets in once, and for a day. Ask for a new one: `./lab dashboard` prints the instructor's, `./lab dashboard --learner <id>` a learner's.");
-    setCookie(c, cookie(), sessions.open(visitor), { httpOnly: true, sameSite: "Strict", path: "/", maxAge: 14 * 3600 });
+    setCookie(c, cookie(), await sessions.open(visitor), { httpOnly: true, sameSite: "Strict", path: "/", maxAge: sessionSeconds });
     // No redirect: after one that began elsewhere, a browser would not send the cookie yet.
     return c.html(entered(home(visitor)));
   });
@@ -93,10 +97,15 @@ export function dashboardServer(source: Source, sessions: Sessions, port: () => 
   };
   app.use(session);
 
-  app.post("/leave", (c) => {
-    sessions.close(getCookie(c, cookie()));
+  app.post("/leave", async (c) => {
+    await sessions.close(getCookie(c, cookie()));
     deleteCookie(c, cookie(), { path: "/" });
     return c.html(message("Signed out", "Close this window, or open a new link.", undefined));
+  });
+
+  app.use(async (c, next) => {
+    if (source.archived === undefined || c.req.method === "GET" || c.req.method === "HEAD") return next();
+    return refuse(c, 405, "An archive can't be changed", "This is a course that is over, as it was archived. Its labs are not at hand.", c.get("visitor"));
   });
 
   app.get("/events", (c) => {
@@ -163,13 +172,14 @@ export function dashboardServer(source: Source, sessions: Sessions, port: () => 
 
   app.use(onlyFor("instructor"));
   app.get("/", (c) => c.html(overviewPage(source)));
-  app.get("/summary", (c) => c.html(summaryView(source.facts(), source.template)));
-  app.get("/learners/:id/row", withLearner((c, facts) => c.html(rowView(facts, source.template))));
+  app.get("/summary", (c) => c.html(summaryView(source)));
+  app.get("/learners/:id/row", withLearner((c, facts) => c.html(rowView(facts, source))));
   app.get("/learners/:id", withLearner(async (c, facts) => c.html(learnerPage(source, facts, await source.bundles(facts.id)))));
   app.get("/learners/:id/live", withLearner(async (c, facts) => c.html(learnerLive(source, facts, await source.bundles(facts.id)))));
   app.get("/learners/:id/handout", withLearner((c, { id }) => standalone(c, source.handout(id))));
   app.get("/learners/:id/evidence/:name", withLearner((c, { id }) => bundle(c, id)));
-  for (const kind of ["verify", "evidence", "pause", "resume"] as const) {
+  app.get("/learners/:id/reset", withLearner((c, facts) => (source.archived ? refuse(c, 404, "Not found", "An archive can't be changed.", c.get("visitor")) : c.html(resetPage(source, facts)))));
+  for (const kind of ["verify", "evidence", "pause", "resume", "reset"] as const) {
     app.post(`/learners/:id/${kind}`, withLearner((c, { id }) => act(c, id, { kind })));
   }
   app.post("/learners/:id/drill", withLearner(async (c, { id }) => {
@@ -207,6 +217,6 @@ function standalone(c: Context<Env>, page: string): Response {
   return c.html(page) as Response;
 }
 
-function refuse(c: Context, status: 400 | 401 | 403 | 404 | 413 | 421 | 500, title: string, text: string, visitor?: Visitor): Response {
+function refuse(c: Context, status: 400 | 401 | 403 | 404 | 405 | 413 | 421 | 500, title: string, text: string, visitor?: Visitor): Response {
   return c.html(message(title, text, visitor && home(visitor)), status) as Response;
 }

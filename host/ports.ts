@@ -6,6 +6,7 @@ import { ExitCode, LabError } from "../shared/errors.ts";
 import { locked } from "../shared/locked.ts";
 import { labHome } from "../shared/paths.ts";
 import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { recordCreation, type Thing } from "./inventory/inventory.ts";
 
 /** Below Linux' ephemeral range (32768-60999), so that no outgoing connection takes a leased port. */
 export const defaultPortRange = { from: 20000, to: 29999 } as const;
@@ -31,6 +32,8 @@ export async function leasePorts<Name extends string>(
     const leased = new Set(Object.values(leases));
     const result: Partial<Record<Name, number>> = {};
     const untried = candidates(range);
+    const [cohort = owner, learner] = owner.split("/");
+    const fresh: Thing[] = [];
     for (const name of names) {
       const key = `${owner}/${name}`;
       let port = leases[key];
@@ -39,10 +42,12 @@ export async function leasePorts<Name extends string>(
         if (candidate === undefined) throw noPortLeft(range, owner);
         if (!leased.has(candidate) && (await isFree(candidate))) port = candidate;
       }
+      if (leases[key] === undefined) fresh.push({ kind: "port", id: String(port), name: key, ...(learner !== undefined && learner !== "host" && { learner }) });
       leased.add(port);
       leases[key] = port;
       result[name] = port;
     }
+    await recordCreation(cohort, ...fresh);
     return result as Record<Name, number>;
   });
 }

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { z } from "zod";
+import { statFields } from "../shared/proc.ts";
 
 /**
  * A process that cannot be confused with another one that got the same pid later: `startTime` is field 22 of
@@ -9,16 +10,6 @@ export const ProcessIdentity = z.object({ pid: z.int(), startTime: z.string(), b
 export type ProcessIdentity = z.output<typeof ProcessIdentity>;
 
 const bootId = () => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-
-/** Fields of /proc/<pid>/stat after the command name, which may itself hold spaces and parentheses. */
-function statFields(pid: number): string[] | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  } catch {
-    return undefined;
-  }
-}
 
 /** The identity of a running process; undefined when there is none with this pid. */
 export function identify(pid: number): ProcessIdentity | undefined {
@@ -53,14 +44,20 @@ export function mark(daemonFolder: string, name: string): Record<string, string>
 
 /** Every running process that carries a mark of this folder, with the marked name; also what no record knows of. */
 export function findMarked(daemonFolder: string): { readonly name: string; readonly identity: ProcessIdentity }[] {
-  const prefix = `${markVariable}=${daemonFolder}#`;
+  const prefix = `${daemonFolder}#`;
+  return allMarked(prefix).map(({ mark, identity }) => ({ name: mark.slice(prefix.length), identity }));
+}
+
+/** Every running process whose mark, `<daemon folder>#<name>`, begins so. */
+export function allMarked(prefix: string): { readonly mark: string; readonly identity: ProcessIdentity }[] {
+  const variable = `${markVariable}=`;
   return readdirSync("/proc").flatMap((entry) => {
     const pid = Number(entry);
     if (!Number.isInteger(pid)) return [];
     try {
-      const marked = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").find((variable) => variable.startsWith(prefix));
+      const marked = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").find((one) => one.startsWith(`${variable}${prefix}`));
       const identity = marked === undefined ? undefined : identify(pid);
-      return marked === undefined || identity === undefined ? [] : [{ name: marked.slice(prefix.length), identity }];
+      return marked === undefined || identity === undefined ? [] : [{ mark: marked.slice(variable.length), identity }];
     } catch {
       // It ended meanwhile, or is another user's.
       return [];
@@ -89,11 +86,17 @@ function enginesAmong(marked: ReturnType<typeof findMarked>): ProcessIdentity[] 
   return engines.map(({ identity }) => identity).filter(({ pid }) => parentOf(pid) === ownerOf(pid));
 }
 
-/**
- * Ends what a killed engine left: it ends its language host and plugins by signal, which it then no longer can; and an
- * engine whose ./lab was killed, for it has nobody to tell what it does. Others that run are left alone.
- */
+/** Ends what a killed engine left, and an engine whose ./lab was killed. */
 export function endOrphansOfEngine(daemonFolder: string): void {
+  for (const identity of orphansOfEngine(daemonFolder)) endOne(identity);
+}
+
+/**
+ * What a killed engine left: it ends its language host and plugins by signal, which it then no longer can; and an engine
+ * whose ./lab was killed, for it has nobody to tell what it does. Processes of an engine that runs for somebody are none
+ * of these.
+ */
+export function orphansOfEngine(daemonFolder: string): ProcessIdentity[] {
   const all = findMarked(daemonFolder);
   const marked = all.filter(({ name }) => name === engineName);
   const living = new Set(enginesAmong(all).map(({ pid }) => pid));
@@ -102,7 +105,7 @@ export function endOrphansOfEngine(daemonFolder: string): void {
     before = living.size;
     for (const { identity } of marked) if (living.has(Number(parentOf(identity.pid)))) living.add(identity.pid);
   }
-  for (const { identity } of marked) if (!living.has(identity.pid) && isRunning(identity)) process.kill(identity.pid, "SIGKILL");
+  return marked.flatMap(({ identity }) => (living.has(identity.pid) ? [] : [identity]));
 }
 
 /** The process an engine works for; undefined where that can't be told. */
@@ -119,7 +122,18 @@ function parentOf(pid: number): string | undefined {
   return statFields(pid)?.[1];
 }
 
-function commandName(pid: number): string | undefined {
+/** Ends this one process at once; what is gone already is a success. */
+export function endOne(identity: ProcessIdentity): void {
+  if (!isRunning(identity)) return;
+  try {
+    process.kill(identity.pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+/** The program's name, as the kernel has it: 15 bytes. */
+export function commandName(pid: number): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
   } catch {
@@ -130,4 +144,21 @@ function commandName(pid: number): string | undefined {
 /** Whether the process leads its group: what a supervisor starts does, its children do not. */
 export function leadsGroup({ pid }: ProcessIdentity): boolean {
   return statFields(pid)?.[2] === String(pid);
+}
+
+/** The namespaces that a process is in and this one is not, as `net:[4026532201]`; none where it may not be looked at. */
+export function namespacesOf(pid: number): string[] {
+  return ["cgroup", "ipc", "mnt", "net", "pid", "uts"].flatMap((type) => {
+    try {
+      const namespace = readlinkSync(`/proc/${pid}/ns/${type}`);
+      return namespace === readlinkSync(`/proc/self/ns/${type}`) ? [] : [namespace];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Ends, one by one, what carries a mark of this folder and leads no group that could be signalled; not the engine's processes. */
+export function endStragglers(daemonFolder: string): void {
+  for (const { name, identity } of findMarked(daemonFolder)) if (name !== engineName) endOne(identity);
 }

@@ -1,5 +1,4 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Backstage, WorkTree } from "../lab-templates/workbench.ts";
 import { colleagueUsername, PushRefused } from "../lab-templates/workbench.ts";
@@ -9,6 +8,7 @@ import type { Environment } from "../shared/names.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { makeScratchFolder } from "../shared/scratch.ts";
 import { waitUntil } from "../shared/wait.ts";
 import { toolPath } from "../tools/locate.ts";
 import { overlayPath } from "../verification/desired-image.ts";
@@ -26,7 +26,7 @@ import { readPipelineConfig } from "./pipeline/config.ts";
 
 /** Calls `use` with a workbench for a learner's lab on this host; its folder, which holds credentials, goes afterwards. */
 export async function withWorkbench<T>(cohort: string, learner: LearnerOutputs, environments: readonly Environment[], use: (bench: Backstage) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "gitops-lab-bench-"));
+  const folder = await makeScratchFolder("bench");
   try {
     return await use(await openWorkbench(folder, cohort, learner, environments));
   } finally {

@@ -60,7 +60,11 @@ export async function changeRunning(cohort: string, learner: string, change: (ru
 
 async function readFrom(file: string): Promise<DrillRun[]> {
   const text = await readIfExists(file);
-  if (text === undefined) return [];
+  return text === undefined ? [] : parseRuns(text, file);
+}
+
+/** The runs in the text of a file, or one that was archived. Throws LabError for text that is none of ours. */
+export function parseRuns(text: string, file: string): DrillRun[] {
   try {
     return RunsFile.parse(JSON.parse(text)).runs;
   } catch (error) {

@@ -48,7 +48,11 @@ export function recordOf(records: Readonly<Record<string, ExerciseRecord>>, exer
 
 async function readFrom(file: string): Promise<Record<string, ExerciseRecord>> {
   const text = await readIfExists(file);
-  if (text === undefined) return {};
+  return text === undefined ? {} : parseRecords(text, file);
+}
+
+/** The records in the text of a file, or one that was archived. Throws LabError for text that is none of ours. */
+export function parseRecords(text: string, file: string): Record<string, ExerciseRecord> {
   try {
     return RecordsFile.parse(JSON.parse(text)).exercises;
   } catch (error) {

@@ -33,7 +33,11 @@ export async function recordAttempt(cohort: string, learner: string, attempt: At
 
 async function readFrom(file: string): Promise<Attempt[]> {
   const text = await readIfExists(file);
-  if (text === undefined) return [];
+  return text === undefined ? [] : parseAttempts(text, file);
+}
+
+/** The attempts in the text of a file, or one that was archived. Throws LabError for text that is none of ours. */
+export function parseAttempts(text: string, file: string): Attempt[] {
   try {
     return AttemptsFile.parse(JSON.parse(text)).attempts;
   } catch (error) {

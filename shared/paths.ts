@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -8,6 +9,11 @@ import { join, resolve } from "node:path";
 export function labHome(env: NodeJS.ProcessEnv = process.env): string {
   if (env["GITOPS_LAB_HOME"]) return resolve(env["GITOPS_LAB_HOME"]);
   return join(env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state"), "gitops-lab");
+}
+
+/** Eight letters that tell this lab home from others, for names that the whole machine shares. */
+export function homeMark(): string {
+  return createHash("sha256").update(labHome()).digest("hex").slice(0, 8);
 }
 
 /** Installed tools, keyed by version: `$XDG_CACHE_HOME/gitops-lab`, else `~/.cache/gitops-lab`. Safe to delete. */

@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { LabError } from "../shared/errors.ts";
 import { run } from "../shared/exec.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
+import { makeScratchFolder } from "../shared/scratch.ts";
 import { journalRef, parseJournal, type JournalEntry } from "./journal.ts";
 
 export interface Commit {
@@ -55,7 +55,7 @@ export function gitReader(
   let fetched: Promise<string> | undefined;
 
   async function fetchBranch(): Promise<string> {
-    const folder = await mkdtemp(join(parentFolder, "gitops-lab-git-"));
+    const folder = await makeScratchFolder("git", parentFolder);
     const clone = ["clone", "--quiet", "--bare", "--single-branch", "--no-tags", "--template=", "--branch", branch, "--", url];
     const { exitCode, stderr } = await run("git", [...clone, folder], {
       env: { ...gitEnvironment(), ...gitCredentials(repository) },

@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, rm } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import pLimit from "p-limit";
 import { parse, stringify } from "yaml";
@@ -10,6 +9,7 @@ import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
 import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths, labHome } from "../../shared/paths.ts";
 import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { makeScratchFolder } from "../../shared/scratch.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { checkBundle } from "../../verification/bundle/check-bundle.ts";
@@ -20,7 +20,7 @@ import { printable } from "../../verification/render.ts";
 import type { CheckReport } from "../../verification/types.ts";
 import { observe } from "../../verification/verify.ts";
 import { cohortFileText } from "../cohort-file.ts";
-import { checkArchive, packArchive, refuseCredentials, unpackArchive, withoutSecrets } from "../course/archive.ts";
+import { checkArchive, packArchive, type ArchiveCheck, refuseCredentials, unpackArchive, withoutSecrets } from "../course/archive.ts";
 import { CohortResults } from "../course/results.ts";
 import { readOutputs } from "../outputs.ts";
 import { note, print, printJson } from "../terminal.ts";
@@ -133,6 +133,26 @@ async function recordsOf(cohort: string, learner: string): Promise<(readonly [na
 
 /** Checks an archive offline: 0 valid, 1 not, 2 when there is none or the fingerprint is no fingerprint. */
 export async function verifyArchive(file: string, { fingerprint: wanted, json }: { readonly fingerprint?: string | undefined; readonly json: boolean }): Promise<number> {
+  const { problems, manifest, fingerprint } = await openArchive(file, wanted);
+  const valid = problems.length === 0;
+  if (json) printJson({ schemaVersion: 1, valid, problems, fingerprint, cohort: valid ? manifest?.cohort : undefined, createdAt: valid ? manifest?.createdAt : undefined });
+  else if (valid) {
+    print(`valid: cohort ${printable(manifest!.cohort)}, ${manifest!.createdAt}, ${Object.keys(manifest!.files).length} files`);
+    if (wanted === undefined) note(`Who signed it was not checked: compare ${fingerprint} with the fingerprint that was printed when it was made.`);
+  } else print(["not valid:", ...problems.map((problem) => `  ${printable(problem)}`)].join("\n"));
+  return valid ? ExitCode.ok : ExitCode.failed;
+}
+
+export interface OpenedArchive extends ArchiveCheck {
+  /** By name; to be trusted where there are no problems. */
+  readonly files: ReadonlyMap<string, Buffer>;
+}
+
+/**
+ * Reads an archive and checks all of it, with every bundle in it. Throws LabError (exit code 2) where there is none to read,
+ * or the fingerprint that it must be signed by is no fingerprint.
+ */
+export async function openArchive(file: string, wanted: string | undefined): Promise<OpenedArchive> {
   if (wanted !== undefined && !/^sha256:[0-9a-f]{64}$/.test(wanted)) {
     throw new LabError("fingerprint-invalid", "`--fingerprint` must be sha256: and 64 hexadecimal digits, as `./lab archive <cohort>` printed it.", { exitCode: ExitCode.badInput });
   }
@@ -144,20 +164,14 @@ export async function verifyArchive(file: string, { fingerprint: wanted, json }:
   const problems = [...ofArchive];
   if (fingerprint !== undefined && wanted !== undefined && fingerprint !== wanted) problems.push(`The archive is signed by the key ${fingerprint}, not by ${wanted}.`);
   if (fingerprint !== undefined && problems.length === 0) problems.push(...(await problemsOfContent(files, fingerprint)));
-  const valid = problems.length === 0;
-  if (json) printJson({ schemaVersion: 1, valid, problems, fingerprint, cohort: valid ? manifest?.cohort : undefined, createdAt: valid ? manifest?.createdAt : undefined });
-  else if (valid) {
-    print(`valid: cohort ${printable(manifest!.cohort)}, ${manifest!.createdAt}, ${Object.keys(manifest!.files).length} files`);
-    if (wanted === undefined) note(`Who signed it was not checked: compare ${fingerprint} with the fingerprint that was printed when it was made.`);
-  } else print(["not valid:", ...problems.map((problem) => `  ${printable(problem)}`)].join("\n"));
-  return valid ? ExitCode.ok : ExitCode.failed;
+  return { files, problems, manifest, fingerprint };
 }
 
 /** Whether the results are in the documented form and every learner in them has a valid bundle by the same key. */
 async function problemsOfContent(files: ReadonlyMap<string, Buffer>, fingerprint: string): Promise<string[]> {
   const results = resultsIn(files);
   if (results === undefined) return ["results.json is not in the documented form."];
-  const folder = await mkdtemp(join(tmpdir(), "gitops-lab-archive-"));
+  const folder = await makeScratchFolder("archive");
   try {
     const checks = results.learners.map(async ({ id }, index) => {
       // A folder of our own naming: an id from a file may be any path.
@@ -175,7 +189,7 @@ async function problemsOfContent(files: ReadonlyMap<string, Buffer>, fingerprint
   }
 }
 
-function resultsIn(files: ReadonlyMap<string, Buffer>): CohortResults | undefined {
+export function resultsIn(files: ReadonlyMap<string, Buffer>): CohortResults | undefined {
   try {
     return CohortResults.parse(JSON.parse(files.get("results.json")?.toString("utf8") ?? ""));
   } catch {

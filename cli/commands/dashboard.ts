@@ -1,52 +1,124 @@
 import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
-import { entryUrl, issueEntry, readServerPort, removeExpiredEntries, removeServerPort, Sessions, writeServerPort } from "../../dashboard/access.ts";
+import { entryLink, entryUrl, issueEntry, newToken, removeExpiredEntries, removeServer, writeServer, type Visitor } from "../../dashboard/access.ts";
+import { archiveSource } from "../../dashboard/archive-source.ts";
 import { Collector } from "../../dashboard/collector.ts";
 import { dashboardServer } from "../../dashboard/server.ts";
+import { Sessions } from "../../dashboard/sessions.ts";
+import { isSameSecret } from "../../host/access.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
+import type { CohortOutputs } from "../../shared/outputs.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { verifyLearner } from "../../verification/verify.ts";
+import { readArchivedCourse } from "../archived-course.ts";
 import { selectLearner } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
 import { note, print } from "../terminal.ts";
 import { startDrill } from "./drill.ts";
 import { bundleInto } from "./evidence.ts";
+import { resetLearner } from "./reset.ts";
 
 export interface DashboardOptions {
   readonly port: number;
   /** Print this learner's link instead of serving. */
   readonly learner?: string | undefined;
+  /** Show this archive instead of a cohort. */
+  readonly archive?: string | undefined;
+  /** Of the key that must have signed the archive. */
+  readonly fingerprint?: string | undefined;
 }
 
 /** Serves the dashboard until it is interrupted, or prints a learner's link. Returns the exit code. */
-export async function dashboard(name: string, options: DashboardOptions): Promise<number> {
+export async function dashboard(name: string, { port, learner, archive, fingerprint }: DashboardOptions): Promise<number> {
+  if (archive !== undefined) return serveArchive(archive, fingerprint, port);
   const cohort = parseCohortName(name);
-  return options.learner === undefined ? serveDashboard(cohort, options.port) : printLink(cohort, options.learner);
+  return learner === undefined ? serveDashboard(cohort, port) : printLink(cohort, learner);
 }
 
 async function printLink(cohort: string, id: string): Promise<number> {
   const learner = selectLearner(await readOutputs(cohort), id);
-  const port = await readServerPort(cohort);
-  if (port === undefined) {
+  const link = await entryLink(cohort, { role: "learner", learner: learner.id });
+  if (link === undefined) {
     throw new LabError("dashboard-down", `The dashboard of cohort ${cohort} does not run. Start it with \`./lab dashboard ${cohort}\` in another terminal and keep it open.`);
   }
-  print(entryUrl(port, await issueEntry(cohort, { role: "learner", learner: learner.id })));
+  print(link);
   note(`For ${learner.name}: it lets in once, within a day, on this machine.`);
   return ExitCode.ok;
 }
 
 async function serveDashboard(cohort: string, port: number): Promise<number> {
   const outputs = await readOutputs(cohort);
+  const collector = collectorOf(outputs);
+  await removeExpiredEntries(cohort);
+  const sessions = await Sessions.ofCohort(cohort);
+  return serveUntilInterrupted(
+    (listening) => dashboardServer(collector, sessions, listening),
+    port,
+    async (listening) => {
+      await writeServer(cohort, listening);
+      collector.start();
+      print(entryUrl(listening, await issueEntry(cohort, { role: "instructor" })));
+      note(`The link lets in once. A learner's: \`./lab dashboard ${cohort} --learner <id>\`. Ctrl-C ends the dashboard; the labs go on.`);
+    },
+    async () => {
+      collector.stop();
+      await removeServer(cohort);
+    },
+  );
+}
+
+function collectorOf(outputs: CohortOutputs): Collector {
+  const { cohort } = outputs;
   const template = labTemplate(outputs.template);
-  const collector = new Collector(outputs, {
+  return new Collector(outputs, {
     verify: (learner) => verifyLearner(learner, template.evidence, template.environments),
     writeEvidence: async (learner, folder) => (await bundleInto(outputs, learner, folder)).verdict,
     startDrill: (learner, drill) => startDrill(outputs, drill, learner.id),
+    async reset({ id }) {
+      const { backup, exitCode } = await resetLearner(id, { cohort });
+      const says = `What ${id} had is in ${backup}.`;
+      if (exitCode === ExitCode.ok) return `${says} Credentials are new: the learner needs a new handout.`;
+      throw new LabError("reset-unfinished", `${says} Not all of the cohort is well after it; the terminal in which the dashboard runs says what.`);
+    },
+    outputs: () => readOutputs(cohort),
   });
-  await removeExpiredEntries(cohort);
+}
+
+/** Shows a course that is over. Nothing of it is on this machine but the file, so nothing is kept, either. */
+async function serveArchive(file: string, fingerprint: string | undefined, port: number): Promise<number> {
+  const source = archiveSource(await readArchivedCourse(file, fingerprint));
+  let unused: string | undefined = newToken();
+  const enter = async (token: string): Promise<Visitor | undefined> => {
+    if (unused === undefined || !isSameSecret(token, unused)) return undefined;
+    unused = undefined;
+    return { role: "instructor" };
+  };
+  const sessions = new Sessions();
+  return serveUntilInterrupted(
+    (listening) => dashboardServer(source, sessions, listening, enter),
+    port,
+    async (listening) => {
+      print(entryUrl(listening, unused ?? ""));
+      note(`Cohort ${source.cohort.cohort}, archived at ${source.archived?.createdAt}. The link lets in once. Ctrl-C ends the dashboard.`);
+    },
+    async () => undefined,
+  );
+}
+
+/**
+ * Listens on a loopback port until it is interrupted. Throws LabError `port-taken` (exit code 2).
+ *
+ * @param begin is called with the port once it listens
+ */
+async function serveUntilInterrupted(
+  app: (listening: () => number) => ReturnType<typeof dashboardServer>,
+  port: number,
+  begin: (listening: number) => Promise<void>,
+  end: () => Promise<void>,
+): Promise<number> {
   let listening = 0;
-  const server = serve({ fetch: dashboardServer(collector, new Sessions(), () => listening).fetch, hostname: "127.0.0.1", port });
+  const server = serve({ fetch: app(() => listening).fetch, hostname: "127.0.0.1", port });
   listening = await new Promise<number>((resolve, reject) => {
     server.once("listening", () => resolve((server.address() as AddressInfo).port));
     server.once("error", reject);
@@ -54,16 +126,13 @@ async function serveDashboard(cohort: string, port: number): Promise<number> {
     throw new LabError("port-taken", `The dashboard can't listen on 127.0.0.1:${port} (${error.code ?? error.message}). Name another port with \`--port\`, or 0 for any.`, { exitCode: ExitCode.badInput, cause: error });
   });
   const interrupted = Promise.withResolvers<void>();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.resolve());
+  // Not `once`: where that is gone already when the locks' own handler runs, it ends the process there and then.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => interrupted.resolve());
   try {
-    await writeServerPort(cohort, listening);
-    collector.start();
-    print(entryUrl(listening, await issueEntry(cohort, { role: "instructor" })));
-    note(`The link lets in once. A learner's: \`./lab dashboard ${cohort} --learner <id>\`. Ctrl-C ends the dashboard; the labs go on.`);
+    await begin(listening);
     await interrupted.promise;
   } finally {
-    collector.stop();
-    await removeServerPort(cohort);
+    await end();
     server.close();
     if ("closeAllConnections" in server) server.closeAllConnections();
   }

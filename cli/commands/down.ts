@@ -1,47 +1,79 @@
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import { endServer } from "../../dashboard/access.ts";
 import { removeProcesses } from "../../host/daemon/client.ts";
 import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
-import { nodesRemainder } from "../../host/node/node-process.ts";
-import { endOrphansOfEngine, findMarked } from "../../host/process-identity.ts";
-import { portsOf } from "../../host/ports.ts";
-import { ExitCode, LabError } from "../../shared/errors.ts";
+import { forgetInventory, readInventory, recordGone } from "../../host/inventory/inventory.ts";
+import { lookForAll } from "../../host/inventory/looks.ts";
+import { linesOf, makeReceipt, type Receipt } from "../../host/inventory/receipt.ts";
+import { nodeThings } from "../../host/node/node-process.ts";
+import { endOrphansOfEngine } from "../../host/process-identity.ts";
+import { LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { locate } from "../../tools/locate.ts";
-import { keepingCohortFile } from "../cohort-file.ts";
 import { measuredCosts } from "../capacity/costs.ts";
+import { keepingCohortFile } from "../cohort-file.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "../interrupt.ts";
 import { chooseDisplay } from "../progress/displays.ts";
 import { RunReporter } from "../progress/reporter.ts";
 import { fluxObjects, phases } from "../progress/steps.ts";
-import { duration, note, print } from "../terminal.ts";
+import { exitCodeOf, mustRemember, receiptFile, tellReceipt, whileRunning, writeReceipt } from "../receipts.ts";
+import { note } from "../terminal.ts";
 
 /* Pulumi's library takes seconds to load on a busy machine: a run has begun to tell of itself by then. */
 const loadStack = () => import("../stack.ts");
 
-export interface DownOptions {
-  /** Events for programs on standard output. */
+export interface RemovalOptions {
+  /** Events for programs on standard output; the last is the receipt. */
   readonly json: boolean;
   /** How many resources the engine works on at once. */
   readonly parallel?: number | undefined;
 }
 
-/** Removes everything of a cohort and looks whether anything is left. Needs no cohort file. Returns the exit code. */
+export interface DownOptions extends RemovalOptions {
+  /** New file for the receipt. */
+  readonly receipt?: string | undefined;
+}
+
+/** Removes everything of a cohort, looks for each thing again and tells what it came to. Needs no cohort file. Returns the exit code. */
 export async function down(name: string, options: DownOptions): Promise<number> {
-  return removeCohort(parseCohortName(name), options.json ? note : print, options);
+  const cohort = parseCohortName(name);
+  const file = options.receipt === undefined ? undefined : await receiptFile(options.receipt);
+  const receipt = await removeCohort(cohort, options);
+  if (file !== undefined) await writeReceipt(file, receipt);
+  if (!options.json) tellReceipt(receipt);
+  return exitCodeOf(receipt);
 }
 
-/** @param say where what came of it is told */
-export async function removeCohort(cohort: string, say: (text: string) => void, options: DownOptions = { json: false }): Promise<number> {
-  return keepingCohortFile(cohort, () => remove(cohort, say, options));
+/**
+ * Removes a cohort as far as it can be, and returns what was found afterwards. Ends in order on a signal; then there is no
+ * receipt, and the next `down` looks for all of it.
+ */
+export async function removeCohort(cohort: string, options: RemovalOptions = { json: false }): Promise<Receipt> {
+  return keepingCohortFile(cohort, async () => {
+    const learners = await readdir(join(cohortPaths(cohort).root, "learners")).catch(() => []);
+    const reporter = reporterFor(cohort, learners, options.json);
+    try {
+      const receipt = await interruptible({ cohort, resume: `./lab down ${cohort}`, onSignal: interruptionTeller(reporter) }, (interrupt) =>
+        removeAndLook({ cohort, learners, parallel: options.parallel, reporter, interrupt }),
+      );
+      conclude(receipt, learners, reporter);
+      return receipt;
+    } catch (error) {
+      reporter.failed(error);
+      throw error;
+    } finally {
+      reporter.close();
+    }
+  });
 }
 
-async function remove(cohort: string, say: (text: string) => void, { json, parallel }: DownOptions): Promise<number> {
-  const learners = await readdir(join(cohortPaths(cohort).root, "learners")).catch(() => []);
+function reporterFor(cohort: string, learners: readonly string[], json: boolean): RunReporter {
   const { steps, gone } = measuredCosts;
-  const reporter = new RunReporter({
+  return new RunReporter({
     command: "down",
     cohort,
     learners,
@@ -50,39 +82,73 @@ async function remove(cohort: string, say: (text: string) => void, { json, paral
     expectedSeconds: gone.host + gone.learner * learners.length,
     display: chooseDisplay(json, learners),
   });
-  const resume = `./lab down ${cohort}`;
-  try {
-    return await interruptible({ cohort, resume, onSignal: interruptionTeller(reporter) }, async (interrupt) => {
-      // Without Pulumi's CLI there can be no stack, but an interrupted first run may have left something on the host.
-      const stack = (await locate("pulumi")) === undefined ? undefined : await interrupt.orEnd(reporter.phase(phases.stack, async () => (await loadStack()).findStack(cohort)));
-      if (stack !== undefined) await destroy(stack, learners, parallel, reporter, interrupt);
-      const left = await reporter.phase(phases.cleanUp, async () => {
-        await removeCohortFromHost(cohort);
-        endOrphansOfEngine(cohortPaths(cohort).daemon);
-        const remaining = await remainder(cohort);
-        const { forgetStack, removeHomeWithoutCohorts } = await loadStack();
-        if (stack !== undefined) await forgetStack(stack);
-        await removeHomeWithoutCohorts();
-        return remaining;
-      });
-      if (left.length === 0) for (const learner of learners) reporter.learnerDone(learner);
-      const exitCode = left.length === 0 ? ExitCode.ok : ExitCode.failed;
-      reporter.summary({ result: left.length === 0 ? "succeeded" : "failed", exitCode, ...(left.length > 0 && { cause: `left over: ${left.join("; ")}` }) });
-      reporter.close();
-      for (const thing of left) say(`left over: ${thing}`);
-      if (left.length === 0) say(`Cohort ${cohort} is gone: no process, port, folder, repository, image or state is left (${duration(Date.now() - reporter.startedAt)}).`);
-      return exitCode;
-    });
-  } catch (error) {
-    reporter.failed(error);
-    throw error;
-  } finally {
-    reporter.close();
-  }
 }
 
-async function destroy(stack: Stack, learners: readonly string[], parallel: number | undefined, reporter: RunReporter, interrupt: Interrupt): Promise<void> {
-  const cohort = stack.name;
+function conclude(receipt: Receipt, learners: readonly string[], reporter: RunReporter): void {
+  const exitCode = exitCodeOf(receipt);
+  const isZero = receipt.result === "zero";
+  if (isZero) for (const learner of learners) reporter.learnerDone(learner);
+  reporter.summary({ result: isZero ? "succeeded" : "failed", exitCode, ...(!isZero && { cause: linesOf(receipt).join("\n") }) });
+  reporter.tell({ event: "receipt", receipt });
+}
+
+interface Removal {
+  readonly cohort: string;
+  readonly learners: readonly string[];
+  readonly parallel: number | undefined;
+  readonly reporter: RunReporter;
+  readonly interrupt: Interrupt;
+}
+
+async function removeAndLook(removal: Removal): Promise<Receipt> {
+  const { cohort, reporter, interrupt } = removal;
+  const startedAt = new Date();
+  // Without Pulumi's CLI there can be no stack, but an interrupted first run may have left something on the host.
+  const stack = (await locate("pulumi")) === undefined ? undefined : await interrupt.orEnd(reporter.phase(phases.stack, async () => (await loadStack()).findStack(cohort)));
+  const isSomething = stack !== undefined || existsSync(cohortPaths(cohort).root) || (await readInventory(cohort)).length > 0;
+  const work = () => remove(removal, stack, startedAt);
+  const receipt = await (isSomething ? whileRunning(cohort, "down", work) : work());
+  // The note that this ran is the last that may be in it.
+  if ((await readInventory(cohort)).length === 0) await forgetInventory(cohort);
+  const { removeHomeWithoutCohorts } = await loadStack();
+  for (const path of await removeHomeWithoutCohorts()) note(`${path} is not the lab's and stays.`);
+  return receipt;
+}
+
+async function remove(removal: Removal, stack: Stack | undefined, startedAt: Date): Promise<Receipt> {
+  const { cohort, reporter, interrupt } = removal;
+  const problems: string[] = [];
+  const { forgetStack, lookForStack } = await loadStack();
+  // What only a look at running nodes tells must be looked at before they end.
+  const items = [...(await readInventory(cohort)), ...(await unnoted(cohort, stack))];
+  try {
+    await endServer(cohort);
+    if (stack !== undefined) await destroy(removal, stack);
+    await reporter.phase(phases.remove, async () => {
+      await removeCohortFromHost(cohort);
+      endOrphansOfEngine(cohortPaths(cohort).daemon);
+      if (stack !== undefined) await forgetStack(stack);
+    });
+  } catch (error) {
+    interrupt.check();
+    if (!(error instanceof LabError)) throw error;
+    problems.push(error.message);
+  }
+  const seen = await reporter.phase(phases.cleanUp, () => lookForAll(cohort, items, { looks: { stack: () => lookForStack(cohort) } }));
+  if (mustRemember(seen)) await recordGone(cohort, seen.filter(({ kind, sight }) => sight.state === "gone" && kind !== "run"));
+  else await recordGone(cohort, items);
+  return makeReceipt({ cohort, startedAt, problems }, seen);
+}
+
+/** What is there without the inventory's knowing: a stack that plain `pulumi up` made, and what runs within real nodes. */
+async function unnoted(cohort: string, stack: Stack | undefined) {
+  const known = new Set((await readInventory(cohort)).map(({ kind, id }) => `${kind} ${id}`));
+  const things = [...(stack === undefined ? [] : [await (await loadStack()).stackThing(cohort)]), ...(await nodeThings(cohort))];
+  const at = new Date().toISOString();
+  return things.filter(({ kind, id }) => !known.has(`${kind} ${id}`)).map((thing) => ({ ...thing, at }));
+}
+
+async function destroy({ cohort, learners, parallel, reporter, interrupt }: Removal, stack: Stack): Promise<void> {
   note(`Removing cohort ${cohort}.`);
   // Nothing in a cluster is kept, so it need not run while its end is written down.
   await Promise.all(learners.map((learner) => removeProcesses(cohort, learner, "SIGKILL")));
@@ -98,16 +164,4 @@ async function destroy(stack: Stack, learners: readonly string[], parallel: numb
   } finally {
     await (await loadStack()).cleanUpAfterEngine(stack);
   }
-}
-
-/** What of a cohort can still be found on this machine. */
-async function remainder(cohort: string): Promise<string[]> {
-  const { root, daemon } = cohortPaths(cohort);
-  const folder = await readdir(root).then(
-    () => [`folder ${root}; remove it with \`rm -r ${root}\``],
-    () => [],
-  );
-  const processes = findMarked(daemon).map(({ name, identity: { pid } }) => `process ${pid} (${name}); end it with \`kill ${pid}\``);
-  const ports = Object.entries(await portsOf(cohort)).map(([owner, port]) => `port ${port} leased to ${owner}; run \`./lab down ${cohort}\` again`);
-  return [...processes, ...folder, ...ports, ...(await nodesRemainder(cohort))];
 }

@@ -1,5 +1,6 @@
 import { isDaemonUp, pauseProcesses, processStatus, resumeProcesses, startDaemon, stopDaemon } from "../../host/daemon/client.ts";
 import { readDaemonConfig } from "../../host/daemon/config.ts";
+import type { ProcessStatus } from "../../host/daemon/supervisor.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
@@ -10,18 +11,19 @@ import { note, paint, print, printJson } from "../terminal.ts";
 export async function start(name: string): Promise<number> {
   const cohort = await cohortOnHost(name);
   await bringBack(cohort);
-  note(`Cohort ${cohort} runs. \`./lab verify ${cohort}\` tells whether the labs are well.`);
+  const paused = pausedLearners(await processStatus(cohort));
+  note(`Cohort ${cohort} runs${paused.length === 0 ? "" : `, but for ${paused.join(", ")}, who ${paused.length === 1 ? "is" : "are"} paused`}. \`./lab verify --cohort ${cohort}\` tells whether the labs are well.`);
   return ExitCode.ok;
 }
 
-/** Starts what is paused or stopped, of one learner or of all, and waits until it runs. */
+/** Starts what is stopped, or one learner's also where it is paused, and waits until it runs. */
 export async function bringBack(cohort: string, learner?: string): Promise<void> {
   await startDaemon(cohort);
   await resumeProcesses(cohort, learner);
   const what = learner === undefined ? `cohort ${cohort}` : `learner ${learner}`;
   await waitUntil(
     async () => {
-      const missing = (await processStatus(cohort)).filter(({ owner, state }) => state !== "running" && (learner === undefined || owner === learner)).map((process) => process.name);
+      const missing = (await processStatus(cohort)).filter(({ owner, state }) => state !== "running" && (learner === undefined ? state !== "paused" : owner === learner)).map((process) => process.name);
       return missing.length === 0 ? { done: true, value: undefined } : { done: false, because: `${missing.join(", ")} not running.` };
     },
     { what: `the processes of ${what}`, timeoutSeconds: 60, remedy: `\`./lab status ${cohort}\` shows why each last ended.` },
@@ -33,7 +35,7 @@ export async function pause(learner: string, options: { readonly cohort: string 
   const cohort = await cohortOnHost(options.cohort);
   await requireLearner(cohort, learner);
   await pauseProcesses(cohort, learner);
-  note(`The lab of ${learner} is paused; its data is kept. \`./lab resume ${learner}${ofCohort(cohort)}\` brings it back, and so does \`./lab start\` for the whole cohort.`);
+  note(`The lab of ${learner} is paused; its data is kept. \`./lab resume ${learner}${ofCohort(cohort)}\` brings it back.`);
   return ExitCode.ok;
 }
 
@@ -69,27 +71,35 @@ export async function stop(name: string): Promise<number> {
   return ExitCode.ok;
 }
 
-/** Shows what runs. Exit code 1 when something that should run does not. */
+/** Learners all of whose processes are down because somebody wanted it. */
+function pausedLearners(processes: readonly ProcessStatus[]): string[] {
+  const byOwner = Map.groupBy(processes.filter(({ owner }) => owner !== "cohort"), ({ owner }) => owner);
+  return [...byOwner].flatMap(([owner, own]) => (own.every(({ state }) => state === "paused") ? [owner] : []));
+}
+
+/** Shows what runs. Exit code 1 when something that should run does not; a paused learner should not. */
 export async function status(name: string, options: { readonly json: boolean }): Promise<number> {
   const cohort = await cohortOnHost(name);
   const daemon = await isDaemonUp(cohort);
   const processes = await processStatus(cohort);
   const ending = (await expiriesOf(cohort)).filter(({ state }) => state !== "later");
+  const paused = pausedLearners(processes);
   if (options.json) {
-    printJson({ cohort, daemon: daemon ? "running" : "stopped", processes, ending });
+    printJson({ cohort, daemon: daemon ? "running" : "stopped", processes, paused, ending });
   } else {
     print(`lab daemon of ${cohort}: ${daemon ? paint("green", "running") : paint("red", `stopped; run \`./lab start ${cohort}\``)}`);
     const width = Math.max(0, ...processes.map((process) => process.name.length));
-    for (const { name, state, pid, restarts, lastExit } of processes) {
+    for (const { name, owner, state, pid, restarts, lastExit } of processes) {
       const history = restarts === 0 ? "" : `, restarted ${restarts} times, last because: ${lastExit?.reason} at ${lastExit?.at}`;
-      print(`  ${name.padEnd(width)}  ${paint(state === "running" ? "green" : "red", state)}${pid === undefined ? "" : ` (pid ${pid})`}${history}`);
+      print(`  ${name.padEnd(width)}  ${paint(state === "running" ? "green" : paused.includes(owner) ? "yellow" : "red", state)}${pid === undefined ? "" : ` (pid ${pid})`}${history}`);
     }
+    for (const learner of paused) print(paint("yellow", `${learner} is paused; \`./lab resume ${learner}${ofCohort(cohort)}\` brings the lab back`));
     for (const { learner, endsAt, state } of ending) {
       const whose = learner === undefined ? `the cohort's time` : `the time of ${learner}`;
       note(paint("yellow", `${whose} ${state === "over" ? "ended" : "ends"} at ${endsAt}: \`./lab reap\` archives it, then ${learner === undefined ? "removes" : "pauses"} it`, process.stderr));
     }
   }
-  return daemon && processes.every(({ state }) => state === "running") ? ExitCode.ok : ExitCode.failed;
+  return daemon && processes.every(({ owner, state }) => state === "running" || paused.includes(owner)) ? ExitCode.ok : ExitCode.failed;
 }
 
 async function cohortOnHost(name: string): Promise<string> {

@@ -10,6 +10,7 @@ import type { Expiry } from "../course/expiry.ts";
 import { cohortsOnHost, requireExpiries } from "../course/lifetimes.ts";
 import { selectLearner } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
+import { tellReceipt, writeReceipt } from "../receipts.ts";
 import { note, print, printJson } from "../terminal.ts";
 import { archiveFile, archiveName, writeArchive } from "./archive.ts";
 import { removeCohort } from "./down.ts";
@@ -26,6 +27,8 @@ interface Reaped extends Expiry {
   readonly action: "remove" | "pause";
   readonly archive?: string;
   readonly fingerprint?: string;
+  /** The receipt of the teardown, beside the archive. */
+  readonly receipt?: string;
   /** Why it was not done; what was not done is as it was. */
   readonly failed?: string;
 }
@@ -76,7 +79,7 @@ async function due(ends: readonly Expiry[]): Promise<Expiry[]> {
   return wanted.flat();
 }
 
-async function reapOne({ cohort, learner }: Expiry, out: string): Promise<Pick<Reaped, "archive" | "fingerprint" | "failed">> {
+async function reapOne({ cohort, learner }: Expiry, out: string): Promise<Pick<Reaped, "archive" | "fingerprint" | "receipt" | "failed">> {
   const file = join(out, archiveName(cohort, ...(learner === undefined ? [] : [learner])));
   try {
     const target = archiveFile(file);
@@ -85,6 +88,8 @@ async function reapOne({ cohort, learner }: Expiry, out: string): Promise<Pick<R
     // Evidence is looked at live, so what was stopped or paused must run for it.
     if (learner === undefined || !(await isDaemonUp(cohort))) {
       await bringBack(cohort, learner);
+      // Of a cohort that ends, also who is paused.
+      for (const { id } of learner === undefined ? learners : []) await bringBack(cohort, id);
       await settled(outputs, learners);
     }
     note(`Archiving ${nameOf({ cohort, ...(learner && { learner }) })}.`);
@@ -94,8 +99,12 @@ async function reapOne({ cohort, learner }: Expiry, out: string): Promise<Pick<R
       return { archive, fingerprint, failed: `The evidence of ${unobserved.join(", ")} could not be looked at as a whole, so nothing was removed. \`./lab status ${cohort}\` shows what does not run; \`./lab down ${cohort}\` removes the cohort all the same.` };
     }
     if (learner !== undefined) await pauseProcesses(cohort, learner);
-    else if ((await removeCohort(cohort, note)) !== ExitCode.ok) return { archive, fingerprint, failed: `Something of cohort ${cohort} is left over. Run \`./lab down ${cohort}\` again.` };
-    return { archive, fingerprint };
+    if (learner !== undefined) return { archive, fingerprint };
+    const teardown = await removeCohort(cohort);
+    const receipt = archive.replace(/\.tar\.gz$/, ".receipt.json");
+    await writeReceipt(resolve(receipt), teardown);
+    tellReceipt(teardown, note);
+    return { archive, fingerprint, receipt, ...(teardown.result !== "zero" && { failed: `Something of cohort ${cohort} is left over, as ${receipt} says. Run \`./lab down ${cohort}\` again.` }) };
   } catch (error) {
     return { failed: reasonOf(error) };
   }

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
-import { cp, mkdir, rm } from "node:fs/promises";
+import { cp, mkdir } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import type { LearnerPlan } from "../../components/learner.ts";
 import { creationTime, noteCreation } from "../../host/creation.ts";
 import { bundleRepository } from "../../host/git/repository.ts";
+import { removeOwned } from "../../host/inventory/ownership.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
@@ -15,6 +16,7 @@ import { interruptible, interruptionTeller } from "../interrupt.ts";
 import { LastRunRecord } from "../last-run.ts";
 import { chooseDisplay } from "../progress/displays.ts";
 import { RunReporter } from "../progress/reporter.ts";
+import { settleLearner, whileRunning } from "../receipts.ts";
 import { cleanUpAfterEngine, findStack, learnerResources } from "../stack.ts";
 import { note, print } from "../terminal.ts";
 import { up } from "./up.ts";
@@ -28,11 +30,19 @@ export interface ResetOptions {
 /** What is kept of a learner beside the repository, by folder below the learner's own. */
 const records = ["exercises", "drills", "quiz"];
 
-/**
- * Gives a learner a fresh lab: keeps what they had in a backup, removes everything of theirs through Pulumi, and brings
- * the cohort up again, which makes it anew. Returns the exit code of `up`.
- */
+/** Gives a learner a fresh lab. Returns the exit code of `up`. */
 export async function reset(id: string, options: ResetOptions): Promise<number> {
+  const { backup, exitCode } = await resetLearner(id, options);
+  print(backup);
+  note(`Credentials are new: \`./lab handout ${id}${options.cohort === "demo" ? "" : ` --cohort ${options.cohort}`}\` writes the handout anew.`);
+  return exitCode;
+}
+
+/**
+ * Keeps what a learner had in a backup, removes everything of theirs through Pulumi, and brings the cohort up again, which
+ * makes it anew. Returns the path of the backup and the exit code of `up`.
+ */
+export async function resetLearner(id: string, options: ResetOptions): Promise<{ readonly backup: string; readonly exitCode: number }> {
   const plan = await readCohort(options.cohort);
   const { cohort } = plan;
   const learner = plan.learners.find((one) => one.learner.id === id);
@@ -43,16 +53,19 @@ export async function reset(id: string, options: ResetOptions): Promise<number> 
   if (stack === undefined) throw new LabError("cohort-not-up", `Cohort ${cohort} is not up, so there is nothing to reset. Run \`./lab up ${cohort}\`.`, { exitCode: ExitCode.badInput });
 
   const backup = await backUp(learner, options.out);
-  print(backup);
   note(`Kept what ${id} had in ${backup}. Making the lab anew.`);
+  const started = new Date();
   const made = await creationTime(cohort, id);
-  await keepingCohortFile(cohort, () => removeLearner(stack, plan, id, backup));
-  await rm(cohortPaths(cohort).learner(id).root, { recursive: true, force: true });
+  await keepingCohortFile(cohort, () =>
+    whileRunning(cohort, "reset", async () => {
+      await removeLearner(stack, plan, id, backup);
+      await removeOwned(cohort, cohortPaths(cohort).learner(id).root);
+      await settleLearner(cohort, id, started);
+    }),
+  );
   // A lab that is reset is not a younger one.
   if (made !== undefined) await noteCreation(cohort, id, made);
-  const exitCode = await up(cohort, { force: true, json: false });
-  note(`Credentials are new: \`./lab handout ${id}${cohort === "demo" ? "" : ` --cohort ${cohort}`}\` writes the handout anew.`);
-  return exitCode;
+  return { backup, exitCode: await up(cohort, { force: true, json: false }) };
 }
 
 /** Removes everything of a learner through Pulumi. Until it is made anew the learner counts as unfinished. */

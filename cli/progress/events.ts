@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Receipt } from "../../host/inventory/receipt.ts";
 
 /*
  * What a run of `up`, `down`, `retry` or `reset` tells while it goes on. `--json` prints these, one a line, and
@@ -64,6 +65,8 @@ export const ProgressEvent = z.discriminatedUnion("event", [
     /** Why the run as a whole did not succeed, where that is no single learner's. */
     cause: z.string().nullable(),
   }),
+  /** What a teardown that came to its end leaves. */
+  z.object({ ...every, event: z.literal("receipt"), receipt: Receipt }),
 ]);
 export type ProgressEvent = z.output<typeof ProgressEvent>;
 

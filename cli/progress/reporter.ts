@@ -161,7 +161,7 @@ export class RunReporter {
     this.summary({ result: expected?.code === "interrupted" ? "interrupted" : "failed", exitCode: expected?.exitCode ?? ExitCode.bug, cause: messageOf(error) });
   }
 
-  /** The last event of a run. */
+  /** The last event of a run, but for the receipt of a `down`. */
   summary(end: { readonly result: "succeeded" | "failed" | "interrupted"; readonly exitCode: number; readonly cause?: string }): void {
     const { command, cohort } = this.#options;
     this.tell({ event: "summary", command, cohort, result: end.result, exitCode: end.exitCode, seconds: this.#seconds(), changes: this.changes, learners: [...this.outcomes], cause: end.cause ?? null });

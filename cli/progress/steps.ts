@@ -36,6 +36,7 @@ export const phases = {
   refresh: { step: "refresh", title: "look at what there is (refresh)" },
   /** Until the first step begins; the whole run where nothing is to be done. */
   compare: { step: "compare", title: "compare what is with what should be" },
+  remove: { step: "remove", title: "remove what the engine does not" },
   cleanUp: { step: "clean-up", title: "look for what is left" },
   evidence: { step: "evidence", title: "evidence" },
 } as const satisfies Readonly<Record<string, StepName>>;

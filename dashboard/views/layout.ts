@@ -1,5 +1,6 @@
 import { html } from "hono/html";
 import { howLong, type Moment, type Status } from "../rows.ts";
+import type { Archived } from "../facts.ts";
 import { printable } from "../../verification/render.ts";
 
 export type Html = ReturnType<typeof html>;
@@ -12,10 +13,12 @@ export interface Frame {
   readonly home: string;
   /** Whether the page keeps itself up to date. */
   readonly live: boolean;
+  /** Says that it is an archive that is shown. */
+  readonly archived?: Archived | undefined;
 }
 
 /** A whole page of somebody who has come in. */
-export function page({ title, cohort, home, live }: Frame, main: Content): Html {
+export function page({ title, cohort, home, live, archived }: Frame, main: Content): Html {
   return html`${head(`${title} · ${cohort}`, live)}
 <body>
 <a class="skip" href="#main">Skip to the content</a>
@@ -24,6 +27,7 @@ export function page({ title, cohort, home, live }: Frame, main: Content): Html 
 ${live ? html`<span id="connection" class="connection" role="status">Live updates need JavaScript</span>` : ""}
 <form method="post" action="/leave"><button class="quiet">Sign out</button></form>
 </header>
+${archived ? html`<aside class="notice banner" aria-label="Archive"><strong>Archive.</strong> This course is over: what you see is what was archived at <time datetime="${archived.createdAt}">${archived.createdAt.replace("T", " ").slice(0, 16)} UTC</time>, and nothing can be changed. Signed by <code>${archived.fingerprint}</code>; whether that is your lab's key, compare with the fingerprint that was printed then.</aside>` : ""}
 <main id="main" tabindex="-1">
 ${main}
 </main>

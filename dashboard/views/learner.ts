@@ -18,14 +18,35 @@ export function learnerPage(source: Source, facts: LearnerFacts, bundles: readon
   const button = (kind: string, label: string) => html`<form method="post" action="${path}/${kind}"><button id="do-${kind}">${label}</button></form>`;
   const choice = html`<form method="post" action="${path}/drill"><label for="drill">Drill</label> <select id="drill" name="drill">${drills.map(({ id, title }) => html`<option value="${id}">${title}</option>`)}</select> <button id="do-drill">Start the drill</button></form>`;
   return page(
-    { title: facts.name, cohort: source.cohort.cohort, home: "/", live: true },
+    { title: facts.name, cohort: source.cohort.cohort, home: "/", live: source.archived === undefined, archived: source.archived },
     html`<p class="trail"><a href="/">Overview</a></p>
 <h1>${printable(facts.name)} <span class="soft">${facts.id}</span></h1>
-<section class="actions" aria-label="Actions">
+${source.archived ? "" : html`<section class="actions" aria-label="Actions">
 ${button("verify", "Verify now")}${button("evidence", "Create evidence")}${button("pause", "Pause processes")}${button("resume", "Resume processes")}${drills.length > 0 ? choice : ""}
+<a class="button" href="${path}/reset">Reset the lab …</a>
 <a href="${path}/handout">Handout</a>
-</section>
+</section>`}
 ${learnerLive(source, facts, bundles)}`,
+  );
+}
+
+/** Asks before a learner's lab is made anew, and says what is kept. */
+export function resetPage(source: Source, facts: LearnerFacts): Html {
+  const path = pathOf(facts.id);
+  return page(
+    { title: `Reset ${facts.name}`, cohort: source.cohort.cohort, home: "/", live: false, archived: source.archived },
+    html`<p class="trail"><a href="${path}">${printable(facts.name)}</a></p>
+<h1>Reset the lab of ${printable(facts.name)} <span class="soft">${facts.id}</span></h1>
+<p>Kept as a backup, in <code>backups/${source.cohort.cohort}-${facts.id}-&lt;time&gt;</code> of the folder in which the dashboard was started:</p>
+<ul class="kept">
+<li>the repository with every branch, commit and note, as <code>repository.bundle</code></li>
+<li>the records of exercises (${Object.keys(facts.exercises).length}), drills (${facts.drills.length}) and quiz attempts (${facts.attempts.length})</li>
+</ul>
+<p>Evidence bundles that were made here stay where they are. Removed and made anew: cluster, repository, images, records, and every credential, so the learner needs a new handout. The others' labs are not touched. It takes about as long as the first <code>./lab up</code> of one learner; its progress is in the terminal in which the dashboard runs.</p>
+<section class="actions" aria-label="Actions">
+<form method="post" action="${path}/reset"><button id="do-reset">Reset the lab of ${printable(facts.name)}</button></form>
+<a class="button" href="${path}">Cancel</a>
+</section>`,
   );
 }
 
@@ -34,13 +55,13 @@ export function learnerLive(source: Source, facts: LearnerFacts, bundles: readon
   const path = pathOf(facts.id);
   const row = rowOf(facts, source.template);
   return html`<div id="live" data-live-of="${facts.id}" data-live-from="${path}/live">
-${jobView(facts)}
+${source.archived ? "" : jobView(facts)}
 ${facts.problems.map((problem) => html`<p class="notice fail">${printable(problem)}</p>`)}
 <dl class="figures">
 <div><dt>Last activity</dt><dd>${row.activity ? moment(row.activity) : "none"}</dd></div>
-<div><dt>Stuck for</dt><dd>${row.stuck ? moment(row.stuck) : "not stuck"}</dd></div>
+${source.archived ? "" : html`<div><dt>Stuck for</dt><dd>${row.stuck ? moment(row.stuck) : "not stuck"}</dd></div>
 <div><dt>Memory, CPU</dt><dd>${usage(facts)}</dd></div>
-<div><dt>Processes</dt><dd>${processes(row.processes)}</dd></div>
+<div><dt>Processes</dt><dd>${processes(row.processes)}</dd></div>`}
 </dl>
 <h2>Promotion timeline</h2>
 ${facts.branch ? timelineView(facts.branch, source.template.environments, "timeline") : html`<p class="soft">The repository was not looked at yet.</p>`}
@@ -51,7 +72,7 @@ ${source.template.drills.length > 0 ? drillsView(source, facts) : ""}
 ${quizView(facts)}
 ${bundlesView(bundles, path)}
 ${journalView(facts)}
-${processesView(facts)}
+${source.archived ? "" : processesView(facts)}
 </div>`;
 }
 

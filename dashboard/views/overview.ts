@@ -1,5 +1,4 @@
 import { html } from "hono/html";
-import type { LabTemplate } from "../../lab-templates/types.ts";
 import { printable } from "../../verification/render.ts";
 import type { LearnerFacts, Source } from "../facts.ts";
 import { rowOf, type Progress, type Row } from "../rows.ts";
@@ -10,22 +9,24 @@ import { bytes, mark, moment, page, type Content, type Html } from "./layout.ts"
 export function overviewPage(source: Source): Html {
   const { cohort, template } = source;
   const facts = source.facts();
-  const columns = ["Learner", ...template.environments, "Checklist", "Exercises", ...(template.drills.length > 0 ? ["Drills"] : []), "Quiz", "Last activity", "Stuck for", "Memory, CPU", "Processes"];
+  const columns = ["Learner", ...template.environments, "Checklist", "Exercises", ...(template.drills.length > 0 ? ["Drills"] : []), "Quiz", "Last activity", ...(source.archived ? [] : ["Stuck for", "Memory, CPU", "Processes"])];
   return page(
-    { title: "Overview", cohort: cohort.cohort, home: "/", live: true },
+    { title: "Overview", cohort: cohort.cohort, home: "/", live: source.archived === undefined, archived: source.archived },
     html`<h1>${printable(cohort.course)}</h1>
-${summaryView(facts, template)}
+${summaryView(source)}
 <div class="table"><table class="overview" role="table">
 <caption class="hidden">Learners of the cohort ${cohort.cohort}</caption>
 <thead role="rowgroup"><tr role="row">${columns.map((column) => html`<th scope="col" role="columnheader">${column}</th>`)}</tr></thead>
 <tbody role="rowgroup">
-${facts.map((one) => rowView(one, template))}</tbody>
+${facts.map((one) => rowView(one, source))}</tbody>
 </table></div>
 ${cohort.simulated.length > 0 ? html`<p class="soft">Simulated in this lab: ${cohort.simulated.map(printable).join(" ")}</p>` : ""}`,
   );
 }
 
-export function summaryView(facts: readonly LearnerFacts[], template: LabTemplate): Html {
+export function summaryView(source: Source): Html {
+  const { template, archived } = source;
+  const facts = source.facts();
   const rows = facts.map((one) => rowOf(one, template));
   const whole = rows.filter(({ checklist }) => checklist.every(({ status }) => status === "pass")).length;
   const stuck = rows.filter((row) => row.stuck !== undefined).length;
@@ -33,13 +34,12 @@ export function summaryView(facts: readonly LearnerFacts[], template: LabTemplat
   const figures: [label: string, value: string][] = [
     ["Learners", String(facts.length)],
     ["Checklist passed", String(whole)],
-    ["Stuck", String(stuck)],
-    ["Memory of the labs", memory === 0 ? "not measured yet" : bytes(memory)],
+    ...(archived ? [] : ([["Stuck", String(stuck)], ["Memory of the labs", memory === 0 ? "not measured yet" : bytes(memory)]] satisfies [string, string][])),
   ];
   return html`<dl class="figures" id="summary" data-live-of="*" data-live-from="/summary">${figures.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
-export function rowView(facts: LearnerFacts, template: LabTemplate): Html {
+export function rowView(facts: LearnerFacts, { template, archived }: Pick<Source, "template" | "archived">): Html {
   const row = rowOf(facts, template);
   const path = `/learners/${encodeURIComponent(facts.id)}`;
   const cells: [label: string, content: Content, className?: string | undefined][] = [
@@ -49,9 +49,13 @@ export function rowView(facts: LearnerFacts, template: LabTemplate): Html {
     ...(template.drills.length > 0 ? [["Drills", html`${progress(row.drills)}${row.drills.running ? html`<span class="under">${row.drills.running}</span>` : ""}`] as [string, Content]] : []),
     ["Quiz", row.quiz === undefined ? none() : html`<span class="whole">${row.quiz} %</span>`],
     ["Last activity", row.activity ? moment(row.activity) : none()],
-    ["Stuck for", row.stuck ? moment(row.stuck) : none(), row.stuck ? "stuck" : undefined],
-    ["Memory, CPU", usage(facts)],
-    ["Processes", processes(row.processes)],
+    ...(archived
+      ? []
+      : ([
+          ["Stuck for", row.stuck ? moment(row.stuck) : none(), row.stuck ? "stuck" : undefined],
+          ["Memory, CPU", usage(facts)],
+          ["Processes", processes(row.processes)],
+        ] satisfies [string, Content, (string | undefined)?][])),
   ];
   return html`<tr role="row" id="row-${facts.id}" data-live-of="${facts.id}" data-live-from="${path}/row">
 <th scope="row" role="rowheader"><a id="link-${facts.id}" href="${path}">${printable(facts.name)}</a><span class="under">${facts.id}</span></th>

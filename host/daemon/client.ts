@@ -7,9 +7,10 @@ import { startDetached } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
-import { engineName, findMarked, leadsGroup, mark } from "../process-identity.ts";
+import { engineName, findMarked, identify, leadsGroup, mark } from "../process-identity.ts";
 import { controlSocket } from "./config.ts";
 import { ProcessTable, type ProcessSpec } from "./process-table.ts";
+import { recordProcess } from "./record-process.ts";
 import { endProcess, type ProcessStatus } from "./supervisor.ts";
 
 /** Whether the cohort's daemon answers. */
@@ -28,12 +29,16 @@ export async function startDaemon(cohort: string): Promise<void> {
   try {
     if (await isDaemonUp(cohort)) return;
     const logFile = join(daemon, "daemon.log");
+    const self = { name: "daemon", owner: "cohort" };
+    await recordProcess(cohort, self);
     // Pulumi's variables (passphrase, plugin sockets) are none of the daemon's business.
-    startDetached(process.execPath, [fileURLToPath(new URL("main.ts", import.meta.url)), cohort], {
+    const { pid } = startDetached(process.execPath, [fileURLToPath(new URL("main.ts", import.meta.url)), cohort], {
       cwd: daemon,
-      env: { ...daemonEnvironment(), ...mark(daemon, "daemon") },
+      env: { ...daemonEnvironment(), ...mark(daemon, self.name) },
       logFile,
     });
+    const identity = pid === undefined ? undefined : identify(pid);
+    if (identity !== undefined) await recordProcess(cohort, self, identity);
     await waitUntil(async () => ((await isDaemonUp(cohort)) ? { done: true, value: undefined } : { done: false, because: "no answer." }), {
       what: `the lab daemon of cohort ${cohort}`,
       timeoutSeconds: 15,
@@ -71,10 +76,12 @@ export async function removeProcesses(cohort: string, owner: string | undefined,
   if (selected.length > 0) await table.write(entries.filter((entry) => !selected.includes(entry)));
 }
 
+/** Ends processes and keeps them wanted: one learner's until they are resumed, the whole cohort's until its next start. */
 export async function pauseProcesses(cohort: string, owner?: string): Promise<void> {
   await call(cohort, "POST", "/processes/pause", { owner });
 }
 
+/** Starts one learner's processes again, or without an owner what of the cohort is stopped and not paused. */
 export async function resumeProcesses(cohort: string, owner?: string): Promise<void> {
   await startDaemon(cohort);
   await call(cohort, "POST", "/processes/resume", { owner });

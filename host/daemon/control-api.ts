@@ -27,11 +27,14 @@ export function controlApi(supervisor: Supervisor, pipeline: Pipeline, shutDown:
       return c.json(supervisor.status());
     })
     .post("/processes/pause", async (c) => {
-      await supervisor.pause(by(Selection.parse(await c.req.json()).owner));
+      const { owner } = Selection.parse(await c.req.json());
+      // Of a whole cohort it is a stop, which the next start ends.
+      await supervisor.pause(by(owner), owner !== undefined);
       return c.json(supervisor.status());
     })
     .post("/processes/resume", async (c) => {
-      supervisor.resume(by(Selection.parse(await c.req.json()).owner));
+      const { owner } = Selection.parse(await c.req.json());
+      await supervisor.resume(by(owner), owner !== undefined);
       return c.json(supervisor.status());
     })
     .post("/pipeline/settle", async (c) => {

@@ -10,6 +10,7 @@ import { registryRoutes } from "../registry/tokens.ts";
 import { controlApi } from "./control-api.ts";
 import { controlSocket, readDaemonConfig } from "./config.ts";
 import { FluxNotifier } from "./flux-notifier.ts";
+import { recordProcess } from "./record-process.ts";
 import { ProcessTable } from "./process-table.ts";
 import { Supervisor } from "./supervisor.ts";
 
@@ -22,7 +23,7 @@ const config = cohort === undefined ? undefined : await readDaemonConfig(cohort)
 if (config === undefined) throw new Error(`lab daemon: no configuration for cohort ${cohort}`);
 
 const paths = cohortPaths(config.cohort);
-const supervisor = new Supervisor(new ProcessTable(paths.daemon));
+const supervisor = new Supervisor(new ProcessTable(paths.daemon), (spec, identity) => recordProcess(config.cohort, spec, identity));
 const notifier = new FluxNotifier(config.cohort);
 const pipeline = new Pipeline({ cohort: config.cohort, paths, onBranchMoved: (learner) => notifier.gitPushed(learner) });
 const socket = controlSocket(config.cohort);

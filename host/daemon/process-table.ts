@@ -23,6 +23,8 @@ export const ProcessEntry = z.object({
   /** The process that runs now, or ran last. */
   identity: ProcessIdentity.optional(),
   restarts: z.int(),
+  /** Kept down until it is resumed by name, also by a new daemon. */
+  paused: z.boolean().optional(),
   lastExit: z.object({ at: z.iso.datetime(), reason: z.string() }).optional(),
 });
 export type ProcessEntry = z.output<typeof ProcessEntry>;

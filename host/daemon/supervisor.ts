@@ -38,13 +38,16 @@ const largestLogBytes = 8 * 1024 * 1024;
 export class Supervisor {
   readonly #table: ProcessTable;
   readonly #processes = new Map<string, Supervised>();
+  readonly #tell: (spec: ProcessSpec, identity?: ProcessIdentity) => Promise<void>;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(table: ProcessTable) {
+  /** @param tell is told of each process before it is started for the first time, and of each start */
+  constructor(table: ProcessTable, tell: (spec: ProcessSpec, identity?: ProcessIdentity) => Promise<void> = async () => {}) {
     this.#table = table;
+    this.#tell = tell;
   }
 
-  /** Adopts or starts everything that the table wants. */
+  /** Adopts or starts everything that the table wants and nobody paused. */
   async start(): Promise<void> {
     const leaders = findMarked(this.#table.folder).filter(({ identity }) => leadsGroup(identity));
     for (const entry of await this.#table.read()) {
@@ -53,7 +56,7 @@ export class Supervisor {
       if (unnoted !== undefined) entry.identity = unnoted.identity;
       const supervised: Supervised = { entry };
       this.#processes.set(entry.spec.name, supervised);
-      this.#supervise(supervised);
+      if (entry.paused !== true) this.#supervise(supervised);
     }
   }
 
@@ -62,26 +65,39 @@ export class Supervisor {
     const present = this.#processes.get(spec.name);
     if (present !== undefined) {
       if (isDeepStrictEqual(present.entry.spec, spec)) {
-        if (present.supervision === undefined) this.#supervise(present);
+        if (present.supervision === undefined) await this.resume((other) => other.name === spec.name, true);
         return;
       }
       await this.remove((other) => other.name === spec.name, "SIGTERM");
     }
     const supervised: Supervised = { entry: { spec, restarts: 0 } };
     this.#processes.set(spec.name, supervised);
+    await this.#tell(spec);
     // On disk before it runs: a daemon killed between the two leaves an entry, never an unknown process.
     await this.#save();
     this.#supervise(supervised);
   }
 
-  /** Ends the selected processes and keeps them wanted; `resume` or a new daemon starts them again. */
-  async pause(selects: (spec: ProcessSpec) => boolean): Promise<void> {
-    await Promise.all(this.#selected(selects).map((process) => this.#end(process, "SIGTERM")));
+  /**
+   * Ends the selected processes and keeps them wanted; `resume` starts them again.
+   *
+   * @param lasting whether they stay down until they are resumed as such; otherwise a new daemon starts them, too
+   */
+  async pause(selects: (spec: ProcessSpec) => boolean, lasting: boolean): Promise<void> {
+    const selected = this.#selected(selects);
+    if (lasting) for (const { entry } of selected) entry.paused = true;
+    await Promise.all(selected.map((process) => this.#end(process, "SIGTERM")));
     await this.#save();
   }
 
-  resume(selects: (spec: ProcessSpec) => boolean): void {
-    for (const process of this.#selected(selects)) if (process.supervision === undefined) this.#supervise(process);
+  /** @param paused also those whose pause is lasting */
+  async resume(selects: (spec: ProcessSpec) => boolean, paused: boolean): Promise<void> {
+    for (const process of this.#selected(selects)) {
+      if (process.entry.paused === true && !paused) continue;
+      delete process.entry.paused;
+      if (process.supervision === undefined) this.#supervise(process);
+    }
+    await this.#save();
   }
 
   /** Ends the selected processes for good. */
@@ -148,6 +164,7 @@ export class Supervisor {
       if (identity !== undefined) {
         entry.identity = identity;
         await this.#save();
+        await this.#tell(entry.spec, identity);
       }
       return await ended;
     } catch (error) {

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cohortPaths, type LearnerPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, readIfExists, removeIfEmpty, writePrivateFile } from "../../shared/private-files.ts";
@@ -14,6 +14,8 @@ import { ensureProcesses, processStatus, removeProcesses } from "../daemon/clien
 import { readDaemonConfig } from "../daemon/config.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
 import type { Driver } from "../driver.ts";
+import { recordCreation } from "../inventory/inventory.ts";
+import { ownership, removeOwned } from "../inventory/ownership.ts";
 import { clusterClient } from "../kubernetes.ts";
 import { confined, doorSocketFromBeside, nodeProcess, removeNode } from "../node/node-process.ts";
 import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
@@ -47,6 +49,12 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
 
   async ensure({ cohort, learner, ports, nodes }) {
     const paths = cohortPaths(cohort).learner(learner);
+    await recordCreation(
+      cohort,
+      { kind: "folder", id: paths.root, learner },
+      { kind: "key", id: paths.pki, name: `of the cluster of ${learner}`, learner },
+      { kind: "kubeconfig", id: paths.kubeconfigs, learner },
+    );
     await makePrivateFolder(paths.cluster);
     await noteCreation(cohort, learner);
     const { api } = await leasePorts(`${cohort}/${learner}`, ["api"], ports);
@@ -89,11 +97,12 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
   async remove(_id, { cohort, learner }) {
     // Nothing of it is kept, so nothing needs an orderly end.
     await removeProcesses(cohort, learner, "SIGKILL");
+    await releasePorts(`${cohort}/${learner}`);
+    if ((await ownership(cohort)) === "foreign") return;
     const paths = cohortPaths(cohort).learner(learner);
     await removeNode(paths);
-    await rm(paths.cluster, { recursive: true, force: true });
+    await removeOwned(cohort, paths.cluster);
     await removeIfEmpty(paths.root);
-    await releasePorts(`${cohort}/${learner}`);
     await forgetCreation(cohort, learner);
   },
 };

@@ -1,9 +1,10 @@
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cohortPaths } from "../../shared/paths.ts";
 import { readIfExists } from "../../shared/private-files.ts";
 import { fluxUsername, isIssued, issueCredential, revokeCredentials } from "../access.ts";
 import type { Driver } from "../driver.ts";
+import { recordCreation } from "../inventory/inventory.ts";
+import { ownership, removeOwned } from "../inventory/ownership.ts";
 import { createRepository, seedRepository, type Seed } from "../git/repository.ts";
 import { partsOf } from "./resource-id.ts";
 
@@ -38,6 +39,7 @@ export const gitRepository: Driver<GitRepositoryInput, GitRepositoryOutput> = {
   async ensure({ cohort, learner, repository, baseUrl, branch, seed }) {
     const paths = cohortPaths(cohort);
     const path = join(paths.git, learner, `${repository}.git`);
+    await recordCreation(cohort, { kind: "repository", id: path, name: `${learner}/${repository}`, learner });
     await createRepository(path, branch);
     const seedCommit = await seedRepository(path, branch, seed);
 
@@ -67,8 +69,10 @@ export const gitRepository: Driver<GitRepositoryInput, GitRepositoryOutput> = {
   },
 
   async remove(id, output) {
+    const [cohort] = partsOf(id);
+    if ((await ownership(cohort)) === "foreign") return;
     await revokeCredentials(learnerPaths(id).access, "git");
-    await rm(output.path, { recursive: true, force: true });
+    await removeOwned(cohort, output.path);
   },
 };
 

@@ -1,7 +1,8 @@
-import { rm } from "node:fs/promises";
 import { cohortPaths } from "../../shared/paths.ts";
 import { fluxUsername, isIssued, issueCredential, pipelineUsername, revokeCredentials } from "../access.ts";
 import type { Driver } from "../driver.ts";
+import { recordCreation } from "../inventory/inventory.ts";
+import { ownership, removeOwned } from "../inventory/ownership.ts";
 import { learnerImages } from "../registry/config.ts";
 import { partsOf } from "./resource-id.ts";
 
@@ -30,7 +31,9 @@ export const imageRepository: Driver<ImageRepositoryInput, ImageRepositoryOutput
   replaceOn: ["cohort", "learner", "name"],
 
   async ensure({ cohort, learner, name, registry }) {
-    const { access } = cohortPaths(cohort).learner(learner);
+    const paths = cohortPaths(cohort);
+    const { access } = paths.learner(learner);
+    await recordCreation(cohort, { kind: "images", id: learnerImages(paths, learner), name: `${registry}/${learner}`, learner });
     const own = await issueCredential(access, "registry", learner, "write");
     const flux = await issueCredential(access, "registry", fluxUsername(learner), "read");
     const pipeline = await issueCredential(access, "registry", pipelineUsername(learner), "manage");
@@ -58,9 +61,10 @@ export const imageRepository: Driver<ImageRepositoryInput, ImageRepositoryOutput
 
   async remove(id) {
     const [cohort, learner] = partsOf(id);
+    if ((await ownership(cohort)) === "foreign") return;
     const paths = cohortPaths(cohort);
     await revokeCredentials(paths.learner(learner).access, "registry");
     // Blobs may be other learners' too. They stay until the cohort's storage goes.
-    await rm(learnerImages(paths, learner), { recursive: true, force: true });
+    await removeOwned(cohort, learnerImages(paths, learner));
   },
 };

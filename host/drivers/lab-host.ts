@@ -1,16 +1,19 @@
 import { randomBytes } from "node:crypto";
-import { readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { cohortPaths } from "../../shared/paths.ts";
-import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { readDaemonConfig, writeDaemonConfig } from "../daemon/config.ts";
 import { ensureProcesses, processStatus, removeProcesses, startDaemon, stopDaemon } from "../daemon/client.ts";
 import { forgetCreation, noteCreation } from "../creation.ts";
 import type { Driver } from "../driver.ts";
+import { readInventory, recordCreation } from "../inventory/inventory.ts";
+import { claimCohortFolder, removeOwned } from "../inventory/ownership.ts";
 import { removeNode, removeNodes } from "../node/node-process.ts";
 import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
+import { endStragglers } from "../process-identity.ts";
 import { learnerImages, registryProcess } from "../registry/config.ts";
+import { signingKeyFile } from "../registry/signing-key.ts";
 
 export interface LabHostInput {
   readonly cohort: string;
@@ -31,7 +34,8 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
 
   async ensure({ cohort, ports: range }) {
     const paths = cohortPaths(cohort);
-    await makePrivateFolder(paths.root);
+    await claimCohortFolder(cohort);
+    await recordCreation(cohort, { kind: "key", id: signingKeyFile(paths), name: "of the registry's tokens" });
     await noteCreation(cohort);
     const ports = await leasePorts(`${cohort}/host`, ["http", "registry"], range);
     const registryEventsToken = (await readDaemonConfig(cohort))?.registryEventsToken ?? randomBytes(32).toString("base64url");
@@ -54,14 +58,15 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
 
 /**
  * Ends every process of the cohort and deletes its folder and port leases, whatever Pulumi's state knows of them: also
- * after an `up` that was killed half-way.
+ * after an `up` that was killed half-way. Throws LabError, after everything else, where the folder can't be removed.
  */
 export async function removeCohortFromHost(cohort: string): Promise<void> {
   await removeProcesses(cohort, undefined, "SIGKILL");
   await stopDaemon(cohort);
+  endStragglers(cohortPaths(cohort).daemon);
   await removeNodes(cohort);
-  await rm(cohortPaths(cohort).root, { recursive: true, force: true });
   await releasePorts(cohort);
+  await removeOwned(cohort, cohortPaths(cohort).root);
 }
 
 /**
@@ -73,12 +78,15 @@ export async function removeOtherLearners(cohort: string, known: ReadonlySet<str
   const paths = cohortPaths(cohort);
   const folders = [paths.git, join(paths.root, "learners"), learnerImages(paths, ".")];
   const owners = (await processStatus(cohort)).flatMap(({ owner }) => (owner === "cohort" ? [] : [owner]));
-  const found = new Set([...owners, ...(await Promise.all(folders.map((folder) => readdir(folder).catch(() => [])))).flat()]);
+  const told = new Set((await readInventory(cohort)).flatMap(({ learner }) => learner ?? []));
+  const here = (await Promise.all(folders.map((folder) => readdir(folder).catch(() => [])))).flat();
+  // A folder that nobody told of is nobody's of ours.
+  const found = new Set([...owners, ...here.filter((name) => told.has(name))]);
   const others = [...found].filter((learner) => !known.has(learner));
   for (const learner of others) {
     await removeProcesses(cohort, learner, "SIGKILL");
     await removeNode(paths.learner(learner));
-    for (const folder of folders) await rm(join(folder, learner), { recursive: true, force: true });
+    for (const folder of folders) await removeOwned(cohort, join(folder, learner));
     await releasePorts(`${cohort}/${learner}`);
     await forgetCreation(cohort, learner);
   }

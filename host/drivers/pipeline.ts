@@ -1,6 +1,7 @@
 import type { Environment } from "../../shared/names.ts";
 import { settlePipeline } from "../daemon/client.ts";
 import type { Driver } from "../driver.ts";
+import { ownership } from "../inventory/ownership.ts";
 import type { RepositoryAccess } from "../images/crane.ts";
 import { readPipelineConfig, removePipelineConfig, writePipelineConfig } from "../pipeline/config.ts";
 import { partsOf } from "./resource-id.ts";
@@ -38,6 +39,6 @@ export const pipeline: Driver<PipelineInput, PipelineOutput> = {
 
   async remove(id) {
     const [cohort, learner] = partsOf(id);
-    await removePipelineConfig(cohort, learner);
+    if ((await ownership(cohort)) !== "foreign") await removePipelineConfig(cohort, learner);
   },
 };

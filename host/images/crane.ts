@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LabError } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
+import { makeScratchFolder } from "../../shared/scratch.ts";
 import { toolPath } from "../../tools/locate.ts";
 
 /** An image repository and who may use it. */
@@ -34,7 +34,7 @@ export async function withRepository<T>(access: RepositoryAccess, use: (client: 
   const { repository, username, password, insecure } = access;
   const host = repository.split("/", 1)[0] ?? repository;
   const crane = await toolPath("crane");
-  const folder = await mkdtemp(join(tmpdir(), "gitops-lab-crane-"));
+  const folder = await makeScratchFolder("crane");
   try {
     const auth = Buffer.from(`${username}:${password}`).toString("base64");
     await writePrivateFile(join(folder, "config.json"), JSON.stringify({ auths: { [host]: { auth } } }));

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
-import { cohortPaths, labHome, type LearnerPaths } from "../../shared/paths.ts";
+import { cohortPaths, homeMark, type LearnerPaths } from "../../shared/paths.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { usrLayers } from "../../tools/node-packages.ts";
 import type { Credential } from "../access.ts";
@@ -12,7 +12,10 @@ import { nodeName } from "../control-plane/pki.ts";
 import { smallHeap } from "../control-plane/processes.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
 import { imageArchive } from "../images/archive.ts";
-import { Cgroup, limits, planCgroup, presentFolders, removeCgroup } from "./cgroups.ts";
+import { recordCreation, type Thing } from "../inventory/inventory.ts";
+import { ownership } from "../inventory/ownership.ts";
+import { commandName, findMarked, identify, namespacesOf } from "../process-identity.ts";
+import { Cgroup, cgroupMembers, limits, planCgroup, presentFolders, removeCgroup } from "./cgroups.ts";
 import { containerdConfiguration, containerdSocket } from "./containerd.ts";
 import { kubeletConfiguration, secrets } from "./kubelet.ts";
 import { cniConfiguration, corefile, firewall } from "./network.ts";
@@ -92,21 +95,29 @@ export async function removeNode(paths: LearnerPaths): Promise<void> {
 /** Removes the control groups of a whole cohort, also of learners whose folders are gone. */
 export async function removeNodes(cohort: string): Promise<void> {
   const { root, learner } = cohortPaths(cohort);
-  for (const id of await readdir(join(root, "learners")).catch(() => [])) await removeNode(learner(id));
+  if ((await ownership(cohort)) === "own") for (const id of await readdir(join(root, "learners")).catch(() => [])) await removeNode(learner(id));
   await removeCgroup(await planCgroup(cohortGroup(cohort)));
 }
 
-/** What is left of a cohort's nodes, a phrase each. Everything else of them ends with their namespaces. */
-export async function nodesRemainder(cohort: string): Promise<string[]> {
-  const groups = await presentFolders(await planCgroup(cohortGroup(cohort)));
-  const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n").flatMap((line) => line.split(" ")[4] ?? []);
-  const own = cohortPaths(cohort).root;
-  return [...groups.map((folder) => `control group ${folder}`), ...mounts.filter((point) => point.startsWith(`${own}/`)).map((point) => `mount ${point}; take it off with \`umount ${point}\``)];
+/**
+ * What a cohort's real nodes have that only a look at them tells: the processes in their control groups and the namespaces
+ * these are in. For a teardown to look for afterwards.
+ */
+export async function nodeThings(cohort: string): Promise<Thing[]> {
+  const group = await planCgroup(cohortGroup(cohort));
+  const marked = new Set(findMarked(cohortPaths(cohort).daemon).map(({ identity }) => identity.pid));
+  const members = [...(await cgroupMembers(group))].flatMap((pid) => identify(pid) ?? []);
+  const processes = members.flatMap((identity): Thing[] =>
+    marked.has(identity.pid) ? [] : [{ kind: "process", id: `${identity.bootId}/${identity.pid}/${identity.startTime}`, name: `of a node, ${commandName(identity.pid) ?? "unnamed"}`, identity }],
+  );
+  const namespaces = new Map(members.flatMap((identity) => namespacesOf(identity.pid).map((id): [string, Thing] => [id, { kind: "namespace", id, identity }])));
+  const groups = (await presentFolders(group)).map((id): Thing => ({ kind: "control-group", id }));
+  return [...processes, ...namespaces.values(), ...groups];
 }
 
 /** Group names are the whole machine's, and another lab home may have a cohort of that name. */
 function cohortGroup(cohort: string): string {
-  return join("gitops-lab", `${createHash("sha256").update(labHome()).digest("hex").slice(0, 8)}-${cohort}`);
+  return join("gitops-lab", `${homeMark()}-${cohort}`);
 }
 
 /** The same process, but within the learner's limits, where pods run for real. */
@@ -199,6 +210,11 @@ async function ensureCgroup(cohort: string, learner: string, paths: LearnerPaths
   const present = await cgroupOf(paths);
   if (present !== undefined) return present;
   const planned = await planCgroup(join(cohortGroup(cohort), learner));
+  const groups = Object.values(planned.folders).flatMap((folder): Thing[] => [
+    { kind: "control-group", id: dirname(folder) },
+    { kind: "control-group", id: folder, learner },
+  ]);
+  await recordCreation(cohort, ...groups);
   await writePrivateFile(cgroupFile(paths), JSON.stringify(planned, null, 2));
   return planned;
 }

@@ -1,9 +1,10 @@
-import { mkdir, mkdtemp, readFile, rm, rmdir } from "node:fs/promises";
+import { mkdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
 import { labHome } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
+import { makeScratchFolder } from "../../shared/scratch.ts";
 import { canFetchPackages, missingPrograms } from "../../tools/node-packages.ts";
 import { planCgroup, type Cgroup } from "./cgroups.ts";
 
@@ -94,7 +95,7 @@ async function tryNamespaces(): Promise<void> {
 /** On the file system that the labs' containers will be on. */
 async function tryOverlay(): Promise<void> {
   await makePrivateFolder(labHome());
-  const folder = await mkdtemp(join(labHome(), "overlay-"));
+  const folder = await makeScratchFolder("overlay", labHome());
   try {
     for (const name of ["lower", "upper", "work", "merged"]) await mkdir(join(folder, name));
     await run("unshare", ["--mount", "mount", "-t", "overlay", "overlay", "-o", "lowerdir=lower,upperdir=upper,workdir=work", "merged"], { cwd: folder, stdin: "ignore" });

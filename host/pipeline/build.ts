@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { makeScratchFolder } from "../../shared/scratch.ts";
 import { layoutDigest, writeLayout } from "../images/layout.ts";
 import { buildModule, toolchain } from "../images/program.ts";
 import type { BareRepository } from "./bare-repository.ts";
@@ -48,7 +48,7 @@ export async function withImageOf<T>(
   repository: BareRepository,
   use: (image: BuiltImage) => Promise<T>,
 ): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "gitops-lab-build-"));
+  const folder = await makeScratchFolder("build");
   try {
     const [module, program, layout] = [join(folder, "module"), join(folder, "backend"), join(folder, "image")];
     await mkdir(module);

@@ -11,21 +11,21 @@ export interface SigningKey {
   readonly id: string;
 }
 
-const keyFile = (paths: CohortPaths) => join(paths.registry, "signing-key.json");
+export const signingKeyFile = (paths: CohortPaths) => join(paths.registry, "signing-key.json");
 
 /** Makes the key that signs registry tokens, unless there is one, and returns its public part. */
 export async function ensureSigningKey(paths: CohortPaths): Promise<JWK> {
-  const present = await readIfExists(keyFile(paths));
+  const present = await readIfExists(signingKeyFile(paths));
   const jwk = present === undefined ? await newKey() : (JSON.parse(present) as JWK);
-  if (present === undefined) await writePrivateFile(keyFile(paths), JSON.stringify(jwk));
+  if (present === undefined) await writePrivateFile(signingKeyFile(paths), JSON.stringify(jwk));
   const { d, ...publicPart } = jwk;
   return publicPart;
 }
 
 /** The key that `ensureSigningKey` made. */
 export async function readSigningKey(paths: CohortPaths): Promise<SigningKey> {
-  const text = await readIfExists(keyFile(paths));
-  if (text === undefined) throw new Error(`no signing key at ${keyFile(paths)}`);
+  const text = await readIfExists(signingKeyFile(paths));
+  if (text === undefined) throw new Error(`no signing key at ${signingKeyFile(paths)}`);
   const jwk = JSON.parse(text) as JWK;
   return { key: (await importJWK(jwk, tokens.algorithm)) as CryptoKey, id: jwk.kid ?? "" };
 }

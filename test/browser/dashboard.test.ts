@@ -5,28 +5,38 @@ import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openBrowser, requireChromium } from "../support/browser.ts";
 import { FakeCohort, serveCohort, type RunningDashboard } from "../support/dashboard-cohort.ts";
+import { archiveSource } from "../../dashboard/archive-source.ts";
+import { readArchivedCourse } from "../../cli/archived-course.ts";
+import { writeArchivedCourse } from "../support/archived-course.ts";
 import { useLabHome } from "../support/lab-home.ts";
 
-useLabHome();
+const home = useLabHome();
 const screenshots = join(import.meta.dirname, "../../test-results/dashboard");
 const cohort = new FakeCohort("autumn", 50);
 let dashboard: RunningDashboard;
+let archive: RunningDashboard;
 beforeAll(async () => {
   await requireChromium();
   await mkdir(screenshots, { recursive: true });
   dashboard = await serveCohort(cohort);
+  const file = join(home(), "spring.tar.gz");
+  await writeArchivedCourse(file, "spring", 12);
+  archive = await serveCohort(archiveSource(await readArchivedCourse(file, undefined)));
 }, 300_000);
-afterAll(() => dashboard?.[Symbol.asyncDispose]());
+afterAll(async () => {
+  await dashboard?.[Symbol.asyncDispose]();
+  await archive?.[Symbol.asyncDispose]();
+});
 
 /** Comes in and notes whatever goes wrong in the page or leaves the machine. */
-async function comeIn(browser: BrowserContext, visitor: Parameters<RunningDashboard["entry"]>[0]): Promise<{ page: Page; faults: string[] }> {
+async function comeIn(browser: BrowserContext, visitor: Parameters<RunningDashboard["entry"]>[0], to: RunningDashboard = dashboard): Promise<{ page: Page; faults: string[] }> {
   const page = await browser.newPage();
   const faults: string[] = [];
   page.on("console", (line) => line.type() === "error" && faults.push(line.text()));
   page.on("pageerror", (error) => faults.push(error.message));
-  page.on("request", (request) => !request.url().startsWith(dashboard.origin) && faults.push(`fetches ${request.url()}`));
-  await page.goto(await dashboard.entry(visitor));
-  await page.waitForURL(`${dashboard.origin}${visitor.role === "instructor" ? "/" : "/me"}`);
+  page.on("request", (request) => !request.url().startsWith(to.origin) && faults.push(`fetches ${request.url()}`));
+  await page.goto(await to.entry(visitor));
+  await page.waitForURL(`${to.origin}${visitor.role === "instructor" ? "/" : "/me"}`);
   return { page, faults };
 }
 
@@ -61,6 +71,32 @@ describe.each([1280, 390] as const)("at %i px", { timeout: 120_000 }, (width) =>
       await expectNoSidewaysScroll(page);
       await shot(page, "learner");
       await expectAccessible(page);
+
+      await page.getByRole("link", { name: "Reset the lab" }).click();
+      await page.getByRole("heading", { name: "Reset the lab of Ada Lovelace" }).waitFor();
+      expect(await page.getByText("repository.bundle").isVisible()).toBe(true);
+      await expectNoSidewaysScroll(page);
+      await shot(page, "reset");
+      await expectAccessible(page);
+      expect(faults).toEqual([]);
+    });
+
+    test("an archive says that it is one, is whole and accessible, and offers nothing to do", async () => {
+      await using browser = await openBrowser(options);
+      const { page, faults } = await comeIn(browser, instructor, archive);
+      expect(await page.locator("tbody tr").count()).toBe(12);
+      expect(await page.getByRole("complementary", { name: "Archive" }).textContent()).toContain("This course is over");
+      await expectNoSidewaysScroll(page);
+      await shot(page, "archive");
+      await expectAccessible(page);
+      await page.getByRole("link", { name: "Ada Lovelace" }).first().click();
+      await page.getByRole("heading", { name: "Promotion timeline" }).waitFor();
+      expect(await page.getByRole("button").allTextContents()).toEqual(["Sign out"]);
+      await expectNoSidewaysScroll(page);
+      await shot(page, "archived-learner");
+      await expectAccessible(page);
+      await page.getByRole("link", { name: "archived" }).click();
+      await page.getByRole("heading", { level: 1 }).first().waitFor();
       expect(faults).toEqual([]);
     });
 
@@ -120,6 +156,21 @@ describe("in the browser", () => {
     await page.keyboard.press("Enter");
     await page.getByText("All is well.").waitFor();
     expect(cohort.acts.at(-1)).toEqual({ learner: "ada", action: { kind: "pause" } });
+    expect(faults).toEqual([]);
+  });
+
+  test("a lab is reset after it was asked whether to, and not by turning away", async () => {
+    await using browser = await openBrowser({ viewport: { width: 1280, height: 900 } });
+    const { page, faults } = await comeIn(browser, instructor);
+    await page.goto(`${dashboard.origin}/learners/barbara`);
+    await page.getByRole("link", { name: "Reset the lab" }).click();
+    await page.getByRole("link", { name: "Cancel" }).click();
+    await page.waitForURL("**/learners/barbara");
+    expect(cohort.acts.filter(({ action }) => action.kind === "reset")).toEqual([]);
+    await page.getByRole("link", { name: "Reset the lab" }).click();
+    await page.getByRole("button", { name: "Reset the lab of Barbara Liskov" }).click();
+    await page.waitForURL("**/learners/barbara");
+    expect(cohort.acts.at(-1)).toEqual({ learner: "barbara", action: { kind: "reset" } });
     expect(faults).toEqual([]);
   });
 

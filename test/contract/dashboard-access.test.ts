@@ -1,6 +1,11 @@
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { issueEntry, takeEntry } from "../../dashboard/access.ts";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { dashboardFolder, entryLink, issueEntry, readServerPort, removeServer, takeEntry, writeServer } from "../../dashboard/access.ts";
+import { Sessions } from "../../dashboard/sessions.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 import { drillRun, FakeCohort, serveCohort, type RunningDashboard } from "../support/dashboard-cohort.ts";
 import { useLabHome } from "../support/lab-home.ts";
 
@@ -37,7 +42,7 @@ async function comeIn(visitor: Parameters<RunningDashboard["entry"]>[0]): Promis
 const instructor = async () => (await comeIn({ role: "instructor" })).cookie;
 const learner = async (id: string) => (await comeIn({ role: "learner", learner: id })).cookie;
 
-const everything = ["/", "/summary", "/events", "/learners/ada", "/learners/ada/row", "/learners/ada/live", "/learners/ada/handout", "/learners/ada/evidence/20261102T100000Z"];
+const everything = ["/", "/summary", "/events", "/learners/ada", "/learners/ada/row", "/learners/ada/live", "/learners/ada/reset", "/learners/ada/handout", "/learners/ada/evidence/20261102T100000Z"];
 
 describe("without having come in", () => {
   test.each([...everything, "/me", "/me/quiz", "/nowhere"])("%s shows nothing", async (path) => {
@@ -78,6 +83,54 @@ describe("a link", () => {
   test.each(["", "?token=", "?token=../../x", `?token=${"a".repeat(43)}`])("/enter%s lets nobody in", async (query) => expect((await ask("GET", `/enter${query}`)).status).toBe(403));
 });
 
+describe("a session", () => {
+  test("survives a restart of the dashboard, but not its end, and is on disk as a hash", async () => {
+    await mkdir(cohortPaths("kept").root, { recursive: true });
+    const before = await Sessions.ofCohort("kept");
+    const [mine, other] = [await before.open({ role: "instructor" }), await before.open({ role: "learner", learner: "ada" })];
+    await before.close(other);
+    const after = await Sessions.ofCohort("kept");
+    expect([after.visitor(mine), after.visitor(other), after.visitor("x"), after.visitor(undefined)]).toEqual([{ role: "instructor" }, undefined, undefined, undefined]);
+    expect(await readFile(join(dashboardFolder("kept"), "sessions.json"), "utf8")).not.toContain(mine);
+  });
+
+  test("that has run out is none, and neither is a file of anything else", async () => {
+    const file = join(dashboardFolder("kept"), "sessions.json");
+    const sessions = await Sessions.ofCohort("kept");
+    const cookie = await sessions.open({ role: "instructor" });
+    const kept = JSON.parse(await readFile(file, "utf8")) as Record<string, { expiresAt: number }>;
+    for (const session of Object.values(kept)) session.expiresAt = Date.now() - 1;
+    await writeFile(file, JSON.stringify(kept));
+    expect((await Sessions.ofCohort("kept")).visitor(cookie)).toBeUndefined();
+    await writeFile(file, "{");
+    expect((await Sessions.ofCohort("kept")).visitor(cookie)).toBeUndefined();
+  });
+
+  test("does not bring a cohort back that was removed", async () => {
+    const sessions = await Sessions.ofCohort("kept");
+    await rm(cohortPaths("kept").root, { recursive: true });
+    await sessions.open({ role: "instructor" });
+    expect(existsSync(cohortPaths("kept").root)).toBe(false);
+  });
+});
+
+describe("the note of where the dashboard listens", () => {
+  test("leads to the one that runs, and to none once that was killed", async () => {
+    await writeServer("noted", 7780);
+    expect(await readServerPort("noted")).toBe(7780);
+    expect(await entryLink("noted", { role: "learner", learner: "ada" })).toMatch(/^http:\/\/127\.0\.0\.1:7780\/enter\?token=/);
+    const file = join(dashboardFolder("noted"), "server.json");
+    const note = JSON.parse(await readFile(file, "utf8")) as { process: { startTime: string } };
+    await writeFile(file, JSON.stringify({ ...note, process: { ...note.process, startTime: "1" } }));
+    expect(await readServerPort("noted")).toBeUndefined();
+    expect(await entryLink("noted", { role: "learner", learner: "ada" })).toBeUndefined();
+    await writeFile(file, JSON.stringify({ port: 7780 }));
+    expect(await readServerPort("noted")).toBeUndefined();
+    await removeServer("noted");
+    expect(await readServerPort("noted")).toBeUndefined();
+  });
+});
+
 describe("a name that is not the dashboard's own", () => {
   test.each(["attacker.example", "127.0.0.1", "localhost:1", "[::1]:80"])("%j is refused, even with a cookie", async (host) => {
     const cookie = await instructor();
@@ -102,11 +155,11 @@ describe("what changes something", () => {
 
   test("is done for a page of its own", async () => {
     const cookie = await instructor();
-    for (const kind of ["verify", "evidence", "pause", "resume"]) {
+    for (const kind of ["verify", "evidence", "pause", "resume", "reset"]) {
       const { status, headers } = await ask("POST", `/learners/ada/${kind}`, { cookie, origin: dashboard.origin });
       expect([status, headers["location"]]).toEqual([303, "/learners/ada"]);
     }
-    expect(cohort.acts.map(({ learner: id, action }) => `${id} ${action.kind}`)).toEqual(["ada verify", "ada evidence", "ada pause", "ada resume"]);
+    expect(cohort.acts.map(({ learner: id, action }) => `${id} ${action.kind}`)).toEqual(["ada verify", "ada evidence", "ada pause", "ada resume", "ada reset"]);
     cohort.acts.length = 0;
     expect((await ask("GET", "/learners/ada/pause", { cookie })).status).toBe(404);
     expect((await ask("POST", "/learners/eve/pause", { cookie, origin: dashboard.origin })).status).toBe(404);

@@ -34,14 +34,28 @@ beforeAll(async () => {
     simulated: [],
     learners: { ada: { ...learner, git: { ...learner.git, url: `file://${path}` } } },
   };
+  let now = outputs;
   collector = new Collector(outputs, {
     verify: async () => (++verifications, reportsOf([])),
     writeEvidence: () => Promise.reject(new Error("the disk is full")),
     startDrill: async () => {},
+    reset: async () => {
+      now = { ...outputs, learners: { ada: { ...outputs.learners["ada"]!, name: "Ada anew", git: { ...outputs.learners["ada"]!.git, url: `file://${await anew()}` } } } };
+      return "It is in backups/x.";
+    },
+    outputs: async () => now,
   });
   collector.start();
 });
 afterAll(() => collector?.stop());
+
+/** The repository of a lab that was made anew. */
+async function anew(): Promise<string> {
+  const other = path.replace("lab.git", "anew.git");
+  await run("git", ["init", "--quiet", "--bare", "--initial-branch=main", other]);
+  await seedRepository(other, "main", { files: { "README.md": "anew" }, message: "Seed anew", author: { name: "Ada", email: "ada@example.org" }, date: 1_790_000_100 });
+  return other;
+}
 
 const seen = <T>(what: string, look: () => T | undefined) =>
   waitUntil(async () => (look() === undefined ? { done: false, because: JSON.stringify(collector.of("ada")).slice(0, 500) } : { done: true, value: look()! }), { what, timeoutSeconds: 30, remedy: "" });
@@ -77,6 +91,13 @@ describe("the collector", () => {
     expect(collector.of("ada")?.checklist?.reports).toHaveLength(4);
     collector.act("ada", { kind: "evidence" });
     expect(await seen("the failure", () => [collector.of("ada")?.job].find((job) => job?.state === "failed"))).toMatchObject({ kind: "evidence", says: "the disk is full" });
+  });
+
+  test("looks at the new lab after a reset, from the beginning", async () => {
+    collector.act("ada", { kind: "reset" });
+    const job = await seen("the reset", () => [collector.of("ada")?.job].find((one) => one?.kind === "reset" && one.state === "done"));
+    expect(job?.says).toBe("It is in backups/x.");
+    expect((await seen("the new branch", () => [collector.of("ada")?.branch].find((branch) => branch?.commits[0]?.subject === "Seed anew")))?.commits).toHaveLength(1);
   });
 
   test("gives no page for a name that is not in the list", async () => {

@@ -101,11 +101,41 @@ describe("the supervisor", () => {
   test("keeps paused processes down until they are resumed", async () => {
     await supervisor.ensure(spec("a", "exec sleep 600"));
     const first = await pidOf("a");
-    await supervisor.pause(() => true);
+    await supervisor.pause(() => true, false);
     expect(supervisor.status()[0]?.state).toBe("paused");
     expect(identify(first)).toBeUndefined();
-    supervisor.resume(() => true);
+    await supervisor.resume(() => true, false);
     expect(await pidOf("a")).not.toBe(first);
+  });
+
+  test("keeps down what was paused to last, through a new supervisor and the start of all others", async () => {
+    await supervisor.ensure(spec("a", "exec sleep 600"));
+    await supervisor.ensure(spec("b", "exec sleep 600", "bob"));
+    const first = await pidOf("b");
+    await supervisor.pause(({ owner }) => owner === "ada", true);
+    await supervisor.pause(() => true, false);
+    const next = new Supervisor(new ProcessTable(folder));
+    await next.start();
+    await next.resume(() => true, false);
+    expect(await pidOf("b", first, next)).not.toBe(first);
+    expect(next.status().map(({ name, state }) => [name, state])).toEqual([["a", "paused"], ["b", "running"]]);
+    await next.resume(({ owner }) => owner === "ada", true);
+    await pidOf("a", undefined, next);
+    const last = new Supervisor(new ProcessTable(folder));
+    await last.start();
+    expect(last.status().map(({ state }) => state)).toEqual(["running", "running"]);
+    await last.remove(() => true, "SIGKILL");
+    await next.remove(() => true, "SIGKILL");
+  });
+
+  test("tells of a process before it is started, and of what it then is", async () => {
+    const told: [string, number | undefined, boolean][] = [];
+    const telling = new Supervisor(new ProcessTable(folder), async ({ name }, identity) => void told.push([name, identity?.pid, existsSync(join(folder, "processes.json"))]));
+    await telling.ensure(spec("a", "exec sleep 600"));
+    const pid = await pidOf("a", undefined, telling);
+    await waitUntil(async () => (told.length > 1 ? { done: true, value: undefined } : { done: false, because: "told once." }), { what: "the telling", timeoutSeconds: 5, intervalMs: 10, remedy: "" });
+    expect(told).toEqual([["a", undefined, false], ["a", pid, true]]);
+    await telling.remove(() => true, "SIGKILL");
   });
 });
 
@@ -117,7 +147,7 @@ describe("ending a process", () => {
       async () => (existsSync(join(folder, "ready")) ? { done: true, value: undefined } : { done: false, because: "no trap yet." }),
       { what: "the trap", timeoutSeconds: 10, intervalMs: 20, remedy: "" },
     );
-    await supervisor.pause(() => true);
+    await supervisor.pause(() => true, false);
     expect(identity !== undefined && isRunning(identity)).toBe(false);
     expect(await readFile(join(folder, "a.log"), "utf8")).toContain("refused");
   });

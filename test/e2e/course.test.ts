@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { unpackArchive } from "../../cli/course/archive.ts";
 import { CohortResults } from "../../cli/course/results.ts";
+import { Receipt } from "../../host/inventory/receipt.ts";
 import { findMarked } from "../../host/process-identity.ts";
 import { CohortOutputs, type LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -87,6 +88,13 @@ describe("a learner", () => {
     succeeded(await cohort.lab("pause", "ada", ...ofCohort()));
     expect(learnerProcesses()).toEqual([]);
     expect(findMarked(paths().daemon).map(({ name }) => name)).toContain("registry");
+    const { stdout } = succeeded(await cohort.lab("status", cohort.name));
+    expect(stdout).toContain("ada is paused");
+    // A pause outlasts a stop of the cohort and its start.
+    succeeded(await cohort.lab("stop", cohort.name));
+    expect((await cohort.lab("status", cohort.name)).exitCode).toBe(1);
+    expect(succeeded(await cohort.lab("start", cohort.name)).stderr).toContain("but for ada, who is paused");
+    expect(learnerProcesses()).toEqual([]);
     succeeded(await cohort.lab("resume", "ada", ...ofCohort()));
     expect(learnerProcesses().length).toBeGreaterThan(8);
   });
@@ -95,7 +103,7 @@ describe("a learner", () => {
     const before = await outputs();
     const made = await readFile(join(paths().root, "created", "ada.json"), "utf8");
     const backup = join(home, "backup");
-    succeeded(await cohort.lab("reset", "ada", ...ofCohort(), "--out", backup));
+    expect(succeeded(await cohort.lab("reset", "ada", ...ofCohort(), "--out", backup)).stderr).toContain("The lab of ada is gone: nothing is left of");
     expect((await readdir(backup)).sort()).toEqual(["exercises", "repository.bundle"]);
     const heads = succeeded(await cohort.run("git", ["bundle", "list-heads", join(backup, "repository.bundle")]));
     expect(heads.stdout).toContain("refs/heads/main");
@@ -128,11 +136,13 @@ describe("a course past its time", () => {
 
     // A stopped cohort is started for its evidence.
     succeeded(await cohort.lab("stop", cohort.name));
-    const { reaped } = JSON.parse(succeeded(await cohort.lab("reap", "--json", "--out", archives)).stdout) as { reaped: { archive: string; fingerprint: string }[] };
+    const { reaped } = JSON.parse(succeeded(await cohort.lab("reap", "--json", "--out", archives)).stdout) as { reaped: { archive: string; fingerprint: string; receipt: string }[] };
     expect(reaped).toHaveLength(1);
+    expect(reaped[0]!.receipt).toBe(reaped[0]!.archive.replace(".tar.gz", ".receipt.json"));
     expect(findMarked(paths().daemon)).toEqual([]);
     expect(existsSync(paths().root)).toBe(false);
-    const [file] = await readdir(archives);
+    const [receipt, file] = (await readdir(archives)).sort();
+    expect(Receipt.parse(JSON.parse(await readFile(join(archives, receipt!), "utf8")))).toMatchObject({ cohort: cohort.name, result: "zero" });
     const results = await unpackArchive(await readFile(join(archives, file!)), "x");
     expect(CohortResults.parse(JSON.parse(results.get("results.json")!.toString())).learners[0]!.evidence.verdict).toBe("pass");
     succeeded(await cohort.lab("archive", "verify", join(archives, file!), "--fingerprint", reaped[0]!.fingerprint));

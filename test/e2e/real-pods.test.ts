@@ -7,7 +7,7 @@ import { nodeAddress } from "../../host/control-plane/networks.ts";
 import { buildImages } from "../../host/images/build.ts";
 import { withRepository } from "../../host/images/crane.ts";
 import { presentFolders } from "../../host/node/cgroups.ts";
-import { cgroupOf, nodesRemainder } from "../../host/node/node-process.ts";
+import { cgroupOf, nodeThings } from "../../host/node/node-process.ts";
 import { preflight } from "../../host/node/preflight.ts";
 import { findMarked, type ProcessIdentity } from "../../host/process-identity.ts";
 import { CohortOutputs, type LearnerOutputs } from "../../shared/outputs.ts";
@@ -316,7 +316,7 @@ if (unmet.length > 0) {
       expect(marked()).toEqual([]);
       expect(existsSync(cohort.home)).toBe(false);
       expect(await presentFolders(cgroup)).toEqual([]);
-      expect(await nodesRemainder(cohort.name)).toEqual([]);
+      expect(await nodeThings(cohort.name)).toEqual([]);
       expect(await readFile("/proc/self/mountinfo", "utf8")).not.toContain(home);
     });
   });

@@ -1,5 +1,5 @@
 import { existsSync, globSync, mkdtempSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -106,8 +106,14 @@ describe("a cohort of three with one who fails", () => {
   });
 
   test("is removed with a learner-done each, and nothing is left", { timeout: 2 * minutes }, async () => {
-    const run = succeeded(await startRun(cohort, "down", cohort.name).ended);
+    const file = join(home, "receipt.json");
+    const run = succeeded(await startRun(cohort, "down", cohort.name, "--receipt", file).ended);
     expect(run.events.flatMap((event) => (event.event === "learner-done" ? [event.learner] : [])).sort()).toEqual(["ada", "bob", "cleo"]);
+    expect(run.events.slice(-2)).toEqual([
+      expect.objectContaining({ event: "summary", command: "down", result: "succeeded", exitCode: 0 }),
+      expect.objectContaining({ event: "receipt", receipt: JSON.parse(await readFile(file, "utf8")) }),
+    ]);
+    expect(run.events.at(-1)).toMatchObject({ receipt: { result: "zero", remainder: [], foreign: [], problems: [] } });
     expect(marked()).toEqual([]);
     expect(existsSync(cohort.home)).toBe(false);
   });

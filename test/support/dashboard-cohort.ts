@@ -1,7 +1,8 @@
 import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
-import { entryUrl, issueEntry, Sessions, type Visitor } from "../../dashboard/access.ts";
+import { entryUrl, issueEntry, type Visitor } from "../../dashboard/access.ts";
 import type { Action, BranchFacts, BundleFacts, LearnerFacts, Source } from "../../dashboard/facts.ts";
+import { Sessions } from "../../dashboard/sessions.ts";
 import { dashboardServer } from "../../dashboard/server.ts";
 import { handoutOf } from "../../lab-templates/handout/document.ts";
 import { renderPage } from "../../lab-templates/handout/html.ts";

@@ -111,7 +111,7 @@ describe("a row", () => {
   });
 
   test("shows tag and short digest, and no more of a name than text", async () => {
-    const page = String(await rowView({ ...factsOf(0), name: "<b>Ada</b>" }, template));
+    const page = String(await rowView({ ...factsOf(0), name: "<b>Ada</b>" }, { template }));
     expect(page).toContain(digestOf("c").replace("sha256:", "").slice(0, 8));
     expect(page).toContain("&lt;b&gt;Ada&lt;/b&gt;");
   });

@@ -1,0 +1,83 @@
+import { existsSync } from "node:fs";
+import { access, constants, mkdir } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { readInventory, recordCreation, recordGone, type Thing } from "../host/inventory/inventory.ts";
+import { lookForAll, type Seen } from "../host/inventory/looks.ts";
+import { countsOf, linesOf, makeReceipt, type Receipt } from "../host/inventory/receipt.ts";
+import { identify } from "../host/process-identity.ts";
+import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
+import { labHome } from "../shared/paths.ts";
+import { writePrivateFile } from "../shared/private-files.ts";
+import { duration, note, print } from "./terminal.ts";
+
+/**
+ * Where a receipt is to go, looked at before anything is removed. Throws LabError (exit code 2) for a file that exists,
+ * that can't be written, or that would go with the lab's folder.
+ */
+export async function receiptFile(path: string): Promise<string> {
+  const file = resolve(path);
+  const refused = (code: string, because: string, cause?: unknown) =>
+    new LabError(code, `${path} ${because}. Nothing was removed. Name another file with \`--receipt\`.`, { exitCode: ExitCode.badInput, cause });
+  if (existsSync(file)) throw refused("receipt-exists", "exists and a receipt is never overwritten");
+  if (`${file}/`.startsWith(`${labHome()}/`)) throw refused("receipt-in-lab", `is in the lab's folder ${labHome()}, which is removed with its last cohort`);
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await access(dirname(file), constants.W_OK);
+  } catch (error) {
+    throw refused("receipt-unwritable", `can't be written (${messageOf(error)})`, error);
+  }
+  return file;
+}
+
+export async function writeReceipt(file: string, receipt: Receipt): Promise<void> {
+  await writePrivateFile(file, `${JSON.stringify(receipt, null, 2)}\n`);
+}
+
+/** Tells what a teardown came to; `say` takes what is a result. */
+export function tellReceipt(receipt: Receipt, say: (text: string) => void = print): void {
+  const { cohort, learner, result, startedAt, finishedAt } = receipt;
+  const took = duration(Date.parse(finishedAt) - Date.parse(startedAt));
+  const what = learner === undefined ? `Cohort ${cohort}` : `The lab of ${learner}`;
+  const counts = countsOf(receipt);
+  for (const line of linesOf(receipt)) say(line);
+  if (result === "zero") say(`${what} is gone: ${counts === "" ? "nothing was there" : `nothing is left of ${counts}`} (${took}).`);
+  else if (result === "unknown") say(`${what} is gone as far as it could be looked at (${took}).`);
+}
+
+export function exitCodeOf({ result }: Pick<Receipt, "result">): ExitCode {
+  return { zero: ExitCode.ok, remainder: ExitCode.failed, unknown: ExitCode.unknown }[result];
+}
+
+/** Whether the inventory must be kept: something is still there that a later teardown has to know of. */
+export function mustRemember(seen: readonly Seen[]): boolean {
+  return seen.some(({ kind, sight: { state } }) => state === "left" || state === "unknown" || (state === "foreign" && kind !== "port"));
+}
+
+/** Looks whether a learner who was removed has left anything; tells only that. Returns the exit code. */
+export async function settleLearner(cohort: string, learner: string, startedAt: Date): Promise<ExitCode> {
+  const items = (await readInventory(cohort)).filter((item) => item.learner === learner);
+  const seen = await lookForAll(cohort, items, { learner });
+  await recordGone(cohort, seen.filter(({ sight }) => sight.state === "gone"));
+  const receipt = makeReceipt({ cohort, learner, startedAt, problems: [] }, seen);
+  tellReceipt(receipt, note);
+  return exitCodeOf(receipt);
+}
+
+/**
+ * Tells the inventory that a command changes the cohort, as long as it does: one that was killed is told by that. One that
+ * a signal ended in order has left as much undone, and is told in the same way.
+ */
+export async function whileRunning<T>(cohort: string, command: string, work: () => Promise<T>): Promise<T> {
+  const identity = identify(process.pid)!;
+  const run: Thing = { kind: "run", id: `${identity.bootId}/${identity.pid}/${identity.startTime}`, name: `${command} ${cohort}`, identity };
+  await recordCreation(cohort, run);
+  let wasCutShort = false;
+  try {
+    return await work();
+  } catch (error) {
+    wasCutShort = error instanceof LabError && error.code === "interrupted";
+    throw error;
+  } finally {
+    if (!wasCutShort) await recordGone(cohort, [run]);
+  }
+}

@@ -1,0 +1,106 @@
+import { existsSync } from "node:fs";
+import { glob, readdir, rm, rmdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { cohortPaths, homeMark, labHome } from "../../shared/paths.ts";
+import { abandonedScratchFolders } from "../../shared/scratch.ts";
+import { planCgroup } from "../node/cgroups.ts";
+import { leasedPorts } from "../ports.ts";
+import { allMarked, endOne, engineName, isRunning, orphansOfEngine } from "../process-identity.ts";
+import { inventoriedCohorts, readInventory, recordGone } from "./inventory.ts";
+import { mountsBelow } from "./ownership.ts";
+
+/** What of a cohort can be found on this machine and in the state backend, whichever of it belongs together. */
+export interface Traces {
+  readonly cohort: string;
+  readonly folder: boolean;
+  readonly stack: boolean;
+  /** A phrase for each thing beside folder and stack, such as `process 1234 (ada/etcd)`. */
+  readonly things: readonly string[];
+  /** Commands that were killed while they changed the cohort, such as `up`. */
+  readonly killed: readonly string[];
+  /** Whether a command changes it right now. */
+  readonly busy: boolean;
+  /** The backend in which the inventory says that the stack is; undefined where it does not say. */
+  readonly backend: string | undefined;
+}
+
+/** Looks for whatever carries the mark of this lab home. */
+export async function findTraces(stacks: ReadonlySet<string>): Promise<Traces[]> {
+  const cohortsFolder = join(labHome(), "cohorts");
+  const folders = new Set(await readdir(cohortsFolder).catch(() => []));
+  const inCohorts = (path: string) => path.slice(cohortsFolder.length + 1).split("/")[0]!;
+  const processes = Map.groupBy(allMarked(`${cohortsFolder}/`), ({ mark }) => inCohorts(mark));
+  const leases = Map.groupBy(Object.entries(await leasedPorts()), ([lease]) => lease.split("/")[0]!);
+  const groups = Map.groupBy(await controlGroups(), ({ cohort }) => cohort);
+  const mounts = Map.groupBy(await mountsBelow(cohortsFolder), inCohorts);
+  const names = new Set([...folders, ...stacks, ...processes.keys(), ...leases.keys(), ...groups.keys(), ...mounts.keys(), ...(await inventoriedCohorts())]);
+  return Promise.all(
+    [...names].sort().map(async (cohort): Promise<Traces> => {
+      const items = await readInventory(cohort);
+      const runs = items.flatMap(({ kind, name, identity }) => (kind === "run" && identity !== undefined ? [{ command: (name ?? "").split(" ")[0]!, lives: isRunning(identity) }] : []));
+      const orphaned = new Set(orphansOfEngine(cohortPaths(cohort).daemon).map(({ pid }) => pid));
+      const own = (processes.get(cohort) ?? []).map(({ mark, identity }) => ({ name: mark.slice(mark.indexOf("#") + 1), pid: identity.pid }));
+      return {
+        cohort,
+        folder: folders.has(cohort),
+        stack: stacks.has(cohort),
+        things: [
+          ...own.map(({ name, pid }) => `process ${pid} (${name})`),
+          ...(leases.get(cohort) ?? []).map(([lease, port]) => `port ${port}, leased to ${lease}`),
+          ...(groups.get(cohort) ?? []).map(({ folder }) => `control group ${folder}`),
+          ...(mounts.get(cohort) ?? []).map((point) => `mount ${point}`),
+          ...items.flatMap(({ kind, id }) => (id.startsWith("/") && !id.includes("#") && existsSync(id) && !`${id}/`.startsWith(`${cohortPaths(cohort).root}/`) && kind !== "control-group" ? [`${kind} ${id}`] : [])),
+        ],
+        killed: runs.flatMap(({ command, lives }) => (lives ? [] : [command])),
+        busy: runs.some(({ lives }) => lives) || own.some(({ name, pid }) => name === engineName && !orphaned.has(pid)),
+        backend: items.find(({ kind }) => kind === "stack")?.name,
+      };
+    }),
+  );
+}
+
+async function controlGroups(): Promise<{ readonly cohort: string; readonly folder: string }[]> {
+  const parents = Object.values((await planCgroup("gitops-lab")).folders);
+  const prefix = `${homeMark()}-`;
+  const found = await Promise.all(parents.map(async (parent) => (await readdir(parent).catch(() => [])).map((name) => ({ name, folder: join(parent, name) }))));
+  return found.flat().flatMap(({ name, folder }) => (name.startsWith(prefix) ? [{ cohort: name.slice(prefix.length), folder }] : []));
+}
+
+/** Something small that a killed run left beside a cohort that is well, or beside all cohorts. */
+export interface Crumb {
+  readonly says: string;
+  readonly remove: () => Promise<void>;
+}
+
+/** A lock is renewed every few seconds by whoever holds it. */
+const staleLockMs = 60_000;
+
+/** What killed runs left: processes of an engine, locks and temporary folders. */
+export async function findCrumbs(cohorts: readonly string[]): Promise<Crumb[]> {
+  const engines = cohorts.flatMap((cohort) => orphansOfEngine(cohortPaths(cohort).daemon).map((identity) => ({ cohort, identity })));
+  const scratch = [...(await abandonedScratchFolders()), ...(await abandonedScratchFolders(labHome()))];
+  return [
+    ...engines.map(({ cohort, identity }) => ({ says: `process ${identity.pid} of a killed Pulumi engine, cohort ${cohort}`, remove: async () => endOne(identity) })),
+    ...(await staleLocks()).map((path) => ({ says: `lock ${path}`, remove: () => rmdir(path) })),
+    ...scratch.map((path) => ({ says: `temporary folder ${path}`, remove: () => rm(path, { recursive: true, force: true }) })),
+  ];
+}
+
+/** Forgets that commands were killed while they changed a cohort that is whole. */
+export async function forgetKilledRuns(cohort: string): Promise<void> {
+  const items = await readInventory(cohort);
+  await recordGone(cohort, items.filter(({ kind, identity }) => kind === "run" && (identity === undefined || !isRunning(identity))));
+}
+
+/** Folders that proper-lockfile made and nobody has renewed for a while. */
+async function staleLocks(): Promise<string[]> {
+  const places = ["*.lock", "cohorts/*/*.lock", "cohorts/*/learners/*/*.lock", "cohorts/*/learners/*/*/*.lock"];
+  const found = (await Array.fromAsync(glob(places, { cwd: labHome() }))).map((path) => join(labHome(), path));
+  const stale = await Promise.all(
+    found.map(async (path) => {
+      const seen = await stat(path).catch(() => undefined);
+      return seen?.isDirectory() && Date.now() - seen.mtimeMs > staleLockMs ? [path] : [];
+    }),
+  );
+  return stale.flat();
+}

@@ -1,0 +1,31 @@
+import { mkdtemp, readdir, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { homeMark } from "./paths.ts";
+import { startTimeOf } from "./proc.ts";
+
+/**
+ * A new folder among the temporary ones, for its maker to remove. Its name tells whose it is, this lab home and this
+ * process, so that what a killed process left can be told from everything else without a note that it might not have
+ * come to write.
+ */
+export function makeScratchFolder(purpose: string, parent: string = tmpdir()): Promise<string> {
+  return mkdtemp(join(parent, `gitops-lab-${purpose}-${homeMark()}-${process.pid}-${startTimeOf(process.pid)}-`));
+}
+
+/** The folders of this lab home and this user whose makers are gone. */
+export async function abandonedScratchFolders(parent: string = tmpdir()): Promise<string[]> {
+  const pattern = new RegExp(`^gitops-lab-[a-z]+-${homeMark()}-(\\d+)-(\\d+)-`);
+  const names = await readdir(parent).catch(() => []);
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const [, pid, startTime] = pattern.exec(name) ?? [];
+      if (pid === undefined || startTimeOf(Number(pid)) === startTime) return [];
+      const path = join(parent, name);
+      // Others may make folders here, too, and give them any name.
+      const owner = await stat(path).then(({ uid }) => uid, () => undefined);
+      return owner === process.getuid?.() ? [path] : [];
+    }),
+  );
+  return found.flat();
+}

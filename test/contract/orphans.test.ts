@@ -1,0 +1,82 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { recordCreation } from "../../host/inventory/inventory.ts";
+import { findCrumbs, findTraces, forgetKilledRuns } from "../../host/inventory/orphans.ts";
+import { leasePorts, releasePorts } from "../../host/ports.ts";
+import { engineName, identify, mark } from "../../host/process-identity.ts";
+import { cohortPaths, homeMark, labHome } from "../../shared/paths.ts";
+import { abandonedScratchFolders, makeScratchFolder } from "../../shared/scratch.ts";
+import { useLabHome } from "../support/lab-home.ts";
+
+const home = useLabHome();
+const children: ChildProcess[] = [];
+
+afterEach(async () => {
+  for (const child of children.splice(0)) if (child.kill("SIGKILL")) await once(child, "exit");
+  await rm(join(home(), "cohorts"), { recursive: true, force: true });
+  await rm(join(home(), "inventory"), { recursive: true, force: true });
+});
+
+async function marked(folder: string, name: string): Promise<number> {
+  const child = spawn("sleep", ["600"], { env: mark(folder, name), stdio: "ignore" });
+  children.push(child);
+  await once(child, "spawn");
+  return child.pid!;
+}
+
+const gone = { pid: 1, startTime: "1", bootId: "of another boot" };
+const run = (command: string, identity: object) => ({ kind: "run", id: JSON.stringify(identity), name: `${command} x`, identity: identity as typeof gone }) as const;
+
+describe("traces", () => {
+  test("tell of each cohort what there is, by the mark of this lab home alone", async () => {
+    const pid = await marked(cohortPaths("lost").daemon, "ada/etcd");
+    await marked("/elsewhere/cohorts/lost/daemon", "ada/etcd");
+    await leasePorts("leased/ada", ["api"], { from: 31340, to: 31349 });
+    await mkdir(cohortPaths("folder").root, { recursive: true });
+    const traces = await findTraces(new Set(["stack"]));
+    expect(traces.map(({ cohort, folder, stack }) => [cohort, folder, stack])).toEqual([["folder", true, false], ["leased", false, false], ["lost", false, false], ["stack", false, true]]);
+    expect(traces.find(({ cohort }) => cohort === "lost")?.things).toEqual([`process ${pid} (ada/etcd)`]);
+    expect(traces.find(({ cohort }) => cohort === "leased")?.things).toEqual([expect.stringMatching(/^port \d+, leased to leased\/ada\/api$/)]);
+    await releasePorts("leased");
+  });
+
+  test("know killed commands from those that run, and forget what they are told to", async () => {
+    await recordCreation("killed", run("up", gone));
+    await recordCreation("running", run("up", gone), run("down", identify(process.pid)!), { kind: "stack", id: "gitops-lab/running", name: "s3://elsewhere" });
+    const [killed, running] = await findTraces(new Set());
+    expect(killed).toMatchObject({ cohort: "killed", killed: ["up"], busy: false, backend: undefined });
+    expect(running).toMatchObject({ cohort: "running", killed: ["up"], busy: true, backend: "s3://elsewhere" });
+    await forgetKilledRuns("running");
+    expect(await findTraces(new Set())).toMatchObject([{ cohort: "killed" }, { cohort: "running", killed: [], busy: true }]);
+  });
+});
+
+describe("crumbs", () => {
+  test("are processes of an engine that is gone, and locks that nobody renews", async () => {
+    const pid = await marked(cohortPaths("engine").daemon, engineName);
+    const [stale, held] = [join(home(), "ports.json.lock"), join(cohortPaths("engine").root, "daemon.lock")];
+    for (const lock of [stale, held]) await mkdir(lock, { recursive: true });
+    await utimes(stale, new Date(0), new Date(0));
+    const crumbs = await findCrumbs(["engine"]);
+    expect(crumbs.map(({ says }) => says)).toEqual([`process ${pid} of a killed Pulumi engine, cohort engine`, `lock ${stale}`]);
+    const ended = once(children[0]!, "exit");
+    for (const { remove } of crumbs) await remove();
+    await ended;
+    children.length = 0;
+    expect([existsSync(stale), existsSync(held)]).toEqual([false, true]);
+  });
+
+  test("are temporary folders of this lab home whose maker is gone", async () => {
+    const parent = await mkdtemp(join(labHome(), "tmp-"));
+    const own = await makeScratchFolder("bench", parent);
+    const abandoned = join(parent, `gitops-lab-bench-${homeMark()}-${process.pid}-1-abc`);
+    for (const name of [abandoned, join(parent, `gitops-lab-bench-00000000-1-1-abc`), join(parent, "notes")]) await mkdir(name);
+    expect(await abandonedScratchFolders(parent)).toEqual([abandoned]);
+    expect(existsSync(own)).toBe(true);
+    await rm(parent, { recursive: true });
+  });
+});
