@@ -4,10 +4,12 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { recordCreation } from "../../host/inventory/inventory.ts";
+import { whileRunning } from "../../cli/receipts.ts";
+import { readInventory, recordCreation } from "../../host/inventory/inventory.ts";
 import { findCrumbs, findTraces, forgetKilledRuns } from "../../host/inventory/orphans.ts";
 import { leasePorts, releasePorts } from "../../host/ports.ts";
 import { engineName, identify, mark } from "../../host/process-identity.ts";
+import { LabError } from "../../shared/errors.ts";
 import { cohortPaths, homeMark, labHome } from "../../shared/paths.ts";
 import { abandonedScratchFolders, makeScratchFolder } from "../../shared/scratch.ts";
 import { useLabHome } from "../support/lab-home.ts";
@@ -52,6 +54,23 @@ describe("traces", () => {
     expect(running).toMatchObject({ cohort: "running", killed: ["up"], busy: true, backend: "s3://elsewhere" });
     await forgetKilledRuns("running");
     expect(await findTraces(new Set())).toMatchObject([{ cohort: "killed" }, { cohort: "running", killed: [], busy: true }]);
+  });
+});
+
+describe("the note that a command changes a cohort", () => {
+  const noted = async () => (await readInventory("noted")).map(({ kind, name }) => `${kind} ${name}`);
+
+  test.each([
+    ["that ends well", undefined, []],
+    ["that fails", new LabError("up-failed", "It did not come up."), []],
+    ["that a signal ended", new LabError("interrupted", "Interrupted by SIGINT."), ["run up noted"]],
+  ])("is there while it runs, and after one %s as it should be", async (_how, error, after) => {
+    const work = whileRunning("noted", "up", async () => {
+      expect(await noted()).toEqual(["run up noted"]);
+      if (error !== undefined) throw error;
+    });
+    await (error === undefined ? work : expect(work).rejects.toBe(error));
+    expect(await noted()).toEqual(after);
   });
 });
 
