@@ -51,6 +51,23 @@ export const LearnerOutputs = z.object({
     /** Secret. */
     password: z.string(),
   }),
+  /** How the learner reaches the lab from beyond its host, everything over TLS; only where the cohort is opened. */
+  open: z
+    .object({
+      /** Host name or address. */
+      name: z.string(),
+      /** Certificate authority of Git, images and page, as PEM. */
+      ca: z.string(),
+      apiServer: z.url(),
+      /** The learner's own kubeconfig, as YAML. Secret. */
+      kubeconfig: z.string(),
+      gitUrl: z.url(),
+      /** `host:port/path` of the backend image: what is called `registry.repository` on the lab host and in Git. */
+      repository: z.string(),
+      /** The learners' pages, while the dashboard runs. */
+      page: z.url(),
+    })
+    .optional(),
   flux: z.object({
     version: z.string(),
     /** Where the controllers run. */

@@ -12,7 +12,7 @@ import type { CohortPlan } from "./plan.ts";
  */
 export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
   const crds = await readFluxCrds();
-  const host = new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports });
+  const host = new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports, ...(plan.opening && { opening: plan.opening }) });
   const learners = plan.learners.map((learner) => new Learner(learner.learner.id, { plan: learner, host, crds }));
   const whole = (await Promise.all(learners.map(async (learner) => ((await isWhole(learner)) ? [learner] : [])))).flat();
   const outputs = {

@@ -2,6 +2,7 @@ import type { LearnerPlan } from "../components/learner.ts";
 import type { PortRange } from "../host/ports.ts";
 import { labTemplate } from "../lab-templates/templates.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import type { Opening } from "../shared/opening.ts";
 import type { CohortSpec } from "./cohort-spec.ts";
 
 export interface CohortPlan {
@@ -9,6 +10,8 @@ export interface CohortPlan {
   readonly course: string;
   readonly template: string;
   readonly ports: PortRange;
+  /** Where the cohort is opened beside loopback. */
+  readonly opening?: Opening;
   /** Whether pods run for real. */
   readonly nodes: "real" | "simulated";
   /** Time to live of the cohort, and of the learners who have one of their own, by id: `12h`, `14d` or `2w`. */
@@ -22,8 +25,9 @@ export interface CohortPlan {
  * parameters.
  *
  * @param nodes how `cluster.nodes` was decided: stacks/nodes.ts
+ * @param generations of each learner's credentials, by id; those who are not in it have had no rotation
  */
-export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "simulated" = "simulated"): CohortPlan {
+export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "simulated" = "simulated", generations: Readonly<Record<string, LearnerPlan["generations"]>> = {}): CohortPlan {
   const template = labTemplate(spec.template);
   const parsed = template.params.safeParse(spec.parameters);
   if (!parsed.success) {
@@ -37,6 +41,7 @@ export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "si
     course: spec.course,
     template: template.name,
     ports: spec.ports,
+    ...(spec.access && { opening: spec.access }),
     nodes,
     ttl: spec.ttl,
     learnerTtls: Object.fromEntries(spec.learners.flatMap(({ id, ttl }) => (ttl === undefined ? [] : [[id, ttl]]))),
@@ -47,6 +52,7 @@ export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "si
       git: { ...spec.git, repository: "gitops", branch: "main" },
       registry: { ...spec.registry, image: "backend" },
       ports: spec.ports,
+      generations: generations[id] ?? { kubeconfig: 0, git: 0, registry: 0 },
       template,
       parameters: parsed.data,
       releases: template.releases(parsed.data),

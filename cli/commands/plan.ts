@@ -9,7 +9,7 @@ import { duration, note, paint, print, printJson } from "../terminal.ts";
 export async function plan(name: string, { json }: { readonly json: boolean }): Promise<number> {
   const cohort = await readCohort(name);
   const facts = await machineFacts(cohort);
-  const costs = costsOf(cohort.nodes);
+  const costs = costsOf(cohort);
   const capacity = capacityFor(cohort.learners.length, facts, costs);
   const { host, learner } = costs.ports;
   const creates = {
@@ -24,6 +24,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
     const { perLearner } = creates;
     print(`cohort ${cohort.cohort}: ${creates.learners} ${creates.learners === 1 ? "learner" : "learners"}, of whom ${creates.up} ${creates.up === 1 ? "is" : "are"} up; template ${cohort.template}, pods ${cohort.nodes}`);
     print(`each with a control plane, ${perLearner.fluxControllers} Flux controllers, a Git repository, ${perLearner.imageRepositories} image paths and ${perLearner.ports} ports; ${creates.ports} ports in all`);
+    if (cohort.opening) print(`open to other machines at ${cohort.opening.listen}${cohort.opening.name === cohort.opening.listen ? "" : `, as ${cohort.opening.name}`}, over TLS`);
     print(`\n${table(capacity)}\n`);
     print(fits ? `${paint("green", "fits")}: ${capacity.seats} seats, by ${capacity.binding.name}` : `${paint("red", "does not fit")}: ${capacity.seats} seats, by ${capacity.binding.name}. ${remedies[capacity.binding.name]}.`);
     print(capacity.readySeconds === 0 ? "ready now" : `about ${duration(capacity.readySeconds * 1000)} until all are ready, tools installed`);
