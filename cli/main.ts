@@ -100,7 +100,8 @@ program
   .argument("<learner>", "whose handout")
   .option("-c, --cohort <name>", "name of the cohort", "demo")
   .option("-o, --out <folder>", "folder for it (default: handouts/<cohort>-<learner>)")
-  .action(async (learner: string, options: { cohort: string; out?: string }) => done((await import("./commands/handout.ts")).handout(learner, options)));
+  .option("--archive", "also write it as one file, <folder>.tar.gz", false)
+  .action(async (learner: string, options: { cohort: string; out?: string; archive: boolean }) => done((await import("./commands/handout.ts")).handout(learner, options)));
 const exercise = program.command("exercise").description("the chapter's exercises: instructions, hints, checks and solvers");
 const ofCohort = ["-c, --cohort <name>", "name of the cohort", "demo"] as const;
 type OfCohort = { cohort: string; json: boolean };
