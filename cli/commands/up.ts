@@ -16,6 +16,7 @@ import { machineFacts } from "../capacity/facts.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { Progress } from "../progress.ts";
+import { arrivals, backUp, hasWork, leavers, leaversSentence } from "../course/backup.ts";
 import { readOutputs } from "../outputs.ts";
 import { openStack } from "../stack.ts";
 import { duration, note, paint } from "../terminal.ts";
@@ -49,6 +50,11 @@ async function bringUp(plan: CohortPlan, force: boolean): Promise<number> {
   }
   const ids = plan.learners.map(({ learner }) => learner.id);
   note(`Bringing up cohort ${cohort}: ${ids.length} ${ids.length === 1 ? "learner" : "learners"}, template ${plan.template}.`);
+  const leaving = await leavers(cohort, ids);
+  if (leaving.length > 0) {
+    note(leaversSentence(leaving, await arrivals(cohort, ids)));
+    for (const id of leaving) if (await hasWork(cohort, id)) note(`Kept what ${id} had in ${await backUp(cohort, id)}.`);
+  }
   const stack = await openStack(cohort);
   const progress = new Progress(ids);
   if (await needsRefresh(stack)) {

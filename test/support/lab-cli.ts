@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { glob, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
@@ -47,6 +47,8 @@ export class TestCohort {
 
   async removeFile(): Promise<void> {
     await rm(this.#file, { force: true });
+    // Of learners who were taken out of the file.
+    for await (const backup of glob(`backups/${this.name}-*`, { cwd: root })) await rm(join(root, backup), { recursive: true });
   }
 
   /** Runs `./lab` with these arguments; never throws. */
