@@ -8,7 +8,6 @@ import { grantLearnerAccess } from "./cluster/learner-access.ts";
 import type { ClusterHandle } from "./cluster/types.ts";
 import { clusterProvider } from "./cluster/providers.ts";
 import { FluxBootstrap } from "./flux/bootstrap.ts";
-import type { CustomResourceDefinition } from "./flux/crds.ts";
 import type { RepositoryHandle } from "./git/types.ts";
 import { gitHost } from "./git/hosts.ts";
 import type { LabHost } from "./lab-host.ts";
@@ -34,7 +33,6 @@ export interface LearnerPlan {
 export interface LearnerArgs {
   readonly plan: LearnerPlan;
   readonly host: LabHost;
-  readonly crds: readonly CustomResourceDefinition[];
 }
 
 type Wrapped<T> = { [K in keyof T]: pulumi.Input<T[K] extends string | boolean ? T[K] : T[K] extends object | undefined ? Wrapped<T[K]> : T[K]> };
@@ -99,7 +97,7 @@ export class Learner extends pulumi.ComponentResource {
       here,
     );
     const pipeline = repository.runPipeline(`${name}-pipeline`, { cluster, images, environments: template.environments }, here);
-    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, crds: args.crds, pipeline }, here);
+    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, learner: learner.id, version: fluxVersion, pipeline }, here);
     const ready = new ManagedResource<FluxReadyInput, FluxReadyOutput>(
       `${name}-flux-ready`,
       {
