@@ -17,7 +17,13 @@ const fileOf = (cohort: string, learner: string) => join(cohortPaths(cohort).lea
 
 /** The generation that each of a learner's credentials is to have; 0 before any rotation. */
 export async function generationsOf(cohort: string, learner: string): Promise<Generations> {
-  return Generations.parse(JSON.parse((await readIfExists(fileOf(cohort, learner))) ?? "{}"));
+  try {
+    return Generations.parse(JSON.parse((await readIfExists(fileOf(cohort, learner))) ?? "{}"));
+  } catch (error) {
+    // Something stands in the place of the learner's folder. Whoever makes their lab will say so; the others' are made.
+    if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return Generations.parse({});
+    throw error;
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Opening } from "../../shared/opening.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
@@ -31,7 +31,7 @@ export async function ensureServerCertificate(paths: CohortPaths, { listen, name
   const names = [...new Set([name, listen])];
   const [certificate, key, issued, issuedFor] = await Promise.all(["ca.crt", "ca.key", "server.crt", "server.names"].map((file) => readIfExists(fileOf(paths, file))));
   const isKept = certificate !== undefined && key !== undefined;
-  const authority = isKept ? await loadAuthority({ certificate, key }) : await newAuthority("gitops-lab-cohort");
+  const authority = isKept ? await loadAuthority({ certificate, key }) : await newAuthority(`gitops-lab cohort ${basename(paths.root)}`);
   if (!isKept) {
     // The key first: a certificate alone is no authority, and the next run makes both anew.
     await writePrivateFile(fileOf(paths, "ca.key"), await authority.privateKey());

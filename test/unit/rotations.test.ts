@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { authenticate, issueCredential, nodeUsername, passwordOf } from "../../host/access.ts";
 import { clientAuthorities, ensurePki } from "../../host/control-plane/pki.ts";
 import { askForRotation, generationsOf } from "../../host/rotations.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
 import { useLabHome } from "../support/lab-home.ts";
 
@@ -75,6 +76,11 @@ describe("a higher generation of certificates", () => {
     expect(await readFile(join(folder, clientAuthorities(0)), "utf8")).toBe(before.ca);
     await expect(ensurePki(folder, 1)).rejects.toMatchObject({ code: "lab-too-old" });
   });
+});
+
+test("a file in the place of a learner's folder is no reason to make nobody's lab", async () => {
+  await writePrivateFile(cohortPaths("wishes").learner("eve").root, "");
+  expect(await generationsOf("wishes", "eve")).toEqual({ kubeconfig: 0, git: 0, registry: 0 });
 });
 
 test("what is asked for is on disk, each by itself", async () => {
