@@ -182,7 +182,16 @@ describe("a rotation", () => {
       await writePrivateFile(file, before.cluster.adminKubeconfig);
       expect(await cohort.run(await toolPath("kubectl"), ["--kubeconfig", file, "get", "ns"])).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/Unauthorized|logged in/) });
     }
-    expect(succeeded(await cohort.lab("verify", "ada", ...ofCohort())).stdout.match(/✓/g)).toHaveLength(4);
+  });
+
+  test("leaves a lab that is well", { timeout: minutes }, async () => {
+    await waitUntil(
+      async () => {
+        const { exitCode, stdout } = await cohort.lab("verify", "ada", ...ofCohort());
+        return exitCode === 0 ? { done: true, value: undefined } : { done: false, because: stdout };
+      },
+      { what: "the evidence of ada", timeoutSeconds: 40, intervalMs: 500, remedy: "" },
+    );
   });
 
   test("of the page ends what was open, over TLS", { timeout: minutes }, async () => {
