@@ -4,6 +4,7 @@ import type { SeedImagesInput, SeedImagesOutput } from "../host/drivers/seed-ima
 import type { LabTemplate, Release } from "../lab-templates/types.ts";
 import { siblingImage } from "../shared/image-paths.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
+import { fluxRelease } from "../tools/manifest.ts";
 import { grantLearnerAccess } from "./cluster/learner-access.ts";
 import type { ClusterHandle } from "./cluster/types.ts";
 import { clusterProvider } from "./cluster/providers.ts";
@@ -97,7 +98,7 @@ export class Learner extends pulumi.ComponentResource {
       here,
     );
     const pipeline = repository.runPipeline(`${name}-pipeline`, { cluster, images, environments: template.environments }, here);
-    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, learner: learner.id, version: fluxVersion, pipeline }, here);
+    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, learner: learner.id, version: fluxRelease, pipeline }, here);
     const ready = new ManagedResource<FluxReadyInput, FluxReadyOutput>(
       `${name}-flux-ready`,
       {
@@ -152,7 +153,7 @@ export class Learner extends pulumi.ComponentResource {
         username: images.learner.username,
         password: images.learner.password,
       },
-      flux: { version: fluxVersion, controllers: cluster.fluxControllers },
+      flux: { version: `v${fluxRelease}`, controllers: cluster.fluxControllers },
       ...opened(host, cluster, repository, images),
       environments: ready.output.environments,
       rollbackSha: ready.output.rollbackSha,
@@ -177,6 +178,3 @@ function opened({ opening, output }: LabHost, cluster: ClusterHandle, repository
     },
   };
 }
-
-/** The Flux release whose controllers tools/manifest.ts pins. */
-const fluxVersion = "v2.9.2";

@@ -38,6 +38,12 @@ export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "si
       exitCode: ExitCode.badInput,
     });
   }
+  const kind: string = spec.cluster.kind;
+  if (spec.access && kind !== "embedded") {
+    throw new LabError("access-unsupported", `\`access\` opens clusters that are processes of this machine, and \`cluster.kind\` is "${kind}". Nothing was created. Take \`access\` out of the cohort file, or set \`cluster.kind\` to embedded.`, {
+      exitCode: ExitCode.badInput,
+    });
+  }
   return {
     cohort,
     course: spec.course,

@@ -3,6 +3,7 @@ import { isDaemonUp, processStatus } from "../../host/daemon/client.ts";
 import { awaitNewCredential, type Reconciled } from "../../host/flux/new-credential.ts";
 import { askForRotation, rotated, type Rotated } from "../../host/rotations.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
+import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { selectLearner } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
@@ -25,10 +26,10 @@ export interface RotateOptions {
  * Gives a learner new credentials, and whoever acts in the learner's lab with them: Flux, the pipeline, the instructor's
  * kubeconfig. The old ones are refused when it returns. Returns the exit code.
  */
-export async function rotate(id: string, { cohort: name, only = rotatable, json }: RotateOptions): Promise<number> {
+export async function rotate(id: string, { cohort: name, only: asked, json }: RotateOptions): Promise<number> {
   const { cohort, learners } = await readCohort(name);
   const outputs = await readOutputs(cohort);
-  selectLearner(outputs, id);
+  const only = possible(selectLearner(outputs, id), asked);
   if (!learners.some(({ learner }) => learner.id === id)) {
     throw new LabError("learner-unknown", `The file of cohort ${cohort} has no learner "${id}" any more. Nothing was changed. \`./lab up ${cohort}\` removes their lab.`, { exitCode: ExitCode.badInput });
   }
@@ -49,6 +50,17 @@ export async function rotate(id: string, { cohort: name, only = rotatable, json 
   note(`\`./lab handout ${id}${of}\` writes the handout anew.`);
   if ((await readServerPort(cohort)) !== undefined) note("The dashboard that runs knows the old credentials: end it and start it again.");
   return flux.some(({ refused }) => refused) ? ExitCode.failed : ExitCode.ok;
+}
+
+/** What of it the lab itself gave, and can take back. Throws LabError `rotation-elsewhere` where another was asked for by name. */
+function possible({ cluster, git, registry }: LearnerOutputs, asked: readonly Rotatable[] | undefined): readonly Rotatable[] {
+  const kinds: Readonly<Record<Rotatable, string>> = { kubeconfig: cluster.kind, git: git.kind, registry: registry.kind, page: "embedded" };
+  const elsewhere = (asked ?? rotatable).filter((one) => kinds[one] !== "embedded");
+  if (elsewhere.length === 0) return asked ?? rotatable;
+  const sentence = `Of ${elsewhere.map((one) => `${one} (${kinds[one]})`).join(", ")} the credentials are given elsewhere; change them there`;
+  if (asked !== undefined) throw new LabError("rotation-elsewhere", `${sentence}. Nothing was changed. \`./lab rotate <learner>\` without \`--only\` changes what the lab itself gave.`, { exitCode: ExitCode.badInput });
+  note(`${sentence}. The others are changed now.`);
+  return rotatable.filter((one) => !elsewhere.includes(one));
 }
 
 /** Throws LabError where a part of the lab that must take the new credentials is stopped. */

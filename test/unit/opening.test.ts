@@ -41,6 +41,12 @@ describe("`access` in a cohort file", () => {
   });
 });
 
+test("`access` is refused where clusters are not this machine's", () => {
+  const spec = cohortWith({ listen: "10.0.0.5" });
+  const elsewhere = { ...spec, cluster: { ...spec.cluster, kind: "elsewhere" } } as unknown as typeof spec;
+  expect(() => planCohort("x", elsewhere)).toThrow(/`cluster\.kind` is "elsewhere"/);
+});
+
 describe("the address", () => {
   test("is one of this machine", async () => expect(await requireAddress({ listen: "127.0.0.2", name: "x" })).toBe("127.0.0.2"));
 
