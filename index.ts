@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { LabError } from "./shared/errors.ts";
 import { createCohort } from "./stacks/cohort.ts";
+import { readGenerations } from "./stacks/generations.ts";
 import { parseCohort, parseCohortName } from "./stacks/load-spec.ts";
 import { decideNodes } from "./stacks/nodes.ts";
 import { planCohort } from "./stacks/plan.ts";
@@ -8,7 +9,7 @@ import { planCohort } from "./stacks/plan.ts";
 async function main(): Promise<pulumi.Inputs> {
   const cohort = parseCohortName(pulumi.getStack());
   const spec = parseCohort(new pulumi.Config().getObject("cohort"), `stacks/Pulumi.${cohort}.yaml`);
-  return createCohort(planCohort(cohort, spec, (await decideNodes(cohort, spec)).nodes));
+  return createCohort(planCohort(cohort, spec, (await decideNodes(cohort, spec)).nodes, await readGenerations(cohort, spec)));
 }
 
 export default await main().catch((error: unknown) => {

@@ -6,11 +6,14 @@ import { siblingImage } from "../shared/image-paths.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 import { fluxRelease } from "../tools/manifest.ts";
 import { grantLearnerAccess } from "./cluster/learner-access.ts";
+import type { ClusterHandle } from "./cluster/types.ts";
 import { clusterProvider } from "./cluster/providers.ts";
 import { FluxBootstrap } from "./flux/bootstrap.ts";
+import type { RepositoryHandle } from "./git/types.ts";
 import { gitHost } from "./git/hosts.ts";
 import type { LabHost } from "./lab-host.ts";
 import { ManagedResource } from "./managed-resource.ts";
+import type { ImageRepositoryHandle } from "./registry/types.ts";
 import { imageRegistry } from "./registry/registries.ts";
 
 /** Everything about one learner's lab that is known before anything is created. */
@@ -21,6 +24,8 @@ export interface LearnerPlan {
   readonly git: { readonly kind: string; readonly repository: string; readonly branch: string };
   readonly registry: { readonly kind: string; readonly image: string };
   readonly ports: { readonly from: number; readonly to: number };
+  /** Of the credentials, see host/rotations.ts. */
+  readonly generations: { readonly kubeconfig: number; readonly git: number; readonly registry: number };
   readonly template: LabTemplate;
   readonly parameters: unknown;
   readonly releases: readonly Release[];
@@ -31,7 +36,7 @@ export interface LearnerArgs {
   readonly host: LabHost;
 }
 
-type Wrapped<T> = { [K in keyof T]: pulumi.Input<T[K] extends string | boolean ? T[K] : T[K] extends object ? Wrapped<T[K]> : T[K]> };
+type Wrapped<T> = { [K in keyof T]: pulumi.Input<T[K] extends string | boolean ? T[K] : T[K] extends object | undefined ? Wrapped<T[K]> : T[K]> };
 
 /** One learner's lab: a cluster, a seeded repository, an image path, and Flux that follows the one and watches the other. */
 export class Learner extends pulumi.ComponentResource {
@@ -46,10 +51,10 @@ export class Learner extends pulumi.ComponentResource {
     const { cohort, learner, template } = plan;
     const here = { parent: this };
 
-    const cluster = clusterProvider(plan.cluster.kind).create(name, { cohort, learner: learner.id, ports: plan.ports, nodes: plan.cluster.nodes, host }, here);
-    const images = imageRegistry(plan.registry.kind).createImageRepository(name, { cohort, learner: learner.id, image: plan.registry.image, host }, here);
-    const access = { username: images.learner.username, password: images.learner.password, insecure: images.insecure, app: template.app(plan.parameters) };
-    const seedOutputs = { digests: "plain", tags: "plain", repository: "plain", username: "plain", password: "secret", insecure: "plain" } as const;
+    const cluster = clusterProvider(plan.cluster.kind).create(name, { cohort, learner: learner.id, ports: plan.ports, nodes: plan.cluster.nodes, generation: plan.generations.kubeconfig, host }, here);
+    const images = imageRegistry(plan.registry.kind).createImageRepository(name, { cohort, learner: learner.id, image: plan.registry.image, generation: plan.generations.registry, host }, here);
+    const access = { username: images.learner.username, password: images.learner.password, insecure: images.insecure, ...(images.accessFolder !== undefined && { accessFolder: images.accessFolder }), app: template.app(plan.parameters) };
+    const seedOutputs = { digests: "plain", tags: "plain", repository: "plain", username: "plain", password: "secret", insecure: "plain", accessFolder: "plain" } as const;
     const seedImages = new ManagedResource<SeedImagesInput, SeedImagesOutput>(
       `${name}-seed-images`,
       {
@@ -83,6 +88,7 @@ export class Learner extends pulumi.ComponentResource {
         learner,
         repository: plan.git.repository,
         branch: plan.git.branch,
+        generation: plan.generations.git,
         host,
         seed: (url) =>
           pulumi.all([url, images.repository, seedImages.output.digests]).apply(([gitUrl, imageRepository, digests]) =>
@@ -101,6 +107,7 @@ export class Learner extends pulumi.ComponentResource {
         input: {
           learner: learner.id,
           clusterId: cluster.clusterId,
+          seedCommit: repository.seedCommit,
           kubeconfig: cluster.adminKubeconfig,
           git: pulumi.output({
             kind: plan.git.kind,
@@ -147,10 +154,27 @@ export class Learner extends pulumi.ComponentResource {
         password: images.learner.password,
       },
       flux: { version: `v${fluxRelease}`, controllers: cluster.fluxControllers },
+      ...opened(host, cluster, repository, images),
       environments: ready.output.environments,
       rollbackSha: ready.output.rollbackSha,
       evidenceCommands: template.evidence.map(({ title, command }) => ({ item: title, command })),
     };
     this.registerOutputs({});
   }
+}
+
+/** What a learner beyond this machine is told; nothing where the cohort is not opened. */
+function opened({ opening, output }: LabHost, cluster: ClusterHandle, repository: RepositoryHandle, images: ImageRepositoryHandle): { readonly open?: Wrapped<NonNullable<LearnerOutputs["open"]>> } {
+  if (opening === undefined) return {};
+  return {
+    open: {
+      name: opening.name,
+      ca: output.open.ca,
+      page: output.open.page,
+      apiServer: cluster.open?.apiServer ?? cluster.apiServer,
+      kubeconfig: cluster.open?.kubeconfig ?? cluster.learnerKubeconfig,
+      gitUrl: repository.openUrl ?? repository.url,
+      repository: images.openRepository ?? images.repository,
+    },
+  };
 }

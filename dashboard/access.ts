@@ -24,13 +24,13 @@ const hash = (token: string) => createHash("sha256").update(token).digest("hex")
 const newToken = () => randomBytes(32).toString("base64url");
 
 /**
- * A token that lets its bearer in once, within a day. On disk is its hash alone, in a file that whoever lets somebody in
+ * A token that lets its bearer in once, within its lifetime in milliseconds, a day if not said otherwise. On disk is its hash alone, in a file that whoever lets somebody in
  * takes away, so that another process than the server can issue one and no two can use it.
  */
-export async function issueEntry(cohort: string, visitor: Visitor): Promise<string> {
+export async function issueEntry(cohort: string, visitor: Visitor, lifetime = entryLifetime): Promise<string> {
   const folder = await makePrivateFolder(entriesFolder(cohort));
   const token = newToken();
-  const entry: z.input<typeof Entry> = { visitor, expiresAt: new Date(Date.now() + entryLifetime).toISOString() };
+  const entry: z.input<typeof Entry> = { visitor, expiresAt: new Date(Date.now() + lifetime).toISOString() };
   await writePrivateFile(join(folder, `${hash(token)}.json`), JSON.stringify(entry));
   return token;
 }
@@ -51,6 +51,24 @@ export async function takeEntry(cohort: string, token: string): Promise<Visitor 
   return Date.parse(entry.expiresAt) > Date.now() ? entry.visitor : undefined;
 }
 
+/** Shuts a learner's page to all who could come in until now, with links and with cookies alike. */
+export async function endVisits(cohort: string, learner: string): Promise<void> {
+  const folder = entriesFolder(cohort);
+  for (const name of await readdir(folder).catch(() => [])) {
+    const entry = Entry.safeParse(JSON.parse((await readIfExists(join(folder, name))) ?? "{}"));
+    if (entry.success && entry.data.visitor.role === "learner" && entry.data.visitor.learner === learner) await rm(join(folder, name), { force: true });
+  }
+  await writePrivateFile(endedFile(cohort, learner), JSON.stringify({ at: new Date().toISOString() }));
+}
+
+/** When a learner's visits were last ended, in milliseconds; 0 if never. */
+export async function visitsEndedAt(cohort: string, learner: string): Promise<number> {
+  const text = await readIfExists(endedFile(cohort, learner));
+  return text === undefined ? 0 : Date.parse(z.object({ at: z.iso.datetime() }).parse(JSON.parse(text)).at);
+}
+
+const endedFile = (cohort: string, learner: string) => join(dashboardFolder(cohort), "ended", `${learner}.json`);
+
 /** Takes away entries that nobody used in time. */
 export async function removeExpiredEntries(cohort: string): Promise<void> {
   const folder = entriesFolder(cohort);
@@ -60,16 +78,23 @@ export async function removeExpiredEntries(cohort: string): Promise<void> {
   }
 }
 
+interface Session {
+  readonly visitor: Visitor;
+  /** In milliseconds. */
+  readonly openedAt: number;
+  readonly expiresAt: number;
+}
+
 /** Who has come in, by the hash of their cookie; in memory, so that a restart ends every session. */
 export class Sessions {
-  readonly #sessions = new Map<string, { readonly visitor: Visitor; readonly expiresAt: number }>();
+  readonly #sessions = new Map<string, Session>();
 
   /** The cookie's value. */
   open(visitor: Visitor): string {
     const now = Date.now();
     for (const [key, { expiresAt }] of this.#sessions) if (expiresAt <= now) this.#sessions.delete(key);
     const token = newToken();
-    this.#sessions.set(hash(token), { visitor, expiresAt: now + sessionLifetime });
+    this.#sessions.set(hash(token), { visitor, openedAt: now, expiresAt: now + sessionLifetime });
     return token;
   }
 
@@ -77,9 +102,10 @@ export class Sessions {
     if (cookie !== undefined) this.#sessions.delete(hash(cookie));
   }
 
-  visitor(cookie: string | undefined): Visitor | undefined {
+  /** The session of a cookie, while it lasts; whether a learner's was ended meanwhile is on disk, see visitsEndedAt. */
+  of(cookie: string | undefined): Session | undefined {
     const session = cookie === undefined ? undefined : this.#sessions.get(hash(cookie));
-    return session !== undefined && session.expiresAt > Date.now() ? session.visitor : undefined;
+    return session !== undefined && session.expiresAt > Date.now() ? session : undefined;
   }
 }
 
@@ -97,4 +123,6 @@ export async function removeServerPort(cohort: string): Promise<void> {
   await rm(serverFile(cohort), { force: true });
 }
 
-export const entryUrl = (port: number, token: string) => `http://127.0.0.1:${port}/enter?token=${token}`;
+export const entryUrl = (origin: string, token: string) => `${origin}/enter?token=${token}`;
+
+export const loopbackOrigin = (port: number) => `http://127.0.0.1:${port}`;

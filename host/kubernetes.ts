@@ -14,8 +14,8 @@ export interface ClusterClient {
   lookServed(paths: readonly string[]): Promise<Look<undefined>>;
   /** Lets a user read these resources (by API group) in every namespace, under a role of that name. */
   grantReading(role: string, user: string, resources: Readonly<Record<string, readonly string[]>>): Promise<void>;
-  /** Asks a Flux controller to reconcile the object now, the way `flux reconcile` does. */
-  requestReconcile(object: FluxObjectName): Promise<void>;
+  /** Asks a Flux controller to reconcile the object now, the way `flux reconcile` does; returns the time that the object's status will name. */
+  requestReconcile(object: FluxObjectName): Promise<string>;
   /** Whether the API server answers and has done its start-up work, and if not why. */
   lookReady(): Promise<Look<undefined>>;
   /** Whether a node takes pods, and if not why. */
@@ -66,8 +66,10 @@ export function clusterClient(kubeconfig: string): ClusterClient {
       await apply(`/apis/${apiVersion}/clusterrolebindings/${role}`, { apiVersion, kind: "ClusterRoleBinding", metadata: { name: role }, roleRef, subjects: [{ apiGroup, kind: "User", name: user }] });
     },
     async requestReconcile({ apiVersion, resource, namespace, name }) {
-      const annotations = { "reconcile.fluxcd.io/requestedAt": new Date().toISOString() };
+      const requestedAt = new Date().toISOString();
+      const annotations = { "reconcile.fluxcd.io/requestedAt": requestedAt };
       await patch(`/apis/${apiVersion}/namespaces/${namespace}/${resource}/${name}?fieldManager=${fieldManager}`, "application/merge-patch+json", { metadata: { annotations } });
+      return requestedAt;
     },
     async lookNodeReady(name) {
       try {

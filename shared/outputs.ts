@@ -51,6 +51,23 @@ export const LearnerOutputs = z.object({
     /** Secret. */
     password: z.string(),
   }),
+  /** How the learner reaches the lab from beyond its host, everything over TLS; only where the cohort is opened. */
+  open: z
+    .object({
+      /** Host name or address. */
+      name: z.string(),
+      /** Certificate authority of Git, images and page, as PEM. */
+      ca: z.string(),
+      apiServer: z.url(),
+      /** The learner's own kubeconfig, as YAML. Secret. */
+      kubeconfig: z.string(),
+      gitUrl: z.url(),
+      /** `host:port/path` of the backend image: what is called `registry.repository` on the lab host and in Git. */
+      repository: z.string(),
+      /** The learners' pages, while the dashboard runs. */
+      page: z.url(),
+    })
+    .optional(),
   flux: z.object({
     version: z.string(),
     /** Where the controllers run. */
@@ -63,6 +80,12 @@ export const LearnerOutputs = z.object({
   evidenceCommands: z.array(z.object({ item: z.string(), command: z.string() })),
 });
 export type LearnerOutputs = z.output<typeof LearnerOutputs>;
+
+/** How a learner reaches the lab: by its opened address where there is one, else on its host. */
+export function addressesOf({ cluster, git, registry, open }: LearnerOutputs): { readonly apiServer: string; readonly gitUrl: string; readonly repository: string; readonly insecure: boolean } {
+  if (open === undefined) return { apiServer: cluster.apiServer, gitUrl: git.url, repository: registry.repository, insecure: registry.insecure };
+  return { apiServer: open.apiServer, gitUrl: open.gitUrl, repository: open.repository, insecure: false };
+}
 
 export const CohortOutputs = z.object({
   schemaVersion: z.literal(1),

@@ -16,6 +16,29 @@ const ClusterSpec = z.discriminatedUnion("kind", [
 const GitSpec = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("embedded") })]);
 const RegistrySpec = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("embedded") })]);
 
+const loopback = ["localhost", "127.0.0.1", "::1"];
+const everywhere = ["0.0.0.0", "::", "*"];
+const hostName = /^(?=.{1,253}$)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*$/i;
+
+/** A host name or an IPv4 address: what an image's name, too, can have in it. */
+const HostName = z.string().superRefine((name, context) => {
+  const complain = (message: string) => context.addIssue({ code: "custom", message, input: name });
+  if (everywhere.includes(name)) complain(`is ${JSON.stringify(name)}, which is every address of this machine; name the one that learners reach, or a host name that leads to it`);
+  else if (loopback.includes(name)) complain(`is ${JSON.stringify(name)}, where the lab listens anyway; leave \`access\` out, or name an address that learners reach`);
+  else if (name.includes(":")) complain(`is ${JSON.stringify(name)}; an IPv6 address or a port can't stand here. Name an IPv4 address or a host name (which may lead to IPv6); ports are chosen from \`ports\``);
+  else if (/^[\d.]+$/.test(name) ? !z.ipv4().safeParse(name).success : !hostName.test(name)) complain(`is ${JSON.stringify(name)}; it must be an IPv4 address or a host name`);
+});
+
+/** What is opened beside loopback. */
+const AccessSpec = z
+  .strictObject({
+    /** An address of this machine, or a host name that leads to one. */
+    listen: HostName,
+    /** By which learners reach it, where that is another name. */
+    name: HostName.optional(),
+  })
+  .transform(({ listen, name = listen }) => ({ listen, name }));
+
 export const LearnerSpec = z.strictObject({
   id: DnsLabel,
   name: z.string().min(1, "must not be empty"),
@@ -40,7 +63,8 @@ export const CohortSpec = z.strictObject({
   cluster: ClusterSpec.prefault({ kind: "embedded" }),
   git: GitSpec.prefault({ kind: "embedded" }),
   registry: RegistrySpec.prefault({ kind: "embedded" }),
-  /** Loopback ports that the embedded providers may take. */
+  access: AccessSpec.optional(),
+  /** Ports that the embedded providers may take. */
   ports: z
     .strictObject({ from: Port, to: Port })
     .refine(({ from, to }) => from <= to, { path: ["to"], error: "must not be smaller than `from`" })

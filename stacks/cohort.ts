@@ -13,7 +13,7 @@ import type { CohortPlan } from "./plan.ts";
  *, and the next one when one is whole or has failed.
  */
 export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
-  const host = new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports });
+  const host = new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports, ...(plan.opening && { opening: plan.opening }) });
   const learners: Learner[] = [];
   const limit = pLimit(plan.parallel ?? Math.max(2, availableParallelism()));
   const attempts = plan.learners.map((learner) =>

@@ -2,6 +2,7 @@ import type { LearnerPlan } from "../components/learner.ts";
 import type { PortRange } from "../host/ports.ts";
 import { labTemplate } from "../lab-templates/templates.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import type { Opening } from "../shared/opening.ts";
 import type { CohortSpec } from "./cohort-spec.ts";
 
 export interface CohortPlan {
@@ -9,6 +10,8 @@ export interface CohortPlan {
   readonly course: string;
   readonly template: string;
   readonly ports: PortRange;
+  /** Where the cohort is opened beside loopback. */
+  readonly opening?: Opening;
   /** Whether pods run for real. */
   readonly nodes: "real" | "simulated";
   /** How many learners are brought up at the same time; undefined: what suits the machine. */
@@ -24,8 +27,9 @@ export interface CohortPlan {
  * parameters.
  *
  * @param nodes how `cluster.nodes` was decided: stacks/nodes.ts
+ * @param generations of each learner's credentials, by id; those who are not in it have had no rotation
  */
-export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "simulated" = "simulated"): CohortPlan {
+export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "simulated" = "simulated", generations: Readonly<Record<string, LearnerPlan["generations"]>> = {}): CohortPlan {
   const template = labTemplate(spec.template);
   const parsed = template.params.safeParse(spec.parameters);
   if (!parsed.success) {
@@ -34,11 +38,18 @@ export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "si
       exitCode: ExitCode.badInput,
     });
   }
+  const kind: string = spec.cluster.kind;
+  if (spec.access && kind !== "embedded") {
+    throw new LabError("access-unsupported", `\`access\` opens clusters that are processes of this machine, and \`cluster.kind\` is "${kind}". Nothing was created. Take \`access\` out of the cohort file, or set \`cluster.kind\` to embedded.`, {
+      exitCode: ExitCode.badInput,
+    });
+  }
   return {
     cohort,
     course: spec.course,
     template: template.name,
     ports: spec.ports,
+    ...(spec.access && { opening: spec.access }),
     nodes,
     parallel: spec.parallel,
     ttl: spec.ttl,
@@ -50,6 +61,7 @@ export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "si
       git: { ...spec.git, repository: "gitops", branch: "main" },
       registry: { ...spec.registry, image: "backend" },
       ports: spec.ports,
+      generations: generations[id] ?? { kubeconfig: 0, git: 0, registry: 0 },
       template,
       parameters: parsed.data,
       releases: template.releases(parsed.data),

@@ -36,11 +36,15 @@ export const measuredCosts: LabCosts = {
  */
 const realNode = { memory: 222, ready: 14 };
 
-/** The costs of a cohort whose pods run as told. */
-export function costsOf(nodes: "real" | "simulated"): LabCosts {
-  if (nodes === "simulated") return measuredCosts;
-  const { memory, ready } = measuredCosts;
-  return { ...measuredCosts, memory: { ...memory, learner: memory.learner + realNode.memory }, ready: { ...ready, learner: ready.learner + realNode.ready } };
+/** Ports of an opened cohort: for Git and images, and for the learners' pages. */
+const openedPorts = 2;
+
+/** The costs of a cohort whose pods run as told, and which may be opened to other machines. */
+export function costsOf({ nodes, opening }: { readonly nodes: "real" | "simulated"; readonly opening?: object }): LabCosts {
+  const { memory, ready, ports } = measuredCosts;
+  const opened = { ...measuredCosts, ports: { ...ports, host: ports.host + (opening === undefined ? 0 : openedPorts) } };
+  if (nodes === "simulated") return opened;
+  return { ...opened, memory: { ...memory, learner: memory.learner + realNode.memory }, ready: { ...ready, learner: ready.learner + realNode.ready } };
 }
 
 export interface LabCosts {

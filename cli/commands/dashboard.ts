@@ -1,10 +1,14 @@
 import type { AddressInfo } from "node:net";
-import { serve } from "@hono/node-server";
-import { entryUrl, issueEntry, readServerPort, removeExpiredEntries, removeServerPort, Sessions, writeServerPort } from "../../dashboard/access.ts";
+import { createServer as createTlsServer } from "node:https";
+import { serve, type ServerType } from "@hono/node-server";
+import { entryUrl, issueEntry, loopbackOrigin, readServerPort, removeExpiredEntries, removeServerPort, Sessions, writeServerPort } from "../../dashboard/access.ts";
 import { Collector } from "../../dashboard/collector.ts";
 import { dashboardServer } from "../../dashboard/server.ts";
+import { readDaemonConfig } from "../../host/daemon/config.ts";
+import { serverCertificate } from "../../host/doors/authority.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { verifyLearner } from "../../verification/verify.ts";
 import { selectLearner } from "../learners.ts";
@@ -31,8 +35,9 @@ async function printLink(cohort: string, id: string): Promise<number> {
   if (port === undefined) {
     throw new LabError("dashboard-down", `The dashboard of cohort ${cohort} does not run. Start it with \`./lab dashboard ${cohort}\` in another terminal and keep it open.`);
   }
-  print(entryUrl(port, await issueEntry(cohort, { role: "learner", learner: learner.id })));
-  note(`For ${learner.name}: it lets in once, within a day, on this machine.`);
+  const origin = learner.open?.page ?? loopbackOrigin(port);
+  print(entryUrl(origin, await issueEntry(cohort, { role: "learner", learner: learner.id })));
+  note(`For ${learner.name}: it lets in once, within a day, ${learner.open === undefined ? "on this machine" : `wherever ${learner.open.name} is reached and its certificate authority (\`ca.crt\` of the handout) is trusted`}.`);
   return ExitCode.ok;
 }
 
@@ -46,26 +51,51 @@ async function serveDashboard(cohort: string, port: number): Promise<number> {
   });
   await removeExpiredEntries(cohort);
   let listening = 0;
-  const server = serve({ fetch: dashboardServer(collector, new Sessions(), () => listening).fetch, hostname: "127.0.0.1", port });
+  const sessions = new Sessions();
+  const origins = () => [loopbackOrigin(listening), `http://localhost:${listening}`];
+  const server = serve({ fetch: dashboardServer(collector, sessions, { origins, instructor: true }).fetch, hostname: "127.0.0.1", port });
   listening = await new Promise<number>((resolve, reject) => {
     server.once("listening", () => resolve((server.address() as AddressInfo).port));
     server.once("error", reject);
   }).catch((error: NodeJS.ErrnoException) => {
     throw new LabError("port-taken", `The dashboard can't listen on 127.0.0.1:${port} (${error.code ?? error.message}). Name another port with \`--port\`, or 0 for any.`, { exitCode: ExitCode.badInput, cause: error });
   });
+  let page: ServerType | undefined;
   const interrupted = Promise.withResolvers<void>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.resolve());
   try {
+    page = await openPage(cohort, collector, sessions);
     await writeServerPort(cohort, listening);
     collector.start();
-    print(entryUrl(listening, await issueEntry(cohort, { role: "instructor" })));
+    print(entryUrl(loopbackOrigin(listening), await issueEntry(cohort, { role: "instructor" })));
     note(`The link lets in once. A learner's: \`./lab dashboard ${cohort} --learner <id>\`. Ctrl-C ends the dashboard; the labs go on.`);
     await interrupted.promise;
   } finally {
     collector.stop();
     await removeServerPort(cohort);
-    server.close();
-    if ("closeAllConnections" in server) server.closeAllConnections();
+    for (const one of [server, page]) {
+      one?.close();
+      if (one !== undefined && "closeAllConnections" in one) one.closeAllConnections();
+    }
   }
   return ExitCode.ok;
+}
+
+/** Serves the learners' pages, and those alone, where the cohort is opened to other machines. */
+async function openPage(cohort: string, collector: Collector, sessions: Sessions): Promise<ServerType | undefined> {
+  const opening = (await readDaemonConfig(cohort))?.opening;
+  if (opening === undefined) return undefined;
+  const { listen, name, pagePort } = opening;
+  const origins = [`https://${name}:${pagePort}`];
+  const { certificate: cert, key } = await serverCertificate(cohortPaths(cohort));
+  const { fetch } = dashboardServer(collector, sessions, { origins: () => origins, instructor: false });
+  const server = serve({ fetch, hostname: listen, port: pagePort, createServer: createTlsServer, serverOptions: { cert, key } });
+  await new Promise<void>((resolve, reject) => {
+    server.once("listening", resolve);
+    server.once("error", reject);
+  }).catch((error: NodeJS.ErrnoException) => {
+    throw new LabError("port-taken", `The learners' pages can't be served on ${listen}:${pagePort} (${error.code ?? error.message}), which \`access\` in the cohort file opens. \`./lab status ${cohort}\` tells what is open.`, { exitCode: ExitCode.badInput, cause: error });
+  });
+  note(`Learners' own pages are at ${origins[0]} as well.`);
+  return server;
 }

@@ -3,6 +3,7 @@ import { ExitCode } from "../../shared/errors.ts";
 import { cacheHome, labHome } from "../../shared/paths.ts";
 import { inspectTools } from "../../tools/doctor.ts";
 import { kubernetesPlugin } from "../../tools/kubernetes-plugin-choice.ts";
+import { allOpenings, openingLines } from "../openings.ts";
 import { paint, print, printJson } from "../terminal.ts";
 
 /** Tells where each tool comes from and what is missing. Returns exit code 1 when something is. */
@@ -10,7 +11,8 @@ export async function doctor(options: { readonly json: boolean }): Promise<numbe
   const tools = await inspectTools();
   const plugin = kubernetesPlugin();
   const realPods = await preflight();
-  const report = { node: { version: process.version, path: process.execPath }, tools, kubernetesPlugin: plugin, realPods, labHome: labHome(), cacheHome: cacheHome() };
+  const opened = await allOpenings();
+  const report = { node: { version: process.version, path: process.execPath }, tools, kubernetesPlugin: plugin, realPods, opened, labHome: labHome(), cacheHome: cacheHome() };
   const missing = tools.filter(({ state, realNodesOnly }) => state === "missing" && !realNodesOnly);
   if (options.json) {
     printJson(report);
@@ -25,6 +27,8 @@ export async function doctor(options: { readonly json: boolean }): Promise<numbe
     const unmet = realPods.filter(({ met }) => !met);
     print(`pods that run for real (\`cluster.nodes\`): ${unmet.length === 0 ? paint("green", "possible on this machine") : paint("yellow", "not possible on this machine")}`);
     for (const { name, met, found } of realPods) print(`  ${paint(met ? "green" : "yellow", met ? "✓" : "✗")} ${name}: ${found}`);
+    if (opened.length === 0) print("open to other machines: nothing");
+    for (const line of opened.flatMap(openingLines)) print(line);
     print(`labs below ${report.labHome}, tools below ${report.cacheHome}`);
     if (missing.length > 0) print(`Missing: ${missing.map(({ name }) => name).join(", ")}. Run \`./lab setup\`.`);
   }

@@ -4,6 +4,7 @@ import { ExitCode, LabError } from "../../shared/errors.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { expiriesOf } from "../course/lifetimes.ts";
+import { openingLines, openingOf } from "../openings.ts";
 import { note, paint, print, printJson } from "../terminal.ts";
 
 /** Brings every process of a cohort back, after a reboot or a `stop`. Returns the exit code. */
@@ -74,9 +75,10 @@ export async function status(name: string, options: { readonly json: boolean }):
   const cohort = await cohortOnHost(name);
   const daemon = await isDaemonUp(cohort);
   const processes = await processStatus(cohort);
+  const opened = await openingOf(cohort);
   const ending = (await expiriesOf(cohort)).filter(({ state }) => state !== "later");
   if (options.json) {
-    printJson({ cohort, daemon: daemon ? "running" : "stopped", processes, ending });
+    printJson({ cohort, daemon: daemon ? "running" : "stopped", processes, opened: opened ?? null, ending });
   } else {
     print(`lab daemon of ${cohort}: ${daemon ? paint("green", "running") : paint("red", `stopped; run \`./lab start ${cohort}\``)}`);
     const width = Math.max(0, ...processes.map((process) => process.name.length));
@@ -84,12 +86,14 @@ export async function status(name: string, options: { readonly json: boolean }):
       const history = restarts === 0 ? "" : `, restarted ${restarts} times, last because: ${lastExit?.reason} at ${lastExit?.at}`;
       print(`  ${name.padEnd(width)}  ${paint(state === "running" ? "green" : "red", state)}${pid === undefined ? "" : ` (pid ${pid})`}${history}`);
     }
+    if (opened) for (const line of openingLines(opened)) print(line);
     for (const { learner, endsAt, state } of ending) {
       const whose = learner === undefined ? `the cohort's time` : `the time of ${learner}`;
       note(paint("yellow", `${whose} ${state === "over" ? "ended" : "ends"} at ${endsAt}: \`./lab reap\` archives it, then ${learner === undefined ? "removes" : "pauses"} it`, process.stderr));
     }
   }
-  return daemon && processes.every(({ state }) => state === "running") ? ExitCode.ok : ExitCode.failed;
+  const isOpen = (opened?.doors ?? []).every(({ state }) => state !== "shut");
+  return daemon && isOpen && processes.every(({ state }) => state === "running") ? ExitCode.ok : ExitCode.failed;
 }
 
 async function cohortOnHost(name: string): Promise<string> {

@@ -1,13 +1,10 @@
 import { existsSync } from "node:fs";
-import { cp, mkdir, rm } from "node:fs/promises";
-import { dirname, join, relative, resolve } from "node:path";
-import type { LearnerPlan } from "../../components/learner.ts";
+import { rm } from "node:fs/promises";
 import { creationTime, noteCreation } from "../../host/creation.ts";
-import { bundleRepository } from "../../host/git/repository.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
-import { makePrivateFolder } from "../../shared/private-files.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
+import { backUp } from "../course/backup.ts";
 import { Progress } from "../progress.ts";
 import { findStack, learnerResources } from "../stack.ts";
 import { note, print } from "../terminal.ts";
@@ -19,9 +16,6 @@ export interface ResetOptions {
   readonly out?: string | undefined;
 }
 
-/** What is kept of a learner beside the repository, by folder below the learner's own. */
-const records = ["exercises", "drills", "quiz"];
-
 /**
  * Gives a learner a fresh lab: keeps what they had in a backup, removes everything of theirs through Pulumi, and brings
  * the cohort up again, which makes it anew. Returns the exit code of `up`.
@@ -29,14 +23,13 @@ const records = ["exercises", "drills", "quiz"];
 export async function reset(id: string, options: ResetOptions): Promise<number> {
   const plan = await readCohort(options.cohort);
   const { cohort } = plan;
-  const learner = plan.learners.find((one) => one.learner.id === id);
-  if (learner === undefined) {
+  if (!plan.learners.some(({ learner }) => learner.id === id)) {
     throw new LabError("learner-unknown", `The file of cohort ${cohort} has no learner "${id}". Its learners: ${plan.learners.map((one) => one.learner.id).join(", ")}. Run the command with one of these.`, { exitCode: ExitCode.badInput });
   }
   const stack = existsSync(cohortPaths(cohort).root) ? await findStack(cohort) : undefined;
   if (stack === undefined) throw new LabError("cohort-not-up", `Cohort ${cohort} is not up, so there is nothing to reset. Run \`./lab up ${cohort}\`.`, { exitCode: ExitCode.badInput });
 
-  const backup = await backUp(learner, options.out);
+  const backup = await backUp(cohort, id, options.out);
   print(backup);
   note(`Kept what ${id} had in ${backup}. Making the lab anew.`);
   const made = await creationTime(cohort, id);
@@ -53,20 +46,4 @@ export async function reset(id: string, options: ResetOptions): Promise<number> 
   const exitCode = await up(cohort, { force: true });
   note(`Credentials are new: \`./lab handout ${id}${cohort === "demo" ? "" : ` --cohort ${cohort}`}\` writes the handout anew.`);
   return exitCode;
-}
-
-/** Returns the path of the backup, relative to the current folder. */
-async function backUp({ cohort, learner: { id }, git }: LearnerPlan, out: string | undefined): Promise<string> {
-  const folder = resolve(out ?? join("backups", `${cohort}-${id}-${new Date().toISOString().replace(/[-:]|\.\d+/g, "")}`));
-  if (existsSync(folder)) throw new LabError("backup-exists", `${folder} exists and a backup is never overwritten. Nothing was changed. Name another folder with \`--out\`.`, { exitCode: ExitCode.badInput });
-  await mkdir(dirname(folder), { recursive: true });
-  await makePrivateFolder(folder);
-  const paths = cohortPaths(cohort);
-  const repository = join(paths.git, id, `${git.repository}.git`);
-  if (existsSync(repository)) await bundleRepository(repository, join(folder, "repository.bundle"));
-  for (const name of records) {
-    const from = join(paths.learner(id).root, name);
-    if (existsSync(from)) await cp(from, join(folder, name), { recursive: true });
-  }
-  return relative("", folder);
 }

@@ -3,6 +3,7 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { isDaemonUp, processStatus, startDaemon } from "../../host/daemon/client.ts";
 import { removeOtherLearners } from "../../host/drivers/lab-host.ts";
 import { readDaemonConfig } from "../../host/daemon/config.ts";
+import { requireAddress } from "../../host/doors/address.ts";
 import { requirePorts } from "../../host/ports.ts";
 import { findMarked } from "../../host/process-identity.ts";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
@@ -10,11 +11,12 @@ import type { CohortOutputs } from "../../shared/outputs.ts";
 import { cohortPaths, labHome } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { capacityFor, remedies } from "../capacity/capacity.ts";
-import { costsOf, measuredCosts } from "../capacity/costs.ts";
+import { costsOf } from "../capacity/costs.ts";
 import { machineFacts } from "../capacity/facts.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { Progress } from "../progress.ts";
+import { arrivals, backUp, hasWork, leavers, leaversSentence } from "../course/backup.ts";
 import { readOutputs } from "../outputs.ts";
 import { openStack } from "../stack.ts";
 import { duration, note, paint } from "../terminal.ts";
@@ -34,8 +36,10 @@ export async function up(name: string, options: { readonly force: boolean }): Pr
 async function bringUp(plan: CohortPlan, force: boolean): Promise<number> {
   const started = Date.now();
   await requireHome();
+  if (plan.opening) await requireAddress(plan.opening);
   const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;
-  await requirePorts(plan.cohort, measuredCosts.ports.host + measuredCosts.ports.learner * plan.learners.length, plan.ports, idle);
+  const costs = costsOf(plan);
+  await requirePorts(plan.cohort, costs.ports.host + costs.ports.learner * plan.learners.length, plan.ports, idle);
   await requireRoom(plan, force);
   await installTools(plan);
 
@@ -46,6 +50,11 @@ async function bringUp(plan: CohortPlan, force: boolean): Promise<number> {
   }
   const ids = plan.learners.map(({ learner }) => learner.id);
   note(`Bringing up cohort ${cohort}: ${ids.length} ${ids.length === 1 ? "learner" : "learners"}, template ${plan.template}.`);
+  const leaving = await leavers(cohort, ids);
+  if (leaving.length > 0) {
+    note(leaversSentence(leaving, await arrivals(cohort, ids)));
+    for (const id of leaving) if (await hasWork(cohort, id)) note(`Kept what ${id} had in ${await backUp(cohort, id)}.`);
+  }
   const stack = await openStack(cohort);
   const progress = new Progress(ids);
   if (await needsRefresh(stack)) {
@@ -102,7 +111,7 @@ async function requireHome(): Promise<void> {
 
 /** Throws LabError `no-room` (exit code 2) where fewer learners fit than the file has; with `force` only says so. */
 async function requireRoom(plan: CohortPlan, force: boolean): Promise<void> {
-  const capacity = capacityFor(plan.learners.length, await machineFacts(plan), costsOf(plan.nodes));
+  const capacity = capacityFor(plan.learners.length, await machineFacts(plan), costsOf(plan));
   if (capacity.seats >= capacity.wanted) return;
   const { binding } = capacity;
   const sentence = `${capacity.wanted} learners do not fit on this machine: ${binding.name} is enough for ${capacity.seats} (${binding.has} left, ${binding.perLearner} a learner)`;

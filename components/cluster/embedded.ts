@@ -19,6 +19,7 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
   readonly simulated: readonly string[];
   readonly adminKubeconfig: pulumi.Output<string>;
   readonly learnerKubeconfig: pulumi.Output<string>;
+  readonly open?: NonNullable<ClusterHandle["open"]>;
   readonly kubernetes: k8s.Provider;
   readonly fluxUser = "gitops-lab:flux";
   readonly fluxControllers = "host-process";
@@ -29,13 +30,20 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
     this.#args = args;
     this.nodes = args.nodes;
     this.simulated = args.nodes === "real" ? [] : ["Pods are simulated: kwok reports the status that a kubelet would report and no container runs."];
-    const controlPlane = new ManagedResource<EmbeddedClusterInput, EmbeddedClusterOutput>(
+    const controlPlane = new ManagedResource<EmbeddedClusterInput, Required<EmbeddedClusterOutput>>(
       `${name}-control-plane`,
       {
         driver: "embedded-cluster",
         type: "EmbeddedCluster",
-        // Left out where simulated: a cluster of a state from before there was a choice is not another one.
-        input: { cohort: args.cohort, learner: args.learner, ports: args.ports, ...(args.nodes === "real" && { nodes: args.nodes }) },
+        // What is left out is as it was before there was a choice, so a cluster of such a state is not another one.
+        input: {
+          cohort: args.cohort,
+          learner: args.learner,
+          ports: args.ports,
+          ...(args.nodes === "real" && { nodes: args.nodes }),
+          ...(args.generation > 0 && { generation: args.generation }),
+          ...(args.host.opening && { openName: args.host.opening.name }),
+        },
         outputs: {
           cohort: "plain",
           learner: "plain",
@@ -43,6 +51,8 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
           apiServer: "plain",
           adminKubeconfig: "secret",
           learnerKubeconfig: "secret",
+          openApiServer: "plain",
+          openKubeconfig: "secret",
         },
       },
       { parent: this, dependsOn: [args.host] },
@@ -52,6 +62,9 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
     this.apiServer = controlPlane.output.apiServer;
     this.adminKubeconfig = controlPlane.output.adminKubeconfig;
     this.learnerKubeconfig = controlPlane.output.learnerKubeconfig;
+    if (args.host.opening) {
+      this.open = { apiServer: controlPlane.output.openApiServer, kubeconfig: controlPlane.output.openKubeconfig };
+    }
     this.kubernetes = new k8s.Provider(
       `${name}-kubernetes`,
       {

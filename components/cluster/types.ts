@@ -8,6 +8,8 @@ export interface ClusterArgs {
   readonly ports: { readonly from: number; readonly to: number };
   /** Whether pods are to run for real. */
   readonly nodes: "real" | "simulated";
+  /** Of the kubeconfigs, see host/rotations.ts. */
+  readonly generation: number;
   readonly host: LabHost;
 }
 
@@ -28,6 +30,8 @@ export interface ClusterHandle {
   readonly simulated: readonly string[];
   readonly adminKubeconfig: pulumi.Output<string>;
   readonly learnerKubeconfig: pulumi.Output<string>;
+  /** The same for learners beyond this machine; only where the cohort is opened. */
+  readonly open?: { readonly apiServer: pulumi.Output<string>; readonly kubeconfig: pulumi.Output<string> };
   readonly kubernetes: k8s.Provider;
   /** User name that the Flux controllers have in the cluster; undefined where they run as Deployments, with accounts of their own. */
   readonly fluxUser: string | undefined;

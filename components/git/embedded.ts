@@ -16,6 +16,7 @@ const seedDate = Date.UTC(2026, 0, 1) / 1000;
 class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryHandle {
   readonly resource: pulumi.Resource;
   readonly url: pulumi.Output<string>;
+  readonly openUrl?: pulumi.Output<string>;
   readonly seedCommit: pulumi.Output<string>;
   readonly learner: RepositoryHandle["learner"];
   readonly flux: RepositoryHandle["flux"];
@@ -25,7 +26,9 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
     super("gitops-lab:git:Embedded", name, {}, options);
     this.#args = args;
     const baseUrl = args.host.output.httpUrl;
-    const url = pulumi.interpolate`${baseUrl}/git/${args.learner.id}/${args.repository}.git`;
+    const path = `git/${args.learner.id}/${args.repository}.git`;
+    const url = pulumi.interpolate`${baseUrl}/${path}`;
+    if (args.host.opening) this.openUrl = pulumi.interpolate`${args.host.output.open.apply((open) => open?.url)}/${path}`;
     const repository = new ManagedResource<GitRepositoryInput, GitRepositoryOutput>(
       `${name}-repository`,
       {
@@ -37,6 +40,7 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
           repository: args.repository,
           baseUrl,
           branch: args.branch,
+          ...(args.generation > 0 && { generation: args.generation }),
           seed: args.seed(url).apply((files) => ({
             files,
             message: "Seed the lab",

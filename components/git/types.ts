@@ -10,6 +10,8 @@ export interface RepositoryArgs {
   readonly learner: { readonly id: string; readonly name: string; readonly email: string };
   readonly repository: string;
   readonly branch: string;
+  /** Of the credentials, see host/rotations.ts. */
+  readonly generation: number;
   /** Content of the one seed commit, given the URL that Flux will clone. Used at creation only. */
   readonly seed: (url: pulumi.Output<string>) => pulumi.Output<FileTree>;
   readonly host: LabHost;
@@ -25,6 +27,8 @@ export interface RepositoryHandle {
   readonly resource: pulumi.Resource;
   /** HTTP(S) clone URL without credentials. */
   readonly url: pulumi.Output<string>;
+  /** The same for learners beyond this machine; only where the cohort is opened. */
+  readonly openUrl?: pulumi.Output<string>;
   readonly seedCommit: pulumi.Output<string>;
   readonly learner: { readonly username: pulumi.Output<string>; readonly password: pulumi.Output<string> };
   /** Flux' own credential: it pushes image updates. */

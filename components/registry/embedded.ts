@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ImageRepositoryInput, ImageRepositoryOutput } from "../../host/drivers/image-repository.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import type { ImageRepositoryArgs, ImageRepositoryHandle, Registry } from "./types.ts";
 
@@ -13,6 +14,8 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
   readonly resource: pulumi.Resource;
   readonly repository: pulumi.Output<string>;
   readonly insecure = true;
+  readonly openRepository?: pulumi.Output<string>;
+  readonly accessFolder: string;
   readonly learner: ImageRepositoryHandle["learner"];
   readonly flux: ImageRepositoryHandle["flux"];
   readonly pipeline: ImageRepositoryHandle["pipeline"];
@@ -24,7 +27,7 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
       {
         driver: "image-repository",
         type: "ImageRepository",
-        input: { cohort: args.cohort, learner: args.learner, name: args.image, registry: args.host.output.registry },
+        input: { cohort: args.cohort, learner: args.learner, name: args.image, registry: args.host.output.registry, ...(args.generation > 0 && { generation: args.generation }) },
         outputs: {
           repository: "plain",
           username: "plain",
@@ -39,6 +42,8 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
     );
     this.resource = path;
     this.repository = path.output.repository;
+    if (args.host.opening) this.openRepository = pulumi.interpolate`${args.host.output.open.apply((open) => open?.registry)}/${args.learner}/${args.image}`;
+    this.accessFolder = cohortPaths(args.cohort).learner(args.learner).access;
     this.learner = { username: path.output.username, password: path.output.password };
     this.flux = { username: path.output.fluxUsername, password: path.output.fluxPassword };
     this.pipeline = { username: path.output.pipelineUsername, password: path.output.pipelinePassword };

@@ -22,7 +22,8 @@ export async function createResource(name: DriverName, input: State): Promise<{ 
 export async function diffResource(name: DriverName, state: State, input: State): Promise<DiffAnswer> {
   const driver = await loadDriver(name);
   const next = kept(input, driver.creationOnly);
-  const changed = Object.keys(next).filter((key) => !isDeepStrictEqual(next[key], state[key]));
+  const keys = new Set([...Object.keys(next), ...(driver.optional ?? [])]);
+  const changed = [...keys].filter((key) => !isDeepStrictEqual(next[key], state[key]));
   const replaces = changed.filter((key) => driver.replaceOn.includes(key));
   // The names on the host come from the inputs, so the old one must be gone before the new one is made.
   return { changes: changed.length > 0, replaces, deleteBeforeReplace: true };
