@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { readIfExists } from "../shared/private-files.ts";
 import { parseCohortFile, parseCohortName } from "../stacks/load-spec.ts";
+import { readBeginnings } from "../stacks/lifetimes.ts";
 import { decideNodes } from "../stacks/nodes.ts";
 import { planCohort, type CohortPlan } from "../stacks/plan.ts";
 import { note } from "./terminal.ts";
@@ -38,7 +39,7 @@ export async function readCohort(name: string): Promise<CohortPlan> {
   const spec = parseCohortFile(text, `stacks/Pulumi.${cohort}.yaml`);
   const { nodes, because } = await decideNodes(cohort, spec);
   if (because !== undefined) note(`Pods are simulated: they cannot run for real on this machine. ${because}.`);
-  return planCohort(cohort, spec, nodes);
+  return planCohort(cohort, spec, nodes, await readBeginnings(cohort, spec));
 }
 
 /**

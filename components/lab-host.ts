@@ -8,3 +8,9 @@ export class LabHost extends ManagedResource<LabHostInput, LabHostOutput> {
     super(name, { driver: "lab-host", type: "LabHost", input, outputs: { httpUrl: "plain", registry: "plain" } }, options);
   }
 }
+
+/** The lab host of a cohort in which something is embedded. */
+export function requireHost(host: LabHost | undefined): LabHost {
+  if (host === undefined) throw new Error("something embedded was planned for a cohort without a lab host");
+  return host;
+}

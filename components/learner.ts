@@ -2,10 +2,12 @@ import * as pulumi from "@pulumi/pulumi";
 import type { FluxReadyInput, FluxReadyOutput } from "../host/drivers/flux-ready.ts";
 import type { SeedImagesInput, SeedImagesOutput } from "../host/drivers/seed-images.ts";
 import type { LabTemplate, Release } from "../lab-templates/types.ts";
+import type { ClusterPlan } from "../shared/cluster-spec.ts";
 import { siblingImage } from "../shared/image-paths.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 import { grantLearnerAccess } from "./cluster/learner-access.ts";
 import { clusterProvider } from "./cluster/providers.ts";
+import type { Lifetime } from "./cluster/types.ts";
 import { FluxBootstrap } from "./flux/bootstrap.ts";
 import type { CustomResourceDefinition } from "./flux/crds.ts";
 import { gitHost } from "./git/hosts.ts";
@@ -17,10 +19,11 @@ import { imageRegistry } from "./registry/registries.ts";
 export interface LearnerPlan {
   readonly cohort: string;
   readonly learner: { readonly id: string; readonly name: string; readonly email: string };
-  readonly cluster: { readonly kind: string; readonly nodes: "real" | "simulated" };
+  readonly cluster: ClusterPlan;
   readonly git: { readonly kind: string; readonly repository: string; readonly branch: string };
   readonly registry: { readonly kind: string; readonly image: string };
   readonly ports: { readonly from: number; readonly to: number };
+  readonly lifetime: Lifetime;
   readonly template: LabTemplate;
   readonly parameters: unknown;
   readonly releases: readonly Release[];
@@ -28,7 +31,10 @@ export interface LearnerPlan {
 
 export interface LearnerArgs {
   readonly plan: LearnerPlan;
-  readonly host: LabHost;
+  /** Absent in a cohort in which nothing is embedded. */
+  readonly host: LabHost | undefined;
+  /** What the learner's cluster provider made for several learners. */
+  readonly foundation?: unknown;
   readonly crds: readonly CustomResourceDefinition[];
 }
 
@@ -47,7 +53,7 @@ export class Learner extends pulumi.ComponentResource {
     const { cohort, learner, template } = plan;
     const here = { parent: this };
 
-    const cluster = clusterProvider(plan.cluster.kind).create(name, { cohort, learner: learner.id, ports: plan.ports, nodes: plan.cluster.nodes, host }, here);
+    const cluster = clusterProvider(plan.cluster.kind).create(name, { cohort, learner: learner.id, plan: plan.cluster, ports: plan.ports, lifetime: plan.lifetime, host, foundation: args.foundation }, here);
     const images = imageRegistry(plan.registry.kind).createImageRepository(name, { cohort, learner: learner.id, image: plan.registry.image, host }, here);
     const access = { username: images.learner.username, password: images.learner.password, insecure: images.insecure, app: template.app(plan.parameters) };
     const seedOutputs = { digests: "plain", tags: "plain", repository: "plain", username: "plain", password: "secret", insecure: "plain" } as const;

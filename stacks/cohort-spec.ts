@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ClusterSpec } from "../shared/cluster-spec.ts";
 import { DnsLabel } from "../shared/names.ts";
 
 /** A time to live such as `12h`, `14d` or `2w`. */
@@ -6,13 +7,6 @@ const Duration = z.string().regex(/^[1-9][0-9]*[hdw]$/, "must be a number follow
 
 const Port = z.int().min(1024, "must be at least 1024").max(65535, "must be at most 65535");
 
-const ClusterSpec = z.discriminatedUnion("kind", [
-  z.strictObject({
-    kind: z.literal("embedded"),
-    /** Whether pods run for real, which not every machine allows; `auto`: where this one does. */
-    nodes: z.enum(["simulated", "real", "auto"]).default("simulated"),
-  }),
-]);
 const GitSpec = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("embedded") })]);
 const RegistrySpec = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("embedded") })]);
 
@@ -27,6 +21,8 @@ export const LearnerSpec = z.strictObject({
     .optional(),
   /** After this time from the making of their lab the learner is archived and paused, see `./lab reap`. */
   ttl: Duration.optional(),
+  /** Where this learner's cluster runs, instead of where the cohort's do. */
+  cluster: ClusterSpec.optional(),
 });
 export type LearnerSpec = z.output<typeof LearnerSpec>;
 

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { Foundations } from "../components/cluster/foundations.ts";
 import { readFluxCrds } from "../components/flux/crds.ts";
 import { LabHost } from "../components/lab-host.ts";
 import { Learner } from "../components/learner.ts";
@@ -12,8 +13,9 @@ import type { CohortPlan } from "./plan.ts";
  */
 export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
   const crds = await readFluxCrds();
-  const host = new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports });
-  const learners = plan.learners.map((learner) => new Learner(learner.learner.id, { plan: learner, host, crds }));
+  const host = plan.needsHost ? new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports }) : undefined;
+  const foundations = new Foundations();
+  const learners = plan.learners.map((learner) => new Learner(learner.learner.id, { plan: learner, host, foundation: foundations.of(learner), crds }));
   const whole = (await Promise.all(learners.map(async (learner) => ((await isWhole(learner)) ? [learner] : [])))).flat();
   const outputs = {
     schemaVersion: 1 as const,

@@ -1,16 +1,21 @@
 import type { LearnerPlan } from "../components/learner.ts";
 import type { PortRange } from "../host/ports.ts";
 import { labTemplate } from "../lab-templates/templates.ts";
+import { type ClusterPlan, type ClusterSpec } from "../shared/cluster-spec.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { ttlMs } from "../shared/ttl.ts";
 import type { CohortSpec } from "./cohort-spec.ts";
+import type { Beginnings } from "./lifetimes.ts";
 
 export interface CohortPlan {
   readonly cohort: string;
   readonly course: string;
   readonly template: string;
   readonly ports: PortRange;
-  /** Whether pods run for real. */
+  /** Whether pods of embedded clusters run for real. */
   readonly nodes: "real" | "simulated";
+  /** Whether something of the cohort is embedded, and so runs on this machine. */
+  readonly needsHost: boolean;
   /** Time to live of the cohort, and of the learners who have one of their own, by id: `12h`, `14d` or `2w`. */
   readonly ttl: string;
   readonly learnerTtls: Readonly<Record<string, string>>;
@@ -21,9 +26,10 @@ export interface CohortPlan {
  * Derives every name of a cohort. Pure: the same file gives the same plan. Throws LabError when the template refuses its
  * parameters.
  *
- * @param nodes how `cluster.nodes` was decided: stacks/nodes.ts
+ * @param nodes what `cluster.nodes: auto` means here: stacks/nodes.ts
+ * @param beginnings since when it is there: stacks/lifetimes.ts
  */
-export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "simulated" = "simulated"): CohortPlan {
+export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "simulated" = "simulated", beginnings?: Beginnings): CohortPlan {
   const template = labTemplate(spec.template);
   const parsed = template.params.safeParse(spec.parameters);
   if (!parsed.success) {
@@ -32,24 +38,35 @@ export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "si
       exitCode: ExitCode.badInput,
     });
   }
+  const cohortSince = beginnings?.cohort ?? new Date(0);
+  const learners = spec.learners.map(({ id, name, email, ttl, cluster = spec.cluster }): LearnerPlan => {
+    const since = ttl === undefined ? cohortSince : (beginnings?.learners[id] ?? cohortSince);
+    return {
+      cohort,
+      learner: { id, name, email },
+      cluster: planCluster(cluster, nodes),
+      git: { ...spec.git, repository: "gitops", branch: "main" },
+      registry: { ...spec.registry, image: "backend" },
+      ports: spec.ports,
+      lifetime: { cohortSince, since, ttl: ttl ?? spec.ttl, until: new Date(since.getTime() + ttlMs(ttl ?? spec.ttl)) },
+      template,
+      parameters: parsed.data,
+      releases: template.releases(parsed.data),
+    };
+  });
   return {
     cohort,
     course: spec.course,
     template: template.name,
     ports: spec.ports,
-    nodes,
+    nodes: learners.some(({ cluster }) => cluster.kind === "embedded" && cluster.nodes === "real") ? "real" : "simulated",
+    needsHost: [spec.git, spec.registry, ...learners.map(({ cluster }) => cluster)].some(({ kind }) => kind === "embedded"),
     ttl: spec.ttl,
     learnerTtls: Object.fromEntries(spec.learners.flatMap(({ id, ttl }) => (ttl === undefined ? [] : [[id, ttl]]))),
-    learners: spec.learners.map(({ id, name, email }) => ({
-      cohort,
-      learner: { id, name, email },
-      cluster: { kind: spec.cluster.kind, nodes },
-      git: { ...spec.git, repository: "gitops", branch: "main" },
-      registry: { ...spec.registry, image: "backend" },
-      ports: spec.ports,
-      template,
-      parameters: parsed.data,
-      releases: template.releases(parsed.data),
-    })),
+    learners,
   };
+}
+
+function planCluster(spec: ClusterSpec, auto: "real" | "simulated"): ClusterPlan {
+  return spec.kind === "embedded" ? { kind: spec.kind, nodes: spec.nodes === "auto" ? auto : spec.nodes } : spec;
 }

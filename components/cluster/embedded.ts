@@ -2,13 +2,16 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { EmbeddedClusterInput, EmbeddedClusterOutput } from "../../host/drivers/embedded-cluster.ts";
 import type { FluxControllersInput, FluxControllersOutput } from "../../host/drivers/flux-controllers.ts";
+import { requireHost } from "../lab-host.ts";
 import { ManagedResource } from "../managed-resource.ts";
+import type { PlanOf } from "../../shared/cluster-spec.ts";
+import { learnersGroup } from "./learner-access.ts";
 import type { ClusterArgs, ClusterHandle, ClusterProvider } from "./types.ts";
 
 /** A control plane as processes of the lab host, with a simulated or a real node. */
 export const embedded: ClusterProvider = {
   kind: "embedded",
-  create: (name, args, options) => new EmbeddedCluster(name, args, options),
+  create: (name, args, options) => new EmbeddedCluster(name, args as ClusterArgs<PlanOf<"embedded">>, options),
 };
 
 class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle {
@@ -20,22 +23,23 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
   readonly adminKubeconfig: pulumi.Output<string>;
   readonly learnerKubeconfig: pulumi.Output<string>;
   readonly kubernetes: k8s.Provider;
+  readonly learnerGroup = learnersGroup;
   readonly fluxUser = "gitops-lab:flux";
   readonly fluxControllers = "host-process";
-  readonly #args: ClusterArgs;
+  readonly #args: ClusterArgs<PlanOf<"embedded">>;
 
-  constructor(name: string, args: ClusterArgs, options: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: ClusterArgs<PlanOf<"embedded">>, options: pulumi.ComponentResourceOptions) {
     super("gitops-lab:cluster:Embedded", name, {}, options);
     this.#args = args;
-    this.nodes = args.nodes;
-    this.simulated = args.nodes === "real" ? [] : ["Pods are simulated: kwok reports the status that a kubelet would report and no container runs."];
+    this.nodes = args.plan.nodes;
+    this.simulated = this.nodes === "real" ? [] : ["Pods are simulated: kwok reports the status that a kubelet would report and no container runs."];
     const controlPlane = new ManagedResource<EmbeddedClusterInput, EmbeddedClusterOutput>(
       `${name}-control-plane`,
       {
         driver: "embedded-cluster",
         type: "EmbeddedCluster",
         // Left out where simulated: a cluster of a state from before there was a choice is not another one.
-        input: { cohort: args.cohort, learner: args.learner, ports: args.ports, ...(args.nodes === "real" && { nodes: args.nodes }) },
+        input: { cohort: args.cohort, learner: args.learner, ports: args.ports, ...(this.nodes === "real" && { nodes: this.nodes }) },
         outputs: {
           cohort: "plain",
           learner: "plain",
@@ -45,7 +49,7 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
           learnerKubeconfig: "secret",
         },
       },
-      { parent: this, dependsOn: [args.host] },
+      { parent: this, dependsOn: [requireHost(args.host)] },
     );
     this.resource = controlPlane;
     this.clusterId = controlPlane.output.clusterId;

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { GitRepositoryInput, GitRepositoryOutput } from "../../host/drivers/git-repository.ts";
 import type { PipelineInput, PipelineOutput } from "../../host/drivers/pipeline.ts";
+import { requireHost } from "../lab-host.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import type { GitHost, PipelineArgs, RepositoryArgs, RepositoryHandle } from "./types.ts";
 
@@ -24,7 +25,7 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
   constructor(name: string, args: RepositoryArgs, options: pulumi.ComponentResourceOptions) {
     super("gitops-lab:git:Embedded", name, {}, options);
     this.#args = args;
-    const baseUrl = args.host.output.httpUrl;
+    const baseUrl = requireHost(args.host).output.httpUrl;
     const url = pulumi.interpolate`${baseUrl}/git/${args.learner.id}/${args.repository}.git`;
     const repository = new ManagedResource<GitRepositoryInput, GitRepositoryOutput>(
       `${name}-repository`,
@@ -55,7 +56,7 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
           fluxPassword: "secret",
         },
       },
-      { parent: this, dependsOn: [args.host] },
+      { parent: this, dependsOn: [requireHost(args.host)] },
     );
     this.resource = repository;
     this.url = repository.output.url;

@@ -12,7 +12,8 @@ export interface RepositoryArgs {
   readonly branch: string;
   /** Content of the one seed commit, given the URL that Flux will clone. Used at creation only. */
   readonly seed: (url: pulumi.Output<string>) => pulumi.Output<FileTree>;
-  readonly host: LabHost;
+  /** Absent in a cohort in which nothing is embedded. */
+  readonly host: LabHost | undefined;
 }
 
 /** Narrow port: a place for one learner's repository. */

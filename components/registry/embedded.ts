@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ImageRepositoryInput, ImageRepositoryOutput } from "../../host/drivers/image-repository.ts";
+import { requireHost } from "../lab-host.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import type { ImageRepositoryArgs, ImageRepositoryHandle, Registry } from "./types.ts";
 
@@ -24,7 +25,7 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
       {
         driver: "image-repository",
         type: "ImageRepository",
-        input: { cohort: args.cohort, learner: args.learner, name: args.image, registry: args.host.output.registry },
+        input: { cohort: args.cohort, learner: args.learner, name: args.image, registry: requireHost(args.host).output.registry },
         outputs: {
           repository: "plain",
           username: "plain",
@@ -35,7 +36,7 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
           pipelinePassword: "secret",
         },
       },
-      { parent: this, dependsOn: [args.host] },
+      { parent: this, dependsOn: [requireHost(args.host)] },
     );
     this.resource = path;
     this.repository = path.output.repository;

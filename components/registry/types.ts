@@ -5,7 +5,8 @@ export interface ImageRepositoryArgs {
   readonly cohort: string;
   readonly learner: string;
   readonly image: string;
-  readonly host: LabHost;
+  /** Absent in a cohort in which nothing is embedded. */
+  readonly host: LabHost | undefined;
 }
 
 /** Narrow port: a path of one learner in an image registry. */
