@@ -39,6 +39,7 @@ export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "si
     });
   }
   const cohortSince = beginnings?.cohort ?? new Date(0);
+  const cohortUntil = new Date(cohortSince.getTime() + ttlMs(spec.ttl));
   const learners = spec.learners.map(({ id, name, email, ttl, cluster = spec.cluster }): LearnerPlan => {
     const since = ttl === undefined ? cohortSince : (beginnings?.learners[id] ?? cohortSince);
     return {
@@ -48,7 +49,7 @@ export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "si
       git: { ...spec.git, repository: "gitops", branch: "main" },
       registry: { ...spec.registry, image: "backend" },
       ports: spec.ports,
-      lifetime: { cohortSince, since, ttl: ttl ?? spec.ttl, until: new Date(since.getTime() + ttlMs(ttl ?? spec.ttl)) },
+      lifetime: { cohortSince, cohortUntil, since, ttl: ttl ?? spec.ttl, until: new Date(since.getTime() + ttlMs(ttl ?? spec.ttl)) },
       template,
       parameters: parsed.data,
       releases: template.releases(parsed.data),

@@ -11,14 +11,14 @@ export async function doctor(options: { readonly json: boolean }): Promise<numbe
   const plugin = kubernetesPlugin();
   const realPods = await preflight();
   const report = { node: { version: process.version, path: process.execPath }, tools, kubernetesPlugin: plugin, realPods, labHome: labHome(), cacheHome: cacheHome() };
-  const missing = tools.filter(({ state, realNodesOnly }) => state === "missing" && !realNodesOnly);
+  const missing = tools.filter(({ state, onlyFor }) => state === "missing" && onlyFor === undefined);
   if (options.json) {
     printJson(report);
   } else {
     print(`node ${process.version}  ${process.execPath}`);
     const width = Math.max(...tools.map(({ name }) => name.length));
-    for (const { name, wanted, realNodesOnly, state, path, note } of tools) {
-      const origin = paint(state === "missing" ? (realNodesOnly ? "dim" : "red") : "green", state.padEnd(10));
+    for (const { name, wanted, onlyFor, state, path, note } of tools) {
+      const origin = paint(state === "missing" ? (onlyFor !== undefined ? "dim" : "red") : "green", state.padEnd(10));
       print(`${name.padEnd(width)}  ${wanted.padEnd(9)}  ${origin}  ${path ?? ""}${note === undefined ? "" : paint("dim", `  (${note})`)}`);
     }
     print(`Pulumi's Kubernetes plugin ${plugin.version}: ${plugin.implementation}${plugin.implementation === "fallback" ? " (tools/kubernetes-plugin stands in: Pulumi's own is not installed)" : ""}`);

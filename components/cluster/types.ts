@@ -7,6 +7,8 @@ import type { LabHost } from "../lab-host.ts";
 export interface Lifetime {
   /** Since when the cohort is there. */
   readonly cohortSince: Date;
+  /** Until when the cohort is. */
+  readonly cohortUntil: Date;
   /** Since when the learner's lab is, as far as it has a time of its own. */
   readonly since: Date;
   /** As in the cohort file: `14d`. */

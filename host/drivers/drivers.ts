@@ -4,6 +4,9 @@ import type { Driver } from "../driver.ts";
 const loaders = {
   "lab-host": async () => (await import("./lab-host.ts")).labHost,
   "embedded-cluster": async () => (await import("./embedded-cluster.ts")).embeddedCluster,
+  "kind-cluster": async () => (await import("./kind-cluster.ts")).kindCluster,
+  "learner-token": async () => (await import("./learner-token.ts")).learnerToken,
+  "cluster-ready": async () => (await import("./cluster-ready.ts")).clusterReady,
   "git-repository": async () => (await import("./git-repository.ts")).gitRepository,
   "image-repository": async () => (await import("./image-repository.ts")).imageRepository,
   "seed-images": async () => (await import("./seed-images.ts")).seedImages,
