@@ -9,7 +9,6 @@ import { grantLearnerAccess } from "./cluster/learner-access.ts";
 import { clusterProvider } from "./cluster/providers.ts";
 import type { Lifetime } from "./cluster/types.ts";
 import { FluxBootstrap } from "./flux/bootstrap.ts";
-import type { CustomResourceDefinition } from "./flux/crds.ts";
 import { gitHost } from "./git/hosts.ts";
 import type { LabHost } from "./lab-host.ts";
 import { ManagedResource } from "./managed-resource.ts";
@@ -35,7 +34,6 @@ export interface LearnerArgs {
   readonly host: LabHost | undefined;
   /** What the learner's cluster provider made for several learners. */
   readonly foundation?: unknown;
-  readonly crds: readonly CustomResourceDefinition[];
 }
 
 type Wrapped<T> = { [K in keyof T]: pulumi.Input<T[K] extends string | boolean ? T[K] : T[K] extends object ? Wrapped<T[K]> : T[K]> };
@@ -99,7 +97,7 @@ export class Learner extends pulumi.ComponentResource {
       here,
     );
     const pipeline = repository.runPipeline(`${name}-pipeline`, { cluster, images, environments: template.environments }, here);
-    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, crds: args.crds, pipeline }, here);
+    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, learner: learner.id, version: fluxVersion, pipeline }, here);
     const ready = new ManagedResource<FluxReadyInput, FluxReadyOutput>(
       `${name}-flux-ready`,
       {

@@ -1,6 +1,7 @@
+import { availableParallelism } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
+import pLimit from "p-limit";
 import { Foundations } from "../components/cluster/foundations.ts";
-import { readFluxCrds } from "../components/flux/crds.ts";
 import { LabHost } from "../components/lab-host.ts";
 import { Learner } from "../components/learner.ts";
 import { CohortOutputs } from "../shared/outputs.ts";
@@ -9,14 +10,21 @@ import type { CohortPlan } from "./plan.ts";
 
 /**
  * Creates the resources of a cohort and returns the stack's outputs, in the form of `CohortOutputs`. Learners do not
- * depend on each other: what happens to one leaves the rest as they are.
+ * depend on each other: what happens to one leaves the rest as they are. They are begun a few at a time, and the next one when one is whole or has failed.
  */
 export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
-  const crds = await readFluxCrds();
   const host = plan.needsHost ? new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports }) : undefined;
   const foundations = new Foundations();
-  const learners = plan.learners.map((learner) => new Learner(learner.learner.id, { plan: learner, host, foundation: foundations.of(learner), crds }));
-  const whole = (await Promise.all(learners.map(async (learner) => ((await isWhole(learner)) ? [learner] : [])))).flat();
+  const learners: Learner[] = [];
+  const limit = pLimit(plan.parallel ?? Math.max(2, availableParallelism()));
+  const attempts = plan.learners.map((learner) =>
+    limit(async () => {
+      const made = new Learner(learner.learner.id, { plan: learner, host, foundation: foundations.of(learner) });
+      learners.push(made);
+      return (await isWhole(made)) ? [made] : [];
+    }),
+  );
+  const whole = (await Promise.all(attempts)).flat();
   const outputs = {
     schemaVersion: 1 as const,
     cohort: plan.cohort,

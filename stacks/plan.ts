@@ -16,6 +16,8 @@ export interface CohortPlan {
   readonly nodes: "real" | "simulated";
   /** Whether something of the cohort is embedded, and so runs on this machine. */
   readonly needsHost: boolean;
+  /** How many learners are brought up at the same time; undefined: what suits the machine. */
+  readonly parallel: number | undefined;
   /** Time to live of the cohort, and of the learners who have one of their own, by id: `12h`, `14d` or `2w`. */
   readonly ttl: string;
   readonly learnerTtls: Readonly<Record<string, string>>;
@@ -62,6 +64,7 @@ export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "si
     ports: spec.ports,
     nodes: learners.some(({ cluster }) => cluster.kind === "embedded" && cluster.nodes === "real") ? "real" : "simulated",
     needsHost: [spec.git, spec.registry, ...learners.map(({ cluster }) => cluster)].some(({ kind }) => kind === "embedded"),
+    parallel: spec.parallel,
     ttl: spec.ttl,
     learnerTtls: Object.fromEntries(spec.learners.flatMap(({ id, ttl }) => (ttl === undefined ? [] : [[id, ttl]]))),
     learners,

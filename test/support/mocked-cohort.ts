@@ -50,6 +50,7 @@ const answers: Readonly<Record<string, (inputs: Inputs) => object>> = {
     seedCommit: zeros(40),
     ...Object.fromEntries(["learnerUsername", "learnerPassword", "fluxUsername", "fluxPassword"].map((key) => [key, `${key}-of-${learner}`])),
   }),
+  FluxDefinitions: () => ({ names: [] }),
   FluxReady: () => ({
     environments: ["develop", "staging", "production"].map((name) => ({ name, namespace: name, tag: `${name}-v0.2.0-abcdef0-1767225600`, digest: `sha256:${zeros(64)}` })),
     rollbackSha: "1".repeat(40),
