@@ -3,9 +3,11 @@ import type { Driver } from "../../host/driver.ts";
 import { embeddedCluster } from "../../host/drivers/embedded-cluster.ts";
 import { kindCluster } from "../../host/drivers/kind-cluster.ts";
 import { labHost } from "../../host/drivers/lab-host.ts";
+import { containersOf } from "../../host/kind/cli.ts";
 import { kindName, nodeOf } from "../../host/kind/config.ts";
 import { clusterClient } from "../../host/kubernetes.ts";
 import { ClusterSpec } from "../../shared/cluster-spec.ts";
+import { run } from "../../shared/exec.ts";
 import { startControlPlane, type TestControlPlane } from "../support/control-plane.ts";
 import { dockerAnswers, installFakeKind, type FakeKind } from "../support/kind-programs.ts";
 import { useLabHome } from "../support/lab-home.ts";
@@ -69,4 +71,25 @@ describe.each(drivers)("a cluster made by %s", { timeout: 600_000 }, (name, driv
     if (!name.includes("fake")) expect(again.output.clusterId).not.toBe(made.output.clusterId);
     await driver.remove(again.id, again.output);
   });
+});
+
+test("a kind cluster that was stopped is started, and one that vanished is made anew", { timeout: 600_000 }, async () => {
+  const [, driver, input] = drivers[1]!;
+  const made = await driver.ensure(input);
+  const name = kindName(cohort, "kim");
+  const containers = async () => containersOf(name, { learner: "kim", step: "look" });
+  const [before] = await containers();
+  await run("docker", ["stop", before!.id], { reject: false });
+  if (fake !== undefined) await fake.setState({ [name]: [{ ...before!, state: "exited" }] });
+  await driver.ensure(input);
+  expect(await containers()).toEqual([{ id: before!.id, state: "running" }]);
+
+  await run("docker", ["rm", "--force", before!.id], { reject: false });
+  await fake?.setState({});
+  expect(await driver.read(made.id, made.output)).toBeUndefined();
+  await driver.ensure(input);
+  const [after] = await containers();
+  expect(after?.id).not.toBe(before!.id);
+  await driver.remove(made.id, made.output);
+  expect(await containers()).toEqual([]);
 });
