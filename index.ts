@@ -5,11 +5,13 @@ import { parseCohort, parseCohortName } from "./stacks/load-spec.ts";
 import { noteBeginnings, readBeginnings } from "./stacks/lifetimes.ts";
 import { decideNodes } from "./stacks/nodes.ts";
 import { planCohort } from "./stacks/plan.ts";
+import { requireReach } from "./stacks/reach.ts";
 
 async function main(): Promise<pulumi.Inputs> {
   const cohort = parseCohortName(pulumi.getStack());
   const spec = parseCohort(new pulumi.Config().getObject("cohort"), `stacks/Pulumi.${cohort}.yaml`);
   const plan = planCohort(cohort, spec, (await decideNodes(cohort, spec)).nodes, await readBeginnings(cohort, spec));
+  requireReach(plan);
   if (!pulumi.runtime.isDryRun()) await noteBeginnings(plan);
   return createCohort(plan);
 }

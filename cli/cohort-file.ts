@@ -7,6 +7,7 @@ import { parseCohortFile, parseCohortName } from "../stacks/load-spec.ts";
 import { readBeginnings } from "../stacks/lifetimes.ts";
 import { decideNodes } from "../stacks/nodes.ts";
 import { planCohort, type CohortPlan } from "../stacks/plan.ts";
+import { requireReach } from "../stacks/reach.ts";
 import { note } from "./terminal.ts";
 
 /** The folder with Pulumi.yaml. */
@@ -39,7 +40,9 @@ export async function readCohort(name: string): Promise<CohortPlan> {
   const spec = parseCohortFile(text, `stacks/Pulumi.${cohort}.yaml`);
   const { nodes, because } = await decideNodes(cohort, spec);
   if (because !== undefined) note(`Pods are simulated: they cannot run for real on this machine. ${because}.`);
-  return planCohort(cohort, spec, nodes, await readBeginnings(cohort, spec));
+  const plan = planCohort(cohort, spec, nodes, await readBeginnings(cohort, spec));
+  requireReach(plan);
+  return plan;
 }
 
 /**

@@ -1,3 +1,5 @@
+import type { CohortPlan } from "../../stacks/plan.ts";
+
 /**
  * What a lab costs, as measured; every figure with its source. Measured on 2026-11-24 with embedded clusters on a machine
  * of two cores (AMD EPYC) and 24 GiB; docs/measurements.md says how.
@@ -35,6 +37,17 @@ export const measuredCosts: LabCosts = {
  * for one). What kubelet and containerd take of inotify and open files has not been measured.
  */
 const realNode = { memory: 222, ready: 14 };
+
+/** The learners whose clusters run as processes of this machine; what others cost it has not been measured. */
+export function learnersHere({ learners }: CohortPlan): CohortPlan["learners"] {
+  return learners.filter(({ cluster }) => cluster.kind === "embedded");
+}
+
+/** Ports that a cohort leases on this machine. A kind cluster takes as many as an embedded one. */
+export function portsNeeded({ learners, needsHost }: CohortPlan): number {
+  const { host, learner } = measuredCosts.ports;
+  return (needsHost ? host : 0) + learner * learners.filter(({ cluster }) => cluster.kind === "embedded" || cluster.kind === "kind").length;
+}
 
 /** The costs of a cohort whose pods run as told. */
 export function costsOf(nodes: "real" | "simulated"): LabCosts {

@@ -3,14 +3,15 @@ import { ExitCode } from "../../shared/errors.ts";
 import { cacheHome, labHome } from "../../shared/paths.ts";
 import { inspectTools } from "../../tools/doctor.ts";
 import { kubernetesPlugin } from "../../tools/kubernetes-plugin-choice.ts";
+import { inspectProviders } from "../providers.ts";
 import { paint, print, printJson } from "../terminal.ts";
 
 /** Tells where each tool comes from and what is missing. Returns exit code 1 when something is. */
 export async function doctor(options: { readonly json: boolean }): Promise<number> {
   const tools = await inspectTools();
   const plugin = kubernetesPlugin();
-  const realPods = await preflight();
-  const report = { node: { version: process.version, path: process.execPath }, tools, kubernetesPlugin: plugin, realPods, labHome: labHome(), cacheHome: cacheHome() };
+  const [realPods, providers] = await Promise.all([preflight(), inspectProviders()]);
+  const report = { node: { version: process.version, path: process.execPath }, tools, kubernetesPlugin: plugin, realPods, providers, labHome: labHome(), cacheHome: cacheHome() };
   const missing = tools.filter(({ state, onlyFor }) => state === "missing" && onlyFor === undefined);
   if (options.json) {
     printJson(report);
@@ -25,6 +26,11 @@ export async function doctor(options: { readonly json: boolean }): Promise<numbe
     const unmet = realPods.filter(({ met }) => !met);
     print(`pods that run for real (\`cluster.nodes\`): ${unmet.length === 0 ? paint("green", "possible on this machine") : paint("yellow", "not possible on this machine")}`);
     for (const { name, met, found } of realPods) print(`  ${paint(met ? "green" : "yellow", met ? "✓" : "✗")} ${name}: ${found}`);
+    for (const { kind, conditions } of providers) {
+      const wanting = conditions.filter(({ met, advice, bySetup }) => !met && !advice && !bySetup);
+      print(`clusters of kind ${kind}: ${wanting.length === 0 ? paint("green", "ready to use") : paint("yellow", "not usable from here")}`);
+      for (const { name, met, found } of conditions) print(`  ${paint(met ? "green" : "yellow", met ? "✓" : "✗")} ${name}: ${found}`);
+    }
     print(`labs below ${report.labHome}, tools below ${report.cacheHome}`);
     if (missing.length > 0) print(`Missing: ${missing.map(({ name }) => name).join(", ")}. Run \`./lab setup\`.`);
   }

@@ -38,6 +38,8 @@ async function remove(cohort: string, say: (text: string) => void): Promise<numb
     // Pulumi would write the whole state after each of some forty steps a learner; what a killed destroy leaves in it is
     // found gone by the next.
     stack.workspace.envVars["PULUMI_SKIP_CHECKPOINTS"] = "true";
+    // Whoever is removed goes with their cluster: that it does not answer any more is no reason to keep them in the state.
+    stack.workspace.envVars["PULUMI_K8S_DELETE_UNREACHABLE"] = "true";
     try {
       await stack.destroy({ onEvent: progress.onEvent, color: "never" });
     } catch (error) {

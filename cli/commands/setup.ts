@@ -1,4 +1,5 @@
 import type { CohortPlan } from "../../stacks/plan.ts";
+import { cloudPackages, installCloudPlugin, isCloudKind } from "../../tools/cloud-packages.ts";
 import { setupTools } from "../../tools/install.ts";
 import type { Purpose } from "../../tools/manifest.ts";
 import { progressLines } from "../../tools/progress.ts";
@@ -11,6 +12,11 @@ export async function installTools(plan?: CohortPlan): Promise<void> {
   const lines = progressLines(process.stderr);
   try {
     await setupTools({ onProgress: lines.show, purposes: purposesOf(plan) });
+    const clouds = [...new Set(plan?.learners.map(({ cluster }) => cluster.kind))].filter(isCloudKind);
+    for (const [i, kind] of clouds.entries()) {
+      const { name, version } = cloudPackages[kind];
+      await installCloudPlugin(kind, (activity) => lines.show({ index: i + 1, total: clouds.length, what: `Pulumi's plugin ${name} ${version}`, activity }));
+    }
   } finally {
     lines.close();
   }

@@ -6,7 +6,7 @@ import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { readDaemonConfig, writeDaemonConfig } from "../daemon/config.ts";
 import { ensureProcesses, processStatus, removeProcesses, startDaemon, stopDaemon } from "../daemon/client.ts";
-import { forgetCreation, noteCreation } from "../creation.ts";
+import { forgetCreation, noteCreation, notedLearners } from "../creation.ts";
 import type { Driver } from "../driver.ts";
 import { removeNode, removeNodes } from "../node/node-process.ts";
 import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
@@ -82,6 +82,8 @@ export async function removeOtherLearners(cohort: string, known: ReadonlySet<str
     await releasePorts(`${cohort}/${learner}`);
     await forgetCreation(cohort, learner);
   }
+  // Of learners whose clusters were elsewhere a note is all there was.
+  for (const learner of await notedLearners(cohort)) if (!known.has(learner)) await forgetCreation(cohort, learner);
   return others;
 }
 
