@@ -5,6 +5,7 @@ import type { LabTemplate, Release } from "../lab-templates/types.ts";
 import type { ClusterPlan } from "../shared/cluster-spec.ts";
 import { siblingImage } from "../shared/image-paths.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
+import { fluxRelease } from "../tools/manifest.ts";
 import { grantLearnerAccess } from "./cluster/learner-access.ts";
 import { clusterProvider } from "./cluster/providers.ts";
 import type { Lifetime } from "./cluster/types.ts";
@@ -97,7 +98,7 @@ export class Learner extends pulumi.ComponentResource {
       here,
     );
     const pipeline = repository.runPipeline(`${name}-pipeline`, { cluster, images, environments: template.environments }, here);
-    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, learner: learner.id, version: fluxVersion, pipeline }, here);
+    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, learner: learner.id, version: fluxRelease, pipeline }, here);
     const ready = new ManagedResource<FluxReadyInput, FluxReadyOutput>(
       `${name}-flux-ready`,
       {
@@ -151,7 +152,7 @@ export class Learner extends pulumi.ComponentResource {
         username: images.learner.username,
         password: images.learner.password,
       },
-      flux: { version: fluxVersion, controllers: cluster.fluxControllers },
+      flux: { version: `v${fluxRelease}`, controllers: cluster.fluxControllers },
       environments: ready.output.environments,
       rollbackSha: ready.output.rollbackSha,
       evidenceCommands: template.evidence.map(({ title, command }) => ({ item: title, command })),
@@ -159,6 +160,3 @@ export class Learner extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 }
-
-/** The Flux release whose controllers tools/manifest.ts pins. */
-const fluxVersion = "v2.9.2";

@@ -2,8 +2,8 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterReadyInput, ClusterReadyOutput } from "../../host/drivers/cluster-ready.ts";
 import type { LearnerTokenInput, LearnerTokenOutput } from "../../host/drivers/learner-token.ts";
-import { fluxNamespace } from "../../shared/names.ts";
-import { fluxDeployments } from "../flux/deployments.ts";
+import { FluxDeployments } from "../flux/deployments.ts";
+import { publishedImage, type FluxController } from "../flux/manifests.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import type { ClusterArgs, ClusterHandle } from "./types.ts";
 
@@ -86,8 +86,13 @@ export function realCluster(name: string, args: ClusterArgs, parent: pulumi.Reso
     learnerKubeconfig: token.output.learnerKubeconfig,
     kubernetes,
     learnerGroup: `system:serviceaccounts:${learnerNamespace}`,
-    fluxUser: `system:serviceaccount:${fluxNamespace}:kustomize-controller`,
+    fluxUser: undefined,
     fluxControllers: "deployment",
-    runFlux: (fluxName, options) => fluxDeployments(fluxName, { kubernetes, resource, images: made.fluxImages }, options),
+    runFlux: (fluxName, options) => new FluxDeployments(fluxName, { kubernetes, resource }, { image: fluxImage(made.fluxImages) }, options),
   };
+}
+
+/** Where a controller's image is: as the Flux project publishes it, or under a prefix that the cohort file names, by the same name and tag. */
+function fluxImage(prefix: string | undefined): (controller: FluxController) => string {
+  return (controller) => (prefix === undefined ? publishedImage(controller) : publishedImage(controller).replace(/^.*\//, `${prefix.replace(/\/$/, "")}/`));
 }

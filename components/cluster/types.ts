@@ -61,8 +61,8 @@ export interface ClusterHandle {
   readonly kubernetes: k8s.Provider;
   /** The group in which the cluster finds the learner. */
   readonly learnerGroup: string;
-  /** User name that the Flux controllers have in the cluster. */
-  readonly fluxUser: string;
+  /** User name that the Flux controllers have in the cluster; undefined where they run as Deployments, with accounts of their own. */
+  readonly fluxUser: string | undefined;
   readonly fluxControllers: "host-process" | "deployment";
   /** Starts the Flux controllers, once their CRDs and rights are there. */
   runFlux(name: string, options: pulumi.CustomResourceOptions): pulumi.Resource;

@@ -13,6 +13,7 @@ export interface FluxBootstrapArgs {
   readonly branch: string;
   readonly images: ImageRepositoryHandle;
   readonly learner: string;
+  /** Of Flux, as `2.9.2`. */
   readonly version: string;
   /** Must run before Flux proposes the first image. */
   readonly pipeline: pulumi.Resource;
@@ -44,16 +45,21 @@ export class FluxBootstrap extends pulumi.ComponentResource {
       },
       { parent: this, deletedWith: cluster.resource },
     );
-    const rights = new k8s.rbac.v1.ClusterRoleBinding(
-      `${name}-rights`,
-      {
-        metadata: { name: "gitops-lab-flux" },
-        // Flux' own manifests bind it to cluster-admin as well: it applies whatever Git says.
-        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
-        subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: cluster.fluxUser }],
-      },
-      here(),
-    );
+    const rights =
+      cluster.fluxUser === undefined
+        ? []
+        : [
+            new k8s.rbac.v1.ClusterRoleBinding(
+              `${name}-rights`,
+              {
+                metadata: { name: "gitops-lab-flux" },
+                // Flux' own manifests bind it to cluster-admin as well: it applies whatever Git says.
+                roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
+                subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: cluster.fluxUser }],
+              },
+              here(),
+            ),
+          ];
     const gitSecret = new k8s.core.v1.Secret(
       `${name}-git-secret`,
       {
@@ -71,7 +77,7 @@ export class FluxBootstrap extends pulumi.ComponentResource {
       },
       here(namespace),
     );
-    this.controllers = cluster.runFlux(`${name}-controllers`, { parent: this, dependsOn: [definitions, rights] });
+    this.controllers = cluster.runFlux(`${name}-controllers`, { parent: this, dependsOn: [namespace, definitions, ...rights] });
 
     const source = new k8s.apiextensions.CustomResource(
       `${name}-source`,

@@ -1,14 +1,15 @@
+import { fluxLabels } from "../../shared/flux-labels.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import type { Properties } from "../../shared/json.ts";
 import type { Driver } from "../driver.ts";
-import { readFluxDefinitions, resourcesPath } from "../flux/definitions.ts";
+import { readFluxDefinitions, resourcesPath, type CustomResourceDefinition } from "../flux/definitions.ts";
 import { clusterClient } from "../kubernetes.ts";
 
 export interface FluxDefinitionsInput {
   readonly learner: string;
   readonly clusterId: string;
   readonly kubeconfig: string;
-  /** Of the Flux controllers; another one brings other definitions. */
+  /** Of Flux, as `2.9.2`; another one brings other definitions. */
   readonly version: string;
 }
 
@@ -24,10 +25,11 @@ export interface FluxDefinitionsOutput {
 export const fluxDefinitions: Driver<FluxDefinitionsInput, FluxDefinitionsOutput> = {
   replaceOn: ["clusterId"],
 
-  async ensure({ learner, clusterId, kubeconfig }) {
+  async ensure({ learner, clusterId, kubeconfig, version }) {
     const cluster = clusterClient(kubeconfig);
     const definitions = await readFluxDefinitions();
-    await Promise.all(definitions.map((definition) => cluster.applyDefinition(definition.metadata.name, definition as Properties)));
+    const labelled = ({ metadata, ...rest }: CustomResourceDefinition) => ({ ...rest, metadata: { ...metadata, labels: fluxLabels(version) } }) as Properties;
+    await Promise.all(definitions.map((definition) => cluster.applyDefinition(definition.metadata.name, labelled(definition))));
     // Established comes a moment before served.
     await waitUntil(() => cluster.lookServed(definitions.map(resourcesPath)), {
       what: `the Flux kinds in the cluster of learner ${learner}`,
