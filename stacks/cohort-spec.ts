@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ClusterSpec } from "../shared/cluster-spec.ts";
 import { DnsLabel } from "../shared/names.ts";
+import { Shard } from "./shards.ts";
 
 /** A time to live such as `12h`, `14d` or `2w`. */
 const Duration = z.string().regex(/^[1-9][0-9]*[hdw]$/, "must be a number followed by h, d or w, such as 14d");
@@ -45,6 +46,8 @@ export const CohortSpec = z.strictObject({
   parallel: z.int().min(1, "must be at least 1").optional(),
   /** A CSV file with learners, relative to stacks/; load-spec.ts reads it and adds them to `learners`. */
   roster: z.string().min(1, "must not be empty").optional(),
+  /** Which part of the learners this stack has, where a class is divided among several. */
+  shard: Shard.optional(),
   learners: z
     .array(LearnerSpec)
     .min(1, "must name at least one learner")

@@ -91,3 +91,10 @@ export async function previewCohort(plan: CohortPlan): Promise<PreviewedCohort> 
   const resources = registered;
   return { resources, raw, outputs, ofType: (end) => resources.filter(({ type }) => type.endsWith(end)) };
 }
+
+/** Objects that go to the API servers: the learners' own, and the shared one below. What is only read is not counted. */
+export function countWrites(resources: readonly Registered[]): { readonly virtual: number; readonly host: number } {
+  const objects = resources.filter(({ type, inputs }) => type.startsWith("kubernetes:") && inputs["metadata"] !== undefined || type === "kubernetes:helm.sh/v3:Release");
+  const host = objects.filter(({ provider }) => provider?.includes("::foundation-shared-"));
+  return { virtual: objects.length - host.length, host: host.length };
+}
