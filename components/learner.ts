@@ -8,7 +8,7 @@ import { grantLearnerAccess } from "./cluster/learner-access.ts";
 import { clusterProvider } from "./cluster/providers.ts";
 import { FluxBootstrap } from "./flux/bootstrap.ts";
 import type { CustomResourceDefinition } from "./flux/crds.ts";
-import { gitHost } from "./git/hosts.ts";
+import type { CohortGit, GitSettings } from "./git/types.ts";
 import type { LabHost } from "./lab-host.ts";
 import { ManagedResource } from "./managed-resource.ts";
 import { imageRegistry } from "./registry/registries.ts";
@@ -16,9 +16,9 @@ import { imageRegistry } from "./registry/registries.ts";
 /** Everything about one learner's lab that is known before anything is created. */
 export interface LearnerPlan {
   readonly cohort: string;
-  readonly learner: { readonly id: string; readonly name: string; readonly email: string };
+  readonly learner: { readonly id: string; readonly name: string; readonly email: string; readonly github?: string | undefined };
   readonly cluster: { readonly kind: string; readonly nodes: "real" | "simulated" };
-  readonly git: { readonly kind: string; readonly repository: string; readonly branch: string };
+  readonly git: GitSettings & { readonly repository: string; readonly branch: string };
   readonly registry: { readonly kind: string; readonly image: string };
   readonly ports: { readonly from: number; readonly to: number };
   readonly template: LabTemplate;
@@ -29,10 +29,12 @@ export interface LearnerPlan {
 export interface LearnerArgs {
   readonly plan: LearnerPlan;
   readonly host: LabHost;
+  readonly git: CohortGit;
   readonly crds: readonly CustomResourceDefinition[];
 }
 
-type Wrapped<T> = { [K in keyof T]: pulumi.Input<T[K] extends string | boolean ? T[K] : T[K] extends object ? Wrapped<T[K]> : T[K]> };
+type Wrapped<T> = { [K in keyof T]: pulumi.Input<WrappedValue<T[K]>> };
+type WrappedValue<V> = V extends string | boolean ? V : V extends object ? Wrapped<V> : V;
 
 /** One learner's lab: a cluster, a seeded repository, an image path, and Flux that follows the one and watches the other. */
 export class Learner extends pulumi.ComponentResource {
@@ -77,13 +79,14 @@ export class Learner extends pulumi.ComponentResource {
         { ...here, dependsOn: [images.resource], deletedWith: images.resource },
       );
     }
-    const repository = gitHost(plan.git.kind).createRepository(
+    const repository = args.git.createRepository(
       name,
       {
         cohort,
         learner,
         repository: plan.git.repository,
         branch: plan.git.branch,
+        images,
         host,
         seed: (url) =>
           pulumi.all([url, images.repository, seedImages.output.digests]).apply(([gitUrl, imageRepository, digests]) =>
@@ -94,6 +97,15 @@ export class Learner extends pulumi.ComponentResource {
     );
     const pipeline = repository.runPipeline(`${name}-pipeline`, { cluster, images, environments: template.environments }, here);
     const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, crds: args.crds, pipeline }, here);
+    const git = {
+      kind: plan.git.kind,
+      url: repository.url,
+      branch: plan.git.branch,
+      username: repository.learner.username,
+      password: repository.learner.password,
+      seedCommit: repository.seedCommit,
+      ...(repository.ssh && { ssh: repository.ssh }),
+    };
     const ready = new ManagedResource<FluxReadyInput, FluxReadyOutput>(
       `${name}-flux-ready`,
       {
@@ -103,16 +115,10 @@ export class Learner extends pulumi.ComponentResource {
           learner: learner.id,
           clusterId: cluster.clusterId,
           kubeconfig: cluster.adminKubeconfig,
-          git: pulumi.output({
-            kind: plan.git.kind,
-            url: repository.url,
-            branch: plan.git.branch,
-            username: repository.learner.username,
-            password: repository.learner.password,
-            seedCommit: repository.seedCommit,
-          }),
+          git: pulumi.output(git),
           order: template.environments,
-          timeoutSeconds: 300,
+          // Workflows wait for a runner, and nobody tells Flux of a push.
+          timeoutSeconds: plan.git.kind === "github" ? 1200 : 300,
         },
         outputs: { environments: "plain", rollbackSha: "plain" },
       },
@@ -123,7 +129,9 @@ export class Learner extends pulumi.ComponentResource {
     this.id = learner.id;
     this.simulated = cluster.simulated;
     this.outputs = {
-      ...learner,
+      id: learner.id,
+      name: learner.name,
+      email: learner.email,
       cluster: {
         kind: plan.cluster.kind,
         id: cluster.clusterId,
@@ -132,14 +140,7 @@ export class Learner extends pulumi.ComponentResource {
         kubeconfig: cluster.learnerKubeconfig,
         adminKubeconfig: cluster.adminKubeconfig,
       },
-      git: {
-        kind: plan.git.kind,
-        url: repository.url,
-        branch: plan.git.branch,
-        username: repository.learner.username,
-        password: repository.learner.password,
-        seedCommit: repository.seedCommit,
-      },
+      git,
       registry: {
         kind: plan.registry.kind,
         repository: images.repository,

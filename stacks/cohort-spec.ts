@@ -13,7 +13,27 @@ const ClusterSpec = z.discriminatedUnion("kind", [
     nodes: z.enum(["simulated", "real", "auto"]).default("simulated"),
   }),
 ]);
-const GitSpec = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("embedded") })]);
+const GithubSpec = z
+  .strictObject({
+    kind: z.literal("github"),
+    organization: z.string().regex(/^[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}$/i, "must be the name of a GitHub organization"),
+    /** Another one than github.com: a GitHub Enterprise Server. */
+    url: z.url({ protocol: /^https?$/, error: "must be the address of a GitHub, such as https://github.example.org" }).refine((url) => isHttps(url) || isLoopback(url), "must begin with https://").default("https://github.com"),
+    onTeardown: z.enum(["archive", "delete"]).default("archive"),
+    /** Whether rulesets protect the branches, which private repositories of a free organization can't have. */
+    protect: z.boolean().default(true),
+    hostKeys: z.array(z.string().regex(/^[a-z0-9@.-]+ [A-Za-z0-9+/=]+$/, "must be an SSH key: its type and its base64")).default([]),
+    /** github.com allows 80 and 500; a server of one's own what its owner says. */
+    pace: z.strictObject({ perMinute: z.int().min(1).default(60), perHour: z.int().min(1).default(480) }).prefault({}),
+  })
+  .refine(({ url, pace }) => !isGithubCom(url) || pace.perMinute < 80, { path: ["pace", "perMinute"], error: "must be below 80, which is what github.com allows" })
+  .refine(({ url, pace }) => !isGithubCom(url) || pace.perHour < 500, { path: ["pace", "perHour"], error: "must be below 500, which is what github.com allows" });
+
+const isHttps = (url: string) => URL.parse(url)?.protocol === "https:";
+const isLoopback = (url: string) => ["127.0.0.1", "localhost", "[::1]"].includes(URL.parse(url)?.hostname ?? "");
+const isGithubCom = (url: string) => URL.parse(url)?.hostname === "github.com";
+
+const GitSpec = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("embedded") }), GithubSpec]);
 const RegistrySpec = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("embedded") })]);
 
 export const LearnerSpec = z.strictObject({
@@ -30,33 +50,46 @@ export const LearnerSpec = z.strictObject({
 });
 export type LearnerSpec = z.output<typeof LearnerSpec>;
 
+/** What a cohort on GitHub needs besides: an account for every learner, and a registry that GitHub's runners reach. */
+function checkGithub({ git, registry, learners }: { git: z.output<typeof GitSpec>; registry: z.output<typeof RegistrySpec>; learners: readonly LearnerSpec[] }, context: z.RefinementCtx): void {
+  if (git.kind !== "github") return;
+  for (const [index, { id, github }] of learners.entries()) {
+    if (github === undefined) context.addIssue({ code: "custom", path: ["learners", index, "github"], message: `is missing; learner "${id}" needs the name of a GitHub account, since \`git.kind\` is github` });
+  }
+  if (registry.kind === "embedded" && !isLoopback(git.url)) {
+    context.addIssue({ code: "custom", path: ["registry", "kind"], message: "is embedded, and the workflows that GitHub runs do not reach this machine; allowed with `git.kind: github`: oci, ghcr" });
+  }
+}
+
 /** The `gitops-lab:cohort` value of `stacks/Pulumi.<cohort>.yaml`: everything an instructor says of a cohort. */
-export const CohortSpec = z.strictObject({
-  course: z.string().min(1, "must not be empty"),
-  template: z.string().default("gitops-promotion"),
-  /** Parameters of the template; the template's own schema checks them. */
-  parameters: z.record(z.string(), z.unknown()).default({}),
-  ttl: Duration.default("14d"),
-  cluster: ClusterSpec.prefault({ kind: "embedded" }),
-  git: GitSpec.prefault({ kind: "embedded" }),
-  registry: RegistrySpec.prefault({ kind: "embedded" }),
-  /** Loopback ports that the embedded providers may take. */
-  ports: z
-    .strictObject({ from: Port, to: Port })
-    .refine(({ from, to }) => from <= to, { path: ["to"], error: "must not be smaller than `from`" })
-    .default({ from: 20000, to: 29999 }),
-  /** A CSV file with learners, relative to stacks/; load-spec.ts reads it and adds them to `learners`. */
-  roster: z.string().min(1, "must not be empty").optional(),
-  learners: z
-    .array(LearnerSpec)
-    .min(1, "must name at least one learner")
-    .superRefine((learners, context) => {
-      const seen = new Map<string, number>();
-      learners.forEach(({ id }, index) => {
-        const first = seen.get(id);
-        if (first === undefined) seen.set(id, index);
-        else context.addIssue({ code: "custom", path: [index, "id"], message: `"${id}" is taken by learners[${first}]; every learner needs an id of their own` });
-      });
-    }),
-});
+export const CohortSpec = z
+  .strictObject({
+    course: z.string().min(1, "must not be empty"),
+    template: z.string().default("gitops-promotion"),
+    /** Parameters of the template; the template's own schema checks them. */
+    parameters: z.record(z.string(), z.unknown()).default({}),
+    ttl: Duration.default("14d"),
+    cluster: ClusterSpec.prefault({ kind: "embedded" }),
+    git: GitSpec.prefault({ kind: "embedded" }),
+    registry: RegistrySpec.prefault({ kind: "embedded" }),
+    /** Loopback ports that the embedded providers may take. */
+    ports: z
+      .strictObject({ from: Port, to: Port })
+      .refine(({ from, to }) => from <= to, { path: ["to"], error: "must not be smaller than `from`" })
+      .default({ from: 20000, to: 29999 }),
+    /** A CSV file with learners, relative to stacks/; load-spec.ts reads it and adds them to `learners`. */
+    roster: z.string().min(1, "must not be empty").optional(),
+    learners: z
+      .array(LearnerSpec)
+      .min(1, "must name at least one learner")
+      .superRefine((learners, context) => {
+        const seen = new Map<string, number>();
+        learners.forEach(({ id }, index) => {
+          const first = seen.get(id);
+          if (first === undefined) seen.set(id, index);
+          else context.addIssue({ code: "custom", path: [index, "id"], message: `"${id}" is taken by learners[${first}]; every learner needs an id of their own` });
+        });
+      }),
+  })
+  .superRefine(checkGithub);
 export type CohortSpec = z.output<typeof CohortSpec>;

@@ -1,9 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import { readFluxCrds } from "../components/flux/crds.ts";
+import { gitHost } from "../components/git/hosts.ts";
 import { LabHost } from "../components/lab-host.ts";
 import { Learner } from "../components/learner.ts";
 import { CohortOutputs } from "../shared/outputs.ts";
 import { kubernetesPlugin } from "../tools/kubernetes-plugin-choice.ts";
+import { preflightGit } from "./git-preflight.ts";
 import type { CohortPlan } from "./plan.ts";
 
 /**
@@ -11,9 +13,11 @@ import type { CohortPlan } from "./plan.ts";
  * depend on each other: what happens to one leaves the rest as they are.
  */
 export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
+  await preflightGit(plan);
   const crds = await readFluxCrds();
   const host = new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports });
-  const learners = plan.learners.map((learner) => new Learner(learner.learner.id, { plan: learner, host, crds }));
+  const git = gitHost(plan.git.kind).forCohort(plan.cohort, plan.git);
+  const learners = plan.learners.map((learner) => new Learner(learner.learner.id, { plan: learner, host, git, crds }));
   const whole = (await Promise.all(learners.map(async (learner) => ((await isWhole(learner)) ? [learner] : [])))).flat();
   const outputs = {
     schemaVersion: 1 as const,

@@ -1,3 +1,4 @@
+import type { GitSettings } from "../components/git/types.ts";
 import type { LearnerPlan } from "../components/learner.ts";
 import type { PortRange } from "../host/ports.ts";
 import { labTemplate } from "../lab-templates/templates.ts";
@@ -14,6 +15,7 @@ export interface CohortPlan {
   /** Time to live of the cohort, and of the learners who have one of their own, by id: `12h`, `14d` or `2w`. */
   readonly ttl: string;
   readonly learnerTtls: Readonly<Record<string, string>>;
+  readonly git: GitSettings;
   readonly learners: readonly LearnerPlan[];
 }
 
@@ -40,11 +42,12 @@ export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "si
     nodes,
     ttl: spec.ttl,
     learnerTtls: Object.fromEntries(spec.learners.flatMap(({ id, ttl }) => (ttl === undefined ? [] : [[id, ttl]]))),
-    learners: spec.learners.map(({ id, name, email }) => ({
+    git: spec.git,
+    learners: spec.learners.map(({ id, name, email, github }) => ({
       cohort,
-      learner: { id, name, email },
+      learner: { id, name, email, github },
       cluster: { kind: spec.cluster.kind, nodes },
-      git: { ...spec.git, repository: "gitops", branch: "main" },
+      git: { ...spec.git, repository: spec.git.kind === "github" ? `${cohort}-${id}` : "gitops", branch: "main" },
       registry: { ...spec.registry, image: "backend" },
       ports: spec.ports,
       template,

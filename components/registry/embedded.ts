@@ -13,6 +13,7 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
   readonly resource: pulumi.Resource;
   readonly repository: pulumi.Output<string>;
   readonly insecure = true;
+  readonly takesJobToken = false;
   readonly learner: ImageRepositoryHandle["learner"];
   readonly flux: ImageRepositoryHandle["flux"];
   readonly pipeline: ImageRepositoryHandle["pipeline"];

@@ -20,6 +20,8 @@ export interface ImageRepositoryHandle {
   readonly repository: pulumi.Output<string>;
   /** True where the registry speaks plain HTTP (loopback only). */
   readonly insecure: boolean;
+  /** Whether GitHub's workflows log in to it with their job's own token, so that they need no credential. */
+  readonly takesJobToken: boolean;
   readonly learner: { readonly username: pulumi.Output<string>; readonly password: pulumi.Output<string> };
   /** May pull only. */
   readonly flux: { readonly username: pulumi.Output<string>; readonly password: pulumi.Output<string> };

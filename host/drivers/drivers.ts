@@ -9,6 +9,10 @@ const loaders = {
   "seed-images": async () => (await import("./seed-images.ts")).seedImages,
   "flux-controllers": async () => (await import("./flux-controllers.ts")).fluxControllers,
   pipeline: async () => (await import("./pipeline.ts")).pipeline,
+  "ssh-key": async () => (await import("./ssh-key.ts")).sshKey,
+  "github-cohort": async () => (await import("./github-cohort.ts")).githubCohort,
+  "github-repository": async () => (await import("./github-repository.ts")).githubRepository,
+  "github-seed": async () => (await import("./github-seed.ts")).githubSeed,
   "flux-ready": async () => (await import("./flux-ready.ts")).fluxReady,
 } as const;
 
