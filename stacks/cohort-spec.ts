@@ -62,34 +62,32 @@ function checkGithub({ git, registry, learners }: { git: z.output<typeof GitSpec
 }
 
 /** The `gitops-lab:cohort` value of `stacks/Pulumi.<cohort>.yaml`: everything an instructor says of a cohort. */
-export const CohortSpec = z
-  .strictObject({
-    course: z.string().min(1, "must not be empty"),
-    template: z.string().default("gitops-promotion"),
-    /** Parameters of the template; the template's own schema checks them. */
-    parameters: z.record(z.string(), z.unknown()).default({}),
-    ttl: Duration.default("14d"),
-    cluster: ClusterSpec.prefault({ kind: "embedded" }),
-    git: GitSpec.prefault({ kind: "embedded" }),
-    registry: RegistrySpec.prefault({ kind: "embedded" }),
-    /** Loopback ports that the embedded providers may take. */
-    ports: z
-      .strictObject({ from: Port, to: Port })
-      .refine(({ from, to }) => from <= to, { path: ["to"], error: "must not be smaller than `from`" })
-      .default({ from: 20000, to: 29999 }),
-    /** A CSV file with learners, relative to stacks/; load-spec.ts reads it and adds them to `learners`. */
-    roster: z.string().min(1, "must not be empty").optional(),
-    learners: z
-      .array(LearnerSpec)
-      .min(1, "must name at least one learner")
-      .superRefine((learners, context) => {
-        const seen = new Map<string, number>();
-        learners.forEach(({ id }, index) => {
-          const first = seen.get(id);
-          if (first === undefined) seen.set(id, index);
-          else context.addIssue({ code: "custom", path: [index, "id"], message: `"${id}" is taken by learners[${first}]; every learner needs an id of their own` });
-        });
-      }),
-  })
-  .superRefine(checkGithub);
+export const CohortSpec = z.strictObject({
+  course: z.string().min(1, "must not be empty"),
+  template: z.string().default("gitops-promotion"),
+  /** Parameters of the template; the template's own schema checks them. */
+  parameters: z.record(z.string(), z.unknown()).default({}),
+  ttl: Duration.default("14d"),
+  cluster: ClusterSpec.prefault({ kind: "embedded" }),
+  git: GitSpec.prefault({ kind: "embedded" }),
+  registry: RegistrySpec.prefault({ kind: "embedded" }),
+  /** Loopback ports that the embedded providers may take. */
+  ports: z
+    .strictObject({ from: Port, to: Port })
+    .refine(({ from, to }) => from <= to, { path: ["to"], error: "must not be smaller than `from`" })
+    .default({ from: 20000, to: 29999 }),
+  /** A CSV file with learners, relative to stacks/; load-spec.ts reads it and adds them to `learners`. */
+  roster: z.string().min(1, "must not be empty").optional(),
+  learners: z
+    .array(LearnerSpec)
+    .min(1, "must name at least one learner")
+    .superRefine((learners, context) => {
+      const seen = new Map<string, number>();
+      learners.forEach(({ id }, index) => {
+        const first = seen.get(id);
+        if (first === undefined) seen.set(id, index);
+        else context.addIssue({ code: "custom", path: [index, "id"], message: `"${id}" is taken by learners[${first}]; every learner needs an id of their own` });
+      });
+    }),
+}).superRefine(checkGithub);
 export type CohortSpec = z.output<typeof CohortSpec>;

@@ -4,7 +4,7 @@ import { gitHost } from "../components/git/hosts.ts";
 import { LabHost } from "../components/lab-host.ts";
 import { Learner } from "../components/learner.ts";
 import { CohortOutputs } from "../shared/outputs.ts";
-import { kubernetesPlugin } from "../tools/kubernetes-plugin-choice.ts";
+import { pluginChoice } from "../tools/plugin-choice.ts";
 import { preflightGit } from "./git-preflight.ts";
 import type { CohortPlan } from "./plan.ts";
 
@@ -16,7 +16,7 @@ export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
   await preflightGit(plan);
   const crds = await readFluxCrds();
   const host = new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports });
-  const git = gitHost(plan.git.kind).forCohort(plan.cohort, plan.git);
+  const git = gitHost(plan.git.kind).forCohort({ cohort: plan.cohort, settings: plan.git, learners: plan.learners.length });
   const learners = plan.learners.map((learner) => new Learner(learner.learner.id, { plan: learner, host, git, crds }));
   const whole = (await Promise.all(learners.map(async (learner) => ((await isWhole(learner)) ? [learner] : [])))).flat();
   const outputs = {
@@ -24,7 +24,8 @@ export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
     cohort: plan.cohort,
     course: plan.course,
     template: plan.template,
-    kubernetesPlugin: kubernetesPlugin(),
+    kubernetesPlugin: pluginChoice("kubernetes"),
+    ...(plan.git.kind === "github" && { githubPlugin: pluginChoice("github") }),
     simulated: [...new Set(learners.flatMap(({ simulated }) => simulated))],
     learners: Object.fromEntries(whole.map((learner) => [learner.id, learner.outputs])),
   };

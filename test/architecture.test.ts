@@ -20,7 +20,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages that only these places may load. */
 const reserved: Readonly<Record<string, readonly string[]>> = {
-  "@pulumi/": ["components", "stacks/cohort.ts", "index.ts", "cli/stack.ts", "cli/progress.ts", "tools/kubernetes-plugin", "test"],
+  "@pulumi/": ["components", "stacks/cohort.ts", "index.ts", "cli/stack.ts", "cli/progress.ts", "tools/kubernetes-plugin", "tools/github-plugin", "tools/pulumi-plugins", "test"],
   execa: ["shared/exec.ts"],
 };
 

@@ -6,10 +6,10 @@ import { openStack } from "../stack.ts";
 import { note } from "../terminal.ts";
 
 /** Installs whatever tool is missing. Says nothing when all are there. */
-export async function installTools({ nodes }: Pick<CohortPlan, "nodes"> = { nodes: "simulated" }): Promise<void> {
+export async function installTools({ nodes, git }: Pick<CohortPlan, "nodes"> & Partial<Pick<CohortPlan, "git">> = { nodes: "simulated" }): Promise<void> {
   const lines = progressLines(process.stderr);
   try {
-    await setupTools({ onProgress: lines.show, realNodes: nodes === "real" });
+    await setupTools({ onProgress: lines.show, realNodes: nodes === "real", plugins: ["kubernetes", ...(git?.kind === "github" ? (["github"] as const) : [])] });
   } finally {
     lines.close();
   }

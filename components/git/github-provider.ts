@@ -8,7 +8,7 @@ import type { GithubSettings } from "./types.ts";
  * after each that writes, and another try after GitHub's own failures. Its newer client is not used, because that waits
  * only after a limit is hit, and ignores the pause.
  */
-export function githubProvider(name: string, { organization, url, pace }: GithubSettings): gh.Provider {
+export function githubProvider(name: string, { organization, url }: GithubSettings, writeDelayMs: number): gh.Provider {
   const { origin, hostname } = new URL(url);
   const credential = pulumi.secret(stackGithubCredential());
   // Where it is an App's, `token` is given all the same: else the SDK would take GITHUB_TOKEN from the environment.
@@ -21,7 +21,7 @@ export function githubProvider(name: string, { organization, url, pace }: Github
     appAuth: appAuth as pulumi.Output<gh.types.input.ProviderAppAuth>,
     legacyClient: true,
     parallelRequests: false,
-    writeDelayMs: Math.ceil(60_000 / pace.perMinute),
+    writeDelayMs,
     maxRetries: 3,
     retryDelayMs: 5000,
     retryableErrors: [500, 502, 503, 504],

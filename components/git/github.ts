@@ -5,18 +5,20 @@ import type { GithubRepositoryInput, GithubRepositoryOutput } from "../../host/d
 import type { GithubSeedInput, GithubSeedOutput } from "../../host/drivers/github-seed.ts";
 import type { SshKeyInput, SshKeyOutput } from "../../host/drivers/ssh-key.ts";
 import { apiUrlOf } from "../../shared/github/api.ts";
+import { paceShares } from "../../shared/github/pace.ts";
+import { githubWrites } from "../../shared/github/writes.ts";
+import { pluginChoice } from "../../tools/plugin-choice.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import { githubProvider } from "./github-provider.ts";
 import { protectBranches } from "./github-rulesets.ts";
 import { seedOf } from "./seed.ts";
-import type { GitHost, GithubSettings, PipelineArgs, RepositoryArgs, RepositoryHandle } from "./types.ts";
+import type { CohortGitArgs, GitHost, GithubSettings, PipelineArgs, RepositoryArgs, RepositoryHandle } from "./types.ts";
 
 /** A private repository per learner in a GitHub organization, with the template's workflows as its pipeline. */
 export const github: GitHost = {
   kind: "github",
-  forCohort(cohort, settings) {
-    if (settings.kind !== "github") throw new Error(`settings of ${settings.kind} for GitHub`);
-    const shared = new GithubCohort(cohort, settings);
+  forCohort(args) {
+    const shared = new GithubCohort(args);
     return { createRepository: (name, args, options) => new GithubRepository(name, args, shared, options) };
   },
 };
@@ -27,11 +29,15 @@ class GithubCohort {
   readonly provider: gh.Provider;
   readonly resource: ManagedResource<GithubCohortInput, GithubCohortOutput>;
 
-  constructor(cohort: string, settings: GithubSettings) {
+  constructor({ cohort, settings, learners }: CohortGitArgs) {
+    if (settings.kind !== "github") throw new Error(`settings of ${settings.kind} for GitHub`);
     this.settings = settings;
     this.apiUrl = apiUrlOf(settings.url);
-    this.provider = githubProvider("github", settings);
-    const { organization, onTeardown, pace, hostKeys } = settings;
+    // Where the secrets of a registry are not needed, this reckons with two writes too many.
+    const share = paceShares(settings.pace, pluginChoice("github").implementation, learners * githubWrites({ protect: settings.protect, registrySecrets: true }).provider);
+    this.provider = githubProvider("github", settings, share.writeDelayMs);
+    const { organization, onTeardown, hostKeys } = settings;
+    const { pace } = share;
     this.resource = new ManagedResource<GithubCohortInput, GithubCohortOutput>(
       "github-cohort",
       {

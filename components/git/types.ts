@@ -38,7 +38,14 @@ export interface RepositoryArgs {
 export interface GitHost {
   readonly kind: string;
   /** What the repositories have in common; called once. */
-  forCohort(cohort: string, settings: GitSettings): CohortGit;
+  forCohort(args: CohortGitArgs): CohortGit;
+}
+
+export interface CohortGitArgs {
+  readonly cohort: string;
+  readonly settings: GitSettings;
+  /** How many repositories there will be. */
+  readonly learners: number;
 }
 
 export interface CohortGit {

@@ -33,6 +33,20 @@ export function pacedSeconds(writes: number, pace: Pace): number {
   return fullHours * 3600 + rest * (60 / pace.perMinute);
 }
 
+/**
+ * Who may write how fast. The stand-in for Pulumi's plugin keeps to the lab's own budget; the official one knows only a
+ * pause after each of its writes and gets three quarters, so long a pause that it also keeps to the hour's where it has more
+ * to write than that.
+ *
+ * @param writes of the plugin, for the whole cohort
+ */
+export function paceShares(pace: Pace, plugin: "official" | "fallback", writes: number): { readonly pace: Pace; readonly writeDelayMs: number } {
+  if (plugin === "fallback") return { pace, writeDelayMs: Math.ceil(60_000 / pace.perMinute) };
+  const own = { perMinute: Math.max(1, Math.floor(pace.perMinute / 4)), perHour: Math.max(1, Math.floor(pace.perHour / 4)) };
+  const its = { perMinute: Math.max(1, pace.perMinute - own.perMinute), perHour: Math.max(1, pace.perHour - own.perHour) };
+  return { pace: own, writeDelayMs: Math.ceil(writes <= its.perHour ? 60_000 / its.perMinute : hourMs / its.perHour) };
+}
+
 const Budget = z.object({
   schemaVersion: z.literal(1),
   pace: z.object({ perMinute: z.number(), perHour: z.number() }),
