@@ -12,6 +12,7 @@ import type { CohortGit, GitSettings } from "./git/types.ts";
 import type { LabHost } from "./lab-host.ts";
 import { ManagedResource } from "./managed-resource.ts";
 import { imageRegistry } from "./registry/registries.ts";
+import type { RegistrySettings } from "./registry/types.ts";
 
 /** Everything about one learner's lab that is known before anything is created. */
 export interface LearnerPlan {
@@ -19,7 +20,7 @@ export interface LearnerPlan {
   readonly learner: { readonly id: string; readonly name: string; readonly email: string; readonly github?: string | undefined };
   readonly cluster: { readonly kind: string; readonly nodes: "real" | "simulated" };
   readonly git: GitSettings & { readonly repository: string; readonly branch: string };
-  readonly registry: { readonly kind: string; readonly image: string };
+  readonly registry: RegistrySettings & { readonly image: string };
   readonly ports: { readonly from: number; readonly to: number };
   readonly template: LabTemplate;
   readonly parameters: unknown;
@@ -50,7 +51,7 @@ export class Learner extends pulumi.ComponentResource {
     const here = { parent: this };
 
     const cluster = clusterProvider(plan.cluster.kind).create(name, { cohort, learner: learner.id, ports: plan.ports, nodes: plan.cluster.nodes, host }, here);
-    const images = imageRegistry(plan.registry.kind).createImageRepository(name, { cohort, learner: learner.id, image: plan.registry.image, host }, here);
+    const images = imageRegistry(plan.registry.kind).createImageRepository(name, { cohort, learner: learner.id, image: plan.registry.image, settings: plan.registry, siblings: template.sideImages.map((side) => side.name), host }, here);
     const access = { username: images.learner.username, password: images.learner.password, insecure: images.insecure, app: template.app(plan.parameters) };
     const seedOutputs = { digests: "plain", tags: "plain", repository: "plain", username: "plain", password: "secret", insecure: "plain" } as const;
     const seedImages = new ManagedResource<SeedImagesInput, SeedImagesOutput>(
@@ -145,6 +146,7 @@ export class Learner extends pulumi.ComponentResource {
         kind: plan.registry.kind,
         repository: images.repository,
         insecure: images.insecure,
+        ...(images.shared && { shared: true }),
         username: images.learner.username,
         password: images.learner.password,
       },

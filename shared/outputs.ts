@@ -57,6 +57,8 @@ export const LearnerOutputs = z.object({
     repository: z.string(),
     /** True where the registry speaks plain HTTP (loopback only). */
     insecure: z.boolean(),
+    /** Whether the credential is the whole cohort's: it is for the lab's own looks and goes to no learner. */
+    shared: z.boolean().optional(),
     username: z.string(),
     /** Secret. */
     password: z.string(),

@@ -34,7 +34,24 @@ const isLoopback = (url: string) => ["127.0.0.1", "localhost", "[::1]"].includes
 const isGithubCom = (url: string) => URL.parse(url)?.hostname === "github.com";
 
 const GitSpec = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("embedded") }), GithubSpec]);
-const RegistrySpec = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("embedded") })]);
+const registryFields = {
+  username: z.string().min(1, "must not be empty"),
+  /** A user who may only pull, for Flux and the lab's looks. */
+  pullUsername: z.string().min(1, "must not be empty").optional(),
+};
+const RegistrySpec = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("embedded") }),
+  z.strictObject({
+    kind: z.literal("oci"),
+    /** With or without a path, e.g. `https://registry.example.org/courses`. */
+    url: z
+      .url({ protocol: /^https?$/, error: "must be an address, such as https://registry.example.org/courses" })
+      .refine((url) => isHttps(url) || isLoopback(url), "must begin with https://")
+      .refine((url) => URL.parse(url)?.pathname.toLowerCase() === URL.parse(url)?.pathname, "must be in lower case"),
+    ...registryFields,
+  }),
+  z.strictObject({ kind: z.literal("ghcr"), organization: z.string().regex(/^[a-z\d-]+$/i, "must be the name of a GitHub organization"), ...registryFields }).transform(({ organization, ...rest }) => ({ ...rest, url: `https://ghcr.io/${organization.toLowerCase()}` })),
+]);
 
 export const LearnerSpec = z.strictObject({
   id: DnsLabel,

@@ -1,4 +1,5 @@
 import type { GitSettings } from "../components/git/types.ts";
+import type { RegistrySettings } from "../components/registry/types.ts";
 import type { LearnerPlan } from "../components/learner.ts";
 import type { PortRange } from "../host/ports.ts";
 import { labTemplate } from "../lab-templates/templates.ts";
@@ -16,6 +17,7 @@ export interface CohortPlan {
   readonly ttl: string;
   readonly learnerTtls: Readonly<Record<string, string>>;
   readonly git: GitSettings;
+  readonly registry: RegistrySettings;
   readonly learners: readonly LearnerPlan[];
 }
 
@@ -43,6 +45,7 @@ export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "si
     ttl: spec.ttl,
     learnerTtls: Object.fromEntries(spec.learners.flatMap(({ id, ttl }) => (ttl === undefined ? [] : [[id, ttl]]))),
     git: spec.git,
+    registry: spec.registry,
     learners: spec.learners.map(({ id, name, email, github }) => ({
       cohort,
       learner: { id, name, email, github },

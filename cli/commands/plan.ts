@@ -1,6 +1,7 @@
 import { ExitCode } from "../../shared/errors.ts";
 import { capacityFor, remedies, type Capacity } from "../capacity/capacity.ts";
 import { costsOf } from "../capacity/costs.ts";
+import { githubBudget } from "../capacity/github.ts";
 import { machineFacts } from "../capacity/facts.ts";
 import { readCohort } from "../cohort-file.ts";
 import { duration, note, paint, print, printJson } from "../terminal.ts";
@@ -11,6 +12,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
   const facts = await machineFacts(cohort);
   const costs = costsOf(cohort.nodes);
   const capacity = capacityFor(cohort.learners.length, facts, costs);
+  const github = githubBudget(cohort);
   const { host, learner } = costs.ports;
   const creates = {
     learners: capacity.wanted,
@@ -19,7 +21,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
     ports: host + learner * capacity.wanted,
   };
   const fits = capacity.seats >= capacity.wanted;
-  if (json) printJson({ schemaVersion: 1, cohort: cohort.cohort, fits, creates, facts, costs, ...capacity });
+  if (json) printJson({ schemaVersion: 1, cohort: cohort.cohort, fits, creates, facts, costs, ...capacity, ...(github && { github }) });
   else {
     const { perLearner } = creates;
     print(`cohort ${cohort.cohort}: ${creates.learners} ${creates.learners === 1 ? "learner" : "learners"}, of whom ${creates.up} ${creates.up === 1 ? "is" : "are"} up; template ${cohort.template}, pods ${cohort.nodes}`);
@@ -27,6 +29,9 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
     print(`\n${table(capacity)}\n`);
     print(fits ? `${paint("green", "fits")}: ${capacity.seats} seats, by ${capacity.binding.name}` : `${paint("red", "does not fit")}: ${capacity.seats} seats, by ${capacity.binding.name}. ${remedies[capacity.binding.name]}.`);
     print(capacity.readySeconds === 0 ? "ready now" : `about ${duration(capacity.readySeconds * 1000)} until all are ready, tools installed`);
+    if (github !== undefined) {
+      print(`GitHub: ${github.writes} requests that write, ${github.writesPerLearner} a learner, at ${github.perMinute} a minute and ${github.perHour} an hour at most: about ${duration(github.seconds * 1000)} for all, and workflows run beside`);
+    }
     note(`By costs measured on ${costs.measuredOn} (${costs.source}), with ${costs.cores} cores.`);
   }
   return fits ? ExitCode.ok : ExitCode.failed;

@@ -44,7 +44,7 @@ class GithubCohort {
         driver: "github-cohort",
         type: "GithubCohort",
         input: { cohort, organization, apiUrl: this.apiUrl, onTeardown, pace, hostKeys: [...hostKeys] },
-        outputs: { organization: "plain", apiUrl: "plain", onTeardown: "plain", topic: "plain", sshHostKeys: "plain" },
+        outputs: { cohort: "plain", organization: "plain", apiUrl: "plain", onTeardown: "plain", topic: "plain", sshHostKeys: "plain" },
       },
       {},
     );

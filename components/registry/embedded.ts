@@ -14,6 +14,7 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
   readonly repository: pulumi.Output<string>;
   readonly insecure = true;
   readonly takesJobToken = false;
+  readonly shared = false;
   readonly learner: ImageRepositoryHandle["learner"];
   readonly flux: ImageRepositoryHandle["flux"];
   readonly pipeline: ImageRepositoryHandle["pipeline"];

@@ -9,6 +9,7 @@ const loaders = {
   "seed-images": async () => (await import("./seed-images.ts")).seedImages,
   "flux-controllers": async () => (await import("./flux-controllers.ts")).fluxControllers,
   pipeline: async () => (await import("./pipeline.ts")).pipeline,
+  "oci-repository": async () => (await import("./oci-repository.ts")).ociRepository,
   "ssh-key": async () => (await import("./ssh-key.ts")).sshKey,
   "github-cohort": async () => (await import("./github-cohort.ts")).githubCohort,
   "github-repository": async () => (await import("./github-repository.ts")).githubRepository,

@@ -18,6 +18,7 @@ export interface GithubCohortInput {
 }
 
 export interface GithubCohortOutput {
+  readonly cohort: string;
   readonly organization: string;
   readonly apiUrl: string;
   readonly onTeardown: OnTeardown;
@@ -34,7 +35,7 @@ export const githubCohort: Driver<GithubCohortInput, GithubCohortOutput> = {
   async ensure({ cohort, organization, apiUrl, onTeardown, pace, hostKeys }) {
     await writeBudget(apiUrl).setPace(pace);
     const sshHostKeys = hostKeys.length > 0 ? hostKeys : await publishedHostKeys(apiUrl);
-    return { id: `${organization}/${cohort}`, output: { organization, apiUrl, onTeardown, topic: await cohortTopic(cohort), sshHostKeys } };
+    return { id: `${organization}/${cohort}`, output: { cohort, organization, apiUrl, onTeardown, topic: await cohortTopic(cohort), sshHostKeys } };
   },
 
   async read(_id, output) {
@@ -42,9 +43,9 @@ export const githubCohort: Driver<GithubCohortInput, GithubCohortOutput> = {
   },
 
   // A repository whose making was cut off before Pulumi wrote it down.
-  async remove(_id, { organization, apiUrl, onTeardown, topic }) {
+  async remove(_id, { cohort, organization, apiUrl, onTeardown, topic }) {
     const api = githubSession(apiUrl);
-    for (const repository of await repositoriesWithTopic(api, organization, topic)) await retire(api, repository, onTeardown);
+    for (const repository of await repositoriesWithTopic(api, organization, topic)) await retire(api, cohort, repository, onTeardown);
   },
 };
 

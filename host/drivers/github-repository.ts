@@ -71,7 +71,7 @@ export const githubRepository: Driver<GithubRepositoryInput, GithubRepositoryOut
     const api = githubSession(apiUrl);
     const repository = await repositoryWithId(api, repositoryId, fullName);
     if (repository === undefined) return requireAccess(api, organization);
-    if (isOwn(repository, own)) return retire(api, repository, onTeardown);
+    if (isOwn(repository, own)) return retire(api, cohort, repository, onTeardown);
     await noteRemainder(
       cohort,
       `repository ${repository.full_name} (number ${repositoryId}): it carries the topic ${own.topic} no more, so it is somebody else's now and was left as it is; remove it at ${repository.html_url}/settings`,

@@ -174,7 +174,7 @@ describe("the end", () => {
     await githubRepository.remove(id, output);
     const next = await githubRepository.ensure(input());
     expect(next.output.repositoryId).not.toBe(repository.id);
-    expect(await takeRemainders("demo")).toEqual([]);
+    expect(await takeRemainders("demo")).toEqual([{ kind: "kept", sentence: expect.stringContaining(`repository course/${repository.name} (number ${repository.id}), archived`) }]);
   });
 
   test("deletes it where the cohort file says so", async () => {
@@ -197,7 +197,7 @@ describe("the end", () => {
     github.repository("demo-ada")!.topics = ["kept"];
     await githubRepository.remove(id, output);
     expect(github.repository("demo-ada")).toMatchObject({ archived: false });
-    expect(await takeRemainders("demo")).toEqual([expect.stringMatching(new RegExp(`^repository course/demo-ada \\(number ${output.repositoryId}\\): it carries the topic ${topic} no more`))]);
+    expect(await takeRemainders("demo")).toEqual([{ kind: "left", sentence: expect.stringMatching(new RegExp(`^repository course/demo-ada \\(number ${output.repositoryId}\\): it carries the topic ${topic} no more`)) }]);
     expect(await takeRemainders("demo")).toEqual([]);
   });
 
