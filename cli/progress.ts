@@ -10,6 +10,7 @@ const steps: Readonly<Record<string, string>> = {
   SideImages: "images to practise on",
   GitRepository: "Git repository",
   Pipeline: "pipeline",
+  FluxDefinitions: "Flux kinds",
   FluxControllers: "Flux controllers",
   FluxReady: "Flux brings the lab up",
 };

@@ -4,10 +4,10 @@ import type { SeedImagesInput, SeedImagesOutput } from "../host/drivers/seed-ima
 import type { LabTemplate, Release } from "../lab-templates/types.ts";
 import { siblingImage } from "../shared/image-paths.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
+import { fluxRelease } from "../tools/manifest.ts";
 import { grantLearnerAccess } from "./cluster/learner-access.ts";
 import { clusterProvider } from "./cluster/providers.ts";
 import { FluxBootstrap } from "./flux/bootstrap.ts";
-import type { CustomResourceDefinition } from "./flux/crds.ts";
 import type { CohortGit, GitSettings } from "./git/types.ts";
 import type { LabHost } from "./lab-host.ts";
 import { ManagedResource } from "./managed-resource.ts";
@@ -31,7 +31,6 @@ export interface LearnerArgs {
   readonly plan: LearnerPlan;
   readonly host: LabHost;
   readonly git: CohortGit;
-  readonly crds: readonly CustomResourceDefinition[];
 }
 
 type Wrapped<T> = { [K in keyof T]: pulumi.Input<WrappedValue<T[K]>> };
@@ -97,7 +96,7 @@ export class Learner extends pulumi.ComponentResource {
       here,
     );
     const pipeline = repository.runPipeline(`${name}-pipeline`, { cluster, images, environments: template.environments }, here);
-    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, crds: args.crds, pipeline }, here);
+    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, learner: learner.id, version: fluxRelease, pipeline }, here);
     const git = {
       kind: plan.git.kind,
       url: repository.url,
@@ -150,7 +149,7 @@ export class Learner extends pulumi.ComponentResource {
         username: images.learner.username,
         password: images.learner.password,
       },
-      flux: { version: fluxVersion, controllers: cluster.fluxControllers },
+      flux: { version: `v${fluxRelease}`, controllers: cluster.fluxControllers },
       environments: ready.output.environments,
       rollbackSha: ready.output.rollbackSha,
       evidenceCommands: template.evidence.map(({ title, command }) => ({ item: title, command })),
@@ -158,6 +157,3 @@ export class Learner extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 }
-
-/** The Flux release whose controllers tools/manifest.ts pins. */
-const fluxVersion = "v2.9.2";

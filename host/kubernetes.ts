@@ -8,6 +8,10 @@ import type { Look } from "../shared/wait.ts";
 export interface ClusterClient {
   /** Server-side apply of a Node, as field manager `gitops-lab`. */
   applyNode(name: string, metadata: Properties): Promise<void>;
+  /** Server-side apply of a CustomResourceDefinition. */
+  applyDefinition(name: string, definition: Properties): Promise<void>;
+  /** Whether the API server serves all these resources (API paths), and if not which it does not. */
+  lookServed(paths: readonly string[]): Promise<Look<undefined>>;
   /** Lets a user read these resources (by API group) in every namespace, under a role of that name. */
   grantReading(role: string, user: string, resources: Readonly<Record<string, readonly string[]>>): Promise<void>;
   /** Asks a Flux controller to reconcile the object now, the way `flux reconcile` does. */
@@ -47,6 +51,12 @@ export function clusterClient(kubeconfig: string): ClusterClient {
 
   return {
     applyNode: (name, metadata) => apply(`/api/v1/nodes/${name}`, { apiVersion: "v1", kind: "Node", metadata: { name, ...metadata } }),
+    applyDefinition: (name, definition) => apply(`/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}`, definition),
+    async lookServed(paths) {
+      const answers = await Promise.all(paths.map((path) => api.send({ method: "GET", path: `${path}?limit=1` })));
+      const missing = paths.filter((_, index) => answers[index] === undefined);
+      return missing.length === 0 ? { done: true, value: undefined } : { done: false, because: `not served yet: ${missing.join(", ")}.` };
+    },
     async grantReading(role, user, resources) {
       const apiVersion = "rbac.authorization.k8s.io/v1";
       const apiGroup = "rbac.authorization.k8s.io";

@@ -1,5 +1,6 @@
+import { availableParallelism } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
-import { readFluxCrds } from "../components/flux/crds.ts";
+import pLimit from "p-limit";
 import { gitHost } from "../components/git/hosts.ts";
 import { LabHost } from "../components/lab-host.ts";
 import { Learner } from "../components/learner.ts";
@@ -10,15 +11,23 @@ import type { CohortPlan } from "./plan.ts";
 
 /**
  * Creates the resources of a cohort and returns the stack's outputs, in the form of `CohortOutputs`. Learners do not
- * depend on each other: what happens to one leaves the rest as they are.
+ * depend on each other: what happens to one leaves the rest as they are. They are begun a few at a time
+ *, and the next one when one is whole or has failed.
  */
 export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
   await preflightGit(plan);
-  const crds = await readFluxCrds();
   const host = new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports });
   const git = gitHost(plan.git.kind).forCohort({ cohort: plan.cohort, settings: plan.git, learners: plan.learners.length });
-  const learners = plan.learners.map((learner) => new Learner(learner.learner.id, { plan: learner, host, git, crds }));
-  const whole = (await Promise.all(learners.map(async (learner) => ((await isWhole(learner)) ? [learner] : [])))).flat();
+  const learners: Learner[] = [];
+  const limit = pLimit(plan.parallel ?? Math.max(2, availableParallelism()));
+  const attempts = plan.learners.map((learner) =>
+    limit(async () => {
+      const made = new Learner(learner.learner.id, { plan: learner, host, git });
+      learners.push(made);
+      return (await isWhole(made)) ? [made] : [];
+    }),
+  );
+  const whole = (await Promise.all(attempts)).flat();
   const outputs = {
     schemaVersion: 1 as const,
     cohort: plan.cohort,

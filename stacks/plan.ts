@@ -13,6 +13,8 @@ export interface CohortPlan {
   readonly ports: PortRange;
   /** Whether pods run for real. */
   readonly nodes: "real" | "simulated";
+  /** How many learners are brought up at the same time; undefined: what suits the machine. */
+  readonly parallel: number | undefined;
   /** Time to live of the cohort, and of the learners who have one of their own, by id: `12h`, `14d` or `2w`. */
   readonly ttl: string;
   readonly learnerTtls: Readonly<Record<string, string>>;
@@ -42,6 +44,7 @@ export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "si
     template: template.name,
     ports: spec.ports,
     nodes,
+    parallel: spec.parallel,
     ttl: spec.ttl,
     learnerTtls: Object.fromEntries(spec.learners.flatMap(({ id, ttl }) => (ttl === undefined ? [] : [[id, ttl]]))),
     git: spec.git,

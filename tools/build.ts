@@ -1,5 +1,5 @@
 import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { run } from "../shared/exec.ts";
@@ -21,7 +21,7 @@ export async function copyAsset(name: string, asset: Asset, folder: string, env:
   for (const module of asset.modules) {
     const from = join(await moduleFolder(name, module, asset.module, env), asset.folder);
     const files = (await readdir(from)).filter((file) => file.endsWith(".yaml"));
-    for (const file of files) await copyFile(join(from, file), join(folder, file));
+    for (const file of files) await copyFile(join(from, file), join(folder, asset.prefixed ? `${basename(module)}-${file}` : file));
   }
 }
 

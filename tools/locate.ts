@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { access, readdir, stat } from "node:fs/promises";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
 import { ExitCode, LabError } from "../shared/errors.ts";
@@ -97,7 +97,14 @@ async function installed(name: ToolName, env: NodeJS.ProcessEnv): Promise<Locate
 export async function assetPath(name: AssetName, env: NodeJS.ProcessEnv = process.env): Promise<string> {
   const folder = assetFolder(name, env);
   if (await isInstalledAsset(name, env)) return folder;
-  throw new LabError("tool-missing", `${name} ${assetManifest[name].version} are not installed. Run ./lab setup`, { exitCode: ExitCode.badInput });
+  throw assetMissing(name);
+}
+
+/** As assetPath, for who can't wait. */
+export function requireAsset(name: AssetName, env: NodeJS.ProcessEnv = process.env): string {
+  const folder = assetFolder(name, env);
+  if (existsSync(folder)) return folder;
+  throw assetMissing(name);
 }
 
 export function assetFolder(name: AssetName, env: NodeJS.ProcessEnv = process.env): string {
@@ -106,6 +113,10 @@ export function assetFolder(name: AssetName, env: NodeJS.ProcessEnv = process.en
 
 export async function isInstalledAsset(name: AssetName, env: NodeJS.ProcessEnv = process.env): Promise<boolean> {
   return (await readdir(assetFolder(name, env)).catch(() => [])).length > 0;
+}
+
+function assetMissing(name: AssetName): LabError {
+  return new LabError("tool-missing", `${name} ${assetManifest[name].version} are not installed. Run ./lab setup`, { exitCode: ExitCode.badInput });
 }
 
 /** Git's CGI program that serves repositories over HTTP. Throws LabError `tool-missing` where Git came without it. */

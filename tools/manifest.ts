@@ -57,6 +57,9 @@ export interface Tool {
 }
 
 const kubernetes = "1.36.2";
+/** Flux release whose controllers these are. */
+export const fluxRelease = "2.9.2";
+
 const fluxControllers = { source: "1.9.3", kustomize: "1.9.3", imageReflector: "1.2.3", imageAutomation: "1.2.3" };
 
 const tools = {
@@ -121,13 +124,13 @@ const tools = {
   "image-reflector-controller": fluxController("image-reflector-controller", fluxControllers.imageReflector),
   "image-automation-controller": fluxController("image-automation-controller", fluxControllers.imageAutomation),
   flux: {
-    version: "2.9.2",
+    version: fluxRelease,
     probe: { args: ["--version"], pattern: /^flux version v?(\S+)/m },
     fits: sameMinor("2.9.0"),
     build: {
       module: "cluster",
       package: "github.com/fluxcd/flux2/v2/cmd/flux",
-      ldflags: "-X main.VERSION=2.9.2",
+      ldflags: `-X main.VERSION=${fluxRelease}`,
       placeholder: { module: "github.com/fluxcd/flux2/v2", file: "cmd/flux/manifests/placeholder.yaml" },
     },
   },
@@ -198,21 +201,30 @@ export interface Asset {
   /** Go modules whose `folder` holds the files (`*.yaml`). */
   readonly modules: readonly string[];
   readonly folder: string;
+  /** Where modules have files of the same names: each file is named after its module first. */
+  readonly prefixed?: true;
 }
+
+const fluxControllerModules = ["source", "kustomize", "image-reflector", "image-automation"].map((name) => `github.com/fluxcd/${name}-controller`);
 
 const assets = {
   /** The CustomResourceDefinitions of the four Flux controllers, one YAML file each. */
   "flux-crds": {
     version: Object.values(fluxControllers).join("_"),
     module: "cluster",
-    modules: [
-      "github.com/fluxcd/source-controller",
-      "github.com/fluxcd/kustomize-controller",
-      "github.com/fluxcd/image-reflector-controller",
-      "github.com/fluxcd/image-automation-controller",
-    ],
+    modules: fluxControllerModules,
     folder: "config/crd/bases",
   },
+  /** Deployments of the four controllers, and source-controller's Service. */
+  "flux-deployments": {
+    version: Object.values(fluxControllers).join("_"),
+    module: "cluster",
+    modules: fluxControllerModules,
+    folder: "config/manager",
+    prefixed: true,
+  },
+  /** What Flux' own install gives its controllers in a cluster. */
+  "flux-rbac": { version: fluxRelease, module: "cluster", modules: ["github.com/fluxcd/flux2/v2"], folder: "manifests/rbac" },
 } satisfies Record<string, Asset>;
 
 export type AssetName = keyof typeof assets;

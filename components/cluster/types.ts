@@ -29,14 +29,14 @@ export interface ClusterHandle {
   readonly adminKubeconfig: pulumi.Output<string>;
   readonly learnerKubeconfig: pulumi.Output<string>;
   readonly kubernetes: k8s.Provider;
-  /** User name that the Flux controllers have in the cluster. */
-  readonly fluxUser: string;
+  /** User name that the Flux controllers have in the cluster; undefined where they run as Deployments, with accounts of their own. */
+  readonly fluxUser: string | undefined;
   readonly fluxControllers: "host-process" | "deployment";
   /** Starts the Flux controllers, once their CRDs and rights are there. */
   runFlux(name: string, options: pulumi.CustomResourceOptions): pulumi.Resource;
 }
 
 /** Options of an object in the cluster: its own provider, never a default one, and gone with the cluster. */
-export function inCluster(cluster: ClusterHandle, parent: pulumi.Resource, dependsOn: pulumi.Resource[] = []): pulumi.CustomResourceOptions {
+export function inCluster(cluster: Pick<ClusterHandle, "kubernetes" | "resource">, parent: pulumi.Resource, dependsOn: pulumi.Resource[] = []): pulumi.CustomResourceOptions {
   return { parent, provider: cluster.kubernetes, deletedWith: cluster.resource, dependsOn };
 }

@@ -1,17 +1,20 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import type { FluxDefinitionsInput, FluxDefinitionsOutput } from "../../host/drivers/flux-definitions.ts";
 import { fluxNamespace } from "../../shared/names.ts";
 import { inCluster, type ClusterHandle } from "../cluster/types.ts";
 import type { RepositoryHandle } from "../git/types.ts";
+import { ManagedResource } from "../managed-resource.ts";
 import type { ImageRepositoryHandle } from "../registry/types.ts";
-import type { CustomResourceDefinition } from "./crds.ts";
 
 export interface FluxBootstrapArgs {
   readonly cluster: ClusterHandle;
   readonly repository: RepositoryHandle;
   readonly branch: string;
   readonly images: ImageRepositoryHandle;
-  readonly crds: readonly CustomResourceDefinition[];
+  readonly learner: string;
+  /** Of Flux, as `2.9.2`. */
+  readonly version: string;
   /** Must run before Flux proposes the first image. */
   readonly pipeline: pulumi.Resource;
 }
@@ -32,19 +35,31 @@ export class FluxBootstrap extends pulumi.ComponentResource {
     const here = (...dependsOn: pulumi.Resource[]) => inCluster(cluster, this, dependsOn);
 
     const namespace = new k8s.core.v1.Namespace(`${name}-namespace`, { metadata: { name: fluxNamespace } }, here());
-    const definitions = args.crds.map(
-      (definition) => new k8s.apiextensions.v1.CustomResourceDefinition(`${name}-${definition.metadata.name}`, definition, here()),
-    );
-    const rights = new k8s.rbac.v1.ClusterRoleBinding(
-      `${name}-rights`,
+    const definitions = new ManagedResource<FluxDefinitionsInput, FluxDefinitionsOutput>(
+      `${name}-definitions`,
       {
-        metadata: { name: "gitops-lab-flux" },
-        // Flux' own manifests bind it to cluster-admin as well: it applies whatever Git says.
-        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
-        subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: cluster.fluxUser }],
+        driver: "flux-definitions",
+        type: "FluxDefinitions",
+        input: { learner: args.learner, clusterId: cluster.clusterId, kubeconfig: cluster.adminKubeconfig, version: args.version },
+        outputs: { names: "plain" },
       },
-      here(),
+      { parent: this, deletedWith: cluster.resource },
     );
+    const rights =
+      cluster.fluxUser === undefined
+        ? []
+        : [
+            new k8s.rbac.v1.ClusterRoleBinding(
+              `${name}-rights`,
+              {
+                metadata: { name: "gitops-lab-flux" },
+                // Flux' own manifests bind it to cluster-admin as well: it applies whatever Git says.
+                roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
+                subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: cluster.fluxUser }],
+              },
+              here(),
+            ),
+          ];
     const gitSecret = new k8s.core.v1.Secret(
       `${name}-git-secret`,
       {
@@ -62,7 +77,7 @@ export class FluxBootstrap extends pulumi.ComponentResource {
       },
       here(namespace),
     );
-    this.controllers = cluster.runFlux(`${name}-controllers`, { parent: this, dependsOn: [...definitions, rights] });
+    this.controllers = cluster.runFlux(`${name}-controllers`, { parent: this, dependsOn: [namespace, definitions, ...rights] });
 
     const source = new k8s.apiextensions.CustomResource(
       `${name}-source`,
@@ -73,7 +88,7 @@ export class FluxBootstrap extends pulumi.ComponentResource {
         // A push is told to Flux at once; the interval is only for what was missed.
         spec: { interval: "1m", url: repository.flux.url, ref: { branch: args.branch }, secretRef: { name: "flux-system" }, timeout: "20s" },
       },
-      here(...definitions, gitSecret),
+      here(definitions, gitSecret),
     );
     this.sync = new k8s.apiextensions.CustomResource(
       `${name}-sync`,

@@ -7,6 +7,7 @@ const loaders = {
   "git-repository": async () => (await import("./git-repository.ts")).gitRepository,
   "image-repository": async () => (await import("./image-repository.ts")).imageRepository,
   "seed-images": async () => (await import("./seed-images.ts")).seedImages,
+  "flux-definitions": async () => (await import("./flux-definitions.ts")).fluxDefinitions,
   "flux-controllers": async () => (await import("./flux-controllers.ts")).fluxControllers,
   pipeline: async () => (await import("./pipeline.ts")).pipeline,
   "oci-repository": async () => (await import("./oci-repository.ts")).ociRepository,

@@ -88,7 +88,7 @@ const inCluster = () => registered.filter(({ type }) => type.startsWith("kuberne
 describe("the resources of a cohort", () => {
   test("are one daemon and a lab per learner", () => {
     expect(ofType(":LabHost")).toHaveLength(1);
-    for (const type of ["EmbeddedCluster", "GitRepository", "ImageRepository", "SeedImages", "SideImages", "FluxControllers", "FluxReady"]) {
+    for (const type of ["EmbeddedCluster", "GitRepository", "ImageRepository", "SeedImages", "SideImages", "FluxDefinitions", "FluxControllers", "FluxReady"]) {
       expect(ofType(`gitops-lab:${type}`)).toHaveLength(2);
     }
   });
@@ -99,7 +99,7 @@ describe("the resources of a cohort", () => {
   });
 
   test("in a cluster use that learner's own provider", () => {
-    expect(inCluster().length).toBeGreaterThan(30);
+    expect(inCluster().length).toBeGreaterThan(20);
     for (const { name, provider } of inCluster()) {
       const learner = name.startsWith("ada-b-") ? "ada-b" : "ada";
       expect(provider, name).toMatch(new RegExp(`::${learner}-kubernetes::`));
@@ -115,7 +115,7 @@ describe("the resources of a cohort", () => {
 
   test("stop at the Flux sync objects: what they bring in belongs to Git", () => {
     const kinds = new Set(inCluster().map(({ inputs }) => inputs["kind"]));
-    expect(kinds).toEqual(new Set(["Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "RoleBinding", "Secret", "GitRepository", "Kustomization"]));
+    expect(kinds).toEqual(new Set(["Namespace", "ClusterRole", "ClusterRoleBinding", "RoleBinding", "Secret", "GitRepository", "Kustomization"]));
     expect(ofType(":Kustomization").map(({ inputs }) => (inputs["metadata"] as { name: string }).name)).toEqual(["flux-system", "flux-system"]);
   });
 

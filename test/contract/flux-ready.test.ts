@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { fluxDefinitions } from "../../host/drivers/flux-definitions.ts";
 import { fluxReady, type FluxReadyInput } from "../../host/drivers/flux-ready.ts";
-import { readFluxCrds } from "../../components/flux/crds.ts";
 import { environments } from "../../shared/names.ts";
-import { waitUntil } from "../../shared/wait.ts";
 import { startControlPlane, type TestControlPlane } from "../support/control-plane.ts";
 
 let plane: TestControlPlane;
@@ -29,17 +28,8 @@ test("waiting for Flux in vain says that its kinds are not there", async () => {
 });
 
 test("waiting for Flux in vain names what is missing or not ready, with its reason, and the cluster's newest warnings", { timeout: 60_000 }, async () => {
-  await plane.kubectl(["apply", "--server-side", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items: await readFluxCrds() }));
-  await plane.kubectl(["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]);
-  // Established is not yet served: the storage of a new kind comes up a moment later.
-  await waitUntil(
-    () =>
-      plane.kubectl(["get", "gitrepositories,kustomizations,imagepolicies", "--all-namespaces"]).then(
-        () => ({ done: true as const, value: undefined }),
-        (error: Error) => ({ done: false as const, because: error.message }),
-      ),
-    { what: "the Flux kinds to be served", timeoutSeconds: 30, remedy: "" },
-  );
+  const { names } = (await fluxDefinitions.ensure({ learner: "ada", clusterId: "x", kubeconfig: input.kubeconfig, version: "v2" })).output;
+  expect(names).toContain("imagepolicies.image.toolkit.fluxcd.io");
   await plane.kubectl(["create", "namespace", "flux-system"]);
   const source = {
     apiVersion: "source.toolkit.fluxcd.io/v1",

@@ -40,9 +40,10 @@ test("the engine is the one of the Node SDK", () => {
   expect(manifest.pulumi.version).toBe(dependencies["@pulumi/pulumi"]);
 });
 
-test("the CRDs come from the modules of the controllers", () => {
+test("the CRDs and Deployments come from the modules of the controllers", () => {
   const controllers = toolNames.filter((name) => name.endsWith("-controller")).map((name) => manifest[name].build?.package);
   expect(assetManifest["flux-crds"].modules).toEqual(controllers);
+  expect(assetManifest["flux-deployments"].modules).toEqual(controllers);
 });
 
 test.each<[ToolName, string, boolean]>([
