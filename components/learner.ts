@@ -10,18 +10,19 @@ import { grantLearnerAccess } from "./cluster/learner-access.ts";
 import { clusterProvider } from "./cluster/providers.ts";
 import type { Lifetime } from "./cluster/types.ts";
 import { FluxBootstrap } from "./flux/bootstrap.ts";
-import { gitHost } from "./git/hosts.ts";
+import type { CohortGit, GitSettings } from "./git/types.ts";
 import type { LabHost } from "./lab-host.ts";
 import { ManagedResource } from "./managed-resource.ts";
 import { imageRegistry } from "./registry/registries.ts";
+import type { RegistrySettings } from "./registry/types.ts";
 
 /** Everything about one learner's lab that is known before anything is created. */
 export interface LearnerPlan {
   readonly cohort: string;
-  readonly learner: { readonly id: string; readonly name: string; readonly email: string };
+  readonly learner: { readonly id: string; readonly name: string; readonly email: string; readonly github?: string | undefined };
   readonly cluster: ClusterPlan;
-  readonly git: { readonly kind: string; readonly repository: string; readonly branch: string };
-  readonly registry: { readonly kind: string; readonly image: string };
+  readonly git: GitSettings & { readonly repository: string; readonly branch: string };
+  readonly registry: RegistrySettings & { readonly image: string };
   readonly ports: { readonly from: number; readonly to: number };
   readonly lifetime: Lifetime;
   readonly template: LabTemplate;
@@ -35,9 +36,11 @@ export interface LearnerArgs {
   readonly host: LabHost | undefined;
   /** What the learner's cluster provider made for several learners. */
   readonly foundation?: unknown;
+  readonly git: CohortGit;
 }
 
-type Wrapped<T> = { [K in keyof T]: pulumi.Input<T[K] extends string | boolean ? T[K] : T[K] extends object ? Wrapped<T[K]> : T[K]> };
+type Wrapped<T> = { [K in keyof T]: pulumi.Input<WrappedValue<T[K]>> };
+type WrappedValue<V> = V extends string | boolean ? V : V extends object ? Wrapped<V> : V;
 
 /** One learner's lab: a cluster, a seeded repository, an image path, and Flux that follows the one and watches the other. */
 export class Learner extends pulumi.ComponentResource {
@@ -53,7 +56,7 @@ export class Learner extends pulumi.ComponentResource {
     const here = { parent: this };
 
     const cluster = clusterProvider(plan.cluster.kind).create(name, { cohort, learner: learner.id, plan: plan.cluster, ports: plan.ports, lifetime: plan.lifetime, host, foundation: args.foundation }, here);
-    const images = imageRegistry(plan.registry.kind).createImageRepository(name, { cohort, learner: learner.id, image: plan.registry.image, host }, here);
+    const images = imageRegistry(plan.registry.kind).createImageRepository(name, { cohort, learner: learner.id, image: plan.registry.image, settings: plan.registry, siblings: template.sideImages.map((side) => side.name), host }, here);
     const access = { username: images.learner.username, password: images.learner.password, insecure: images.insecure, app: template.app(plan.parameters) };
     const seedOutputs = { digests: "plain", tags: "plain", repository: "plain", username: "plain", password: "secret", insecure: "plain" } as const;
     const seedImages = new ManagedResource<SeedImagesInput, SeedImagesOutput>(
@@ -82,13 +85,14 @@ export class Learner extends pulumi.ComponentResource {
         { ...here, dependsOn: [images.resource], deletedWith: images.resource },
       );
     }
-    const repository = gitHost(plan.git.kind).createRepository(
+    const repository = args.git.createRepository(
       name,
       {
         cohort,
         learner,
         repository: plan.git.repository,
         branch: plan.git.branch,
+        images,
         host,
         seed: (url) =>
           pulumi.all([url, images.repository, seedImages.output.digests]).apply(([gitUrl, imageRepository, digests]) =>
@@ -99,6 +103,15 @@ export class Learner extends pulumi.ComponentResource {
     );
     const pipeline = repository.runPipeline(`${name}-pipeline`, { cluster, images, environments: template.environments }, here);
     const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, learner: learner.id, version: fluxRelease, pipeline }, here);
+    const git = {
+      kind: plan.git.kind,
+      url: repository.url,
+      branch: plan.git.branch,
+      username: repository.learner.username,
+      password: repository.learner.password,
+      seedCommit: repository.seedCommit,
+      ...(repository.ssh && { ssh: repository.ssh }),
+    };
     const ready = new ManagedResource<FluxReadyInput, FluxReadyOutput>(
       `${name}-flux-ready`,
       {
@@ -108,16 +121,10 @@ export class Learner extends pulumi.ComponentResource {
           learner: learner.id,
           clusterId: cluster.clusterId,
           kubeconfig: cluster.adminKubeconfig,
-          git: pulumi.output({
-            kind: plan.git.kind,
-            url: repository.url,
-            branch: plan.git.branch,
-            username: repository.learner.username,
-            password: repository.learner.password,
-            seedCommit: repository.seedCommit,
-          }),
+          git: pulumi.output(git),
           order: template.environments,
-          timeoutSeconds: 300,
+          // Workflows wait for a runner, and nobody tells Flux of a push.
+          timeoutSeconds: plan.git.kind === "github" ? 1200 : 300,
         },
         outputs: { environments: "plain", rollbackSha: "plain" },
       },
@@ -128,7 +135,9 @@ export class Learner extends pulumi.ComponentResource {
     this.id = learner.id;
     this.simulated = cluster.simulated;
     this.outputs = {
-      ...learner,
+      id: learner.id,
+      name: learner.name,
+      email: learner.email,
       cluster: {
         kind: plan.cluster.kind,
         id: cluster.clusterId,
@@ -137,18 +146,12 @@ export class Learner extends pulumi.ComponentResource {
         kubeconfig: cluster.learnerKubeconfig,
         adminKubeconfig: cluster.adminKubeconfig,
       },
-      git: {
-        kind: plan.git.kind,
-        url: repository.url,
-        branch: plan.git.branch,
-        username: repository.learner.username,
-        password: repository.learner.password,
-        seedCommit: repository.seedCommit,
-      },
+      git,
       registry: {
         kind: plan.registry.kind,
         repository: images.repository,
         insecure: images.insecure,
+        ...(images.shared && { shared: true }),
         username: images.learner.username,
         password: images.learner.password,
       },

@@ -12,6 +12,7 @@ function stub(driver: DriverName): pulumi.dynamic.ResourceProvider {
     return import(pathToFileURL(`${process.cwd()}/host/drivers/crud.ts`).href);
   };
   return {
+    configure: async ({ config }) => (await crud()).configureDrivers(config),
     create: async (inputs) => (await crud()).createResource(driver, inputs),
     diff: async (_id, state, inputs) => (await crud()).diffResource(driver, state, inputs),
     read: async (id, state) => (await crud()).readResource(driver, id, state),

@@ -1,3 +1,5 @@
+import type { GitSettings } from "../components/git/types.ts";
+import type { RegistrySettings } from "../components/registry/types.ts";
 import type { LearnerPlan } from "../components/learner.ts";
 import type { PortRange } from "../host/ports.ts";
 import { labTemplate } from "../lab-templates/templates.ts";
@@ -21,6 +23,8 @@ export interface CohortPlan {
   /** Time to live of the cohort, and of the learners who have one of their own, by id: `12h`, `14d` or `2w`. */
   readonly ttl: string;
   readonly learnerTtls: Readonly<Record<string, string>>;
+  readonly git: GitSettings;
+  readonly registry: RegistrySettings;
   readonly learners: readonly LearnerPlan[];
 }
 
@@ -42,13 +46,13 @@ export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "si
   }
   const cohortSince = beginnings?.cohort ?? new Date(0);
   const cohortUntil = new Date(cohortSince.getTime() + ttlMs(spec.ttl));
-  const learners = spec.learners.map(({ id, name, email, ttl, cluster = spec.cluster }): LearnerPlan => {
+  const learners = spec.learners.map(({ id, name, email, github, ttl, cluster = spec.cluster }): LearnerPlan => {
     const since = ttl === undefined ? cohortSince : (beginnings?.learners[id] ?? cohortSince);
     return {
       cohort,
-      learner: { id, name, email },
+      learner: { id, name, email, github },
       cluster: planCluster(cluster, nodes),
-      git: { ...spec.git, repository: "gitops", branch: "main" },
+      git: { ...spec.git, repository: spec.git.kind === "github" ? `${cohort}-${id}` : "gitops", branch: "main" },
       registry: { ...spec.registry, image: "backend" },
       ports: spec.ports,
       lifetime: { cohortSince, cohortUntil, since, ttl: ttl ?? spec.ttl, until: new Date(since.getTime() + ttlMs(ttl ?? spec.ttl)) },
@@ -67,6 +71,8 @@ export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "si
     parallel: spec.parallel,
     ttl: spec.ttl,
     learnerTtls: Object.fromEntries(spec.learners.flatMap(({ id, ttl }) => (ttl === undefined ? [] : [[id, ttl]]))),
+    git: spec.git,
+    registry: spec.registry,
     learners,
   };
 }

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { run } from "../shared/exec.ts";
-import { pulumiHome } from "./kubernetes-plugin-choice.ts";
+import { pulumiHome } from "./plugin-choice.ts";
 import { toolPath } from "./locate.ts";
 
 /** A Pulumi plugin for a cloud, as in `pulumi plugin install resource <name> <version>`. */

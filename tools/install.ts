@@ -5,7 +5,7 @@ import { cacheHome } from "../shared/paths.ts";
 import { build, copyAsset } from "./build.ts";
 import { download } from "./download.ts";
 import { withInstallLock } from "./install-lock.ts";
-import { kubernetesPlugin, tryOfficialPlugin } from "./kubernetes-plugin-choice.ts";
+import { pluginChoice, tryOfficialPlugin, type StandInName } from "./plugin-choice.ts";
 import { hasNodePackages, nodePackagesFolder, unpackNodePackages } from "./node-packages.ts";
 import { assetFolder, gitHttpBackend, installFolder, isInstalledAsset, locate } from "./locate.ts";
 import { assetManifest, assetNames, manifest, toolNames, type Arch, type Purpose, type Tool } from "./manifest.ts";
@@ -17,6 +17,8 @@ export interface SetupOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** What the cohort needs besides what every one does. */
   readonly purposes?: ReadonlySet<Purpose>;
+  /** Pulumi's plugins to try to install; default: the one that every cohort needs. */
+  readonly plugins?: readonly StandInName[];
 }
 
 /** Something the cache holds once it is installed. */
@@ -32,15 +34,16 @@ interface Item {
  * Installs every tool that is neither on PATH nor in the cache, and the assets. Safe to repeat, to run twice at once
  * and to kill. Throws LabError: `tool-missing` (Git), `disk-full`, or as download and build do.
  */
-export async function setupTools({ onProgress = () => {}, env = process.env, purposes = new Set() }: SetupOptions = {}): Promise<void> {
+export async function setupTools({ onProgress = () => {}, env = process.env, purposes = new Set(), plugins = ["kubernetes"] }: SetupOptions = {}): Promise<void> {
   await gitHttpBackend(env);
   await mkdir(cacheHome(env), { recursive: true });
   const items = [...toolItems(env, purposes), ...assetItems(env), ...(purposes.has("real-nodes") ? [nodePackagesItem(env)] : [])];
-  const plugin = `pulumi-resource-kubernetes ${kubernetesPlugin(env).version}`;
-  const total = items.length + 1;
+  const total = items.length + plugins.length;
   const reporter = (index: number, what: string) => (activity: string) => onProgress({ index, total, what, activity });
   for (const [i, item] of items.entries()) await install(item, reporter(i + 1, item.what));
-  await tryOfficialPlugin(reporter(total, plugin), env);
+  for (const [i, name] of plugins.entries()) {
+    await tryOfficialPlugin(name, reporter(items.length + i + 1, `pulumi-resource-${name} ${pluginChoice(name, env).version}`), env);
+  }
 }
 
 function toolItems(env: NodeJS.ProcessEnv, purposes: ReadonlySet<Purpose>): Item[] {

@@ -65,7 +65,7 @@ function credentialsOf({ cluster, git, registry }: LearnerOutputs): Record<strin
   const auth = Buffer.from(`${registry.username}:${registry.password}`).toString("base64");
   return {
     [handoutFiles.kubeconfig]: cluster.kubeconfig,
-    [handoutFiles.git]: `${url.protocol}//${login}@${url.host}\n`,
-    [handoutFiles.registry]: `${JSON.stringify({ auths: { [registry.repository.split("/", 1)[0]!]: { auth } } }, null, 2)}\n`,
+    ...(git.password !== "" && { [handoutFiles.git]: `${url.protocol}//${login}@${url.host}\n` }),
+    [handoutFiles.registry]: registry.shared ? "{}\n" : `${JSON.stringify({ auths: { [registry.repository.split("/", 1)[0]!]: { auth } } }, null, 2)}\n`,
   };
 }

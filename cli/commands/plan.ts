@@ -2,6 +2,7 @@ import { ExitCode } from "../../shared/errors.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { capacityFor, remedies, type Capacity } from "../capacity/capacity.ts";
 import { costsOf, learnersHere, portsNeeded } from "../capacity/costs.ts";
+import { githubBudget } from "../capacity/github.ts";
 import { machineFacts } from "../capacity/facts.ts";
 import { cloudCosts, prices, type CloudCost } from "../capacity/prices.ts";
 import { readCohort } from "../cohort-file.ts";
@@ -17,6 +18,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
   // What embedded clusters take of this machine is known; where there are none, nothing binds here.
   const capacity = here.length === 0 ? undefined : capacityFor(here.length, facts, costs);
   const [cloud, moves] = [cloudCosts(cohort), await movesOf(cohort)];
+  const github = githubBudget(cohort);
   const creates = {
     learners: cohort.learners.length,
     up: facts.learnersUp,
@@ -25,7 +27,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
     ports: portsNeeded(cohort),
   };
   const fits = capacity === undefined || capacity.seats >= capacity.wanted;
-  if (json) printJson({ schemaVersion: 1, cohort: cohort.cohort, fits, creates, facts, costs, ...capacity, cloud, moves });
+  if (json) printJson({ schemaVersion: 1, cohort: cohort.cohort, fits, creates, facts, costs, ...capacity, cloud, moves, ...(github && { github }) });
   else {
     const { perLearner, clusters } = creates;
     const kinds = Object.entries(clusters).map(([kind, count]) => `${count} ${kind}`);
@@ -33,6 +35,9 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
     print(`each with a control plane, ${perLearner.fluxControllers} Flux controllers, a Git repository and ${perLearner.imageRepositories} image paths; ${creates.ports} ports of this machine in all`);
     for (const move of moves) print(sentenceOf(move));
     for (const cost of cloud) print(priceOf(cost));
+    if (github !== undefined) {
+      print(`GitHub: ${github.writes} requests that write, ${github.writesPerLearner} a learner, at ${github.perMinute} a minute and ${github.perHour} an hour at most: about ${duration(github.seconds * 1000)} for all, and workflows run beside`);
+    }
     if (capacity !== undefined) {
       print(`\n${table(capacity)}\n`);
       print(fits ? `${paint("green", "fits")}: ${capacity.seats} seats, by ${capacity.binding.name}` : `${paint("red", "does not fit")}: ${capacity.seats} seats, by ${capacity.binding.name}. ${remedies[capacity.binding.name]}.`);

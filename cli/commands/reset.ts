@@ -36,6 +36,9 @@ export async function reset(id: string, options: ResetOptions): Promise<number> 
   const stack = existsSync(cohortPaths(cohort).root) ? await findStack(cohort) : undefined;
   if (stack === undefined) throw new LabError("cohort-not-up", `Cohort ${cohort} is not up, so there is nothing to reset. Run \`./lab up ${cohort}\`.`, { exitCode: ExitCode.badInput });
 
+  if (learner.git.kind === "github" && learner.git.onTeardown === "delete") {
+    throw new LabError("reset-deletes", `A reset would delete the repository of ${id} on GitHub, and no backup is made of one there. Nothing was changed. Set \`git.onTeardown: archive\` in the cohort file, run \`./lab up ${cohort}\` and then the command again.`, { exitCode: ExitCode.badInput });
+  }
   const backup = await backUp(learner, options.out);
   print(backup);
   note(`Kept what ${id} had in ${backup}. Making the lab anew.`);

@@ -11,7 +11,7 @@ import { note } from "../terminal.ts";
 export async function installTools(plan?: CohortPlan): Promise<void> {
   const lines = progressLines(process.stderr);
   try {
-    await setupTools({ onProgress: lines.show, purposes: purposesOf(plan) });
+    await setupTools({ onProgress: lines.show, purposes: purposesOf(plan), plugins: ["kubernetes", ...(plan?.git.kind === "github" ? (["github"] as const) : [])] });
     const clouds = [...new Set(plan?.learners.map(({ cluster }) => cluster.kind))].filter(isCloudKind);
     for (const [i, kind] of clouds.entries()) {
       const { name, version } = cloudPackages[kind];

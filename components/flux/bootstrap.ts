@@ -64,7 +64,7 @@ export class FluxBootstrap extends pulumi.ComponentResource {
       `${name}-git-secret`,
       {
         metadata: { name: "flux-system", namespace: fluxNamespace },
-        stringData: { username: repository.flux.username, password: repository.flux.password },
+        stringData: repository.flux.secret,
       },
       here(namespace),
     );
@@ -86,7 +86,7 @@ export class FluxBootstrap extends pulumi.ComponentResource {
         kind: "GitRepository",
         metadata: { name: "flux-system", namespace: fluxNamespace },
         // A push is told to Flux at once; the interval is only for what was missed.
-        spec: { interval: "1m", url: repository.url, ref: { branch: args.branch }, secretRef: { name: "flux-system" }, timeout: "20s" },
+        spec: { interval: "1m", url: repository.flux.url, ref: { branch: args.branch }, secretRef: { name: "flux-system" }, timeout: "20s" },
       },
       here(definitions, gitSecret),
     );

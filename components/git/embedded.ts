@@ -3,16 +3,14 @@ import type { GitRepositoryInput, GitRepositoryOutput } from "../../host/drivers
 import type { PipelineInput, PipelineOutput } from "../../host/drivers/pipeline.ts";
 import { requireHost } from "../lab-host.ts";
 import { ManagedResource } from "../managed-resource.ts";
+import { seedOf } from "./seed.ts";
 import type { GitHost, PipelineArgs, RepositoryArgs, RepositoryHandle } from "./types.ts";
 
 /** A bare repository on the lab host, served by git's own HTTP backend behind the lab daemon. */
 export const embedded: GitHost = {
   kind: "embedded",
-  createRepository: (name, args, options) => new EmbeddedRepository(name, args, options),
+  forCohort: () => ({ createRepository: (name, args, options) => new EmbeddedRepository(name, args, options) }),
 };
-
-/** Fixed, so that the same seed is the same commit for whoever makes it. */
-const seedDate = Date.UTC(2026, 0, 1) / 1000;
 
 class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryHandle {
   readonly resource: pulumi.Resource;
@@ -38,12 +36,7 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
           repository: args.repository,
           baseUrl,
           branch: args.branch,
-          seed: args.seed(url).apply((files) => ({
-            files,
-            message: "Seed the lab",
-            author: { name: "gitops-lab", email: "gitops-lab@localhost" },
-            date: seedDate,
-          })),
+          seed: args.seed(url).apply(seedOf),
         },
         outputs: {
           path: "plain",
@@ -62,7 +55,7 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
     this.url = repository.output.url;
     this.seedCommit = repository.output.seedCommit;
     this.learner = { username: repository.output.learnerUsername, password: repository.output.learnerPassword };
-    this.flux = { username: repository.output.fluxUsername, password: repository.output.fluxPassword };
+    this.flux = { url: this.url, secret: { username: repository.output.fluxUsername, password: repository.output.fluxPassword } };
     this.registerOutputs({});
   }
 

@@ -14,6 +14,8 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
   readonly resource: pulumi.Resource;
   readonly repository: pulumi.Output<string>;
   readonly insecure = true;
+  readonly takesJobToken = false;
+  readonly shared = false;
   readonly learner: ImageRepositoryHandle["learner"];
   readonly flux: ImageRepositoryHandle["flux"];
   readonly pipeline: ImageRepositoryHandle["pipeline"];

@@ -13,6 +13,11 @@ const loaders = {
   "flux-definitions": async () => (await import("./flux-definitions.ts")).fluxDefinitions,
   "flux-controllers": async () => (await import("./flux-controllers.ts")).fluxControllers,
   pipeline: async () => (await import("./pipeline.ts")).pipeline,
+  "oci-repository": async () => (await import("./oci-repository.ts")).ociRepository,
+  "ssh-key": async () => (await import("./ssh-key.ts")).sshKey,
+  "github-cohort": async () => (await import("./github-cohort.ts")).githubCohort,
+  "github-repository": async () => (await import("./github-repository.ts")).githubRepository,
+  "github-seed": async () => (await import("./github-seed.ts")).githubSeed,
   "flux-ready": async () => (await import("./flux-ready.ts")).fluxReady,
 } as const;
 

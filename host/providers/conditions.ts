@@ -5,7 +5,7 @@ import { delimiter, join } from "node:path";
 import type { ClusterKind } from "../../shared/cluster-spec.ts";
 import { run } from "../../shared/exec.ts";
 import { cloudPackages, isCloudInstalled, isCloudKind } from "../../tools/cloud-packages.ts";
-import { kubernetesPlugin } from "../../tools/kubernetes-plugin-choice.ts";
+import { pluginChoice } from "../../tools/plugin-choice.ts";
 import { isProgram, locate } from "../../tools/locate.ts";
 
 /** One thing that a cluster provider needs of this machine or of whoever uses it. */
@@ -25,7 +25,7 @@ export async function providerConditions(kind: ClusterKind, env: NodeJS.ProcessE
   if (kind === "embedded") return [];
   if (kind === "kind") return kindConditions(env);
   if (kind === "shared") {
-    const { implementation, version } = kubernetesPlugin(env);
+    const { implementation, version } = pluginChoice("kubernetes", env);
     const met = implementation === "official";
     return [{ name: `Pulumi's own Kubernetes plugin ${version}`, met, found: met ? "installed" : "not installed, and Helm charts need it: run `./lab setup <cohort>` where get.pulumi.com is in reach" }];
   }

@@ -23,6 +23,10 @@ export function handoutOf(outputs: Pick<CohortOutputs, "course" | "cohort" | "si
 
 function connect({ name, email, git, cluster, registry }: LearnerOutputs): string {
   const settings = [`user.name=${name}`, `user.email=${email}`].map((setting) => `  -c ${shellWord(printable(setting))} \\`).join("\n");
+  const isOwnAccount = git.password === "";
+  const store = isOwnAccount ? "" : `-c "credential.helper=store --file='$HANDOUT/${handoutFiles.git}'" \\\n`;
+  const gitAccess = isOwnAccount ? `your account ${literal(git.username)}; accept its invitation first` : `\`${handoutFiles.git}\``;
+  const list = `as in \`crane ls${registry.insecure ? " --insecure" : ""} ${registry.repository}\``;
   return `## Connect
 
 Work on the lab host; its addresses are reachable from there alone. In the folder of this page:
@@ -35,16 +39,15 @@ flux get kustomizations -n flux-system
 The first line gives this shell the programs (kubectl, flux, crane) and your access to the cluster. Then clone your repository:
 
 \`\`\`sh
-git clone -c "credential.helper=store --file='$HANDOUT/${handoutFiles.git}'" \\
-${settings}
+git clone ${store}${settings}
   ${git.url}
 \`\`\`
 
 | what | where | your credential |
 | --- | --- | --- |
 | cluster | ${cluster.apiServer} | \`${handoutFiles.kubeconfig}\` |
-| repository, branch \`${git.branch}\` | ${git.url} | \`${handoutFiles.git}\` |
-| images | \`${registry.repository}\` | \`${handoutFiles.registry}\`, as in \`crane ls${registry.insecure ? " --insecure" : ""} ${registry.repository}\` |
+| repository, branch \`${git.branch}\` | ${git.url} | ${gitAccess} |
+| images | \`${registry.repository}\` | ${registry.shared ? `an account of your own there, if you have one, ${list}` : `\`${handoutFiles.registry}\`, ${list}`} |
 
 These files are yours alone. Leave them out of commits, mails and chats; whoever has them is you.`;
 }
