@@ -7,6 +7,7 @@ import { siblingImage } from "../shared/image-paths.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 import { fluxRelease } from "../tools/manifest.ts";
 import { grantLearnerAccess } from "./cluster/learner-access.ts";
+import { grantPulling } from "./cluster/image-pull.ts";
 import { clusterProvider } from "./cluster/providers.ts";
 import type { Lifetime } from "./cluster/types.ts";
 import { FluxBootstrap } from "./flux/bootstrap.ts";
@@ -102,7 +103,9 @@ export class Learner extends pulumi.ComponentResource {
       here,
     );
     const pipeline = repository.runPipeline(`${name}-pipeline`, { cluster, images, environments: template.environments }, here);
-    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, learner: learner.id, version: fluxRelease, pipeline }, here);
+    // On a node that the lab makes, the node itself logs in to the registry.
+    const before = cluster.fluxControllers === "deployment" ? grantPulling(name, cluster, images, template.environments, this) : [];
+    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, learner: learner.id, version: fluxRelease, pipeline, before }, here);
     const git = {
       kind: plan.git.kind,
       url: repository.url,
