@@ -11,14 +11,13 @@ import type { GithubSettings } from "./types.ts";
 export function githubProvider(name: string, { organization, url }: GithubSettings, writeDelayMs: number): gh.Provider {
   const { origin, hostname } = new URL(url);
   const credential = pulumi.secret(stackGithubCredential());
-  // Where it is an App's, `token` is given all the same: else the SDK would take GITHUB_TOKEN from the environment.
-  const token = credential.apply((is) => ("token" in is ? is.token : undefined));
-  const appAuth = credential.apply((is) => ("app" in is ? { id: is.app.id, installationId: is.app.installationId, pemFile: is.app.privateKey } : undefined));
+  const token = credential.apply((is) => ("token" in is ? is.token : ""));
+  const appAuth = credential.apply((is) => ("app" in is ? { id: is.app.id, installationId: is.app.installationId, pemFile: is.app.privateKey } : noApp));
   return new gh.Provider(name, {
     owner: organization,
     baseUrl: hostname === "github.com" ? "https://api.github.com/" : `${origin}/`,
-    token,
-    appAuth: appAuth as pulumi.Output<gh.types.input.ProviderAppAuth>,
+    // One of the two and not the other empty: the official plugin takes what is there for meant.
+    ...(isApp() ? { appAuth } : { token }),
     legacyClient: true,
     parallelRequests: false,
     writeDelayMs,
@@ -26,6 +25,15 @@ export function githubProvider(name: string, { organization, url }: GithubSettin
     retryDelayMs: 5000,
     retryableErrors: [500, 502, 503, 504],
   });
+}
+
+const noApp = { id: "", installationId: "", pemFile: "" };
+
+/** Whether the credential is a GitHub App's, by the order in shared/github/credential.ts; known before any secret is. */
+function isApp(env: NodeJS.ProcessEnv = process.env): boolean {
+  const config = new pulumi.Config();
+  const has = (name: string) => config.getSecret(name) !== undefined;
+  return has("githubApp") || (!has("githubToken") && Boolean(env["GITHUB_APP_ID"] && env["GITHUB_APP_INSTALLATION_ID"] && env["GITHUB_APP_PEM_FILE"]));
 }
 
 /** The credential of the stack, see shared/github/credential.ts. Throws LabError `github-credential`. */
