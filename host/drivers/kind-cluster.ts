@@ -1,4 +1,4 @@
-import { readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import { LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -80,6 +80,18 @@ export const kindCluster: Driver<KindClusterInput, KindClusterOutput> = {
     await forgetCreation(cohort, learner);
   },
 };
+
+/**
+ * Removes the kind clusters of these learners, or of all of a cohort, that this lab made or began to make, whatever Pulumi's
+ * state knows of them. Asks Docker only where there is a record of one.
+ */
+export async function removeKindClusters(cohort: string, learners?: readonly string[]): Promise<void> {
+  const all = learners ?? (await readdir(join(cohortPaths(cohort).root, "learners")).catch(() => []));
+  for (const learner of all) {
+    await removeOwn(cohort, learner, { learner, step: "remove the kind cluster" });
+    await rm(kindFolder(cohort, learner), { recursive: true, force: true });
+  }
+}
 
 /**
  * Whether the cluster is there whole, and started. What an interrupted run left half-made is removed; a cluster of that

@@ -8,6 +8,7 @@ import { readDaemonConfig, writeDaemonConfig } from "../daemon/config.ts";
 import { ensureProcesses, processStatus, removeProcesses, startDaemon, stopDaemon } from "../daemon/client.ts";
 import { forgetCreation, noteCreation, notedLearners } from "../creation.ts";
 import type { Driver } from "../driver.ts";
+import { removeKindClusters } from "./kind-cluster.ts";
 import { removeNode, removeNodes } from "../node/node-process.ts";
 import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
 import { learnerImages, registryProcess } from "../registry/config.ts";
@@ -59,6 +60,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
 export async function removeCohortFromHost(cohort: string): Promise<void> {
   await removeProcesses(cohort, undefined, "SIGKILL");
   await stopDaemon(cohort);
+  await removeKindClusters(cohort);
   await removeNodes(cohort);
   await rm(cohortPaths(cohort).root, { recursive: true, force: true });
   await releasePorts(cohort);
@@ -77,6 +79,7 @@ export async function removeOtherLearners(cohort: string, known: ReadonlySet<str
   const others = [...found].filter((learner) => !known.has(learner));
   for (const learner of others) {
     await removeProcesses(cohort, learner, "SIGKILL");
+    await removeKindClusters(cohort, [learner]);
     await removeNode(paths.learner(learner));
     for (const folder of folders) await rm(join(folder, learner), { recursive: true, force: true });
     await releasePorts(`${cohort}/${learner}`);

@@ -4,12 +4,14 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { kindCluster, type KindClusterInput } from "../../host/drivers/kind-cluster.ts";
+import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
 import { hostsToml, kindConfig, kindFolder, kindName } from "../../host/kind/config.ts";
 import { readRecord, writeRecord } from "../../host/kind/record.ts";
 import { inSlot } from "../../host/kind/slots.ts";
 import { portsOf } from "../../host/ports.ts";
 import { ClusterSpec } from "../../shared/cluster-spec.ts";
 import { LabError } from "../../shared/errors.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 import { installFakeKind, type FakeKind } from "../support/kind-programs.ts";
 import { useLabHome } from "../support/lab-home.ts";
 
@@ -116,6 +118,15 @@ test("what a run left half-made is known as ours and removed", async () => {
   expect(Object.keys(await fake.state())).not.toContain(kindName("c", "kit"));
   expect(existsSync(kindFolder("c", "kit"))).toBe(false);
   expect(await portsOf("c/kit")).toEqual({});
+});
+
+test("a teardown finds what a killed run left, though Pulumi knows nothing of it", async () => {
+  await fake.failNext({ command: "kind create", stderr: "signal: killed", leaves: "container" });
+  await failureOf(kindCluster.ensure({ ...input("kay"), cohort: "killed" }));
+  expect(Object.keys(await fake.state())).toContain(kindName("killed", "kay"));
+  await removeCohortFromHost("killed");
+  expect(Object.keys(await fake.state())).not.toContain(kindName("killed", "kay"));
+  expect(existsSync(cohortPaths("killed").root)).toBe(false);
 });
 
 test("an engine that does not answer is no cluster that is gone", async () => {
