@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { LabError } from "./shared/errors.ts";
 import { createCohort } from "./stacks/cohort.ts";
+import { preflightGit } from "./stacks/git-preflight.ts";
 import { parseCohort, parseCohortName } from "./stacks/load-spec.ts";
 import { noteBeginnings, readBeginnings } from "./stacks/lifetimes.ts";
 import { decideNodes } from "./stacks/nodes.ts";
@@ -12,6 +13,7 @@ async function main(): Promise<pulumi.Inputs> {
   const spec = parseCohort(new pulumi.Config().getObject("cohort"), `stacks/Pulumi.${cohort}.yaml`);
   const plan = planCohort(cohort, spec, (await decideNodes(cohort, spec)).nodes, await readBeginnings(cohort, spec));
   requireReach(plan);
+  await preflightGit(plan);
   if (!pulumi.runtime.isDryRun()) await noteBeginnings(plan);
   return createCohort(plan);
 }

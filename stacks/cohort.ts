@@ -7,7 +7,6 @@ import { LabHost } from "../components/lab-host.ts";
 import { Learner } from "../components/learner.ts";
 import { CohortOutputs } from "../shared/outputs.ts";
 import { pluginChoice } from "../tools/plugin-choice.ts";
-import { preflightGit } from "./git-preflight.ts";
 import type { CohortPlan } from "./plan.ts";
 
 /**
@@ -15,7 +14,6 @@ import type { CohortPlan } from "./plan.ts";
  * depend on each other: what happens to one leaves the rest as they are. They are begun a few at a time, and the next one when one is whole or has failed.
  */
 export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
-  await preflightGit(plan);
   const host = plan.needsHost ? new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports }) : undefined;
   const foundations = new Foundations();
   const git = gitHost(plan.git.kind).forCohort({ cohort: plan.cohort, settings: plan.git, learners: plan.learners.length });

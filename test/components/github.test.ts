@@ -52,8 +52,11 @@ beforeAll(async () => {
   );
   const learners = [["ada", "ada-l"], ["grace", "grace-h"]].map(([id, github]) => ({ id, name: id, email: `${id}@example.org`, github }));
   const cohort = { course: "C", git: { kind: "github", organization: "course", url: fake.url }, registry: { kind: "ghcr", organization: "course", username: "bot" }, learners };
-  const [{ createCohort }, { planCohort }] = await Promise.all([import("../../stacks/cohort.ts"), import("../../stacks/plan.ts")]);
-  outputs = await createCohort(planCohort("x", parseCohortFile(stringify({ config: { "gitops-lab:cohort": cohort } }), "x")));
+  const [{ createCohort }, { planCohort }, { preflightGit }] = await Promise.all([import("../../stacks/cohort.ts"), import("../../stacks/plan.ts"), import("../../stacks/git-preflight.ts")]);
+  const plan = planCohort("x", parseCohortFile(stringify({ config: { "gitops-lab:cohort": cohort } }), "x"));
+  // In index.ts' order.
+  await preflightGit(plan);
+  outputs = await createCohort(plan);
   await new Promise((resolve) => pulumi.output(outputs).apply(resolve));
 });
 afterAll(async () => {
