@@ -3,7 +3,7 @@ import { fluxNamespace } from "../../shared/names.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { toolPath } from "../../tools/locate.ts";
-import { smallHeap } from "../control-plane/processes.ts";
+import { heapLimits, smallHeap } from "../control-plane/processes.ts";
 import { ensureProcesses, processStatus } from "../daemon/client.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
 import type { Driver } from "../driver.ts";
@@ -51,7 +51,7 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
         TMPDIR: scratch,
         HOME: scratch,
         PATH: process.env["PATH"] ?? "",
-        ...smallHeap,
+        ...(tool === "kustomize-controller" ? heapLimits[tool] : smallHeap),
       },
       cwd: scratch,
       logFile: join(paths.logs, `${tool}.log`),

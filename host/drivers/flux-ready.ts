@@ -41,7 +41,7 @@ export const fluxReady: Driver<FluxReadyInput, FluxReadyOutput> = {
       const output = await waitUntil(look, {
         what: `Flux to bring up the lab of learner ${input.learner}`,
         timeoutSeconds: input.timeoutSeconds,
-        intervalMs: 300,
+        intervalMs: 500,
         remedy: "Run `./lab up` again to go on waiting.",
       });
       return { id: input.learner, output };

@@ -20,7 +20,7 @@ import { TestCohort, type CommandResult } from "../support/lab-cli.ts";
 import { listeningAddresses } from "../support/listeners.ts";
 
 /*
- * A learner whose pods run for real. Where the machine does not allow it, that is what is tested. The tests build on each
+ * Learners whose pods run for real; most is asked of one of them. Where the machine does not allow it, that is what is tested. The tests build on each
  * other, in this order.
  */
 let home: string;
@@ -28,7 +28,7 @@ let cohort: TestCohort;
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "gl-pods-"));
-  cohort = new TestCohort(`e2e-pods-${process.pid}`, join(home, "lab"), ["ada"], undefined, { kind: "embedded", nodes: "real" });
+  cohort = new TestCohort(`e2e-pods-${process.pid}`, join(home, "lab"), ["ada", "bob"], undefined, { kind: "embedded", nodes: "real" });
   await cohort.writeFile();
 });
 
@@ -56,11 +56,13 @@ function succeeded(result: CommandResult): CommandResult {
   return result;
 }
 
-async function ada(): Promise<LearnerOutputs> {
+async function outputsOf(learner: "ada" | "bob"): Promise<LearnerOutputs> {
   const environment = await pulumiEnvironment({ ...process.env, ...cohort.environment });
   const { stdout } = succeeded(await cohort.run(await toolPath("pulumi"), ["stack", "output", "--json", "--show-secrets", "--stack", cohort.name], environment));
-  return CohortOutputs.parse(JSON.parse(stdout)).learners["ada"]!;
+  return CohortOutputs.parse(JSON.parse(stdout)).learners[learner]!;
 }
+
+const ada = () => outputsOf("ada");
 
 interface Report {
   readonly id: string;
@@ -138,8 +140,8 @@ if (unmet.length > 0) {
     });
 
     test("lets nothing of the node listen on the host", () => {
-      const host = marked().filter(({ name }) => !name.startsWith("ada/node/"));
-      const addresses = host.flatMap(({ name, identity }) => (name === "ada/node" ? [] : listeningAddresses(identity.pid).map((address) => `${name} ${address}`)));
+      const host = marked().filter(({ name }) => !/^(ada|bob)\/node\//.test(name));
+      const addresses = host.flatMap(({ name, identity }) => (name.endsWith("/node") ? [] : listeningAddresses(identity.pid).map((address) => `${name} ${address}`)));
       expect(addresses.filter((address) => !/ 127\.0\.0\.1:\d+$/.test(address))).toEqual([]);
       expect(addresses.filter((address) => address.includes("etcd"))).toEqual([]);
     });
@@ -220,6 +222,7 @@ if (unmet.length > 0) {
     test("from a pod only what the lab publishes is reached", { timeout: minutes }, async () => {
       const { registry, cluster } = await ada();
       const apiPort = new URL(cluster.apiServer).port;
+      const otherLabsPort = new URL((await outputsOf("bob")).cluster.apiServer).port;
       const registryPort = registry.repository.split("/")[0]!.split(":")[1];
       const other = succeeded(await kubectl("learner", "get", "pods", "-n", "staging", "-o", "jsonpath={.items[0].status.podIP}")).stdout;
       const expected: Record<string, boolean> = {
@@ -233,6 +236,10 @@ if (unmet.length > 0) {
         [`${nodeAddress}:${registryPort}`]: false,
         [`127.0.0.1:${registryPort}`]: false,
         [`127.0.0.1:${apiPort}`]: false,
+        // Another learner's API server, by every way that leads to one's own.
+        [`10.96.0.1:${otherLabsPort}`]: false,
+        [`${nodeAddress}:${otherLabsPort}`]: false,
+        [`127.0.0.1:${otherLabsPort}`]: false,
         // A documentation address (RFC 5737), for everything outside.
         "192.0.2.1:80": false,
         "example.org:80": false,
