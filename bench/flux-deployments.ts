@@ -1,11 +1,10 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fluxControllers, fluxManifests, type FluxController } from "../components/flux/manifests.ts";
 import { cgroupMembers } from "../host/node/cgroups.ts";
 import { cgroupOf } from "../host/node/node-process.ts";
-import { layerOf } from "../host/images/layout.ts";
 import { findMarked } from "../host/process-identity.ts";
 import { CohortOutputs } from "../shared/outputs.ts";
 import { cohortPaths } from "../shared/paths.ts";
@@ -61,10 +60,12 @@ try {
   let bytes = 0;
   const pushStarted = Date.now();
   for (const controller of fluxControllers) {
-    const layer = await layerOf(controller, await readFile(await toolPath(controller)));
-    bytes += layer.length;
+    const program = await toolPath(controller);
+    // With what it is linked to: the lab builds them for the host.
+    const libraries = [...(await must("ldd", [program])).matchAll(/(\/\S+) \(0x/g)].map(([, path = ""]) => path.slice(1));
     const file = join(home, `${controller}.tar`);
-    await writeFile(file, layer);
+    await must("tar", ["--create", "--dereference", "--file", file, "--directory", dirname(program), controller, "--directory", "/", ...libraries]);
+    bytes += (await stat(file)).size;
     await crane("append", "--oci-empty-base", "--platform", "linux/amd64", "-f", file, "-t", image(controller));
     await crane("mutate", "--entrypoint", `/${controller}`, "--user", "65532:65532", "--set-platform", "linux/amd64", "-t", image(controller), image(controller));
   }
