@@ -52,8 +52,9 @@ export function actionsRunner(folder: string): ActionsRunner {
     }
     if ([...after].some(([ref, commit]) => ref.startsWith("refs/heads/image-updates/") && before.get(ref) !== commit)) scripts.add("take-proposal");
     for (const script of scripts) await job(repository, script);
-    // What a job pushes with its own token starts nothing.
-    seen.set(repository.id, scripts.size === 0 ? after : await refsOf(repository));
+    // What a job pushes with its own token starts nothing: that is to main. A proposal that came meanwhile is still to be taken.
+    const now = await refsOf(repository);
+    seen.set(repository.id, new Map([...after, ...[...now].filter(([ref]) => ref === "refs/heads/main")]));
   }
 
   return {
