@@ -17,8 +17,8 @@ export function credentialFiles(learner: LearnerOutputs): Record<string, string>
   const auth = Buffer.from(`${registry.username}:${registry.password}`).toString("base64");
   return {
     [handoutFiles.kubeconfig]: open?.kubeconfig ?? cluster.kubeconfig,
-    [handoutFiles.git]: `${url.protocol}//${login}@${url.host}\n`,
-    [handoutFiles.registry]: `${JSON.stringify({ auths: { [repository.split("/", 1)[0]!]: { auth } } }, null, 2)}\n`,
+    ...(git.password !== "" && { [handoutFiles.git]: `${url.protocol}//${login}@${url.host}\n` }),
+    [handoutFiles.registry]: registry.shared ? "{}\n" : `${JSON.stringify({ auths: { [repository.split("/", 1)[0]!]: { auth } } }, null, 2)}\n`,
     ...(open && { [handoutFiles.authority]: open.ca }),
   };
 }

@@ -13,3 +13,9 @@ export class LabHost extends ManagedResource<LabHostInput, Required<LabHostOutpu
     this.opening = input.opening;
   }
 }
+
+/** The lab host of a cohort in which something is embedded. */
+export function requireHost(host: LabHost | undefined): LabHost {
+  if (host === undefined) throw new Error("something embedded was planned for a cohort without a lab host");
+  return host;
+}

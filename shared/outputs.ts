@@ -37,9 +37,19 @@ export const LearnerOutputs = z.object({
     url: z.url(),
     branch: z.string(),
     username: z.string(),
-    /** Secret. */
+    /** Secret. Empty where the learner logs in with an account of their own. */
     password: z.string(),
     seedCommit: z.string(),
+    /** How the lab reads the repository where that is not by password. */
+    ssh: z
+      .object({
+        url: z.url(),
+        /** In OpenSSH's form. Secret. */
+        privateKey: z.string(),
+        /** Lines of a known_hosts file. */
+        knownHosts: z.string(),
+      })
+      .optional(),
   }),
   registry: z.object({
     kind: z.string(),
@@ -47,6 +57,8 @@ export const LearnerOutputs = z.object({
     repository: z.string(),
     /** True where the registry speaks plain HTTP (loopback only). */
     insecure: z.boolean(),
+    /** Whether the credential is the whole cohort's: it is for the lab's own looks and goes to no learner. */
+    shared: z.boolean().optional(),
     username: z.string(),
     /** Secret. */
     password: z.string(),
@@ -94,6 +106,8 @@ export const CohortOutputs = z.object({
   template: z.string(),
   /** Which resource plugin answered for Kubernetes objects. */
   kubernetesPlugin: z.object({ implementation: z.enum(["official", "fallback"]), version: z.string() }),
+  /** Which one answered for GitHub, where repositories are there. */
+  githubPlugin: z.object({ implementation: z.enum(["official", "fallback"]), version: z.string() }).optional(),
   /** What stands in for the real thing in this cohort, one sentence each; empty when nothing does. */
   simulated: z.array(z.string()),
   learners: z.record(z.string(), LearnerOutputs),

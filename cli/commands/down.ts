@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { removeProcesses } from "../../host/daemon/client.ts";
 import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
 import { nodesRemainder } from "../../host/node/node-process.ts";
+import { takeRemainders } from "../../host/remainders.ts";
 import { endOrphansOfEngine, findMarked } from "../../host/process-identity.ts";
 import { portsOf } from "../../host/ports.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
@@ -38,6 +39,8 @@ async function remove(cohort: string, say: (text: string) => void): Promise<numb
     // Pulumi would write the whole state after each of some forty steps a learner; what a killed destroy leaves in it is
     // found gone by the next.
     stack.workspace.envVars["PULUMI_SKIP_CHECKPOINTS"] = "true";
+    // Whoever is removed goes with their cluster: that it does not answer any more is no reason to keep them in the state.
+    stack.workspace.envVars["PULUMI_K8S_DELETE_UNREACHABLE"] = "true";
     try {
       await stack.destroy({ onEvent: progress.onEvent, color: "never" });
     } catch (error) {
@@ -46,14 +49,17 @@ async function remove(cohort: string, say: (text: string) => void): Promise<numb
   }
   await removeCohortFromHost(cohort);
   endOrphansOfEngine(cohortPaths(cohort).daemon);
-  const left = await remainder(cohort);
+  const elsewhere = await takeRemainders(cohort);
+  const left = [...(await remainder(cohort)), ...elsewhere.flatMap(({ kind, sentence }) => (kind === "left" ? [sentence] : []))];
   if (stack !== undefined) await forgetStack(stack);
   await removeHomeWithoutCohorts();
+  const kept = elsewhere.filter(({ kind }) => kind === "kept");
+  for (const { sentence } of kept) say(`kept: ${sentence}`);
   if (left.length > 0) {
     for (const thing of left) say(`left over: ${thing}`);
     return ExitCode.failed;
   }
-  say(`Cohort ${cohort} is gone: no process, port, folder, repository, image or state is left (${duration(Date.now() - started)}).`);
+  say(`Cohort ${cohort} is gone: no process, port, folder, repository, image or state is left${kept.length === 0 ? "" : " but what is kept"} (${duration(Date.now() - started)}).`);
   return ExitCode.ok;
 }
 

@@ -17,6 +17,8 @@ export async function start(name: string): Promise<number> {
 
 /** Starts what is paused or stopped, of one learner or of all, and waits until it runs. */
 export async function bringBack(cohort: string, learner?: string): Promise<void> {
+  // A cohort of which nothing is embedded has no processes.
+  if ((await readDaemonConfig(cohort)) === undefined) return;
   await startDaemon(cohort);
   await resumeProcesses(cohort, learner);
   const what = learner === undefined ? `cohort ${cohort}` : `learner ${learner}`;

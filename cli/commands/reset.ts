@@ -23,12 +23,17 @@ export interface ResetOptions {
 export async function reset(id: string, options: ResetOptions): Promise<number> {
   const plan = await readCohort(options.cohort);
   const { cohort } = plan;
-  if (!plan.learners.some(({ learner }) => learner.id === id)) {
+  const learner = plan.learners.find((one) => one.learner.id === id);
+  if (learner === undefined) {
     throw new LabError("learner-unknown", `The file of cohort ${cohort} has no learner "${id}". Its learners: ${plan.learners.map((one) => one.learner.id).join(", ")}. Run the command with one of these.`, { exitCode: ExitCode.badInput });
   }
   const stack = existsSync(cohortPaths(cohort).root) ? await findStack(cohort) : undefined;
   if (stack === undefined) throw new LabError("cohort-not-up", `Cohort ${cohort} is not up, so there is nothing to reset. Run \`./lab up ${cohort}\`.`, { exitCode: ExitCode.badInput });
 
+  const { git } = learner;
+  if (git.kind === "github" && git.onTeardown === "delete") {
+    throw new LabError("reset-deletes", `A reset would delete the repository of ${id} on GitHub, and no backup is made of one there. Nothing was changed. Set \`git.onTeardown: archive\` in the cohort file, run \`./lab up ${cohort}\` and then the command again.`, { exitCode: ExitCode.badInput });
+  }
   const backup = await backUp(cohort, id, options.out);
   print(backup);
   note(`Kept what ${id} had in ${backup}. Making the lab anew.`);

@@ -1,18 +1,34 @@
 import type { CohortPlan } from "../../stacks/plan.ts";
+import { cloudPackages, installCloudPlugin, isCloudKind } from "../../tools/cloud-packages.ts";
 import { setupTools } from "../../tools/install.ts";
+import type { Purpose } from "../../tools/manifest.ts";
 import { progressLines } from "../../tools/progress.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { openStack } from "../stack.ts";
 import { note } from "../terminal.ts";
 
 /** Installs whatever tool is missing. Says nothing when all are there. */
-export async function installTools({ nodes }: Pick<CohortPlan, "nodes"> = { nodes: "simulated" }): Promise<void> {
+export async function installTools(plan?: CohortPlan): Promise<void> {
   const lines = progressLines(process.stderr);
   try {
-    await setupTools({ onProgress: lines.show, realNodes: nodes === "real" });
+    await setupTools({ onProgress: lines.show, purposes: purposesOf(plan), plugins: ["kubernetes", ...(plan?.git.kind === "github" ? (["github"] as const) : [])] });
+    const clouds = [...new Set(plan?.learners.map(({ cluster }) => cluster.kind))].filter(isCloudKind);
+    for (const [i, kind] of clouds.entries()) {
+      const { name, version } = cloudPackages[kind];
+      await installCloudPlugin(kind, (activity) => lines.show({ index: i + 1, total: clouds.length, what: `Pulumi's plugin ${name} ${version}`, activity }));
+    }
   } finally {
     lines.close();
   }
+}
+
+/** What a cohort needs besides what every one does. */
+function purposesOf(plan: CohortPlan | undefined): ReadonlySet<Purpose> {
+  const needed: [Purpose, boolean][] = [
+    ["real-nodes", plan?.nodes === "real"],
+    ["kind", plan?.learners.some(({ cluster }) => cluster.kind === "kind") === true],
+  ];
+  return new Set(needed.flatMap(([purpose, needs]) => (needs ? [purpose] : [])));
 }
 
 /** Makes a cohort ready for `./lab up` and for plain `pulumi up`: its tools, and its stack. */

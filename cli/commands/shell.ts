@@ -49,9 +49,7 @@ function gitConfig(learner: LearnerOutputs, folder: string): string {
   return `[user]
 	name = ${quoted(learner.name)}
 	email = ${quoted(learner.email)}
-[credential ${quoted(origin)}]
-	helper = ${quoted(`store --file=${shellWord(join(folder, handoutFiles.git))}`)}
-${learner.open ? `[http ${quoted(origin)}]\n	sslCAInfo = ${quoted(join(folder, handoutFiles.authority))}\n` : ""}`;
+${learner.git.password === "" ? "" : `[credential ${quoted(origin)}]\n	helper = ${quoted(`store --file=${shellWord(join(folder, handoutFiles.git))}`)}\n`}${learner.open ? `[http ${quoted(origin)}]\n	sslCAInfo = ${quoted(join(folder, handoutFiles.authority))}\n` : ""}`;
 }
 
 /** A shell whose prompt names the learner: bash where it is the caller's or no other is known, else sh. */

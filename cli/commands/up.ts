@@ -7,17 +7,22 @@ import { requireAddress } from "../../host/doors/address.ts";
 import { requirePorts } from "../../host/ports.ts";
 import { findMarked } from "../../host/process-identity.ts";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
-import type { CohortOutputs } from "../../shared/outputs.ts";
+import { containersOf } from "../../host/kind/cli.ts";
+import { kindName } from "../../host/kind/config.ts";
+import { tokenEnd } from "../../shared/kubeconfig.ts";
+import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths, labHome } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { capacityFor, remedies } from "../capacity/capacity.ts";
-import { costsOf } from "../capacity/costs.ts";
+import { costsOf, learnersHere, portsNeeded } from "../capacity/costs.ts";
 import { machineFacts } from "../capacity/facts.ts";
+import { cloudRemedy } from "../cloud-failures.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { Progress } from "../progress.ts";
 import { arrivals, backUp, hasWork, leavers, leaversSentence } from "../course/backup.ts";
 import { readOutputs } from "../outputs.ts";
+import { requireProviders } from "../providers.ts";
 import { openStack } from "../stack.ts";
 import { duration, note, paint } from "../terminal.ts";
 import { installTools } from "./setup.ts";
@@ -38,10 +43,10 @@ async function bringUp(plan: CohortPlan, force: boolean): Promise<number> {
   await requireHome();
   if (plan.opening) await requireAddress(plan.opening);
   const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;
-  const costs = costsOf(plan);
-  await requirePorts(plan.cohort, costs.ports.host + costs.ports.learner * plan.learners.length, plan.ports, idle);
+  await requirePorts(plan.cohort, portsNeeded(plan), plan.ports, idle);
   await requireRoom(plan, force);
   await installTools(plan);
+  await requireProviders(plan);
 
   const { cohort } = plan;
   if ((await readDaemonConfig(cohort)) !== undefined && !(await isDaemonUp(cohort))) {
@@ -81,7 +86,10 @@ async function bringUp(plan: CohortPlan, force: boolean): Promise<number> {
   for (const sentence of outputs.simulated) note(paint("yellow", `simulated: ${sentence}`, process.stderr));
   const verdict = await verifyCohort(outputs, { json: false });
   if (failed.length === 0) return verdict;
-  for (const id of failed) note(`${paint("red", id, process.stderr)} did not come up: ${progress.failures.get(id)?.join(" ")}`);
+  for (const id of failed) {
+    const told = progress.failures.get(id)?.join(" ") ?? "";
+    note(`${paint("red", id, process.stderr)} did not come up: ${[told, cloudRemedy(told)].filter(Boolean).join(" ")}`);
+  }
   note(`${ids.length - failed.length} of ${ids.length} learners are up. \`./lab up ${cohort}\` tries the others again and leaves these as they are.`);
   return ExitCode.failed;
 }
@@ -91,10 +99,22 @@ async function needsRefresh(stack: Stack): Promise<boolean> {
   const last = await stack.info();
   if (last === undefined) return false;
   if (last.result !== "succeeded") return true;
-  const learners = Object.values(((await stack.outputs())["learners"]?.value ?? {}) as CohortOutputs["learners"]).filter(({ cluster }) => cluster.kind === "embedded");
+  const all = Object.values(((await stack.outputs())["learners"]?.value ?? {}) as CohortOutputs["learners"]);
+  // A learner's token that has ended, and a kind cluster that is gone, are found by looking.
+  if (all.some(({ cluster }) => cluster.kind !== "embedded" && (tokenEnd(cluster.kubeconfig) ?? new Date(8.64e15)) < new Date())) return true;
+  if (await anyKindGone(stack.name, all)) return true;
+  const learners = all.filter(({ cluster }) => cluster.kind === "embedded");
   const wanted = new Set((await processStatus(stack.name)).map(({ name }) => name));
   const expected = ["registry", ...learners.flatMap(({ id }) => [`${id}/kube-apiserver`, `${id}/source-controller`])];
   return learners.length > 0 && (expected.some((name) => !wanted.has(name)) || learners.some(({ id }) => !existsSync(cohortPaths(stack.name).learner(id).root)));
+}
+
+/** Whether a kind cluster that was made is there no more. Where Docker does not answer, that is for the run to say. */
+async function anyKindGone(cohort: string, learners: readonly LearnerOutputs[]): Promise<boolean> {
+  const gone = await Promise.all(
+    learners.flatMap(({ id, cluster }) => (cluster.kind === "kind" ? [containersOf(kindName(cohort, id), { learner: id, step: "look for the kind cluster" }).then((found) => found.length === 0, () => false)] : [])),
+  );
+  return gone.includes(true);
 }
 
 async function requireHome(): Promise<void> {
@@ -111,7 +131,9 @@ async function requireHome(): Promise<void> {
 
 /** Throws LabError `no-room` (exit code 2) where fewer learners fit than the file has; with `force` only says so. */
 async function requireRoom(plan: CohortPlan, force: boolean): Promise<void> {
-  const capacity = capacityFor(plan.learners.length, await machineFacts(plan), costsOf(plan));
+  const embedded = learnersHere(plan);
+  if (embedded.length === 0) return;
+  const capacity = capacityFor(embedded.length, await machineFacts({ ...plan, learners: embedded }), costsOf(plan));
   if (capacity.seats >= capacity.wanted) return;
   const { binding } = capacity;
   const sentence = `${capacity.wanted} learners do not fit on this machine: ${binding.name} is enough for ${capacity.seats} (${binding.has} left, ${binding.perLearner} a learner)`;
@@ -125,5 +147,6 @@ async function requireRoom(plan: CohortPlan, force: boolean): Promise<void> {
 
 /** What went wrong, from the engine's own diagnostics where it gave any. */
 export function causes(progress: Progress, error: unknown): string {
-  return progress.errors.length > 0 ? progress.errors.join("\n") : messageOf(error);
+  const told = progress.errors.length > 0 ? progress.errors.join("\n") : messageOf(error);
+  return [told, cloudRemedy(told)].filter(Boolean).join(" ");
 }

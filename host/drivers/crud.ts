@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { setStackConfig } from "../stack-config.ts";
 import { loadDriver, type DriverName } from "./drivers.ts";
 
 /*
@@ -11,6 +12,11 @@ export interface DiffAnswer {
   readonly changes: boolean;
   readonly replaces: string[];
   readonly deleteBeforeReplace: boolean;
+}
+
+/** Pulumi gives a dynamic provider the stack's configuration once per process. */
+export function configureDrivers(config: { get(name: string): string | undefined }): void {
+  setStackConfig((name) => config.get(name));
 }
 
 export async function createResource(name: DriverName, input: State): Promise<{ id: string; outs: State }> {

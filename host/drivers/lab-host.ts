@@ -7,10 +7,11 @@ import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { readDaemonConfig, writeDaemonConfig } from "../daemon/config.ts";
 import { ensureProcesses, processStatus, removeProcesses, startDaemon, stopDaemon, updateDoors } from "../daemon/client.ts";
-import { forgetCreation, noteCreation } from "../creation.ts";
+import { forgetCreation, noteCreation, notedLearners } from "../creation.ts";
 import { ensureServerCertificate } from "../doors/authority.ts";
 import { requireOpen } from "../doors/require-open.ts";
 import type { Driver } from "../driver.ts";
+import { removeKindClusters } from "./kind-cluster.ts";
 import { removeNode, removeNodes } from "../node/node-process.ts";
 import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
 import { learnerImages, registryProcess } from "../registry/config.ts";
@@ -88,6 +89,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
 export async function removeCohortFromHost(cohort: string): Promise<void> {
   await removeProcesses(cohort, undefined, "SIGKILL");
   await stopDaemon(cohort);
+  await removeKindClusters(cohort);
   await removeNodes(cohort);
   await rm(cohortPaths(cohort).root, { recursive: true, force: true });
   await releasePorts(cohort);
@@ -106,12 +108,15 @@ export async function removeOtherLearners(cohort: string, known: ReadonlySet<str
   const others = [...found].filter((learner) => !known.has(learner));
   for (const learner of others) {
     await removeProcesses(cohort, learner, "SIGKILL");
+    await removeKindClusters(cohort, [learner]);
     await removeNode(paths.learner(learner));
     for (const folder of folders) await rm(join(folder, learner), { recursive: true, force: true });
     await releasePorts(`${cohort}/${learner}`);
     await forgetCreation(cohort, learner);
   }
   if (others.length > 0 && (await readDaemonConfig(cohort))?.opening !== undefined) await updateDoors(cohort);
+  // Of learners whose clusters were elsewhere a note is all there was.
+  for (const learner of await notedLearners(cohort)) if (!known.has(learner)) await forgetCreation(cohort, learner);
   return others;
 }
 

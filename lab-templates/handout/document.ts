@@ -26,6 +26,10 @@ function connect(learner: LearnerOutputs): string {
   const { apiServer, gitUrl, repository, insecure } = addressesOf(learner);
   const certificate = open ? `  -c "http.${gitUrl}.sslCAInfo=$HANDOUT/${handoutFiles.authority}" \\\n` : "";
   const settings = [`user.name=${name}`, `user.email=${email}`].map((setting) => `  -c ${shellWord(printable(setting))} \\`).join("\n");
+  const isOwnAccount = git.password === "";
+  const store = isOwnAccount ? "" : `-c "credential.helper=store --file='$HANDOUT/${handoutFiles.git}'" \\\n`;
+  const gitAccess = isOwnAccount ? `your account ${literal(git.username)}; accept its invitation first` : `\`${handoutFiles.git}\``;
+  const list = `as in \`crane ls${insecure ? " --insecure" : ""} ${repository}\``;
   return `## Connect
 
 ${open ? remote : "Work on the lab host; its addresses are reachable from there alone."} In the folder of this page:
@@ -39,16 +43,15 @@ The first line gives this shell ${open ? "your access to the cluster and to the 
 what can't be reached, and why. Then clone your repository:
 
 \`\`\`sh
-git clone -c "credential.helper=store --file='$HANDOUT/${handoutFiles.git}'" \\
-${certificate}${settings}
+git clone ${store}${certificate}${settings}
   ${gitUrl}
 \`\`\`
 
 | what | where | your credential |
 | --- | --- | --- |
 | cluster | ${apiServer} | \`${handoutFiles.kubeconfig}\` |
-| repository, branch \`${git.branch}\` | ${gitUrl} | \`${handoutFiles.git}\` |
-| images | \`${repository}\` | \`${handoutFiles.registry}\`, as in \`crane ls${insecure ? " --insecure" : ""} ${repository}\` |${open ? `\n| your page | ${open.page} | \`${handoutFiles.page}\`: a link that lets in once, within a week, while the dashboard runs |` : ""}
+| repository, branch \`${git.branch}\` | ${gitUrl} | ${gitAccess} |
+| images | \`${repository}\` | ${registry.shared ? `an account of your own there, if you have one, ${list}` : `\`${handoutFiles.registry}\`, ${list}`} |${open ? `\n| your page | ${open.page} | \`${handoutFiles.page}\`: a link that lets in once, within a week, while the dashboard runs |` : ""}
 ${open ? elsewhere(registry.repository) : ""}
 These files are yours alone. Leave them out of commits, mails and chats; whoever has them is you.`;
 }

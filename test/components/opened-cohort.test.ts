@@ -41,7 +41,7 @@ beforeAll(async () => {
     false,
   );
   const [{ createCohort }, { planCohort }] = await Promise.all([import("../../stacks/cohort.ts"), import("../../stacks/plan.ts")]);
-  stackOutputs = await createCohort(planCohort("x", parseCohortFile(text, "x"), "simulated", { ada: { kubeconfig: 1, git: 2, registry: 3 } }));
+  stackOutputs = await createCohort(planCohort("x", parseCohortFile(text, "x"), { generations: { ada: { kubeconfig: 1, git: 2, registry: 3 } } }));
   ada = await new Promise((resolve) => pulumi.output(stackOutputs["learners"]).apply((value) => resolve((value as unknown as Record<string, LearnerOutputs>)["ada"]!)));
 });
 

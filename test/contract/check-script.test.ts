@@ -1,4 +1,5 @@
 import { mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
+import { createServer as createPlainServer, type RequestListener, type Server as HttpServer } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -12,6 +13,7 @@ import { checkScript } from "../../lab-templates/handout/check-script.ts";
 import { handoutOf } from "../../lab-templates/handout/document.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { run } from "../../shared/exec.ts";
+import { kubeconfigFor } from "../../shared/kubeconfig.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
@@ -24,6 +26,9 @@ useLabHome();
 let authority: Authority;
 let server: Server;
 let port: number;
+/** The same without TLS. */
+let plain: HttpServer;
+let plainPort: number;
 let folder: string;
 /** What the one server, which stands for all of the lab's, answers; by default that all is well. */
 let answer: (path: string) => number;
@@ -37,14 +42,18 @@ beforeAll(async () => {
     { type: "ip", value: "127.0.0.1" },
     { type: "dns", value: "kubernetes.default.svc" },
   ]);
-  server = createServer({ cert, key }, (incoming, outgoing) => {
+  const serve: RequestListener = (incoming, outgoing) => {
     asked.push({ path: incoming.url ?? "", authorization: incoming.headers.authorization });
     outgoing.writeHead(answer(incoming.url ?? "")).end("{}");
-  });
+  };
+  server = createServer({ cert, key }, serve);
+  plain = createPlainServer(serve);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   port = (server.address() as AddressInfo).port;
+  await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", resolve));
+  plainPort = (plain.address() as AddressInfo).port;
 });
-afterAll(() => new Promise((resolve) => server.close(resolve)));
+afterAll(() => Promise.all([server, plain].map((one) => new Promise((resolve) => one.close(resolve)))));
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "gitops-lab-check-"));
   answer = well;
@@ -96,6 +105,27 @@ describe("the check script", () => {
     const { exitCode, lines } = await check(await learnerAt(here()));
     expect(exitCode).toBe(1);
     expect(lines.map((line) => line.replace(/ +/g, " ")).filter((line) => line.startsWith("FAIL"))).toEqual([expect.stringMatching(says)]);
+  });
+
+  test("asks the cluster with a token where the kubeconfig has one, and others' Git and registry for no more than an answer", async () => {
+    const { learner } = new LabState();
+    const own: LearnerOutputs = {
+      ...learner,
+      cluster: { ...learner.cluster, apiServer: `https://${here()}`, kubeconfig: kubeconfigFor("x", { server: `https://${here()}`, "certificate-authority-data": Buffer.from(authority.certificate).toString("base64") }, { token: "a.learner.token" }) },
+      git: { ...learner.git, url: `http://127.0.0.1:${plainPort}/org/demo-ada`, password: "" },
+      registry: { ...learner.registry, repository: `127.0.0.1:${plainPort}/org/demo-ada/backend`, shared: true },
+    };
+    answer = (path) => (path === "/readyz" ? 200 : 401);
+    const { exitCode, lines } = await check(own);
+    expect(lines).toEqual([expect.stringMatching(/^ok +cluster/), expect.stringMatching(/^ok +git .*an account of your own$/), expect.stringMatching(/^ok +images .*an account of your own$/)]);
+    expect(exitCode).toBe(0);
+    expect(asked).toEqual([
+      { path: "/readyz", authorization: "Bearer a.learner.token" },
+      { path: "/org/demo-ada/info/refs?service=git-upload-pack", authorization: undefined },
+      { path: "/v2/", authorization: undefined },
+    ]);
+    answer = (path) => (path === "/readyz" ? 200 : 404);
+    expect((await check(own)).lines.map((line) => line.slice(0, 4).trim())).toEqual(["ok", "FAIL", "FAIL"]);
   });
 
   test("tells of another authority, of a port that nobody listens on, and of a name that leads nowhere", async () => {

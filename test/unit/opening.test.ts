@@ -41,10 +41,19 @@ describe("`access` in a cohort file", () => {
   });
 });
 
-test("`access` is refused where clusters are not this machine's", () => {
-  const spec = cohortWith({ listen: "10.0.0.5" });
-  const elsewhere = { ...spec, cluster: { ...spec.cluster, kind: "elsewhere" } } as unknown as typeof spec;
-  expect(() => planCohort("x", elsewhere)).toThrow(/`cluster\.kind` is "elsewhere"/);
+describe("`access` is refused where something is not this machine's:", () => {
+  const [ada, bob] = ["ada", "bob"].map((id) => ({ id, name: id, email: `${id}@example.org`, github: id }));
+  const oci = { kind: "oci", url: "https://registry.example.org/x", username: "lab" };
+  test.each<[string, object, RegExp]>([
+    ["the clusters", { cluster: { kind: "kind" } }, /and `cluster\.kind` of learner ada is "kind", `cluster\.kind` of learner bob is "kind"\. Nothing/],
+    ["one learner's cluster", { learners: [ada, { ...bob, cluster: { kind: "kind" } }] }, /and `cluster\.kind` of learner bob is "kind"\. Nothing/],
+    ["the registry", { registry: oci }, /and `registry\.kind` is "oci"\. Nothing/],
+    ["Git", { git: { kind: "github", organization: "org" }, registry: oci }, /and `git\.kind` is "github", `registry\.kind` is "oci"\. Nothing/],
+  ])("%s", (_, change, because) => {
+    const spec = parseCohort({ course: "x", access: { listen: "10.0.0.5" }, learners: [ada, bob], ...change }, "x");
+    expect(() => planCohort("x", spec)).toThrow(because);
+    expect(() => planCohort("x", spec)).toThrow(expect.objectContaining({ code: "access-unsupported", exitCode: 2 }));
+  });
 });
 
 describe("the address", () => {
