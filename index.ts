@@ -1,14 +1,23 @@
 import * as pulumi from "@pulumi/pulumi";
 import { LabError } from "./shared/errors.ts";
 import { createCohort } from "./stacks/cohort.ts";
+import { readGenerations } from "./stacks/generations.ts";
+import { preflightGit } from "./stacks/git-preflight.ts";
 import { parseCohort, parseCohortName } from "./stacks/load-spec.ts";
+import { noteBeginnings, readBeginnings } from "./stacks/lifetimes.ts";
 import { decideNodes } from "./stacks/nodes.ts";
 import { planCohort } from "./stacks/plan.ts";
+import { requireReach } from "./stacks/reach.ts";
 
 async function main(): Promise<pulumi.Inputs> {
   const cohort = parseCohortName(pulumi.getStack());
   const spec = parseCohort(new pulumi.Config().getObject("cohort"), `stacks/Pulumi.${cohort}.yaml`);
-  return createCohort(planCohort(cohort, spec, (await decideNodes(cohort, spec)).nodes));
+  const { nodes } = await decideNodes(cohort, spec);
+  const plan = planCohort(cohort, spec, { nodes, generations: await readGenerations(cohort, spec), beginnings: await readBeginnings(cohort, spec) });
+  requireReach(plan);
+  await preflightGit(plan);
+  if (!pulumi.runtime.isDryRun()) await noteBeginnings(plan);
+  return createCohort(plan);
 }
 
 export default await main().catch((error: unknown) => {

@@ -7,19 +7,25 @@ import { readDaemonConfig } from "../host/daemon/config.ts";
 import { removeOtherLearners } from "../host/drivers/lab-host.ts";
 import { readInventory } from "../host/inventory/inventory.ts";
 import { forgetKilledRuns } from "../host/inventory/orphans.ts";
+import { containersOf } from "../host/kind/cli.ts";
+import { kindName } from "../host/kind/config.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
-import type { CohortOutputs } from "../shared/outputs.ts";
+import { tokenEnd } from "../shared/kubeconfig.ts";
+import type { CohortOutputs, LearnerOutputs } from "../shared/outputs.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import type { CohortPlan } from "../stacks/plan.ts";
 import { verdict } from "../verification/verdict.ts";
 import { costsOf } from "./capacity/costs.ts";
+import { cloudRemedy } from "./cloud-failures.ts";
 import { installTools } from "./commands/setup.ts";
+import { arrivals, backUp, hasWork, leavers, leaversSentence } from "./course/backup.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "./interrupt.ts";
 import { LastRunRecord } from "./last-run.ts";
 import { readOutputs } from "./outputs.ts";
 import { chooseDisplay } from "./progress/displays.ts";
 import { RunReporter } from "./progress/reporter.ts";
 import { phases } from "./progress/steps.ts";
+import { requireProviders } from "./providers.ts";
 import { settleLearner, whileRunning } from "./receipts.ts";
 import type { StateSummary } from "./stack.ts";
 import { renderSummary } from "./summary.ts";
@@ -56,7 +62,7 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
     cohort,
     learners: about,
     others: [...roster, ...(await readdir(join(cohortPaths(cohort).root, "learners")).catch(() => []))],
-    typical: costsOf(plan.nodes).steps,
+    typical: costsOf(plan).steps,
     expectedSeconds: options.expectedSeconds,
     display: chooseDisplay(json, about),
     onLearner: ({ learner, result, cause }) => record?.note(learner, { result: result === "up" ? "up" : "failed", command, at: new Date().toISOString(), ...(cause !== null && { cause }) }),
@@ -65,6 +71,7 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
   try {
     const work = async (interrupt: Interrupt) => {
       const stack = await prepare(plan, reporter, interrupt);
+      if (options.only === undefined) await keepOfLeavers(cohort, roster);
       const target = await refreshIfNeeded(stack, options.only, reporter, interrupt);
       record = await LastRunRecord.begin(cohort, command, about, roster);
       try {
@@ -92,6 +99,7 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
 async function prepare(plan: CohortPlan, reporter: RunReporter, interrupt: Interrupt): Promise<Stack> {
   const { cohort } = plan;
   await interrupt.orEnd(reporter.tools((onProgress) => installTools(plan, onProgress)));
+  await requireProviders(plan);
   if ((await readDaemonConfig(cohort)) !== undefined && !(await isDaemonUp(cohort))) {
     note(`Starting the processes of cohort ${cohort}, which were not running.`);
     await interrupt.orEnd(reporter.phase(phases.processes, () => startDaemon(cohort)));
@@ -117,6 +125,14 @@ async function refreshIfNeeded(stack: Stack, only: readonly string[] | undefined
     }
   }
   return some?.map((learner) => learnerUrn(stack.name, learner));
+}
+
+/** Tells who is no learner of the cohort file any more, and keeps what they had. */
+async function keepOfLeavers(cohort: string, ids: readonly string[]): Promise<void> {
+  const leaving = await leavers(cohort, ids);
+  if (leaving.length === 0) return;
+  note(leaversSentence(leaving, await arrivals(cohort, ids)));
+  for (const id of leaving) if (await hasWork(cohort, id)) note(`Kept what ${id} had in ${await backUp(cohort, id)}.`);
 }
 
 async function runEngine(stack: Stack, about: readonly string[], target: string[] | undefined, { command, parallel }: BringUpOptions, reporter: RunReporter, interrupt: Interrupt): Promise<void> {
@@ -172,7 +188,7 @@ async function conclude(cohort: string, about: readonly string[], left: ExitCode
     if (reports.length > 0) printReports(reports);
     print(`\n${renderSummary(reporter.outcomes)}`.trimEnd());
   }
-  for (const { learner, cause } of failed) note(`${paint("red", learner, process.stderr)} did not come up: ${cause}`);
+  for (const { learner, cause } of failed) note(`${paint("red", learner, process.stderr)} did not come up: ${[cause, cloudRemedy(cause ?? "")].filter(Boolean).join(" ")}`);
   if (failed.length > 0) note(`${up.size} of ${about.length} learners are up. \`./lab retry ${cohort}\` tries the others again and leaves these as they are.`);
   return exitCode;
 }
@@ -189,8 +205,20 @@ async function needsRefresh(stack: Stack, { isPending, learners }: StateSummary)
   if (learners.size === 0 && !isPending) return false;
   const last = await stack.info();
   if (last?.result !== "succeeded" || isPending) return true;
-  const told = Object.values(((await stack.outputs())["learners"]?.value ?? {}) as CohortOutputs["learners"]).filter(({ cluster }) => cluster.kind === "embedded");
+  const all = Object.values(((await stack.outputs())["learners"]?.value ?? {}) as CohortOutputs["learners"]);
+  // A learner's token that has ended, and a kind cluster that is gone, are found by looking.
+  if (all.some(({ cluster }) => cluster.kind !== "embedded" && (tokenEnd(cluster.kubeconfig) ?? new Date(8.64e15)) < new Date())) return true;
+  if (await anyKindGone(stack.name, all)) return true;
+  const told = all.filter(({ cluster }) => cluster.kind === "embedded");
   const wanted = new Set((await processStatus(stack.name)).map(({ name }) => name));
   const expected = ["registry", ...told.flatMap(({ id }) => [`${id}/kube-apiserver`, `${id}/source-controller`])];
   return told.length > 0 && (expected.some((name) => !wanted.has(name)) || told.some(({ id }) => !existsSync(cohortPaths(stack.name).learner(id).root)));
+}
+
+/** Whether a kind cluster that was made is there no more. Where Docker does not answer, that is for the run to say. */
+async function anyKindGone(cohort: string, learners: readonly LearnerOutputs[]): Promise<boolean> {
+  const gone = await Promise.all(
+    learners.flatMap(({ id, cluster }) => (cluster.kind === "kind" ? [containersOf(kindName(cohort, id), { learner: id, step: "look for the kind cluster" }).then((found) => found.length === 0, () => false)] : [])),
+  );
+  return gone.includes(true);
 }

@@ -3,9 +3,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { readIfExists } from "../shared/private-files.ts";
+import { readGenerations } from "../stacks/generations.ts";
 import { parseCohortFile, parseCohortName } from "../stacks/load-spec.ts";
+import { readBeginnings } from "../stacks/lifetimes.ts";
 import { decideNodes } from "../stacks/nodes.ts";
 import { planCohort, type CohortPlan } from "../stacks/plan.ts";
+import { requireReach } from "../stacks/reach.ts";
 import { note } from "./terminal.ts";
 
 /** The folder with Pulumi.yaml. */
@@ -38,7 +41,9 @@ export async function readCohort(name: string): Promise<CohortPlan> {
   const spec = parseCohortFile(text, `stacks/Pulumi.${cohort}.yaml`);
   const { nodes, because } = await decideNodes(cohort, spec);
   if (because !== undefined) note(`Pods are simulated: they cannot run for real on this machine. ${because}.`);
-  return planCohort(cohort, spec, nodes);
+  const plan = planCohort(cohort, spec, { nodes, generations: await readGenerations(cohort, spec), beginnings: await readBeginnings(cohort, spec) });
+  requireReach(plan);
+  return plan;
 }
 
 /**

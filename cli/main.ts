@@ -120,9 +120,12 @@ program
   .argument("<learner>", "whose handout")
   .option("-c, --cohort <name>", "name of the cohort", "demo")
   .option("-o, --out <folder>", "folder for it (default: handouts/<cohort>-<learner>)")
-  .action(async (learner: string, options: { cohort: string; out?: string }) => done((await import("./commands/handout.ts")).handout(learner, options)));
+  .option("--archive", "also write it as one file, <folder>.tar.gz", false)
+  .action(async (learner: string, options: { cohort: string; out?: string; archive: boolean }) => done((await import("./commands/handout.ts")).handout(learner, options)));
 const exercise = program.command("exercise").description("the chapter's exercises: instructions, hints, checks and solvers");
 const ofCohort = ["-c, --cohort <name>", "name of the cohort", "demo"] as const;
+/** As in commands/rotate.ts, which is not loaded before it is asked for. */
+const rotatableNames = ["kubeconfig", "git", "registry", "page"] as const;
 type OfCohort = { cohort: string; json: boolean };
 exercise
   .command("list")
@@ -222,6 +225,24 @@ for (const [verb, description] of [
     .option(...ofCohort)
     .action(async (learner: string, options: { cohort: string }) => done((await import("./commands/processes.ts"))[verb](learner, options)));
 }
+program
+  .command("rotate")
+  .description("give a learner new credentials, in use everywhere at once, and refuse the old")
+  .argument("<learner>", "whose credentials")
+  .option(...ofCohort)
+  .option("--only <what...>", `which: ${rotatableNames.join(", ")}`, (name: string, before: string[] | undefined) => {
+    if (!(rotatableNames as readonly string[]).includes(name)) throw new InvalidArgumentError(`Allowed: ${rotatableNames.join(", ")}.`);
+    return [...(before ?? []), name];
+  })
+  .option("--json", "for programs", false)
+  .action(async (learner: string, options: OfCohort & { only?: (typeof rotatableNames)[number][] }) => done((await import("./commands/rotate.ts")).rotate(learner, options)));
+program
+  .command("shell")
+  .description("open a shell as a learner, or run a command: ./lab shell ada -- kubectl get pods -A")
+  .argument("<learner>", "as whom")
+  .argument("[command...]", "after --, the command and its arguments")
+  .option(...ofCohort)
+  .action(async (learner: string, command: string[], options: { cohort: string }) => done((await import("./commands/shell.ts")).shell(learner, command, options)));
 program
   .command("reset")
   .description("give a learner a fresh lab, with a backup of what they had")

@@ -1,10 +1,21 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { LabHostInput, LabHostOutput } from "../host/drivers/lab-host.ts";
+import type { Opening } from "../shared/opening.ts";
 import { ManagedResource } from "./managed-resource.ts";
 
 /** The cohort's daemon and registry on this machine; everything embedded depends on it. */
-export class LabHost extends ManagedResource<LabHostInput, LabHostOutput> {
+export class LabHost extends ManagedResource<LabHostInput, Required<LabHostOutput>> {
+  /** Where the cohort is opened beside loopback; undefined where it is not, and then there is no output `open`. */
+  readonly opening: Opening | undefined;
+
   constructor(name: string, input: LabHostInput, options: pulumi.CustomResourceOptions = {}) {
-    super(name, { driver: "lab-host", type: "LabHost", input, outputs: { httpUrl: "plain", registry: "plain" } }, options);
+    super(name, { driver: "lab-host", type: "LabHost", input, outputs: { httpUrl: "plain", registry: "plain", open: "plain" } }, options);
+    this.opening = input.opening;
   }
+}
+
+/** The lab host of a cohort in which something is embedded. */
+export function requireHost(host: LabHost | undefined): LabHost {
+  if (host === undefined) throw new Error("something embedded was planned for a cohort without a lab host");
+  return host;
 }

@@ -2,25 +2,32 @@ import * as pulumi from "@pulumi/pulumi";
 import type { FluxReadyInput, FluxReadyOutput } from "../host/drivers/flux-ready.ts";
 import type { SeedImagesInput, SeedImagesOutput } from "../host/drivers/seed-images.ts";
 import type { LabTemplate, Release } from "../lab-templates/types.ts";
+import type { ClusterPlan } from "../shared/cluster-spec.ts";
 import { siblingImage } from "../shared/image-paths.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 import { fluxRelease } from "../tools/manifest.ts";
 import { grantLearnerAccess } from "./cluster/learner-access.ts";
+import { grantPulling } from "./cluster/image-pull.ts";
 import { clusterProvider } from "./cluster/providers.ts";
+import type { ClusterHandle, Lifetime } from "./cluster/types.ts";
 import { FluxBootstrap } from "./flux/bootstrap.ts";
-import { gitHost } from "./git/hosts.ts";
+import type { CohortGit, GitSettings, RepositoryHandle } from "./git/types.ts";
 import type { LabHost } from "./lab-host.ts";
 import { ManagedResource } from "./managed-resource.ts";
 import { imageRegistry } from "./registry/registries.ts";
+import type { ImageRepositoryHandle, RegistrySettings } from "./registry/types.ts";
 
 /** Everything about one learner's lab that is known before anything is created. */
 export interface LearnerPlan {
   readonly cohort: string;
-  readonly learner: { readonly id: string; readonly name: string; readonly email: string };
-  readonly cluster: { readonly kind: string; readonly nodes: "real" | "simulated" };
-  readonly git: { readonly kind: string; readonly repository: string; readonly branch: string };
-  readonly registry: { readonly kind: string; readonly image: string };
+  readonly learner: { readonly id: string; readonly name: string; readonly email: string; readonly github?: string | undefined };
+  readonly cluster: ClusterPlan;
+  readonly git: GitSettings & { readonly repository: string; readonly branch: string };
+  readonly registry: RegistrySettings & { readonly image: string };
   readonly ports: { readonly from: number; readonly to: number };
+  /** Of the credentials, see host/rotations.ts. */
+  readonly generations: { readonly kubeconfig: number; readonly git: number; readonly registry: number };
+  readonly lifetime: Lifetime;
   readonly template: LabTemplate;
   readonly parameters: unknown;
   readonly releases: readonly Release[];
@@ -28,10 +35,15 @@ export interface LearnerPlan {
 
 export interface LearnerArgs {
   readonly plan: LearnerPlan;
-  readonly host: LabHost;
+  /** Absent in a cohort in which nothing is embedded. */
+  readonly host: LabHost | undefined;
+  /** What the learner's cluster provider made for several learners. */
+  readonly foundation?: unknown;
+  readonly git: CohortGit;
 }
 
-type Wrapped<T> = { [K in keyof T]: pulumi.Input<T[K] extends string | boolean ? T[K] : T[K] extends object ? Wrapped<T[K]> : T[K]> };
+type Wrapped<T> = { [K in keyof T]: pulumi.Input<WrappedValue<T[K]>> };
+type WrappedValue<V> = V extends string | boolean ? V : V extends object ? Wrapped<V> : V;
 
 /** One learner's lab: a cluster, a seeded repository, an image path, and Flux that follows the one and watches the other. */
 export class Learner extends pulumi.ComponentResource {
@@ -46,10 +58,19 @@ export class Learner extends pulumi.ComponentResource {
     const { cohort, learner, template } = plan;
     const here = { parent: this };
 
-    const cluster = clusterProvider(plan.cluster.kind).create(name, { cohort, learner: learner.id, ports: plan.ports, nodes: plan.cluster.nodes, host }, here);
-    const images = imageRegistry(plan.registry.kind).createImageRepository(name, { cohort, learner: learner.id, image: plan.registry.image, host }, here);
-    const access = { username: images.learner.username, password: images.learner.password, insecure: images.insecure, app: template.app(plan.parameters) };
-    const seedOutputs = { digests: "plain", tags: "plain", repository: "plain", username: "plain", password: "secret", insecure: "plain" } as const;
+    const cluster = clusterProvider(plan.cluster.kind).create(
+      name,
+      { cohort, learner: learner.id, plan: plan.cluster, ports: plan.ports, generation: plan.generations.kubeconfig, lifetime: plan.lifetime, host, foundation: args.foundation },
+      here,
+    );
+    const siblings = template.sideImages.map((side) => side.name);
+    const images = imageRegistry(plan.registry.kind).createImageRepository(
+      name,
+      { cohort, learner: learner.id, image: plan.registry.image, settings: plan.registry, siblings, generation: plan.generations.registry, host },
+      here,
+    );
+    const access = { username: images.learner.username, password: images.learner.password, insecure: images.insecure, ...(images.accessFolder !== undefined && { accessFolder: images.accessFolder }), app: template.app(plan.parameters) };
+    const seedOutputs = { digests: "plain", tags: "plain", repository: "plain", username: "plain", password: "secret", insecure: "plain", accessFolder: "plain" } as const;
     const seedImages = new ManagedResource<SeedImagesInput, SeedImagesOutput>(
       `${name}-seed-images`,
       {
@@ -76,13 +97,15 @@ export class Learner extends pulumi.ComponentResource {
         { ...here, dependsOn: [images.resource], deletedWith: images.resource },
       );
     }
-    const repository = gitHost(plan.git.kind).createRepository(
+    const repository = args.git.createRepository(
       name,
       {
         cohort,
         learner,
         repository: plan.git.repository,
         branch: plan.git.branch,
+        generation: plan.generations.git,
+        images,
         host,
         seed: (url) =>
           pulumi.all([url, images.repository, seedImages.output.digests]).apply(([gitUrl, imageRepository, digests]) =>
@@ -92,7 +115,18 @@ export class Learner extends pulumi.ComponentResource {
       here,
     );
     const pipeline = repository.runPipeline(`${name}-pipeline`, { cluster, images, environments: template.environments }, here);
-    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, learner: learner.id, version: fluxRelease, pipeline }, here);
+    // On a node that the lab makes, the node itself logs in to the registry.
+    const before = cluster.fluxControllers === "deployment" ? grantPulling(name, cluster, images, template.environments, this) : [];
+    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, learner: learner.id, version: fluxRelease, pipeline, before }, here);
+    const git = {
+      kind: plan.git.kind,
+      url: repository.url,
+      branch: plan.git.branch,
+      username: repository.learner.username,
+      password: repository.learner.password,
+      seedCommit: repository.seedCommit,
+      ...(repository.ssh && { ssh: repository.ssh }),
+    };
     const ready = new ManagedResource<FluxReadyInput, FluxReadyOutput>(
       `${name}-flux-ready`,
       {
@@ -101,17 +135,12 @@ export class Learner extends pulumi.ComponentResource {
         input: {
           learner: learner.id,
           clusterId: cluster.clusterId,
+          seedCommit: repository.seedCommit,
           kubeconfig: cluster.adminKubeconfig,
-          git: pulumi.output({
-            kind: plan.git.kind,
-            url: repository.url,
-            branch: plan.git.branch,
-            username: repository.learner.username,
-            password: repository.learner.password,
-            seedCommit: repository.seedCommit,
-          }),
+          git: pulumi.output(git),
           order: template.environments,
-          timeoutSeconds: 300,
+          // Workflows wait for a runner, and nobody tells Flux of a push.
+          timeoutSeconds: plan.git.kind === "github" ? 1200 : 300,
         },
         outputs: { environments: "plain", rollbackSha: "plain" },
       },
@@ -122,7 +151,9 @@ export class Learner extends pulumi.ComponentResource {
     this.id = learner.id;
     this.simulated = cluster.simulated;
     this.outputs = {
-      ...learner,
+      id: learner.id,
+      name: learner.name,
+      email: learner.email,
       cluster: {
         kind: plan.cluster.kind,
         id: cluster.clusterId,
@@ -131,26 +162,38 @@ export class Learner extends pulumi.ComponentResource {
         kubeconfig: cluster.learnerKubeconfig,
         adminKubeconfig: cluster.adminKubeconfig,
       },
-      git: {
-        kind: plan.git.kind,
-        url: repository.url,
-        branch: plan.git.branch,
-        username: repository.learner.username,
-        password: repository.learner.password,
-        seedCommit: repository.seedCommit,
-      },
+      git,
       registry: {
         kind: plan.registry.kind,
         repository: images.repository,
         insecure: images.insecure,
+        ...(images.shared && { shared: true }),
         username: images.learner.username,
         password: images.learner.password,
       },
       flux: { version: `v${fluxRelease}`, controllers: cluster.fluxControllers },
+      ...opened(host, cluster, repository, images),
       environments: ready.output.environments,
       rollbackSha: ready.output.rollbackSha,
       evidenceCommands: template.evidence.map(({ title, command }) => ({ item: title, command })),
     };
     this.registerOutputs({});
   }
+}
+
+/** What a learner beyond this machine is told; nothing where the cohort is not opened. */
+function opened(host: LabHost | undefined, cluster: ClusterHandle, repository: RepositoryHandle, images: ImageRepositoryHandle): { readonly open?: Wrapped<NonNullable<LearnerOutputs["open"]>> } {
+  if (host?.opening === undefined) return {};
+  const { opening, output } = host;
+  return {
+    open: {
+      name: opening.name,
+      ca: output.open.ca,
+      page: output.open.page,
+      apiServer: cluster.open?.apiServer ?? cluster.apiServer,
+      kubeconfig: cluster.open?.kubeconfig ?? cluster.learnerKubeconfig,
+      gitUrl: repository.openUrl ?? repository.url,
+      repository: images.openRepository ?? images.repository,
+    },
+  };
 }

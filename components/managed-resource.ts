@@ -12,12 +12,22 @@ function stub(driver: DriverName): pulumi.dynamic.ResourceProvider {
     return import(pathToFileURL(`${process.cwd()}/host/drivers/crud.ts`).href);
   };
   return {
+    configure: async ({ config }) => (await crud()).configureDrivers(config),
     create: async (inputs) => (await crud()).createResource(driver, inputs),
     diff: async (_id, state, inputs) => (await crud()).diffResource(driver, state, inputs),
     read: async (id, state) => (await crud()).readResource(driver, id, state),
     update: async (_id, _state, inputs) => (await crud()).updateResource(driver, inputs),
     delete: async (id, state) => (await crud()).deleteResource(driver, id, state),
   };
+}
+
+const stubs = new Map<DriverName, pulumi.dynamic.ResourceProvider>();
+
+/** One stub per driver: Pulumi serializes each object once, and that is most of what a resource costs in the program. */
+function stubOf(driver: DriverName): pulumi.dynamic.ResourceProvider {
+  const made = stubs.get(driver) ?? stub(driver);
+  stubs.set(driver, made);
+  return made;
 }
 
 type Outputs<T> = { readonly [K in keyof T]: pulumi.Output<T[K]> };
@@ -39,7 +49,7 @@ export class ManagedResource<Input extends object, Output extends object> extend
     const names = Object.keys(args.outputs) as (keyof Output & string)[];
     const properties: Record<string, unknown> = { ...Object.fromEntries(names.map((key) => [key, undefined])), ...args.input };
     const additionalSecretOutputs = names.filter((key) => args.outputs[key] === "secret");
-    super(stub(args.driver), name, properties, { ...options, additionalSecretOutputs }, "gitops-lab", args.type);
+    super(stubOf(args.driver), name, properties, { ...options, additionalSecretOutputs }, "gitops-lab", args.type);
     const resolved = this as unknown as Outputs<Output>;
     // The engine marks them in the state; here too, so that no way out of the program forgets it.
     const hide = <T>(value: pulumi.Output<T>, key: keyof Output) => (args.outputs[key] === "secret" ? pulumi.secret(value) : value);

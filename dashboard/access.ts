@@ -25,13 +25,13 @@ export const hash = (token: string) => createHash("sha256").update(token).digest
 export const newToken = () => randomBytes(32).toString("base64url");
 
 /**
- * A token that lets its bearer in once, within a day. On disk is its hash alone, in a file that whoever lets somebody in
+ * A token that lets its bearer in once, within its lifetime in milliseconds, a day if not said otherwise. On disk is its hash alone, in a file that whoever lets somebody in
  * takes away, so that another process than the server can issue one and no two can use it.
  */
-export async function issueEntry(cohort: string, visitor: Visitor): Promise<string> {
+export async function issueEntry(cohort: string, visitor: Visitor, lifetime = entryLifetime): Promise<string> {
   const folder = await makePrivateFolder(entriesFolder(cohort));
   const token = newToken();
-  const entry: z.input<typeof Entry> = { visitor, expiresAt: new Date(Date.now() + entryLifetime).toISOString() };
+  const entry: z.input<typeof Entry> = { visitor, expiresAt: new Date(Date.now() + lifetime).toISOString() };
   await writePrivateFile(join(folder, `${hash(token)}.json`), JSON.stringify(entry));
   return token;
 }
@@ -51,6 +51,24 @@ export async function takeEntry(cohort: string, token: string): Promise<Visitor 
   await rm(taken);
   return Date.parse(entry.expiresAt) > Date.now() ? entry.visitor : undefined;
 }
+
+/** Shuts a learner's page to all who could come in until now, with links and with cookies alike. */
+export async function endVisits(cohort: string, learner: string): Promise<void> {
+  const folder = entriesFolder(cohort);
+  for (const name of await readdir(folder).catch(() => [])) {
+    const entry = Entry.safeParse(JSON.parse((await readIfExists(join(folder, name))) ?? "{}"));
+    if (entry.success && entry.data.visitor.role === "learner" && entry.data.visitor.learner === learner) await rm(join(folder, name), { force: true });
+  }
+  await writePrivateFile(endedFile(cohort, learner), JSON.stringify({ at: new Date().toISOString() }));
+}
+
+/** When a learner's visits were last ended, in milliseconds; 0 if never. */
+export async function visitsEndedAt(cohort: string, learner: string): Promise<number> {
+  const text = await readIfExists(endedFile(cohort, learner));
+  return text === undefined ? 0 : Date.parse(z.object({ at: z.iso.datetime() }).parse(JSON.parse(text)).at);
+}
+
+const endedFile = (cohort: string, learner: string) => join(dashboardFolder(cohort), "ended", `${learner}.json`);
 
 /** Takes away entries that nobody used in time. */
 export async function removeExpiredEntries(cohort: string): Promise<void> {
@@ -100,10 +118,14 @@ export async function endServer(cohort: string): Promise<void> {
 /**
  * A link that lets in once: to everything for the instructor, to their own page for a learner. Undefined where the cohort's
  * dashboard does not run, without which a link leads nowhere.
+ *
+ * @param origin where an opened cohort shows learners' pages; loopback where it is not given
  */
-export async function entryLink(cohort: string, visitor: Visitor): Promise<string | undefined> {
+export async function entryLink(cohort: string, visitor: Visitor, origin?: string): Promise<string | undefined> {
   const port = await readServerPort(cohort);
-  return port === undefined ? undefined : entryUrl(port, await issueEntry(cohort, visitor));
+  return port === undefined ? undefined : entryUrl(origin ?? loopbackOrigin(port), await issueEntry(cohort, visitor));
 }
 
-export const entryUrl = (port: number, token: string) => `http://127.0.0.1:${port}/enter?token=${token}`;
+export const entryUrl = (origin: string, token: string) => `${origin}/enter?token=${token}`;
+
+export const loopbackOrigin = (port: number) => `http://127.0.0.1:${port}`;

@@ -5,7 +5,7 @@ import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { secureHeaders } from "hono/secure-headers";
 import { streamSSE } from "hono/streaming";
 import { LabError } from "../shared/errors.ts";
-import { takeEntry, type Visitor } from "./access.ts";
+import { takeEntry, visitsEndedAt, type Visitor } from "./access.ts";
 import type { Action, LearnerFacts, Source } from "./facts.ts";
 import { answersOf } from "./quiz-form.ts";
 import { sessionSeconds, type Sessions } from "./sessions.ts";
@@ -14,7 +14,7 @@ import { entered, message } from "./views/layout.ts";
 import { overviewPage, rowView, summaryView } from "./views/overview.ts";
 import { ownLive, ownPage, quizPage } from "./views/own.ts";
 
-type Env = { Variables: { visitor: Visitor; /** Instead of the pages' own policy. */ policy?: string } };
+type Env = { Variables: { visitor: Visitor; /** In milliseconds. */ openedAt: number; /** Instead of the pages' own policy. */ policy?: string } };
 
 const assets = { "style.css": "text/css; charset=utf-8", "live.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml" } as const;
 
@@ -27,17 +27,26 @@ const heartbeatMs = 25_000;
 /** Changes within this time are told once. */
 const gatherMs = 500;
 
+/** Where the dashboard answers. */
+export interface Site {
+  /** The addresses it has, e.g. `http://127.0.0.1:7780`; it answers to no other. */
+  readonly origins: () => readonly string[];
+  /** Whether the instructor may come in here too. */
+  readonly instructor: boolean;
+  /** Who may come in with a token, once; by the cohort's entries where it is not given. */
+  readonly enter?: (token: string) => Promise<Visitor | undefined>;
+}
+
 /**
- * The dashboard's web server, for one cohort on a loopback port. Who comes in with an entry gets a cookie; without one
+ * The dashboard's web server, for one cohort. Who comes in with an entry gets a cookie; without one
  * there is nothing to see. It answers to its own name alone, and what changes something only to its own pages.
- *
- * @param enter who may come in with a token, once; by the cohort's entries where it is not given
  */
-export function dashboardServer(source: Source, sessions: Sessions, port: () => number, enter?: (token: string) => Promise<Visitor | undefined>): Hono<Env> {
+export function dashboardServer(source: Source, sessions: Sessions, site: Site): Hono<Env> {
   const { cohort } = source.cohort;
-  const takes = enter ?? ((token: string) => takeEntry(cohort, token));
-  const cookie = () => `gitops-lab-dashboard-${port()}`;
-  const hosts = () => [`127.0.0.1:${port()}`, `localhost:${port()}`];
+  const enter = site.enter ?? ((token: string) => takeEntry(cohort, token));
+  const own = () => site.origins().map((origin) => new URL(origin));
+  // A cookie knows no port.
+  const cookie = () => `gitops-lab-dashboard-${own()[0]!.port}`;
   const app = new Hono<Env>();
 
   app.use(async (c, next) => {
@@ -67,9 +76,10 @@ export function dashboardServer(source: Source, sessions: Sessions, port: () => 
   app.use(async (c, next) => {
     // A name that an attacker lets point to this machine is not ours.
     const host = c.req.header("host") ?? "";
-    if (!hosts().includes(host)) return refuse(c, 421, "Wrong address", "This server answers to its own loopback address alone.");
+    const origin = own().find((one) => one.host === host)?.origin;
+    if (origin === undefined) return refuse(c, 421, "Wrong address", "This server answers to its own address alone.");
     if (c.req.method !== "GET" && c.req.method !== "HEAD") {
-      if (c.req.header("origin") !== `http://${host}`) return refuse(c, 403, "Refused", "The request did not come from a page of this dashboard.");
+      if (c.req.header("origin") !== origin) return refuse(c, 403, "Refused", "The request did not come from a page of this dashboard.");
       if (Number(c.req.header("content-length") ?? Infinity) > largestBody) return refuse(c, 413, "Too large", "The request is larger than any form here.");
     }
     await next();
@@ -82,17 +92,20 @@ export function dashboardServer(source: Source, sessions: Sessions, port: () => 
   }
 
   app.get("/enter", async (c) => {
-    const visitor = await takes(c.req.query("token") ?? "");
-    if (visitor === undefined) return refuse(c, 403, "This link has been used", "A link lets in once, and for a day. Ask for a new one: `./lab dashboard` prints the instructor's, `./lab dashboard --learner <id>` a learner's.");
-    setCookie(c, cookie(), await sessions.open(visitor), { httpOnly: true, sameSite: "Strict", path: "/", maxAge: sessionSeconds });
+    const visitor = await enter(c.req.query("token") ?? "");
+    if (visitor === undefined || (visitor.role === "instructor" && !site.instructor)) return refuse(c, 403, "This link has been used", "A link lets in once, and for a day. Ask for a new one: `./lab dashboard` prints the instructor's, `./lab dashboard --learner <id>` a learner's.");
+    setCookie(c, cookie(), await sessions.open(visitor), { httpOnly: true, secure: own()[0]!.protocol === "https:", sameSite: "Strict", path: "/", maxAge: sessionSeconds });
     // No redirect: after one that began elsewhere, a browser would not send the cookie yet.
     return c.html(entered(home(visitor)));
   });
 
+  const isEnded = async (visitor: Visitor, openedAt: number) => visitor.role === "learner" && openedAt <= (await visitsEndedAt(cohort, visitor.learner));
+
   const session: MiddlewareHandler<Env> = async (c, next) => {
-    const visitor = sessions.visitor(getCookie(c, cookie()));
-    if (visitor === undefined) return refuse(c, 401, "Not signed in", "Open the link that `./lab dashboard` prints; a learner's is printed by `./lab dashboard --learner <id>`.");
-    c.set("visitor", visitor);
+    const found = sessions.of(getCookie(c, cookie()));
+    if (found === undefined || (await isEnded(found.visitor, found.openedAt))) return refuse(c, 401, "Not signed in", "Open the link that `./lab dashboard` prints; a learner's is printed by `./lab dashboard --learner <id>`.");
+    c.set("visitor", found.visitor);
+    c.set("openedAt", found.openedAt);
     return next();
   };
   app.use(session);
@@ -130,7 +143,7 @@ export function dashboardServer(source: Source, sessions: Sessions, port: () => 
             wake = () => (clearTimeout(timer), resolve());
           });
         }
-        if (stream.aborted) break;
+        if (stream.aborted || (await isEnded(visitor, c.get("openedAt")))) break;
         if (changed.size === 0) await stream.writeSSE({ event: "alive", data: "" });
         else await stream.sleep(gatherMs);
         const told = [...changed];
@@ -147,7 +160,7 @@ export function dashboardServer(source: Source, sessions: Sessions, port: () => 
     return facts === undefined ? refuse(c, 404, "Not found", "There is no such learner in this cohort.", visitor) : answer(c, facts);
   };
 
-  const own = new Hono<Env>()
+  const learnersOwn = new Hono<Env>()
     .use(onlyFor("learner"))
     .get("/", withLearner(async (c, facts) => c.html(ownPage(source, facts, await source.bundles(facts.id)))))
     .get("/live", withLearner(async (c, facts) => c.html(ownLive(source, facts, await source.bundles(facts.id)))))
@@ -163,7 +176,7 @@ export function dashboardServer(source: Source, sessions: Sessions, port: () => 
       return c.redirect("/me", 303);
     }))
     .get("/evidence/:name", withLearner((c, { id }) => bundle(c, id)));
-  app.route("/me", own);
+  app.route("/me", learnersOwn);
 
   const bundle = async (c: Context<Env>, learner: string) => {
     const page = await source.bundlePage(learner, c.req.param("name") ?? "");

@@ -7,8 +7,8 @@ import { dashboardFolder, hash, newToken, Visitor } from "./access.ts";
 /** Seconds that a session and its cookie last. */
 export const sessionSeconds = 14 * 3600;
 
-/** Sessions by the hash of their cookie. */
-const Kept = z.record(z.hash("sha256"), z.object({ visitor: Visitor, expiresAt: z.int() }));
+/** Sessions by the hash of their cookie; times in milliseconds. */
+const Kept = z.record(z.hash("sha256"), z.object({ visitor: Visitor, openedAt: z.int(), expiresAt: z.int() }));
 type Kept = z.output<typeof Kept>;
 
 /** Who has come in, by the hash of their cookie. */
@@ -35,7 +35,7 @@ export class Sessions {
     const now = Date.now();
     for (const [key, { expiresAt }] of this.#sessions) if (expiresAt <= now) this.#sessions.delete(key);
     const token = newToken();
-    this.#sessions.set(hash(token), { visitor, expiresAt: now + sessionSeconds * 1000 });
+    this.#sessions.set(hash(token), { visitor, openedAt: now, expiresAt: now + sessionSeconds * 1000 });
     await this.#keep();
     return token;
   }
@@ -44,9 +44,10 @@ export class Sessions {
     if (cookie !== undefined && this.#sessions.delete(hash(cookie))) await this.#keep();
   }
 
-  visitor(cookie: string | undefined): Visitor | undefined {
+  /** The session of a cookie, while it lasts; whether a learner's was ended meanwhile is on disk, see visitsEndedAt. */
+  of(cookie: string | undefined): Kept[string] | undefined {
     const session = cookie === undefined ? undefined : this.#sessions.get(hash(cookie));
-    return session !== undefined && session.expiresAt > Date.now() ? session.visitor : undefined;
+    return session !== undefined && session.expiresAt > Date.now() ? session : undefined;
   }
 
   /** Writes queue up, so that the last state wins. A cohort that was removed is not made anew for it. */

@@ -27,7 +27,9 @@ type Grants = z.output<typeof Grants>;
 
 /** Password by username. */
 const Passwords = z.record(z.string(), z.string());
-const Credentials = z.object({ git: Passwords, registry: Passwords });
+const Generations = z.object({ git: z.int().default(0), registry: z.int().default(0) });
+const Credentials = z.object({ git: Passwords, registry: Passwords, generations: Generations.prefault({}) });
+type Credentials = z.output<typeof Credentials>;
 
 /** Flux' own user of a learner's things. A learner's id has no dot, so no learner has this name. */
 export function fluxUsername(learner: string): string {
@@ -44,17 +46,27 @@ export function resetUsername(learner: string): string {
   return `${learner}.reset`;
 }
 
-/** The learner to whom a username belongs; undefined when it has not the form of one. */
-export function learnerOf(username: string): string | undefined {
-  return /^([a-z0-9-]+)(?:\.(?:flux|pipeline))?$/.exec(username)?.[1];
+/** As whom a real node pulls images. Its password is in the node's own configuration alone, so no rotation takes it. */
+export function nodeUsername(learner: string): string {
+  return `${learner}.node`;
 }
 
-/** Lets a user in and returns the credential: the one issued before, or a new one of 32 random bytes. */
-export async function issueCredential(folder: string, service: Service, username: string, permission: Permission): Promise<Credential> {
+/** The learner to whom a username belongs; undefined when it has not the form of one. */
+export function learnerOf(username: string): string | undefined {
+  return /^([a-z0-9-]+)(?:\.(?:flux|pipeline|node))?$/.exec(username)?.[1];
+}
+
+/**
+ * Lets a user in and returns the credential: the one issued before, or a new one of 32 random bytes.
+ *
+ * @param generation where it is higher than that of the service's credentials, all of these are shut out first
+ */
+export async function issueCredential(folder: string, service: Service, username: string, permission: Permission, generation = 0): Promise<Credential> {
   await makePrivateFolder(folder);
   // The Git and the registry driver may change one learner's files at once, in two processes.
   return locked(folder, async () => {
     const credentials = await readCredentials(folder);
+    if (generation > credentials.generations[service]) await shutOut(folder, service, generation, credentials);
     const password = credentials[service][username] ?? randomBytes(32).toString("base64url");
     credentials[service][username] = password;
     await write(credentialsFile(folder), credentials);
@@ -64,6 +76,21 @@ export async function issueCredential(folder: string, service: Service, username
     await write(grantsFile(folder), { ...grants, [service]: [...others, { username, tokenHash: hash(password).toString("hex"), permission }] });
     return { username, password };
   });
+}
+
+/** Forgets a service's users but the node's. Their grants go first: whoever is killed between the two begins again. */
+async function shutOut(folder: string, service: Service, generation: number, credentials: Credentials): Promise<void> {
+  const stays = (username: string) => username.endsWith(".node");
+  const grants = await readGrants(folder);
+  await write(grantsFile(folder), { ...grants, [service]: grants[service].filter(({ username }) => stays(username)) });
+  credentials[service] = Object.fromEntries(Object.entries(credentials[service]).filter(([username]) => stays(username)));
+  credentials.generations[service] = generation;
+  await write(credentialsFile(folder), credentials);
+}
+
+/** The password of a user who was let in. */
+export async function passwordOf(folder: string, service: Service, username: string): Promise<string | undefined> {
+  return (await readCredentials(folder))[service][username];
 }
 
 /** Whether the user was let in before. */
@@ -121,9 +148,8 @@ async function readGrants(folder: string): Promise<Grants> {
   return text === undefined ? { git: [], registry: [] } : Grants.parse(JSON.parse(text));
 }
 
-async function readCredentials(folder: string): Promise<z.output<typeof Credentials>> {
-  const text = await readIfExists(credentialsFile(folder));
-  return text === undefined ? { git: {}, registry: {} } : Credentials.parse(JSON.parse(text));
+async function readCredentials(folder: string): Promise<Credentials> {
+  return Credentials.parse(JSON.parse((await readIfExists(credentialsFile(folder))) ?? '{"git":{},"registry":{}}'));
 }
 
 async function write(file: string, content: object): Promise<void> {

@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { cohortPaths } from "../shared/paths.ts";
@@ -20,6 +20,11 @@ export async function noteCreation(cohort: string, learner?: string, at: Date = 
 export async function creationTime(cohort: string, learner?: string): Promise<Date | undefined> {
   const text = await readIfExists(fileOf(cohort, learner));
   return text === undefined ? undefined : new Date(Creation.parse(JSON.parse(text)).at);
+}
+
+/** The learners whose beginning is noted. */
+export async function notedLearners(cohort: string): Promise<string[]> {
+  return (await readdir(folderOf(cohort)).catch(() => [])).flatMap((file) => /^([a-z0-9-]+)\.json$/.exec(file)?.[1] ?? []);
 }
 
 export async function forgetCreation(cohort: string, learner: string): Promise<void> {

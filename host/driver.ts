@@ -12,6 +12,8 @@ export interface Driver<Input extends object, Output extends object> {
   read(id: string, output: Output): Promise<Output | undefined>;
   /** The inputs whose change means another thing, not a changed one. Other changes call `ensure` again. */
   readonly replaceOn: readonly (keyof Input & string)[];
+  /** Inputs that may be left out: that one is there no more is a change, too. */
+  readonly optional?: readonly (keyof Input & string)[];
   /** Inputs that matter only at creation: their change is no change. */
   readonly creationOnly?: readonly (keyof Input & string)[];
   /** Ends and deletes it. What is already gone is a success. */

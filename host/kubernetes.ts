@@ -14,12 +14,20 @@ export interface ClusterClient {
   lookServed(paths: readonly string[]): Promise<Look<undefined>>;
   /** Lets a user read these resources (by API group) in every namespace, under a role of that name. */
   grantReading(role: string, user: string, resources: Readonly<Record<string, readonly string[]>>): Promise<void>;
-  /** Asks a Flux controller to reconcile the object now, the way `flux reconcile` does. */
-  requestReconcile(object: FluxObjectName): Promise<void>;
+  /** Asks a Flux controller to reconcile the object now, the way `flux reconcile` does; returns the time that the object's status will name. */
+  requestReconcile(object: FluxObjectName): Promise<string>;
   /** Whether the API server answers and has done its start-up work, and if not why. */
   lookReady(): Promise<Look<undefined>>;
   /** Whether a node takes pods, and if not why. */
   lookNodeReady(name: string): Promise<Look<undefined>>;
+  /** Whether every pod of a namespace is ready, or has done its work, and there is one; if not which is not. */
+  lookPodsReady(namespace: string): Promise<Look<undefined>>;
+  /** What tells this cluster from one made anew in its place: the uid of its kube-system namespace. */
+  identity(): Promise<string>;
+  /** Makes a namespace, unless it is there, and a service account in it. */
+  applyServiceAccount(namespace: string, name: string): Promise<void>;
+  /** A token of a service account for so many seconds, or fewer where the cluster caps them, and when it ends (ISO 8601). */
+  issueToken(namespace: string, name: string, seconds: number): Promise<{ readonly token: string; readonly endsAt: string }>;
 }
 
 export interface FluxObjectName {
@@ -34,6 +42,17 @@ export interface FluxObjectName {
 const NodeStatus = z.object({
   status: z.object({ conditions: z.array(z.object({ type: z.string(), status: z.string(), message: z.string().default("") })).default([]) }).default({ conditions: [] }),
 });
+
+const Pods = z.object({
+  items: z.array(
+    z.object({
+      metadata: z.object({ name: z.string() }),
+      status: z.object({ phase: z.string().default("Pending"), conditions: z.array(z.object({ type: z.string(), status: z.string(), message: z.string().default("") })).default([]) }).default({ phase: "Pending", conditions: [] }),
+    }),
+  ),
+});
+
+const TokenAnswer = z.object({ status: z.object({ token: z.string(), expirationTimestamp: z.string() }) });
 
 const fieldManager = "gitops-lab";
 
@@ -66,8 +85,10 @@ export function clusterClient(kubeconfig: string): ClusterClient {
       await apply(`/apis/${apiVersion}/clusterrolebindings/${role}`, { apiVersion, kind: "ClusterRoleBinding", metadata: { name: role }, roleRef, subjects: [{ apiGroup, kind: "User", name: user }] });
     },
     async requestReconcile({ apiVersion, resource, namespace, name }) {
-      const annotations = { "reconcile.fluxcd.io/requestedAt": new Date().toISOString() };
+      const requestedAt = new Date().toISOString();
+      const annotations = { "reconcile.fluxcd.io/requestedAt": requestedAt };
       await patch(`/apis/${apiVersion}/namespaces/${namespace}/${resource}/${name}?fieldManager=${fieldManager}`, "application/merge-patch+json", { metadata: { annotations } });
+      return requestedAt;
     },
     async lookNodeReady(name) {
       try {
@@ -78,6 +99,32 @@ export function clusterClient(kubeconfig: string): ClusterClient {
       } catch (error) {
         return { done: false, because: `${messageOf(error).split("\n")[0]}.` };
       }
+    },
+    async lookPodsReady(namespace) {
+      try {
+        const { items } = Pods.parse((await api.send({ method: "GET", path: `/api/v1/namespaces/${namespace}/pods` })) ?? { items: [] });
+        if (items.length === 0) return { done: false, because: `there is no pod in ${namespace} yet.` };
+        const waiting = items.filter(({ status }) => status.phase !== "Succeeded" && !status.conditions.some(({ type, status: is }) => type === "Ready" && is === "True"));
+        if (waiting.length === 0) return { done: true, value: undefined };
+        const told = waiting.map(({ metadata, status }) => `${metadata.name} is ${status.phase}${status.conditions.map(({ message }) => message).find((message) => message !== "")?.replace(/^/, ": ") ?? ""}`);
+        return { done: false, because: `${told.join("; ")}.` };
+      } catch (error) {
+        return { done: false, because: `${messageOf(error).split("\n")[0]}.` };
+      }
+    },
+    async identity() {
+      const namespace = await api.send({ method: "GET", path: "/api/v1/namespaces/kube-system" });
+      return z.object({ metadata: z.object({ uid: z.string() }) }).parse(namespace).metadata.uid;
+    },
+    async applyServiceAccount(namespace, name) {
+      await apply(`/api/v1/namespaces/${namespace}`, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
+      await apply(`/api/v1/namespaces/${namespace}/serviceaccounts/${name}`, { apiVersion: "v1", kind: "ServiceAccount", metadata: { name } });
+    },
+    async issueToken(namespace, name, seconds) {
+      const body = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: { expirationSeconds: seconds } };
+      const answer = await api.send({ method: "POST", path: `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`, body });
+      const { token, expirationTimestamp } = TokenAnswer.parse(answer).status;
+      return { token, endsAt: expirationTimestamp };
     },
     async lookReady() {
       try {

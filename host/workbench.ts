@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Backstage, WorkTree } from "../lab-templates/workbench.ts";
 import { colleagueUsername, PushRefused } from "../lab-templates/workbench.ts";
-import { LabError, messageOf } from "../shared/errors.ts";
+import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
 import { run } from "../shared/exec.ts";
 import type { Environment } from "../shared/names.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
@@ -41,6 +41,9 @@ interface Committer {
 }
 
 async function openWorkbench(folder: string, cohort: string, learner: LearnerOutputs, environments: readonly Environment[]): Promise<Backstage> {
+  if (learner.git.kind !== "embedded") {
+    throw new LabError("workbench-elsewhere", `The repository of learner ${learner.id} is on ${new URL(learner.git.url).host}, where the lab pushes nothing in a learner's or a colleague's name: drills and \`exercise solve\` need \`git.kind: embedded\`. \`./lab exercise check\` works all the same.`, { exitCode: ExitCode.badInput });
+  }
   const paths = cohortPaths(cohort).learner(learner.id);
   const registry = async () => {
     const config = await readPipelineConfig(cohort, learner.id);

@@ -5,6 +5,7 @@ import { Agent, request, type AgentOptions } from "node:https";
 import { text } from "node:stream/consumers";
 import { parse } from "yaml";
 import { LabError, messageOf } from "./errors.ts";
+import { execLogin } from "./exec-credential.ts";
 import { isObject, type Json, type Properties } from "./json.ts";
 
 /** Nobody answers at the cluster's address, or somebody else does. */
@@ -28,7 +29,7 @@ export class ApiError extends Error {
 }
 
 export interface ApiRequest {
-  readonly method: "GET" | "PATCH" | "DELETE";
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** With its query. */
   readonly path: string;
   readonly body?: Properties | readonly Properties[];
@@ -45,15 +46,30 @@ export interface KubeApi {
 
 /**
  * The API of the cluster that a kubeconfig (YAML text or path) names. Node's own https and not client-node, whose
- * generated models cost every plugin process 60 MB; so of the ways to log in there are certificates, tokens and
- * passwords. Throws LabError `kubeconfig-invalid`.
+ * generated models cost every plugin process 60 MB; so of the ways to log in there are certificates, tokens,
+ * passwords and credential programs (`exec`). Throws LabError `kubeconfig-invalid`, and on sending as execLogin does.
  */
 export function connect(kubeconfig: string, contextName?: string, answerTimeoutMs = 60_000): KubeApi {
-  const { server, namespace, tls, authorization } = readKubeconfig(kubeconfig, contextName);
-  const agent = new Agent({ keepAlive: true, ...tls });
+  const { server, namespace, tls, authorization, exec } = readKubeconfig(kubeconfig, contextName);
+  let access: Promise<Access> | undefined;
+
+  /** A login by a program is kept for as long as it lasts, less the time of a request. */
+  async function currentAccess(): Promise<Access> {
+    const kept = await (access ??= logIn());
+    if (Date.now() < kept.endsAt - answerTimeoutMs) return kept;
+    return (access = logIn());
+  }
+
+  async function logIn(): Promise<Access> {
+    if (exec === undefined) return { agent: new Agent({ keepAlive: true, ...tls }), authorization, endsAt: Infinity };
+    const { token, certificate, key, endsAt } = await execLogin(exec);
+    const agent = new Agent({ keepAlive: true, ...tls, ...(certificate && { cert: certificate }), ...(key && { key }) });
+    return { agent, authorization: token === undefined ? {} : { authorization: `Bearer ${token}` }, endsAt };
+  }
 
   async function exchange(sent: ApiRequest, isRetry = false): Promise<{ status: number; content: string }> {
     const { method, path, body, contentType = "application/json" } = sent;
+    const { agent, authorization } = await currentAccess();
     const payload = Buffer.from(body ? JSON.stringify(body) : "");
     const headers = { accept: "application/json", "content-type": contentType, "content-length": payload.length, ...authorization };
     const signal = AbortSignal.timeout(answerTimeoutMs);
@@ -76,7 +92,12 @@ export function connect(kubeconfig: string, contextName?: string, answerTimeoutM
     server,
     namespace,
     async send(apiRequest) {
-      const answer = await exchange(apiRequest);
+      let answer = await exchange(apiRequest);
+      if (answer.status === 401 && exec !== undefined) {
+        // A credential may be withdrawn before its time.
+        access = undefined;
+        answer = await exchange(apiRequest);
+      }
       if (answer.status === 404) return undefined;
       const body = parseJson(answer.content);
       if (answer.status >= 400 || !isObject(body)) throw new ApiError(answer.status, body);
@@ -105,6 +126,14 @@ interface Connection {
   readonly namespace: string;
   readonly tls: AgentOptions;
   readonly authorization: { readonly authorization?: string };
+  /** The program that logs in, where one does. */
+  readonly exec: Properties | undefined;
+}
+
+interface Access {
+  readonly agent: Agent;
+  readonly authorization: { readonly authorization?: string };
+  readonly endsAt: number;
 }
 
 /** The cluster's part of a kubeconfig and the user's, resolved. */
@@ -114,7 +143,7 @@ function readKubeconfig(kubeconfig: string, contextName?: string): Connection {
   if (typeof server !== "string" || !server.startsWith("https://")) {
     throw invalid("its cluster has no `server` that starts with https://");
   }
-  if (user["exec"] ?? user["auth-provider"]) throw invalid("its user logs in through another program, which only Pulumi's own plugin can run");
+  if (user["auth-provider"]) throw invalid("its user logs in by `auth-provider`, which Kubernetes has given up for `exec`");
   const [ca, cert, key] = [bytes(cluster, "certificate-authority"), bytes(user, "client-certificate"), bytes(user, "client-key")];
   const { token, tokenFile, username, password } = user;
   const bearer = typeof tokenFile === "string" ? readFileSync(tokenFile, "utf8").trim() : token;
@@ -131,6 +160,7 @@ function readKubeconfig(kubeconfig: string, contextName?: string): Connection {
       rejectUnauthorized: cluster["insecure-skip-tls-verify"] !== true,
     },
     authorization: typeof bearer === "string" ? { authorization: `Bearer ${bearer}` } : basic ? { authorization: `Basic ${basic}` } : {},
+    exec: isObject(user["exec"] ?? null) ? (user["exec"] as Properties) : undefined,
   };
 }
 

@@ -37,9 +37,19 @@ export const LearnerOutputs = z.object({
     url: z.url(),
     branch: z.string(),
     username: z.string(),
-    /** Secret. */
+    /** Secret. Empty where the learner logs in with an account of their own. */
     password: z.string(),
     seedCommit: z.string(),
+    /** How the lab reads the repository where that is not by password. */
+    ssh: z
+      .object({
+        url: z.url(),
+        /** In OpenSSH's form. Secret. */
+        privateKey: z.string(),
+        /** Lines of a known_hosts file. */
+        knownHosts: z.string(),
+      })
+      .optional(),
   }),
   registry: z.object({
     kind: z.string(),
@@ -47,10 +57,29 @@ export const LearnerOutputs = z.object({
     repository: z.string(),
     /** True where the registry speaks plain HTTP (loopback only). */
     insecure: z.boolean(),
+    /** Whether the credential is the whole cohort's: it is for the lab's own looks and goes to no learner. */
+    shared: z.boolean().optional(),
     username: z.string(),
     /** Secret. */
     password: z.string(),
   }),
+  /** How the learner reaches the lab from beyond its host, everything over TLS; only where the cohort is opened. */
+  open: z
+    .object({
+      /** Host name or address. */
+      name: z.string(),
+      /** Certificate authority of Git, images and page, as PEM. */
+      ca: z.string(),
+      apiServer: z.url(),
+      /** The learner's own kubeconfig, as YAML. Secret. */
+      kubeconfig: z.string(),
+      gitUrl: z.url(),
+      /** `host:port/path` of the backend image: what is called `registry.repository` on the lab host and in Git. */
+      repository: z.string(),
+      /** The learners' pages, while the dashboard runs. */
+      page: z.url(),
+    })
+    .optional(),
   flux: z.object({
     version: z.string(),
     /** Where the controllers run. */
@@ -64,6 +93,12 @@ export const LearnerOutputs = z.object({
 });
 export type LearnerOutputs = z.output<typeof LearnerOutputs>;
 
+/** How a learner reaches the lab: by its opened address where there is one, else on its host. */
+export function addressesOf({ cluster, git, registry, open }: LearnerOutputs): { readonly apiServer: string; readonly gitUrl: string; readonly repository: string; readonly insecure: boolean } {
+  if (open === undefined) return { apiServer: cluster.apiServer, gitUrl: git.url, repository: registry.repository, insecure: registry.insecure };
+  return { apiServer: open.apiServer, gitUrl: open.gitUrl, repository: open.repository, insecure: false };
+}
+
 export const CohortOutputs = z.object({
   schemaVersion: z.literal(1),
   cohort: z.string(),
@@ -71,6 +106,8 @@ export const CohortOutputs = z.object({
   template: z.string(),
   /** Which resource plugin answered for Kubernetes objects. */
   kubernetesPlugin: z.object({ implementation: z.enum(["official", "fallback"]), version: z.string() }),
+  /** Which one answered for GitHub, where repositories are there. */
+  githubPlugin: z.object({ implementation: z.enum(["official", "fallback"]), version: z.string() }).optional(),
   /** What stands in for the real thing in this cohort, one sentence each; empty when nothing does. */
   simulated: z.array(z.string()),
   learners: z.record(z.string(), LearnerOutputs),

@@ -1,20 +1,75 @@
 import { z } from "zod";
+import { ClusterSpec } from "../shared/cluster-spec.ts";
 import { DnsLabel } from "../shared/names.ts";
+import { Shard } from "./shards.ts";
 
 /** A time to live such as `12h`, `14d` or `2w`. */
 const Duration = z.string().regex(/^[1-9][0-9]*[hdw]$/, "must be a number followed by h, d or w, such as 14d");
 
 const Port = z.int().min(1024, "must be at least 1024").max(65535, "must be at most 65535");
 
-const ClusterSpec = z.discriminatedUnion("kind", [
+const GithubSpec = z
+  .strictObject({
+    kind: z.literal("github"),
+    organization: z.string().regex(/^[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}$/i, "must be the name of a GitHub organization"),
+    /** Another one than github.com: a GitHub Enterprise Server. */
+    url: z.url({ protocol: /^https?$/, error: "must be the address of a GitHub, such as https://github.example.org" }).refine((url) => isHttps(url) || isLoopback(url), "must begin with https://").default("https://github.com"),
+    onTeardown: z.enum(["archive", "delete"]).default("archive"),
+    /** Whether rulesets protect the branches, which private repositories of a free organization can't have. */
+    protect: z.boolean().default(true),
+    hostKeys: z.array(z.string().regex(/^[a-z0-9@.-]+ [A-Za-z0-9+/=]+$/, "must be an SSH key: its type and its base64")).default([]),
+    /** github.com allows 80 and 500; a server of one's own what its owner says. */
+    pace: z.strictObject({ perMinute: z.int().min(1).default(60), perHour: z.int().min(1).default(480) }).prefault({}),
+  })
+  .refine(({ url, pace }) => !isGithubCom(url) || pace.perMinute < 80, { path: ["pace", "perMinute"], error: "must be below 80, which is what github.com allows" })
+  .refine(({ url, pace }) => !isGithubCom(url) || pace.perHour < 500, { path: ["pace", "perHour"], error: "must be below 500, which is what github.com allows" });
+
+const isHttps = (url: string) => URL.parse(url)?.protocol === "https:";
+const isLoopback = (url: string) => ["127.0.0.1", "localhost", "[::1]"].includes(URL.parse(url)?.hostname ?? "");
+const isGithubCom = (url: string) => URL.parse(url)?.hostname === "github.com";
+
+const GitSpec = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("embedded") }), GithubSpec]);
+const registryFields = {
+  username: z.string().min(1, "must not be empty"),
+  /** A user who may only pull, for Flux and the lab's looks. */
+  pullUsername: z.string().min(1, "must not be empty").optional(),
+};
+const RegistrySpec = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("embedded") }),
   z.strictObject({
-    kind: z.literal("embedded"),
-    /** Whether pods run for real, which not every machine allows; `auto`: where this one does. */
-    nodes: z.enum(["simulated", "real", "auto"]).default("simulated"),
+    kind: z.literal("oci"),
+    /** With or without a path, e.g. `https://registry.example.org/courses`. */
+    url: z
+      .url({ protocol: /^https?$/, error: "must be an address, such as https://registry.example.org/courses" })
+      .refine((url) => isHttps(url) || isLoopback(url), "must begin with https://")
+      .refine((url) => URL.parse(url)?.pathname.toLowerCase() === URL.parse(url)?.pathname, "must be in lower case"),
+    ...registryFields,
   }),
+  z.strictObject({ kind: z.literal("ghcr"), organization: z.string().regex(/^[a-z\d-]+$/i, "must be the name of a GitHub organization"), ...registryFields }).transform(({ organization, ...rest }) => ({ ...rest, url: `https://ghcr.io/${organization.toLowerCase()}` })),
 ]);
-const GitSpec = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("embedded") })]);
-const RegistrySpec = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("embedded") })]);
+
+const loopback = ["localhost", "127.0.0.1", "::1"];
+const everywhere = ["0.0.0.0", "::", "*"];
+const hostName = /^(?=.{1,253}$)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*$/i;
+
+/** A host name or an IPv4 address: what an image's name, too, can have in it. */
+const HostName = z.string().superRefine((name, context) => {
+  const complain = (message: string) => context.addIssue({ code: "custom", message, input: name });
+  if (everywhere.includes(name)) complain(`is ${JSON.stringify(name)}, which is every address of this machine; name the one that learners reach, or a host name that leads to it`);
+  else if (loopback.includes(name)) complain(`is ${JSON.stringify(name)}, where the lab listens anyway; leave \`access\` out, or name an address that learners reach`);
+  else if (name.includes(":")) complain(`is ${JSON.stringify(name)}; an IPv6 address or a port can't stand here. Name an IPv4 address or a host name (which may lead to IPv6); ports are chosen from \`ports\``);
+  else if (/^[\d.]+$/.test(name) ? !z.ipv4().safeParse(name).success : !hostName.test(name)) complain(`is ${JSON.stringify(name)}; it must be an IPv4 address or a host name`);
+});
+
+/** What is opened beside loopback. */
+const AccessSpec = z
+  .strictObject({
+    /** An address of this machine, or a host name that leads to one. */
+    listen: HostName,
+    /** By which learners reach it, where that is another name. */
+    name: HostName.optional(),
+  })
+  .transform(({ listen, name = listen }) => ({ listen, name }));
 
 export const LearnerSpec = z.strictObject({
   id: DnsLabel,
@@ -27,8 +82,21 @@ export const LearnerSpec = z.strictObject({
     .optional(),
   /** After this time from the making of their lab the learner is archived and paused, see `./lab reap`. */
   ttl: Duration.optional(),
+  /** Where this learner's cluster runs, instead of where the cohort's do. */
+  cluster: ClusterSpec.optional(),
 });
 export type LearnerSpec = z.output<typeof LearnerSpec>;
+
+/** What a cohort on GitHub needs besides: an account for every learner, and a registry that GitHub's runners reach. */
+function checkGithub({ git, registry, learners }: { git: z.output<typeof GitSpec>; registry: z.output<typeof RegistrySpec>; learners: readonly LearnerSpec[] }, context: z.RefinementCtx): void {
+  if (git.kind !== "github") return;
+  for (const [index, { id, github }] of learners.entries()) {
+    if (github === undefined) context.addIssue({ code: "custom", path: ["learners", index, "github"], message: `is missing; learner "${id}" needs the name of a GitHub account, since \`git.kind\` is github` });
+  }
+  if (registry.kind === "embedded" && !isLoopback(git.url)) {
+    context.addIssue({ code: "custom", path: ["registry", "kind"], message: "is embedded, and the workflows that GitHub runs do not reach this machine; allowed with `git.kind: github`: oci, ghcr" });
+  }
+}
 
 /** The `gitops-lab:cohort` value of `stacks/Pulumi.<cohort>.yaml`: everything an instructor says of a cohort. */
 export const CohortSpec = z.strictObject({
@@ -40,7 +108,8 @@ export const CohortSpec = z.strictObject({
   cluster: ClusterSpec.prefault({ kind: "embedded" }),
   git: GitSpec.prefault({ kind: "embedded" }),
   registry: RegistrySpec.prefault({ kind: "embedded" }),
-  /** Loopback ports that the embedded providers may take. */
+  access: AccessSpec.optional(),
+  /** Ports that the embedded providers may take. */
   ports: z
     .strictObject({ from: Port, to: Port })
     .refine(({ from, to }) => from <= to, { path: ["to"], error: "must not be smaller than `from`" })
@@ -49,6 +118,8 @@ export const CohortSpec = z.strictObject({
   parallel: z.int().min(1, "must be at least 1").optional(),
   /** A CSV file with learners, relative to stacks/; load-spec.ts reads it and adds them to `learners`. */
   roster: z.string().min(1, "must not be empty").optional(),
+  /** Which part of the learners this stack has, where a class is divided among several. */
+  shard: Shard.optional(),
   learners: z
     .array(LearnerSpec)
     .min(1, "must name at least one learner")
@@ -60,5 +131,5 @@ export const CohortSpec = z.strictObject({
         else context.addIssue({ code: "custom", path: [index, "id"], message: `"${id}" is taken by learners[${first}]; every learner needs an id of their own` });
       });
     }),
-});
+}).superRefine(checkGithub);
 export type CohortSpec = z.output<typeof CohortSpec>;

@@ -1,24 +1,27 @@
 import { availableParallelism } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
 import pLimit from "p-limit";
+import { Foundations } from "../components/cluster/foundations.ts";
+import { gitHost } from "../components/git/hosts.ts";
 import { LabHost } from "../components/lab-host.ts";
 import { Learner } from "../components/learner.ts";
 import { CohortOutputs } from "../shared/outputs.ts";
-import { kubernetesPlugin } from "../tools/kubernetes-plugin-choice.ts";
+import { pluginChoice } from "../tools/plugin-choice.ts";
 import type { CohortPlan } from "./plan.ts";
 
 /**
  * Creates the resources of a cohort and returns the stack's outputs, in the form of `CohortOutputs`. Learners do not
- * depend on each other: what happens to one leaves the rest as they are. They are begun a few at a time
- *, and the next one when one is whole or has failed.
+ * depend on each other: what happens to one leaves the rest as they are. They are begun a few at a time, and the next one when one is whole or has failed.
  */
 export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
-  const host = new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports });
+  const host = plan.needsHost ? new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports, ...(plan.opening && { opening: plan.opening }) }) : undefined;
+  const foundations = new Foundations();
+  const git = gitHost(plan.git.kind).forCohort({ cohort: plan.cohort, settings: plan.git, learners: plan.learners.length });
   const learners: Learner[] = [];
   const limit = pLimit(plan.parallel ?? Math.max(2, availableParallelism()));
   const attempts = plan.learners.map((learner) =>
     limit(async () => {
-      const made = new Learner(learner.learner.id, { plan: learner, host });
+      const made = new Learner(learner.learner.id, { plan: learner, host, git, foundation: foundations.of(learner) });
       learners.push(made);
       return (await isWhole(made)) ? [made] : [];
     }),
@@ -29,7 +32,8 @@ export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
     cohort: plan.cohort,
     course: plan.course,
     template: plan.template,
-    kubernetesPlugin: kubernetesPlugin(),
+    kubernetesPlugin: pluginChoice("kubernetes"),
+    ...(plan.git.kind === "github" && { githubPlugin: pluginChoice("github") }),
     simulated: [...new Set(learners.flatMap(({ simulated }) => simulated))],
     learners: Object.fromEntries(whole.map((learner) => [learner.id, learner.outputs])),
   };

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
 import { DnsLabel } from "../shared/names.ts";
 import { CohortSpec } from "./cohort-spec.ts";
+import { inShard } from "./shards.ts";
 import { parseRoster } from "./roster.ts";
 
 /** The key under `config:` that holds a cohort. */
@@ -21,7 +22,13 @@ export type RosterReader = (path: string) => string;
  */
 export function parseCohort(value: unknown, source: string, readRoster: RosterReader = rosterFile): CohortSpec {
   const result = CohortSpec.safeParse(withRoster(value, readRoster), { reportInput: true });
-  if (result.success) return result.data;
+  if (result.success) {
+    const { shard, learners } = result.data;
+    if (shard === undefined) return result.data;
+    const own = inShard(learners, shard);
+    if (own.length > 0) return { ...result.data, learners: own };
+    throw new LabError("shard-empty", `${source} has no learner in shard ${shard.index} of ${shard.count}: there are ${learners.length} in all. Nothing was created. Divide the class into fewer shards.`, { exitCode: ExitCode.badInput });
+  }
   const problems = result.error.issues.map((issue) => describe(issue)).join("; ");
   throw new LabError(
     "cohort-invalid",

@@ -7,17 +7,18 @@ import { cohortPaths } from "../shared/paths.ts";
 import type { CohortSpec } from "./cohort-spec.ts";
 
 /**
- * Whether a cohort's pods run for real here. `auto` stays with what it has chosen for as long as the cohort is on this
+ * Whether `auto` means that pods run for real here. It stays with what it has chosen for as long as the cohort is on this
  * machine, since another choice makes the clusters anew. Throws LabError `nodes-impossible` when `real` is asked for and
  * the machine does not allow it.
  */
-export async function decideNodes(cohort: string, { cluster: { nodes } }: CohortSpec): Promise<{ readonly nodes: "real" | "simulated"; readonly because?: string }> {
-  if (nodes === "simulated") return { nodes };
+export async function decideNodes(cohort: string, spec: Pick<CohortSpec, "cluster" | "learners">): Promise<{ readonly nodes: "real" | "simulated"; readonly because?: string }> {
+  const wanted = new Set(spec.learners.flatMap(({ cluster = spec.cluster }) => (cluster.kind === "embedded" ? [cluster.nodes] : [])));
+  if (!wanted.has("real") && !wanted.has("auto")) return { nodes: "simulated" };
   const chosen = await nodesThere(cohort);
-  if (nodes === "auto" && chosen !== undefined) return { nodes: chosen };
+  if (!wanted.has("real") && chosen !== undefined) return { nodes: chosen };
   const unmet = (await preflight()).filter(({ met }) => !met);
   if (unmet.length === 0) return { nodes: "real" };
-  if (nodes === "auto") return { nodes: "simulated", because: listed(unmet) };
+  if (!wanted.has("real")) return { nodes: "simulated", because: listed(unmet) };
   throw new LabError(
     "nodes-impossible",
     `\`cluster.nodes\` is "real", and pods cannot run for real on this machine: ${listed(unmet)}. Nothing was created. Mend that (\`./lab doctor\` shows every condition), or set it to simulated or auto.`,
@@ -27,7 +28,7 @@ export async function decideNodes(cohort: string, { cluster: { nodes } }: Cohort
 
 const listed = (unmet: readonly Condition[]) => unmet.map(({ name, found }) => `${name}: ${found}`).join("; ");
 
-/** What the cohort's clusters on this machine have; undefined where it has none. */
+/** What the cohort's embedded clusters on this machine have; undefined where it has none. */
 async function nodesThere(cohort: string): Promise<"real" | "simulated" | undefined> {
   const paths = cohortPaths(cohort);
   const clusters = (await readdir(join(paths.root, "learners")).catch(() => [])).map((id) => paths.learner(id).cluster).filter((folder) => existsSync(folder));

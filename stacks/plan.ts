@@ -1,31 +1,53 @@
+import type { GitSettings } from "../components/git/types.ts";
+import type { RegistrySettings } from "../components/registry/types.ts";
 import type { LearnerPlan } from "../components/learner.ts";
 import type { PortRange } from "../host/ports.ts";
 import { labTemplate } from "../lab-templates/templates.ts";
+import { type ClusterPlan, type ClusterSpec } from "../shared/cluster-spec.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import type { Opening } from "../shared/opening.ts";
+import { ttlMs } from "../shared/ttl.ts";
 import type { CohortSpec } from "./cohort-spec.ts";
+import type { Beginnings } from "./lifetimes.ts";
 
 export interface CohortPlan {
   readonly cohort: string;
   readonly course: string;
   readonly template: string;
   readonly ports: PortRange;
-  /** Whether pods run for real. */
+  /** Where the cohort is opened beside loopback. */
+  readonly opening?: Opening;
+  /** Whether pods of embedded clusters run for real. */
   readonly nodes: "real" | "simulated";
+  /** Whether something of the cohort is embedded, and so runs on this machine. */
+  readonly needsHost: boolean;
   /** How many learners are brought up at the same time; undefined: what suits the machine. */
   readonly parallel: number | undefined;
   /** Time to live of the cohort, and of the learners who have one of their own, by id: `12h`, `14d` or `2w`. */
   readonly ttl: string;
   readonly learnerTtls: Readonly<Record<string, string>>;
+  readonly git: GitSettings;
+  readonly registry: RegistrySettings;
   readonly learners: readonly LearnerPlan[];
 }
 
+/** What a plan takes from the machine beside the cohort file. */
+export interface Found {
+  /** What `cluster.nodes: auto` means here: stacks/nodes.ts. */
+  readonly nodes?: "real" | "simulated";
+  /** Of each learner's credentials, by id; those who are not in it have had no rotation: stacks/generations.ts. */
+  readonly generations?: Readonly<Record<string, LearnerPlan["generations"]>>;
+  /** Since when it is there: stacks/lifetimes.ts. */
+  readonly beginnings?: Beginnings;
+}
+
 /**
- * Derives every name of a cohort. Pure: the same file gives the same plan. Throws LabError when the template refuses its
- * parameters.
+ * Derives every name of a cohort. Pure: the same file and findings give the same plan. Throws LabError when the template
+ * refuses its parameters (`parameters-invalid`) and where `access` can't open what the file asks for (`access-unsupported`).
  *
- * @param nodes how `cluster.nodes` was decided: stacks/nodes.ts
+ * @param found what the file does not say; pods are simulated and nothing has begun or was rotated without
  */
-export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "simulated" = "simulated"): CohortPlan {
+export function planCohort(cohort: string, spec: CohortSpec, { nodes = "simulated", generations = {}, beginnings }: Found = {}): CohortPlan {
   const template = labTemplate(spec.template);
   const parsed = template.params.safeParse(spec.parameters);
   if (!parsed.success) {
@@ -34,25 +56,53 @@ export function planCohort(cohort: string, spec: CohortSpec, nodes: "real" | "si
       exitCode: ExitCode.badInput,
     });
   }
+  const cohortSince = beginnings?.cohort ?? new Date(0);
+  const cohortUntil = new Date(cohortSince.getTime() + ttlMs(spec.ttl));
+  const learners = spec.learners.map(({ id, name, email, github, ttl, cluster = spec.cluster }): LearnerPlan => {
+    const since = ttl === undefined ? cohortSince : (beginnings?.learners[id] ?? cohortSince);
+    return {
+      cohort,
+      learner: { id, name, email, github },
+      cluster: planCluster(cluster, nodes),
+      git: { ...spec.git, repository: spec.git.kind === "github" ? `${cohort}-${id}` : "gitops", branch: "main" },
+      registry: { ...spec.registry, image: "backend" },
+      ports: spec.ports,
+      generations: generations[id] ?? { kubeconfig: 0, git: 0, registry: 0 },
+      lifetime: { cohortSince, cohortUntil, since, ttl: ttl ?? spec.ttl, until: new Date(since.getTime() + ttlMs(ttl ?? spec.ttl)) },
+      template,
+      parameters: parsed.data,
+      releases: template.releases(parsed.data),
+    };
+  });
+  if (spec.access) requireEmbedded(learners);
   return {
     cohort,
     course: spec.course,
     template: template.name,
     ports: spec.ports,
-    nodes,
+    ...(spec.access && { opening: spec.access }),
+    nodes: learners.some(({ cluster }) => cluster.kind === "embedded" && cluster.nodes === "real") ? "real" : "simulated",
+    needsHost: [spec.git, spec.registry, ...learners.map(({ cluster }) => cluster)].some(({ kind }) => kind === "embedded"),
     parallel: spec.parallel,
     ttl: spec.ttl,
     learnerTtls: Object.fromEntries(spec.learners.flatMap(({ id, ttl }) => (ttl === undefined ? [] : [[id, ttl]]))),
-    learners: spec.learners.map(({ id, name, email }) => ({
-      cohort,
-      learner: { id, name, email },
-      cluster: { kind: spec.cluster.kind, nodes },
-      git: { ...spec.git, repository: "gitops", branch: "main" },
-      registry: { ...spec.registry, image: "backend" },
-      ports: spec.ports,
-      template,
-      parameters: parsed.data,
-      releases: template.releases(parsed.data),
-    })),
+    git: spec.git,
+    registry: spec.registry,
+    learners,
   };
+}
+
+function planCluster(spec: ClusterSpec, auto: "real" | "simulated"): ClusterPlan {
+  return spec.kind === "embedded" ? { kind: spec.kind, nodes: spec.nodes === "auto" ? auto : spec.nodes } : spec;
+}
+
+function requireEmbedded(learners: readonly LearnerPlan[]): void {
+  const of = (name: string, { kind }: { readonly kind: string }) => (kind === "embedded" ? [] : [`${name} is "${kind}"`]);
+  const faults = learners.flatMap(({ learner, cluster, git, registry }) => [...of("`git.kind`", git), ...of("`registry.kind`", registry), ...of(`\`cluster.kind\` of learner ${learner.id}`, cluster)]);
+  if (faults.length === 0) return;
+  throw new LabError(
+    "access-unsupported",
+    `\`access\` opens what is embedded, processes of this machine, and ${[...new Set(faults)].join(", ")}. Nothing was created. Take \`access\` out of the cohort file, or set cluster, Git and registry to embedded for every learner.`,
+    { exitCode: ExitCode.badInput },
+  );
 }

@@ -14,13 +14,13 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   records: ["shared", "lab-templates", "host/drills"],
   dashboard: ["shared", "tools", "verification", "lab-templates", "host", "records"],
   components: ["shared", "tools", "lab-templates", "host/drivers"],
-  stacks: ["shared", "tools", "lab-templates", "components", "host/ports.ts", "host/node/preflight.ts"],
+  stacks: ["shared", "tools", "lab-templates", "components", "host/ports.ts", "host/node/preflight.ts", "host/rotations.ts", "host/creation.ts", "host/github/preflight.ts"],
   cli: ["shared", "tools", "verification", "lab-templates", "host", "records", "dashboard", "stacks"],
 };
 
 /** Packages that only these places may load. */
 const reserved: Readonly<Record<string, readonly string[]>> = {
-  "@pulumi/": ["components", "stacks/cohort.ts", "index.ts", "cli/stack.ts", "tools/kubernetes-plugin", "test"],
+  "@pulumi/": ["components", "stacks/cohort.ts", "index.ts", "cli/stack.ts", "tools/kubernetes-plugin", "tools/github-plugin", "tools/pulumi-plugins", "test"],
   execa: ["shared/exec.ts"],
 };
 

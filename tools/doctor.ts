@@ -1,5 +1,5 @@
 import { candidates, gitHttpBackend, locate } from "./locate.ts";
-import { manifest, toolNames, type ToolName } from "./manifest.ts";
+import { manifest, toolNames, type Purpose, type ToolName } from "./manifest.ts";
 import { messageOf } from "../shared/errors.ts";
 
 /** What is known of one tool, as plain data for `./lab doctor`. */
@@ -7,8 +7,8 @@ export interface ToolReport {
   readonly name: ToolName;
   /** The pinned version. */
   readonly wanted: string;
-  /** Whether it is needed only where pods run for real. */
-  readonly realNodesOnly?: true;
+  /** For which cohorts alone it is needed. */
+  readonly onlyFor?: Purpose;
   readonly state: "path" | "downloaded" | "built" | "missing";
   readonly path?: string;
   /** Why a program of that name on PATH is not used, or what else is wrong. */
@@ -21,7 +21,7 @@ export async function inspectTools(env: NodeJS.ProcessEnv = process.env): Promis
 }
 
 async function inspectTool(name: ToolName, env: NodeJS.ProcessEnv): Promise<ToolReport> {
-  const { version: wanted, realNodesOnly } = manifest[name];
+  const { version: wanted, onlyFor } = manifest[name];
   const found = await locate(name, env);
   const notes: string[] = [];
   for await (const { path, version, fits } of candidates(name, env)) {
@@ -32,6 +32,6 @@ async function inspectTool(name: ToolName, env: NodeJS.ProcessEnv): Promise<Tool
     await gitHttpBackend(env).catch((error: unknown) => notes.push(messageOf(error)));
   }
   const note = notes.length > 0 ? { note: notes.join("; ") } : {};
-  const tool = { name, wanted, ...(realNodesOnly && { realNodesOnly }) };
+  const tool = { name, wanted, ...(onlyFor && { onlyFor }) };
   return found ? { ...tool, state: found.origin, path: found.path, ...note } : { ...tool, state: "missing", ...note };
 }

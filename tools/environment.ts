@@ -3,8 +3,8 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { labHome } from "../shared/paths.ts";
 import { createPrivateFile, makePrivateFolder, readIfExists } from "../shared/private-files.ts";
-import { kubernetesPlugin, pulumiHome } from "./kubernetes-plugin-choice.ts";
 import { toolPath } from "./locate.ts";
+import { pluginChoice, pulumiHome } from "./plugin-choice.ts";
 
 /**
  * What a Pulumi program of this project needs in its environment, on top of `base`: the tools and plugins on PATH, and,
@@ -25,7 +25,7 @@ export async function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): 
   environment["PATH"] = [...new Set(folders)].join(delimiter);
   environment["PULUMI_SKIP_UPDATE_CHECK"] = "true";
   // The engine would look for the official plugin on the internet before it takes the one on PATH.
-  if (kubernetesPlugin(base).implementation === "fallback") {
+  if (pluginChoice("kubernetes", base).implementation === "fallback") {
     environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true";
   }
   if (!base["PULUMI_BACKEND_URL"] && !(await isLoggedIn(base))) {

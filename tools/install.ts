@@ -5,18 +5,20 @@ import { cacheHome } from "../shared/paths.ts";
 import { build, copyAsset } from "./build.ts";
 import { download } from "./download.ts";
 import { withInstallLock } from "./install-lock.ts";
-import { kubernetesPlugin, tryOfficialPlugin } from "./kubernetes-plugin-choice.ts";
+import { pluginChoice, tryOfficialPlugin, type StandInName } from "./plugin-choice.ts";
 import { hasNodePackages, nodePackagesFolder, unpackNodePackages } from "./node-packages.ts";
 import { assetFolder, gitHttpBackend, installFolder, isInstalledAsset, locate } from "./locate.ts";
-import { assetManifest, assetNames, manifest, toolNames, type Arch, type Tool } from "./manifest.ts";
+import { assetManifest, assetNames, manifest, toolNames, type Arch, type Purpose, type Tool } from "./manifest.ts";
 import type { Step } from "./progress.ts";
 
 export interface SetupOptions {
   /** Called whenever an installation takes a new turn; not called for what is there already. */
   readonly onProgress?: (step: Step) => void;
   readonly env?: NodeJS.ProcessEnv;
-  /** Whether pods are to run for real, which needs more. */
-  readonly realNodes?: boolean;
+  /** What the cohort needs besides what every one does. */
+  readonly purposes?: ReadonlySet<Purpose>;
+  /** Pulumi's plugins to try to install; default: the one that every cohort needs. */
+  readonly plugins?: readonly StandInName[];
 }
 
 /** Something the cache holds once it is installed. */
@@ -32,20 +34,21 @@ interface Item {
  * Installs every tool that is neither on PATH nor in the cache, and the assets. Safe to repeat, to run twice at once
  * and to kill. Throws LabError: `tool-missing` (Git), `disk-full`, or as download and build do.
  */
-export async function setupTools({ onProgress = () => {}, env = process.env, realNodes = false }: SetupOptions = {}): Promise<void> {
+export async function setupTools({ onProgress = () => {}, env = process.env, purposes = new Set(), plugins = ["kubernetes"] }: SetupOptions = {}): Promise<void> {
   await gitHttpBackend(env);
   await mkdir(cacheHome(env), { recursive: true });
-  const items = [...toolItems(env, realNodes), ...assetItems(env), ...(realNodes ? [nodePackagesItem(env)] : [])];
-  const plugin = `pulumi-resource-kubernetes ${kubernetesPlugin(env).version}`;
-  const total = items.length + 1;
+  const items = [...toolItems(env, purposes), ...assetItems(env), ...(purposes.has("real-nodes") ? [nodePackagesItem(env)] : [])];
+  const total = items.length + plugins.length;
   const reporter = (index: number, what: string) => (activity: string) => onProgress({ index, total, what, activity });
   for (const [i, item] of items.entries()) await install(item, reporter(i + 1, item.what));
-  await tryOfficialPlugin(reporter(total, plugin), env);
+  for (const [i, name] of plugins.entries()) {
+    await tryOfficialPlugin(name, reporter(items.length + i + 1, `pulumi-resource-${name} ${pluginChoice(name, env).version}`), env);
+  }
 }
 
-function toolItems(env: NodeJS.ProcessEnv, realNodes: boolean): Item[] {
+function toolItems(env: NodeJS.ProcessEnv, purposes: ReadonlySet<Purpose>): Item[] {
   return toolNames
-    .filter((name) => manifest[name].build && (realNodes || !manifest[name].realNodesOnly))
+    .filter((name) => manifest[name].build && isNeeded(manifest[name], purposes))
     .map((name) => ({
       what: `${name} ${manifest[name].version}`,
       folder: installFolder(name, env),
@@ -56,6 +59,8 @@ function toolItems(env: NodeJS.ProcessEnv, realNodes: boolean): Item[] {
       },
     }));
 }
+
+const isNeeded = ({ onlyFor }: Tool, purposes: ReadonlySet<Purpose>) => onlyFor === undefined || purposes.has(onlyFor);
 
 function assetItems(env: NodeJS.ProcessEnv): Item[] {
   return assetNames.map((name) => ({

@@ -20,9 +20,12 @@ export interface Download {
   readonly members?: readonly string[];
 }
 
+/** What some cohorts need and others do not: pods that run for real on embedded nodes, clusters in Docker. */
+export type Purpose = "real-nodes" | "kind";
+
 export interface GoBuild {
   /** Folder below tools/go whose go.mod and go.sum pin every dependency. */
-  readonly module: "cluster" | "dns" | "node" | "pulumi" | "pulumi-language-nodejs" | "registry";
+  readonly module: "cluster" | "dns" | "kind" | "node" | "pulumi" | "pulumi-language-nodejs" | "registry";
   /** Import path; with a dot, a program of our own in that module. */
   readonly package: string;
   /** What `-ldflags` gets besides `-s -w`. */
@@ -49,8 +52,8 @@ export interface Tool {
   readonly fits: (found: string) => boolean;
   /** Taken from the folder of this tool, when it is there. */
   readonly companionOf?: ToolName;
-  /** Installed only for a cohort whose pods run for real. */
-  readonly realNodesOnly?: true;
+  /** Installed only for a cohort that asks for it. */
+  readonly onlyFor?: Purpose;
   readonly downloads?: Readonly<Partial<Record<Arch, Download>>>;
   /** Absent for what only the operating system can bring. */
   readonly build?: GoBuild;
@@ -96,27 +99,35 @@ const tools = {
     },
     build: { module: "cluster", package: "sigs.k8s.io/kwok/cmd/kwok" },
   },
-  kubelet: { ...kubernetesTool("kubelet", {}), realNodesOnly: true },
-  "kube-proxy": { ...kubernetesTool("kube-proxy", {}), realNodesOnly: true },
+  kubelet: { ...kubernetesTool("kubelet", {}), onlyFor: "real-nodes" },
+  "kube-proxy": { ...kubernetesTool("kube-proxy", {}), onlyFor: "real-nodes" },
   "lab-node": {
     // Ours, and so of the version that its source has.
     version: sourceVersion("node/lab-node"),
     fits: exactly(sourceVersion("node/lab-node")),
     build: { module: "node", package: "./lab-node", static: true },
-    realNodesOnly: true,
+    onlyFor: "real-nodes",
   },
   pause: {
     version: sourceVersion("node/pause"),
     fits: exactly(sourceVersion("node/pause")),
     build: { module: "node", package: "./pause", static: true },
-    realNodesOnly: true,
+    onlyFor: "real-nodes",
   },
   coredns: {
     version: "1.14.3",
     // A CoreDNS on PATH may lack the plugins, or have others.
     fits: exactly("1.14.3"),
     build: { module: "dns", package: "." },
-    realNodesOnly: true,
+    onlyFor: "real-nodes",
+  },
+  kind: {
+    version: "0.33.0",
+    probe: { args: ["version"], pattern: /^kind v(\S+)/m },
+    // Its node images are pinned for its release; config and output are those of the minor version.
+    fits: sameMinor("0.33.0"),
+    build: { module: "kind", package: "sigs.k8s.io/kind", static: true },
+    onlyFor: "kind",
   },
   // The controllers are released as container images only.
   "source-controller": fluxController("source-controller", fluxControllers.source),

@@ -1,9 +1,11 @@
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { LabError } from "../shared/errors.ts";
 import { run } from "../shared/exec.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 import { makeScratchFolder } from "../shared/scratch.ts";
+import { writePrivateFile } from "../shared/private-files.ts";
 import { journalRef, parseJournal, type JournalEntry } from "./journal.ts";
 
 export interface Commit {
@@ -51,20 +53,28 @@ export function gitReader(
   signal: AbortSignal,
   parentFolder: string = tmpdir(),
 ): GitReader & AsyncDisposable {
-  const { url, branch } = repository;
+  const { branch } = repository;
+  const url = repository.ssh?.url ?? repository.url;
   let fetched: Promise<string> | undefined;
+  /** Of the copy: it holds the key as well where there is one. */
+  let home: string | undefined;
+
+  async function access(): Promise<Record<string, string>> {
+    return repository.ssh === undefined ? gitCredentials(repository) : sshEnvironment(repository.ssh, home ?? tmpdir());
+  }
 
   async function fetchBranch(): Promise<string> {
-    const folder = await makeScratchFolder("git", parentFolder);
+    home = await makeScratchFolder("git", parentFolder);
+    const folder = join(home, "repository.git");
     const clone = ["clone", "--quiet", "--bare", "--single-branch", "--no-tags", "--template=", "--branch", branch, "--", url];
     const { exitCode, stderr } = await run("git", [...clone, folder], {
-      env: { ...gitEnvironment(), ...gitCredentials(repository) },
+      env: { ...gitEnvironment(), ...(await access()) },
       extendEnv: false,
       reject: false,
       cancelSignal: signal,
     });
     if (exitCode === 0) return folder;
-    await rm(folder, { recursive: true, force: true });
+    await rm(home, { recursive: true, force: true });
     throw new LabError(
       "git-unreachable",
       `Could not fetch ${branch} of ${url}: ${stderr.trim() || "git did not finish"}. Try \`git ls-remote ${url}\`.`,
@@ -125,7 +135,7 @@ export function gitReader(
     },
 
     async journal() {
-      const fetched = await git(["fetch", "--quiet", "--", url, `+${journalRef}:${journalRef}`], { mayExitWith: [128], env: gitCredentials(repository) });
+      const fetched = await git(["fetch", "--quiet", "--", url, `+${journalRef}:${journalRef}`], { mayExitWith: [128], env: await access() });
       if (fetched.exitCode !== 0) {
         if (/couldn't find remote ref/.test(fetched.stderr)) return new Map();
         throw new LabError("git-unreachable", `Could not fetch the pipeline's journal of ${url}: ${fetched.stderr.trim()}. Try \`git ls-remote ${url}\`.`);
@@ -137,8 +147,8 @@ export function gitReader(
     },
 
     async [Symbol.asyncDispose]() {
-      const folder = await fetched?.catch(() => undefined);
-      if (folder) await rm(folder, { recursive: true, force: true });
+      await fetched?.catch(() => undefined);
+      if (home) await rm(home, { recursive: true, force: true });
     },
   };
 }
@@ -188,6 +198,17 @@ export function gitEnvironment(): Record<string, string> {
     GIT_COMMITTER_NAME: "gitops-lab",
     GIT_COMMITTER_EMAIL: "gitops-lab@localhost",
   };
+}
+
+/**
+ * Git over SSH with this key alone, to a server with these host keys alone. Writes both into the folder, with mode 0600.
+ */
+async function sshEnvironment({ privateKey, knownHosts }: NonNullable<LearnerOutputs["git"]["ssh"]>, folder: string): Promise<Record<string, string>> {
+  const files = { key: join(folder, "key"), knownHosts: join(folder, "known_hosts") };
+  await writePrivateFile(files.key, privateKey);
+  await writePrivateFile(files.knownHosts, knownHosts);
+  const options = ["IdentitiesOnly=yes", "IdentityAgent=none", "BatchMode=yes", "StrictHostKeyChecking=yes", `UserKnownHostsFile=${files.knownHosts}`, "GlobalKnownHostsFile=/dev/null", "ConnectTimeout=15"];
+  return { GIT_SSH_COMMAND: `ssh -F /dev/null -i ${files.key} ${options.map((option) => `-o ${option}`).join(" ")}` };
 }
 
 /** The credential as configuration in the environment, for this URL alone and never sent on to where it redirects. */

@@ -1,3 +1,5 @@
+import type { CohortPlan } from "../../stacks/plan.ts";
+
 /**
  * What a lab costs, as measured; every figure with its source. Measured on 2026-11-24 with embedded clusters on a machine
  * of two cores (AMD EPYC) and 24 GiB; docs/measurements.md says how.
@@ -52,11 +54,26 @@ export const measuredCosts: LabCosts = {
  */
 const realNode = { memory: 222, ready: 14 };
 
-/** The costs of a cohort whose pods run as told. */
-export function costsOf(nodes: "real" | "simulated"): LabCosts {
-  if (nodes === "simulated") return measuredCosts;
-  const { memory, ready } = measuredCosts;
-  return { ...measuredCosts, memory: { ...memory, learner: memory.learner + realNode.memory }, ready: { ...ready, learner: ready.learner + realNode.ready } };
+/** Ports of an opened cohort: for Git and images, and for the learners' pages. */
+const openedPorts = 2;
+
+/** The learners whose clusters run as processes of this machine; what others cost it has not been measured. */
+export function learnersHere({ learners }: CohortPlan): CohortPlan["learners"] {
+  return learners.filter(({ cluster }) => cluster.kind === "embedded");
+}
+
+/** Ports that a cohort leases on this machine. A kind cluster takes as many as an embedded one. */
+export function portsNeeded(plan: CohortPlan): number {
+  const { host, learner } = costsOf(plan).ports;
+  return (plan.needsHost ? host : 0) + learner * plan.learners.filter(({ cluster }) => cluster.kind === "embedded" || cluster.kind === "kind").length;
+}
+
+/** The costs of a cohort whose pods run as planned, and which may be opened to other machines. */
+export function costsOf({ nodes, opening }: Pick<CohortPlan, "nodes" | "opening">): LabCosts {
+  const { memory, ready, ports } = measuredCosts;
+  const opened = { ...measuredCosts, ports: { ...ports, host: ports.host + (opening === undefined ? 0 : openedPorts) } };
+  if (nodes === "simulated") return opened;
+  return { ...opened, memory: { ...memory, learner: memory.learner + realNode.memory }, ready: { ...ready, learner: ready.learner + realNode.ready } };
 }
 
 export interface LabCosts {

@@ -1,14 +1,18 @@
 import type { AddressInfo } from "node:net";
-import { serve } from "@hono/node-server";
-import { entryLink, entryUrl, issueEntry, newToken, removeExpiredEntries, removeServer, writeServer, type Visitor } from "../../dashboard/access.ts";
+import { createServer as createTlsServer } from "node:https";
+import { serve, type ServerType } from "@hono/node-server";
+import { entryLink, entryUrl, issueEntry, loopbackOrigin, newToken, removeExpiredEntries, removeServer, writeServer, type Visitor } from "../../dashboard/access.ts";
 import { archiveSource } from "../../dashboard/archive-source.ts";
 import { Collector } from "../../dashboard/collector.ts";
 import { dashboardServer } from "../../dashboard/server.ts";
 import { Sessions } from "../../dashboard/sessions.ts";
 import { isSameSecret } from "../../host/access.ts";
+import { readDaemonConfig } from "../../host/daemon/config.ts";
+import { serverCertificate } from "../../host/doors/authority.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import type { CohortOutputs } from "../../shared/outputs.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { verifyLearner } from "../../verification/verify.ts";
 import { readArchivedCourse } from "../archived-course.ts";
@@ -38,12 +42,12 @@ export async function dashboard(name: string, { port, learner, archive, fingerpr
 
 async function printLink(cohort: string, id: string): Promise<number> {
   const learner = selectLearner(await readOutputs(cohort), id);
-  const link = await entryLink(cohort, { role: "learner", learner: learner.id });
+  const link = await entryLink(cohort, { role: "learner", learner: learner.id }, learner.open?.page);
   if (link === undefined) {
     throw new LabError("dashboard-down", `The dashboard of cohort ${cohort} does not run. Start it with \`./lab dashboard ${cohort}\` in another terminal and keep it open.`);
   }
   print(link);
-  note(`For ${learner.name}: it lets in once, within a day, on this machine.`);
+  note(`For ${learner.name}: it lets in once, within a day, ${learner.open === undefined ? "on this machine" : `wherever ${learner.open.name} is reached and its certificate authority (\`ca.crt\` of the handout) is trusted`}.`);
   return ExitCode.ok;
 }
 
@@ -52,18 +56,21 @@ async function serveDashboard(cohort: string, port: number): Promise<number> {
   const collector = collectorOf(outputs);
   await removeExpiredEntries(cohort);
   const sessions = await Sessions.ofCohort(cohort);
+  let page: ServerType | undefined;
   return serveUntilInterrupted(
-    (listening) => dashboardServer(collector, sessions, listening),
+    (listening) => dashboardServer(collector, sessions, { origins: onLoopback(listening), instructor: true }),
     port,
     async (listening) => {
+      page = await openPage(cohort, collector, sessions);
       await writeServer(cohort, listening);
       collector.start();
-      print(entryUrl(listening, await issueEntry(cohort, { role: "instructor" })));
+      print(entryUrl(loopbackOrigin(listening), await issueEntry(cohort, { role: "instructor" })));
       note(`The link lets in once. A learner's: \`./lab dashboard ${cohort} --learner <id>\`. Ctrl-C ends the dashboard; the labs go on.`);
     },
     async () => {
       collector.stop();
       await removeServer(cohort);
+      if (page !== undefined) close(page);
     },
   );
 }
@@ -96,14 +103,21 @@ async function serveArchive(file: string, fingerprint: string | undefined, port:
   };
   const sessions = new Sessions();
   return serveUntilInterrupted(
-    (listening) => dashboardServer(source, sessions, listening, enter),
+    (listening) => dashboardServer(source, sessions, { origins: onLoopback(listening), instructor: true, enter }),
     port,
     async (listening) => {
-      print(entryUrl(listening, unused ?? ""));
+      print(entryUrl(loopbackOrigin(listening), unused ?? ""));
       note(`Cohort ${source.cohort.cohort}, archived at ${source.archived?.createdAt}. The link lets in once. Ctrl-C ends the dashboard.`);
     },
     async () => undefined,
   );
+}
+
+const onLoopback = (port: () => number) => () => [loopbackOrigin(port()), `http://localhost:${port()}`];
+
+function close(server: ServerType): void {
+  server.close();
+  if ("closeAllConnections" in server) server.closeAllConnections();
 }
 
 /**
@@ -133,8 +147,26 @@ async function serveUntilInterrupted(
     await interrupted.promise;
   } finally {
     await end();
-    server.close();
-    if ("closeAllConnections" in server) server.closeAllConnections();
+    close(server);
   }
   return ExitCode.ok;
+}
+
+/** Serves the learners' pages, and those alone, where the cohort is opened to other machines. */
+async function openPage(cohort: string, collector: Collector, sessions: Sessions): Promise<ServerType | undefined> {
+  const opening = (await readDaemonConfig(cohort))?.opening;
+  if (opening === undefined) return undefined;
+  const { listen, name, pagePort } = opening;
+  const origins = [`https://${name}:${pagePort}`];
+  const { certificate: cert, key } = await serverCertificate(cohortPaths(cohort));
+  const { fetch } = dashboardServer(collector, sessions, { origins: () => origins, instructor: false });
+  const server = serve({ fetch, hostname: listen, port: pagePort, createServer: createTlsServer, serverOptions: { cert, key } });
+  await new Promise<void>((resolve, reject) => {
+    server.once("listening", resolve);
+    server.once("error", reject);
+  }).catch((error: NodeJS.ErrnoException) => {
+    throw new LabError("port-taken", `The learners' pages can't be served on ${listen}:${pagePort} (${error.code ?? error.message}), which \`access\` in the cohort file opens. \`./lab status ${cohort}\` tells what is open.`, { exitCode: ExitCode.badInput, cause: error });
+  });
+  note(`Learners' own pages are at ${origins[0]} as well.`);
+  return server;
 }

@@ -2,29 +2,43 @@ import { preflight } from "../../host/node/preflight.ts";
 import { ExitCode } from "../../shared/errors.ts";
 import { cacheHome, labHome } from "../../shared/paths.ts";
 import { inspectTools } from "../../tools/doctor.ts";
-import { kubernetesPlugin } from "../../tools/kubernetes-plugin-choice.ts";
+import { pluginChoice, type StandInName } from "../../tools/plugin-choice.ts";
+import { allOpenings, openingLines } from "../openings.ts";
+import { inspectProviders } from "../providers.ts";
 import { paint, print, printJson } from "../terminal.ts";
+
+const titles: Readonly<Record<StandInName, string>> = { kubernetes: "Kubernetes", github: "GitHub" };
 
 /** Tells where each tool comes from and what is missing. Returns exit code 1 when something is. */
 export async function doctor(options: { readonly json: boolean }): Promise<number> {
   const tools = await inspectTools();
-  const plugin = kubernetesPlugin();
-  const realPods = await preflight();
-  const report = { node: { version: process.version, path: process.execPath }, tools, kubernetesPlugin: plugin, realPods, labHome: labHome(), cacheHome: cacheHome() };
-  const missing = tools.filter(({ state, realNodesOnly }) => state === "missing" && !realNodesOnly);
+  const plugins = { kubernetes: pluginChoice("kubernetes"), github: pluginChoice("github") };
+  const [realPods, providers, opened] = await Promise.all([preflight(), inspectProviders(), allOpenings()]);
+  const report = { node: { version: process.version, path: process.execPath }, tools, kubernetesPlugin: plugins.kubernetes, githubPlugin: plugins.github, realPods, providers, opened, labHome: labHome(), cacheHome: cacheHome() };
+  const missing = tools.filter(({ state, onlyFor }) => state === "missing" && onlyFor === undefined);
   if (options.json) {
     printJson(report);
   } else {
     print(`node ${process.version}  ${process.execPath}`);
     const width = Math.max(...tools.map(({ name }) => name.length));
-    for (const { name, wanted, realNodesOnly, state, path, note } of tools) {
-      const origin = paint(state === "missing" ? (realNodesOnly ? "dim" : "red") : "green", state.padEnd(10));
+    for (const { name, wanted, onlyFor, state, path, note } of tools) {
+      const origin = paint(state === "missing" ? (onlyFor !== undefined ? "dim" : "red") : "green", state.padEnd(10));
       print(`${name.padEnd(width)}  ${wanted.padEnd(9)}  ${origin}  ${path ?? ""}${note === undefined ? "" : paint("dim", `  (${note})`)}`);
     }
-    print(`Pulumi's Kubernetes plugin ${plugin.version}: ${plugin.implementation}${plugin.implementation === "fallback" ? " (tools/kubernetes-plugin stands in: Pulumi's own is not installed)" : ""}`);
+    for (const name of Object.keys(plugins) as StandInName[]) {
+      const { implementation, version } = plugins[name];
+      print(`Pulumi's ${titles[name]} plugin ${version}: ${implementation}${implementation === "fallback" ? ` (tools/${name}-plugin stands in: Pulumi's own is not installed)` : ""}`);
+    }
     const unmet = realPods.filter(({ met }) => !met);
     print(`pods that run for real (\`cluster.nodes\`): ${unmet.length === 0 ? paint("green", "possible on this machine") : paint("yellow", "not possible on this machine")}`);
     for (const { name, met, found } of realPods) print(`  ${paint(met ? "green" : "yellow", met ? "✓" : "✗")} ${name}: ${found}`);
+    for (const { kind, conditions } of providers) {
+      const wanting = conditions.filter(({ met, advice, bySetup }) => !met && !advice && !bySetup);
+      print(`clusters of kind ${kind}: ${wanting.length === 0 ? paint("green", "ready to use") : paint("yellow", "not usable from here")}`);
+      for (const { name, met, found } of conditions) print(`  ${paint(met ? "green" : "yellow", met ? "✓" : "✗")} ${name}: ${found}`);
+    }
+    if (opened.length === 0) print("open to other machines: nothing");
+    for (const line of opened.flatMap(openingLines)) print(line);
     print(`labs below ${report.labHome}, tools below ${report.cacheHome}`);
     if (missing.length > 0) print(`Missing: ${missing.map(({ name }) => name).join(", ")}. Run \`./lab setup\`.`);
   }

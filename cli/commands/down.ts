@@ -10,6 +10,7 @@ import { lookForAll } from "../../host/inventory/looks.ts";
 import { linesOf, makeReceipt, type Receipt } from "../../host/inventory/receipt.ts";
 import { nodeThings } from "../../host/node/node-process.ts";
 import { endOrphansOfEngine } from "../../host/process-identity.ts";
+import { takeRemainders } from "../../host/remainders.ts";
 import { LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
@@ -137,7 +138,9 @@ async function remove(removal: Removal, stack: Stack | undefined, startedAt: Dat
   const seen = await reporter.phase(phases.cleanUp, () => lookForAll(cohort, items, { looks: { stack: () => lookForStack(cohort) } }));
   if (mustRemember(seen)) await recordGone(cohort, seen.filter(({ kind, sight }) => sight.state === "gone" && kind !== "run"));
   else await recordGone(cohort, items);
-  return makeReceipt({ cohort, startedAt, problems }, seen);
+  const elsewhere = await takeRemainders(cohort);
+  const told = (kind: "left" | "kept") => elsewhere.flatMap((one) => (one.kind === kind ? [one.sentence] : []));
+  return makeReceipt({ cohort, startedAt, problems: [...problems, ...told("left")], kept: told("kept") }, seen);
 }
 
 /** What is there without the inventory's knowing: a stack that plain `pulumi up` made, and what runs within real nodes. */
@@ -155,6 +158,8 @@ async function destroy({ cohort, learners, parallel, reporter, interrupt }: Remo
   // Pulumi would write the whole state after each of some forty steps a learner; what a killed destroy leaves in it is
   // found gone by the next.
   stack.workspace.envVars["PULUMI_SKIP_CHECKPOINTS"] = "true";
+  // Whoever is removed goes with their cluster: that it does not answer any more is no reason to keep them in the state.
+  stack.workspace.envVars["PULUMI_K8S_DELETE_UNREACHABLE"] = "true";
   interrupt.check();
   try {
     await reporter.engine((onEvent) => stack.destroy({ onEvent, color: "never", signal: interrupt.signal, ...(parallel !== undefined && { parallel }) }));

@@ -1,13 +1,18 @@
 import { readdir } from "node:fs/promises";
-import { dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { createGzip } from "node:zlib";
+import { pack } from "tar-stream";
+import { entryUrl, issueEntry } from "../../dashboard/access.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
-import { toolPath } from "../../tools/locate.ts";
+import { checkScript } from "../../lab-templates/handout/check-script.ts";
 import { handoutFiles, handoutOf, shellWord } from "../../lab-templates/handout/document.ts";
 import { renderPage } from "../../lab-templates/handout/html.ts";
+import { credentialFiles, toolFolders } from "../learner-files.ts";
 import { selectLearner } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
 import { note, print } from "../terminal.ts";
@@ -16,24 +21,40 @@ export interface HandoutOptions {
   readonly cohort: string;
   /** Folder for the handout: new, empty, or one that holds a handout already. */
   readonly out?: string | undefined;
+  /** Also write it as one file, `<folder>.tar.gz`. */
+  readonly archive?: boolean;
 }
+
+/** A handout may be given out some days before a course. */
+const linkLifetime = 7 * 24 * 3_600_000;
 
 /** Writes a learner's handout with the files that hold the credentials. Returns the exit code. */
 export async function handout(learner: string, options: HandoutOptions): Promise<number> {
   return writeHandout(await readOutputs(parseCohortName(options.cohort)), learner, options);
 }
 
-export async function writeHandout(outputs: CohortOutputs, id: string, { out }: Omit<HandoutOptions, "cohort">): Promise<number> {
+export async function writeHandout(outputs: CohortOutputs, id: string, { out, archive = false }: Omit<HandoutOptions, "cohort">): Promise<number> {
   const learner = selectLearner(outputs, id);
   const folder = resolve(out ?? join("handouts", `${outputs.cohort}-${id}`));
   await refuseOther(folder);
-  const folders = [...new Set((await Promise.all((["kubectl", "flux", "crane"] as const).map((tool) => toolPath(tool)))).map(dirname))];
   const page = handoutOf(outputs, learner, labTemplate(outputs.template));
   await makePrivateFolder(folder);
   await makePrivateFolder(dirname(join(folder, handoutFiles.registry)));
-  const files = { "handout.md": page, "handout.html": renderPage(page), [handoutFiles.environment]: environmentOf(folders), ...credentialsOf(learner) };
+  const files: Record<string, string> = {
+    "handout.md": page,
+    "handout.html": renderPage(page),
+    [handoutFiles.environment]: environmentOf(await toolFolders(), learner),
+    [handoutFiles.check]: checkScript(learner),
+    ...credentialFiles(learner),
+    ...(learner.open && { [handoutFiles.page]: `${entryUrl(learner.open.page, await issueEntry(outputs.cohort, { role: "learner", learner: id }, linkLifetime))}\n` }),
+  };
   for (const [name, content] of Object.entries(files)) await writePrivateFile(join(folder, name), content);
   print(relative("", folder) || ".");
+  if (archive) {
+    const file = `${folder}.tar.gz`;
+    await writePrivateFile(file, await packFolder(basename(folder), files));
+    print(relative("", file));
+  }
   note(`For ${learner.name}. The folder holds credentials: hand it over as a whole, to nobody else.`);
   return ExitCode.ok;
 }
@@ -49,23 +70,21 @@ async function refuseOther(folder: string): Promise<void> {
 }
 
 /** Found by the place of the file itself in bash and zsh, by the current folder in other shells. */
-function environmentOf(folders: readonly string[]): string {
+function environmentOf(folders: readonly string[], { open }: LearnerOutputs): string {
+  // Only for crane: the others read kubeconfig and Git's configuration, and other sites have other authorities.
+  const crane = open ? `crane() { SSL_CERT_FILE="$HANDOUT/${handoutFiles.authority}" command crane "$@"; }\n` : "";
   return `# Source this in the shell in which you work: . ./${handoutFiles.environment}
 HANDOUT=$(CDPATH= cd -- "$(dirname -- "\${BASH_SOURCE:-$0}")" && pwd)
 export HANDOUT
 export KUBECONFIG="$HANDOUT/${handoutFiles.kubeconfig}"
 export DOCKER_CONFIG="$HANDOUT/${dirname(handoutFiles.registry)}"
-export PATH=${folders.map(shellWord).join(":")}:"$PATH"
-`;
+${folders.map((folder) => `if [ -d ${shellWord(folder)} ]; then export PATH=${shellWord(folder)}:"$PATH"; fi\n`).join("")}${crane}`;
 }
 
-function credentialsOf({ cluster, git, registry }: LearnerOutputs): Record<string, string> {
-  const url = new URL(git.url);
-  const login = `${encodeURIComponent(git.username)}:${encodeURIComponent(git.password)}`;
-  const auth = Buffer.from(`${registry.username}:${registry.password}`).toString("base64");
-  return {
-    [handoutFiles.kubeconfig]: cluster.kubeconfig,
-    [handoutFiles.git]: `${url.protocol}//${login}@${url.host}\n`,
-    [handoutFiles.registry]: `${JSON.stringify({ auths: { [registry.repository.split("/", 1)[0]!]: { auth } } }, null, 2)}\n`,
-  };
+/** A gzipped tar with one folder in it. */
+async function packFolder(name: string, files: Readonly<Record<string, string>>): Promise<Buffer> {
+  const tar = pack();
+  for (const [path, content] of Object.entries(files)) tar.entry({ name: `${name}/${path}`, mode: 0o600 }, content);
+  tar.finalize();
+  return buffer(tar.pipe(createGzip()));
 }

@@ -1,36 +1,75 @@
 import { ExitCode } from "../../shared/errors.ts";
+import type { CohortPlan } from "../../stacks/plan.ts";
 import { capacityFor, remedies, type Capacity } from "../capacity/capacity.ts";
-import { costsOf } from "../capacity/costs.ts";
+import { costsOf, learnersHere, portsNeeded } from "../capacity/costs.ts";
+import { githubBudget } from "../capacity/github.ts";
 import { machineFacts } from "../capacity/facts.ts";
+import { cloudCosts, prices, type CloudCost } from "../capacity/prices.ts";
 import { readCohort } from "../cohort-file.ts";
 import { alignColumns } from "../table.ts";
+import { arrivals, leavers, leaversSentence } from "../course/backup.ts";
+import { movesOf, type Move } from "../moves.ts";
 import { duration, note, paint, print, printJson } from "../terminal.ts";
 
-/** Tells what `up` would create and whether it fits. Creates nothing. Exit code 1 when it does not fit. */
+/** Tells what `up` would create, whether it fits and what it costs. Creates nothing. Exit code 1 when it does not fit. */
 export async function plan(name: string, { json }: { readonly json: boolean }): Promise<number> {
   const cohort = await readCohort(name);
-  const facts = await machineFacts(cohort);
-  const costs = costsOf(cohort.nodes);
-  const capacity = capacityFor(cohort.learners.length, facts, costs);
-  const { host, learner } = costs.ports;
+  const here = learnersHere(cohort);
+  const facts = await machineFacts({ ...cohort, learners: here });
+  const costs = costsOf(cohort);
+  // What embedded clusters take of this machine is known; where there are none, nothing binds here.
+  const capacity = here.length === 0 ? undefined : capacityFor(here.length, facts, costs);
+  const [cloud, moves] = [cloudCosts(cohort), await movesOf(cohort)];
+  const github = githubBudget(cohort);
   const creates = {
-    learners: capacity.wanted,
+    learners: cohort.learners.length,
     up: facts.learnersUp,
-    perLearner: { controlPlanes: 1, fluxControllers: 4, gitRepositories: 1, imageRepositories: 1 + (cohort.learners[0]?.template.sideImages.length ?? 0), ports: learner },
-    ports: host + learner * capacity.wanted,
+    clusters: countBy(cohort),
+    perLearner: { controlPlanes: 1, fluxControllers: 4, gitRepositories: 1, imageRepositories: 1 + (cohort.learners[0]?.template.sideImages.length ?? 0), ports: costs.ports.learner },
+    ports: portsNeeded(cohort),
   };
-  const fits = capacity.seats >= capacity.wanted;
-  if (json) printJson({ schemaVersion: 1, cohort: cohort.cohort, fits, creates, facts, costs, ...capacity });
+  const ids = cohort.learners.map(({ learner }) => learner.id);
+  const removes = await leavers(cohort.cohort, ids);
+  const fits = capacity === undefined || capacity.seats >= capacity.wanted;
+  if (json) printJson({ schemaVersion: 1, cohort: cohort.cohort, fits, creates, removes, facts, costs, ...capacity, cloud, moves, ...(github && { github }) });
   else {
-    const { perLearner } = creates;
-    print(`cohort ${cohort.cohort}: ${creates.learners} ${creates.learners === 1 ? "learner" : "learners"}, of whom ${creates.up} ${creates.up === 1 ? "is" : "are"} up; template ${cohort.template}, pods ${cohort.nodes}`);
-    print(`each with a control plane, ${perLearner.fluxControllers} Flux controllers, a Git repository, ${perLearner.imageRepositories} image paths and ${perLearner.ports} ports; ${creates.ports} ports in all`);
-    print(`\n${table(capacity)}`);
-    print(fits ? `${paint("green", "fits")}: ${capacity.seats} seats, by ${capacity.binding.name}` : `${paint("red", "does not fit")}: ${capacity.seats} seats, by ${capacity.binding.name}. ${remedies[capacity.binding.name]}.`);
-    print(capacity.readySeconds === 0 ? "ready now" : `about ${duration(capacity.readySeconds * 1000)} until all are ready, tools installed`);
-    note(`By costs measured on ${costs.measuredOn} (${costs.source}), with ${costs.cores} cores.`);
+    const { perLearner, clusters } = creates;
+    const kinds = Object.entries(clusters).map(([kind, count]) => `${count} ${kind}`);
+    print(`cohort ${cohort.cohort}: ${creates.learners} ${creates.learners === 1 ? "learner" : "learners"}, of whom ${creates.up} ${creates.up === 1 ? "is" : "are"} up; template ${cohort.template}, clusters: ${kinds.join(", ")}${here.length === 0 ? "" : `, pods ${cohort.nodes}`}`);
+    print(`each with a control plane, ${perLearner.fluxControllers} Flux controllers, a Git repository and ${perLearner.imageRepositories} image paths; ${creates.ports} ports of this machine in all`);
+    if (cohort.opening) print(`open to other machines at ${cohort.opening.listen}${cohort.opening.name === cohort.opening.listen ? "" : `, as ${cohort.opening.name}`}, over TLS`);
+    if (removes.length > 0) print(paint("yellow", leaversSentence(removes, await arrivals(cohort.cohort, ids))));
+    for (const move of moves) print(sentenceOf(move));
+    for (const cost of cloud) print(priceOf(cost));
+    if (github !== undefined) {
+      print(`GitHub: ${github.writes} requests that write, ${github.writesPerLearner} a learner, at ${github.perMinute} a minute and ${github.perHour} an hour at most: about ${duration(github.seconds * 1000)} for all, and workflows run beside`);
+    }
+    if (capacity !== undefined) {
+      print(`\n${table(capacity)}`);
+      print(fits ? `${paint("green", "fits")}: ${capacity.seats} seats, by ${capacity.binding.name}` : `${paint("red", "does not fit")}: ${capacity.seats} seats, by ${capacity.binding.name}. ${remedies[capacity.binding.name]}.`);
+      print(capacity.readySeconds === 0 ? "ready now" : `about ${duration(capacity.readySeconds * 1000)} until all are ready, tools installed`);
+      note(`By costs measured on ${costs.measuredOn} (${costs.source}), with ${costs.cores} cores${here.length === cohort.learners.length ? "" : "; of embedded clusters only"}.`);
+    }
   }
   return fits ? ExitCode.ok : ExitCode.failed;
+}
+
+/** Clusters by kind. */
+function countBy({ learners }: CohortPlan): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { cluster } of learners) counts[cluster.kind] = (counts[cluster.kind] ?? 0) + 1;
+  return counts;
+}
+
+function sentenceOf({ learner, from, to, madeAnew, kept }: Move): string {
+  return `${paint("yellow", `${learner} moves from ${from} to ${to}`)}: made anew: ${madeAnew.join(", ")}; kept: ${kept.length === 0 ? "nothing" : kept.join(", ")}`;
+}
+
+function priceOf({ kind, clusters, perHour, inAll, unknown }: CloudCost): string {
+  const how = `list prices of ${prices.asOf} in the United States, without disks, traffic and tax; ${prices.sources[kind]}`;
+  const what = `${kind}: ${clusters} ${clusters === 1 ? "cluster" : "clusters"}`;
+  if (perHour === undefined || inAll === undefined) return `${what}, no estimate: the price of ${unknown.join(", ")} is not in the table (${how})`;
+  return `${what}, about $${perHour.toFixed(2)} an hour and $${inAll.toFixed(0)} until they end (${how})`;
 }
 
 function table({ limits, binding }: Capacity): string {

@@ -5,6 +5,7 @@ import { ExitCode, LabError } from "../../shared/errors.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { expiriesOf } from "../course/lifetimes.ts";
+import { openingLines, openingOf } from "../openings.ts";
 import { note, paint, print, printJson } from "../terminal.ts";
 
 /** Brings every process of a cohort back, after a reboot or a `stop`. Returns the exit code. */
@@ -18,6 +19,8 @@ export async function start(name: string): Promise<number> {
 
 /** Starts what is stopped, or one learner's also where it is paused, and waits until it runs. */
 export async function bringBack(cohort: string, learner?: string): Promise<void> {
+  // A cohort of which nothing is embedded has no processes.
+  if ((await readDaemonConfig(cohort)) === undefined) return;
   await startDaemon(cohort);
   await resumeProcesses(cohort, learner);
   const what = learner === undefined ? `cohort ${cohort}` : `learner ${learner}`;
@@ -82,10 +85,11 @@ export async function status(name: string, options: { readonly json: boolean }):
   const cohort = await cohortOnHost(name);
   const daemon = await isDaemonUp(cohort);
   const processes = await processStatus(cohort);
+  const opened = await openingOf(cohort);
   const ending = (await expiriesOf(cohort)).filter(({ state }) => state !== "later");
   const paused = pausedLearners(processes);
   if (options.json) {
-    printJson({ cohort, daemon: daemon ? "running" : "stopped", processes, paused, ending });
+    printJson({ cohort, daemon: daemon ? "running" : "stopped", processes, paused, opened: opened ?? null, ending });
   } else {
     print(`lab daemon of ${cohort}: ${daemon ? paint("green", "running") : paint("red", `stopped; run \`./lab start ${cohort}\``)}`);
     const width = Math.max(0, ...processes.map((process) => process.name.length));
@@ -94,12 +98,14 @@ export async function status(name: string, options: { readonly json: boolean }):
       print(`  ${name.padEnd(width)}  ${paint(state === "running" ? "green" : paused.includes(owner) ? "yellow" : "red", state)}${pid === undefined ? "" : ` (pid ${pid})`}${history}`);
     }
     for (const learner of paused) print(paint("yellow", `${learner} is paused; \`./lab resume ${learner}${ofCohort(cohort)}\` brings the lab back`));
+    if (opened) for (const line of openingLines(opened)) print(line);
     for (const { learner, endsAt, state } of ending) {
       const whose = learner === undefined ? `the cohort's time` : `the time of ${learner}`;
       note(paint("yellow", `${whose} ${state === "over" ? "ended" : "ends"} at ${endsAt}: \`./lab reap\` archives it, then ${learner === undefined ? "removes" : "pauses"} it`, process.stderr));
     }
   }
-  return daemon && processes.every(({ owner, state }) => state === "running" || paused.includes(owner)) ? ExitCode.ok : ExitCode.failed;
+  const isOpen = (opened?.doors ?? []).every(({ state }) => state !== "shut");
+  return daemon && isOpen && processes.every(({ owner, state }) => state === "running" || paused.includes(owner)) ? ExitCode.ok : ExitCode.failed;
 }
 
 async function cohortOnHost(name: string): Promise<string> {

@@ -1,17 +1,13 @@
 import { existsSync } from "node:fs";
-import { cp, mkdir } from "node:fs/promises";
-import { dirname, join, relative, resolve } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import type { LearnerPlan } from "../../components/learner.ts";
 import { creationTime, noteCreation } from "../../host/creation.ts";
-import { bundleRepository } from "../../host/git/repository.ts";
 import { removeOwned } from "../../host/inventory/ownership.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
-import { makePrivateFolder } from "../../shared/private-files.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { measuredCosts } from "../capacity/costs.ts";
+import { backUp } from "../course/backup.ts";
 import { interruptible, interruptionTeller } from "../interrupt.ts";
 import { LastRunRecord } from "../last-run.ts";
 import { chooseDisplay } from "../progress/displays.ts";
@@ -26,9 +22,6 @@ export interface ResetOptions {
   /** New folder for the backup. */
   readonly out?: string | undefined;
 }
-
-/** What is kept of a learner beside the repository, by folder below the learner's own. */
-const records = ["exercises", "drills", "quiz"];
 
 /** Gives a learner a fresh lab. Returns the exit code of `up`. */
 export async function reset(id: string, options: ResetOptions): Promise<number> {
@@ -52,7 +45,11 @@ export async function resetLearner(id: string, options: ResetOptions): Promise<{
   const stack = existsSync(cohortPaths(cohort).root) ? await findStack(cohort) : undefined;
   if (stack === undefined) throw new LabError("cohort-not-up", `Cohort ${cohort} is not up, so there is nothing to reset. Run \`./lab up ${cohort}\`.`, { exitCode: ExitCode.badInput });
 
-  const backup = await backUp(learner, options.out);
+  const { git } = learner;
+  if (git.kind === "github" && git.onTeardown === "delete") {
+    throw new LabError("reset-deletes", `A reset would delete the repository of ${id} on GitHub, and no backup is made of one there. Nothing was changed. Set \`git.onTeardown: archive\` in the cohort file, run \`./lab up ${cohort}\` and then the command again.`, { exitCode: ExitCode.badInput });
+  }
+  const backup = await backUp(cohort, id, options.out);
   note(`Kept what ${id} had in ${backup}. Making the lab anew.`);
   const started = new Date();
   const made = await creationTime(cohort, id);
@@ -89,20 +86,4 @@ async function removeLearner(stack: Stack, { cohort, learners }: CohortPlan, id:
   } finally {
     reporter.close();
   }
-}
-
-/** Returns the path of the backup, relative to the current folder. */
-async function backUp({ cohort, learner: { id }, git }: LearnerPlan, out: string | undefined): Promise<string> {
-  const folder = resolve(out ?? join("backups", `${cohort}-${id}-${new Date().toISOString().replace(/[-:]|\.\d+/g, "")}`));
-  if (existsSync(folder)) throw new LabError("backup-exists", `${folder} exists and a backup is never overwritten. Nothing was changed. Name another folder with \`--out\`.`, { exitCode: ExitCode.badInput });
-  await mkdir(dirname(folder), { recursive: true });
-  await makePrivateFolder(folder);
-  const paths = cohortPaths(cohort);
-  const repository = join(paths.git, id, `${git.repository}.git`);
-  if (existsSync(repository)) await bundleRepository(repository, join(folder, "repository.bundle"));
-  for (const name of records) {
-    const from = join(paths.learner(id).root, name);
-    if (existsSync(from)) await cp(from, join(folder, name), { recursive: true });
-  }
-  return relative("", folder);
 }

@@ -1,3 +1,4 @@
+import { requireAddress } from "../../host/doors/address.ts";
 import { requirePorts } from "../../host/ports.ts";
 import { findMarked } from "../../host/process-identity.ts";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
@@ -5,8 +6,8 @@ import { cohortPaths, labHome } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { bringUp } from "../bring-up.ts";
-import { capacityFor, remedies, type Capacity } from "../capacity/capacity.ts";
-import { costsOf, measuredCosts } from "../capacity/costs.ts";
+import { capacityFor, remedies } from "../capacity/capacity.ts";
+import { costsOf, learnersHere, portsNeeded } from "../capacity/costs.ts";
 import { machineFacts } from "../capacity/facts.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { note } from "../terminal.ts";
@@ -29,9 +30,10 @@ export async function up(name: string, { force, json, parallel }: UpOptions): Pr
 /** Throws LabError (exit code 2) where a cohort can't come up here; creates nothing. Returns the seconds it takes. */
 export async function requireConditions(plan: CohortPlan, force: boolean): Promise<number> {
   await requireHome();
+  if (plan.opening) await requireAddress(plan.opening);
   const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;
-  await requirePorts(plan.cohort, measuredCosts.ports.host + measuredCosts.ports.learner * plan.learners.length, plan.ports, idle);
-  return (await requireRoom(plan, force)).readySeconds;
+  await requirePorts(plan.cohort, portsNeeded(plan), plan.ports, idle);
+  return requireRoom(plan, force);
 }
 
 async function requireHome(): Promise<void> {
@@ -46,15 +48,20 @@ async function requireHome(): Promise<void> {
   }
 }
 
-/** Throws LabError `no-room` (exit code 2) where fewer learners fit than the file has; with `force` only says so. */
-async function requireRoom(plan: CohortPlan, force: boolean): Promise<Capacity> {
-  const capacity = capacityFor(plan.learners.length, await machineFacts(plan), costsOf(plan.nodes));
-  if (capacity.seats >= capacity.wanted) return capacity;
+/** A guess for clusters that are not on this machine, of which none was measured. */
+const elsewhereSeconds = 600;
+
+/** Throws LabError `no-room` (exit code 2) where fewer learners fit than the file has; with `force` only says so. Returns the seconds it takes. */
+async function requireRoom(plan: CohortPlan, force: boolean): Promise<number> {
+  const embedded = learnersHere(plan);
+  if (embedded.length === 0) return elsewhereSeconds;
+  const capacity = capacityFor(embedded.length, await machineFacts({ ...plan, learners: embedded }), costsOf(plan));
+  if (capacity.seats >= capacity.wanted) return capacity.readySeconds;
   const { binding } = capacity;
   const sentence = `${capacity.wanted} learners do not fit on this machine: ${binding.name} is enough for ${capacity.seats} (${binding.has} left, ${binding.perLearner} a learner)`;
   if (force) {
     note(`${sentence}. Going on, as --force asks.`);
-    return capacity;
+    return capacity.readySeconds;
   }
   throw new LabError(
     "no-room",

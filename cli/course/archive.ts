@@ -108,10 +108,18 @@ export function checkArchive(files: ReadonlyMap<string, Buffer>): ArchiveCheck {
  * learner may have committed one, and an archive is handed on. Throws LabError `archive-secret`, which names the files.
  */
 export function refuseCredentials(files: ReadonlyMap<string, Buffer>, learners: readonly Pick<LearnerOutputs, "cluster" | "git" | "registry">[]): void {
-  const secrets = learners.flatMap(({ cluster, git, registry }) => [git.password, registry.password, ...[cluster.kubeconfig, cluster.adminKubeconfig].flatMap(keysIn)]);
+  const secrets = learners
+    .flatMap(({ cluster, git, registry }) => [git.password, registry.password, ...keyLines(git.ssh?.privateKey), ...[cluster.kubeconfig, cluster.adminKubeconfig].flatMap(keysIn)])
+    // A learner with an account of their own has no password here, and nothing is in every file.
+    .filter((secret) => secret !== "");
   const found = [...files].filter(([, content]) => secrets.some((secret) => content.includes(secret) || content.includes(JSON.stringify(secret).slice(1, -1)))).map(([name]) => name);
   if (found.length === 0) return;
   throw new LabError("archive-secret", `A credential of a learner stands in ${found.join(", ")}, so no archive was written. It came from what the learner wrote, such as the subject of a commit; \`./lab evidence <learner>\` shows where. Change it there and run the command again.`);
+}
+
+/** The lines of an SSH key that are its own: what stands before the last few is alike in keys of one kind. */
+function keyLines(privateKey: string | undefined): string[] {
+  return (privateKey ?? "").split("\n").filter((line) => /^[A-Za-z0-9+/=]{20,}$/.test(line)).slice(2);
 }
 
 /** The private parts of a kubeconfig. */

@@ -1,3 +1,5 @@
+import { ttlMs } from "../../shared/ttl.ts";
+
 /** When a cohort and its learners were made, and for how long. */
 export interface Lifetime {
   readonly cohort: string;
@@ -19,12 +21,6 @@ export interface Expiry {
 }
 
 const hourMs = 3_600_000;
-const unitMs: Readonly<Record<string, number>> = { h: hourMs, d: 24 * hourMs, w: 7 * 24 * hourMs };
-
-/** Milliseconds of a time to live in the form that the cohort file has checked. */
-export function ttlMs(ttl: string): number {
-  return Number(ttl.slice(0, -1)) * (unitMs[ttl.slice(-1)] ?? NaN);
-}
 
 /** When a cohort and its learners end, the cohort first; what has not ended when the cohort does ends with it. */
 export function expiries({ cohort, createdAt, ttl, learners }: Lifetime, now: Date): Expiry[] {

@@ -37,7 +37,7 @@ export const LearnerOutcome = z.object({
 });
 export type LearnerOutcome = z.output<typeof LearnerOutcome>;
 
-export const RunCommand = z.enum(["up", "retry", "down", "reset"]);
+export const RunCommand = z.enum(["up", "retry", "down", "reset", "rotate"]);
 export type RunCommand = z.output<typeof RunCommand>;
 
 export const ProgressEvent = z.discriminatedUnion("event", [

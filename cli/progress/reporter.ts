@@ -1,3 +1,4 @@
+import { cloudRemedy } from "../cloud-failures.ts";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
 import { formatStep, type Step } from "../../tools/progress.ts";
@@ -170,7 +171,8 @@ export class RunReporter {
   /** What went wrong, from the engine's own diagnostics where it gave any. */
   causes(error: unknown): string {
     const ofLearners = [...this.failures].map(([learner, causes]) => `${learner}: ${causes.join(" ")}`);
-    return [...this.errors, ...ofLearners].join("\n") || messageOf(error);
+    const told = [...this.errors, ...ofLearners].join("\n") || messageOf(error);
+    return [told, cloudRemedy(told)].filter(Boolean).join(" ");
   }
 
   close(): void {

@@ -2,13 +2,16 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { EmbeddedClusterInput, EmbeddedClusterOutput } from "../../host/drivers/embedded-cluster.ts";
 import type { FluxControllersInput, FluxControllersOutput } from "../../host/drivers/flux-controllers.ts";
+import { requireHost } from "../lab-host.ts";
 import { ManagedResource } from "../managed-resource.ts";
+import type { PlanOf } from "../../shared/cluster-spec.ts";
+import { learnersGroup } from "./learner-access.ts";
 import type { ClusterArgs, ClusterHandle, ClusterProvider } from "./types.ts";
 
 /** A control plane as processes of the lab host, with a simulated or a real node. */
 export const embedded: ClusterProvider = {
   kind: "embedded",
-  create: (name, args, options) => new EmbeddedCluster(name, args, options),
+  create: (name, args, options) => new EmbeddedCluster(name, args as ClusterArgs<PlanOf<"embedded">>, options),
 };
 
 class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle {
@@ -19,23 +22,33 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
   readonly simulated: readonly string[];
   readonly adminKubeconfig: pulumi.Output<string>;
   readonly learnerKubeconfig: pulumi.Output<string>;
+  readonly open?: NonNullable<ClusterHandle["open"]>;
   readonly kubernetes: k8s.Provider;
+  readonly learnerGroup = learnersGroup;
   readonly fluxUser = "gitops-lab:flux";
   readonly fluxControllers = "host-process";
-  readonly #args: ClusterArgs;
+  readonly #args: ClusterArgs<PlanOf<"embedded">>;
 
-  constructor(name: string, args: ClusterArgs, options: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: ClusterArgs<PlanOf<"embedded">>, options: pulumi.ComponentResourceOptions) {
     super("gitops-lab:cluster:Embedded", name, {}, options);
     this.#args = args;
-    this.nodes = args.nodes;
-    this.simulated = args.nodes === "real" ? [] : ["Pods are simulated: kwok reports the status that a kubelet would report and no container runs."];
-    const controlPlane = new ManagedResource<EmbeddedClusterInput, EmbeddedClusterOutput>(
+    const host = requireHost(args.host);
+    this.nodes = args.plan.nodes;
+    this.simulated = this.nodes === "real" ? [] : ["Pods are simulated: kwok reports the status that a kubelet would report and no container runs."];
+    const controlPlane = new ManagedResource<EmbeddedClusterInput, Required<EmbeddedClusterOutput>>(
       `${name}-control-plane`,
       {
         driver: "embedded-cluster",
         type: "EmbeddedCluster",
-        // Left out where simulated: a cluster of a state from before there was a choice is not another one.
-        input: { cohort: args.cohort, learner: args.learner, ports: args.ports, ...(args.nodes === "real" && { nodes: args.nodes }) },
+        // What is left out is as it was before there was a choice, so a cluster of such a state is not another one.
+        input: {
+          cohort: args.cohort,
+          learner: args.learner,
+          ports: args.ports,
+          ...(this.nodes === "real" && { nodes: this.nodes }),
+          ...(args.generation > 0 && { generation: args.generation }),
+          ...(host.opening && { openName: host.opening.name }),
+        },
         outputs: {
           cohort: "plain",
           learner: "plain",
@@ -43,15 +56,20 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
           apiServer: "plain",
           adminKubeconfig: "secret",
           learnerKubeconfig: "secret",
+          openApiServer: "plain",
+          openKubeconfig: "secret",
         },
       },
-      { parent: this, dependsOn: [args.host] },
+      { parent: this, dependsOn: [host] },
     );
     this.resource = controlPlane;
     this.clusterId = controlPlane.output.clusterId;
     this.apiServer = controlPlane.output.apiServer;
     this.adminKubeconfig = controlPlane.output.adminKubeconfig;
     this.learnerKubeconfig = controlPlane.output.learnerKubeconfig;
+    if (host.opening) {
+      this.open = { apiServer: controlPlane.output.openApiServer, kubeconfig: controlPlane.output.openKubeconfig };
+    }
     this.kubernetes = new k8s.Provider(
       `${name}-kubernetes`,
       {

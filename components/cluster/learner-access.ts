@@ -3,14 +3,15 @@ import type * as pulumi from "@pulumi/pulumi";
 import { environments } from "../../shared/names.ts";
 import { inCluster, type ClusterHandle } from "./types.ts";
 
-/** The group in every learner's client certificate; see host/control-plane/pki.ts. */
-const learners = { kind: "Group", name: "gitops-lab:learners", apiGroup: "rbac.authorization.k8s.io" };
+/** The group in a learner's client certificate; see host/control-plane/pki.ts. */
+export const learnersGroup = "gitops-lab:learners";
 
 /**
  * What the exercises need and no more: look at everything but secrets, ask Flux to reconcile, suspend and resume, and
  * work by hand in the three environments (the drift drill needs that). Not the credentials in flux-system.
  */
 export function grantLearnerAccess(name: string, cluster: ClusterHandle, parent: pulumi.Resource, namespaces: pulumi.Resource[]): void {
+  const learners = { kind: "Group", name: cluster.learnerGroup, apiGroup: "rbac.authorization.k8s.io" };
   const role = new k8s.rbac.v1.ClusterRole(
     `${name}-learner-role`,
     {

@@ -1,7 +1,12 @@
+import { doks } from "./doks.ts";
+import { eks } from "./eks.ts";
 import { embedded } from "./embedded.ts";
+import { gke } from "./gke.ts";
+import { kind } from "./kind.ts";
+import { shared } from "./shared.ts";
 import type { ClusterProvider } from "./types.ts";
 
-const providers: Readonly<Record<string, ClusterProvider>> = { embedded };
+const providers: Readonly<Record<string, ClusterProvider>> = { embedded, kind, gke, eks, doks, shared };
 
 export function clusterProvider(kind: string): ClusterProvider {
   const provider = providers[kind];

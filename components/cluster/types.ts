@@ -1,20 +1,52 @@
 import type * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
+import type { ClusterPlan } from "../../shared/cluster-spec.ts";
 import type { LabHost } from "../lab-host.ts";
 
-export interface ClusterArgs {
+/** How long a lab is to be there; the same for as long as it is. */
+export interface Lifetime {
+  /** Since when the cohort is there. */
+  readonly cohortSince: Date;
+  /** Until when the cohort is. */
+  readonly cohortUntil: Date;
+  /** Since when the learner's lab is, as far as it has a time of its own. */
+  readonly since: Date;
+  /** As in the cohort file: `14d`. */
+  readonly ttl: string;
+  readonly until: Date;
+}
+
+export interface ClusterArgs<Plan extends ClusterPlan = ClusterPlan> {
   readonly cohort: string;
   readonly learner: string;
+  /** What the cohort file says of the cluster. */
+  readonly plan: Plan;
   readonly ports: { readonly from: number; readonly to: number };
-  /** Whether pods are to run for real. */
-  readonly nodes: "real" | "simulated";
-  readonly host: LabHost;
+  /** Of the kubeconfigs, see host/rotations.ts; only what is embedded is rotated. */
+  readonly generation: number;
+  readonly lifetime: Lifetime;
+  /** Absent in a cohort in which nothing is embedded. */
+  readonly host: LabHost | undefined;
+  /** What the provider's `foundation` made. */
+  readonly foundation: unknown;
 }
 
 /** Narrow port: what the rest of a lab needs to know of a cluster. */
 export interface ClusterProvider {
   readonly kind: string;
+  /** What the clusters of one place share, such as a network. Absent where they share nothing. */
+  readonly foundation?: {
+    /** Names the place, in the form of a DNS label; clusters with one name share one foundation. */
+    place(plan: ClusterPlan): string;
+    create(name: string, args: FoundationArgs): unknown;
+  };
   create(name: string, args: ClusterArgs, options: pulumi.ComponentResourceOptions): ClusterHandle;
+}
+
+export interface FoundationArgs<Plan extends ClusterPlan = ClusterPlan> {
+  readonly cohort: string;
+  readonly plan: Plan;
+  readonly lifetime: Lifetime;
 }
 
 export interface ClusterHandle {
@@ -28,7 +60,11 @@ export interface ClusterHandle {
   readonly simulated: readonly string[];
   readonly adminKubeconfig: pulumi.Output<string>;
   readonly learnerKubeconfig: pulumi.Output<string>;
+  /** The same for learners beyond this machine; only where the cohort is opened. */
+  readonly open?: { readonly apiServer: pulumi.Output<string>; readonly kubeconfig: pulumi.Output<string> };
   readonly kubernetes: k8s.Provider;
+  /** The group in which the cluster finds the learner. */
+  readonly learnerGroup: string;
   /** User name that the Flux controllers have in the cluster; undefined where they run as Deployments, with accounts of their own. */
   readonly fluxUser: string | undefined;
   readonly fluxControllers: "host-process" | "deployment";

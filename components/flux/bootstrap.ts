@@ -17,6 +17,8 @@ export interface FluxBootstrapArgs {
   readonly version: string;
   /** Must run before Flux proposes the first image. */
   readonly pipeline: pulumi.Resource;
+  /** What the first pods need. */
+  readonly before: readonly pulumi.Resource[];
 }
 
 /**
@@ -64,7 +66,7 @@ export class FluxBootstrap extends pulumi.ComponentResource {
       `${name}-git-secret`,
       {
         metadata: { name: "flux-system", namespace: fluxNamespace },
-        stringData: { username: repository.flux.username, password: repository.flux.password },
+        stringData: repository.flux.secret,
       },
       here(namespace),
     );
@@ -86,7 +88,7 @@ export class FluxBootstrap extends pulumi.ComponentResource {
         kind: "GitRepository",
         metadata: { name: "flux-system", namespace: fluxNamespace },
         // A push is told to Flux at once; the interval is only for what was missed.
-        spec: { interval: "1m", url: repository.url, ref: { branch: args.branch }, secretRef: { name: "flux-system" }, timeout: "20s" },
+        spec: { interval: "1m", url: repository.flux.url, ref: { branch: args.branch }, secretRef: { name: "flux-system" }, timeout: "20s" },
       },
       here(definitions, gitSecret),
     );
@@ -105,7 +107,7 @@ export class FluxBootstrap extends pulumi.ComponentResource {
           sourceRef: { kind: "GitRepository", name: "flux-system" },
         },
       },
-      here(source, registrySecret, this.controllers, args.pipeline),
+      here(source, registrySecret, this.controllers, args.pipeline, ...args.before),
     );
     this.namespace = namespace;
     this.registerOutputs({});
@@ -113,7 +115,7 @@ export class FluxBootstrap extends pulumi.ComponentResource {
 }
 
 /** The content of a Docker credential file for the image repository's registry. Secret. */
-function dockerConfig({ repository, flux }: ImageRepositoryHandle): pulumi.Output<string> {
+export function dockerConfig({ repository, flux }: ImageRepositoryHandle): pulumi.Output<string> {
   return pulumi.all([repository, flux.username, flux.password]).apply(([path, username, password]) => {
     const auth = Buffer.from(`${username}:${password}`).toString("base64");
     return JSON.stringify({ auths: { [path.split("/")[0] ?? path]: { username, password, auth } } });

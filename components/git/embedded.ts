@@ -1,21 +1,21 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { GitRepositoryInput, GitRepositoryOutput } from "../../host/drivers/git-repository.ts";
 import type { PipelineInput, PipelineOutput } from "../../host/drivers/pipeline.ts";
+import { requireHost } from "../lab-host.ts";
 import { ManagedResource } from "../managed-resource.ts";
+import { seedOf } from "./seed.ts";
 import type { GitHost, PipelineArgs, RepositoryArgs, RepositoryHandle } from "./types.ts";
 
 /** A bare repository on the lab host, served by git's own HTTP backend behind the lab daemon. */
 export const embedded: GitHost = {
   kind: "embedded",
-  createRepository: (name, args, options) => new EmbeddedRepository(name, args, options),
+  forCohort: () => ({ createRepository: (name, args, options) => new EmbeddedRepository(name, args, options) }),
 };
-
-/** Fixed, so that the same seed is the same commit for whoever makes it. */
-const seedDate = Date.UTC(2026, 0, 1) / 1000;
 
 class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryHandle {
   readonly resource: pulumi.Resource;
   readonly url: pulumi.Output<string>;
+  readonly openUrl?: pulumi.Output<string>;
   readonly seedCommit: pulumi.Output<string>;
   readonly learner: RepositoryHandle["learner"];
   readonly flux: RepositoryHandle["flux"];
@@ -24,8 +24,11 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
   constructor(name: string, args: RepositoryArgs, options: pulumi.ComponentResourceOptions) {
     super("gitops-lab:git:Embedded", name, {}, options);
     this.#args = args;
-    const baseUrl = args.host.output.httpUrl;
-    const url = pulumi.interpolate`${baseUrl}/git/${args.learner.id}/${args.repository}.git`;
+    const host = requireHost(args.host);
+    const baseUrl = host.output.httpUrl;
+    const path = `git/${args.learner.id}/${args.repository}.git`;
+    const url = pulumi.interpolate`${baseUrl}/${path}`;
+    if (host.opening) this.openUrl = pulumi.interpolate`${host.output.open.apply((open) => open?.url)}/${path}`;
     const repository = new ManagedResource<GitRepositoryInput, GitRepositoryOutput>(
       `${name}-repository`,
       {
@@ -37,12 +40,8 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
           repository: args.repository,
           baseUrl,
           branch: args.branch,
-          seed: args.seed(url).apply((files) => ({
-            files,
-            message: "Seed the lab",
-            author: { name: "gitops-lab", email: "gitops-lab@localhost" },
-            date: seedDate,
-          })),
+          ...(args.generation > 0 && { generation: args.generation }),
+          seed: args.seed(url).apply(seedOf),
         },
         outputs: {
           path: "plain",
@@ -55,13 +54,13 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
           fluxPassword: "secret",
         },
       },
-      { parent: this, dependsOn: [args.host] },
+      { parent: this, dependsOn: [host] },
     );
     this.resource = repository;
     this.url = repository.output.url;
     this.seedCommit = repository.output.seedCommit;
     this.learner = { username: repository.output.learnerUsername, password: repository.output.learnerPassword };
-    this.flux = { username: repository.output.fluxUsername, password: repository.output.fluxPassword };
+    this.flux = { url: this.url, secret: { username: repository.output.fluxUsername, password: repository.output.fluxPassword } };
     this.registerOutputs({});
   }
 

@@ -1,7 +1,8 @@
 import { embedded } from "./embedded.ts";
+import { github } from "./github.ts";
 import type { GitHost } from "./types.ts";
 
-const hosts: Readonly<Record<string, GitHost>> = { embedded };
+const hosts: Readonly<Record<string, GitHost>> = { embedded, github };
 
 export function gitHost(kind: string): GitHost {
   const host = hosts[kind];

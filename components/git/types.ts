@@ -5,19 +5,53 @@ import type { ClusterHandle } from "../cluster/types.ts";
 import type { LabHost } from "../lab-host.ts";
 import type { ImageRepositoryHandle } from "../registry/types.ts";
 
-export interface RepositoryArgs {
-  readonly cohort: string;
-  readonly learner: { readonly id: string; readonly name: string; readonly email: string };
-  readonly repository: string;
-  readonly branch: string;
-  /** Content of the one seed commit, given the URL that Flux will clone. Used at creation only. */
-  readonly seed: (url: pulumi.Output<string>) => pulumi.Output<FileTree>;
-  readonly host: LabHost;
+/** What the cohort file says of Git, by kind. */
+export type GitSettings = { readonly kind: "embedded" } | GithubSettings;
+
+export interface GithubSettings {
+  readonly kind: "github";
+  readonly organization: string;
+  /** `https://github.com`, or that of a GitHub Enterprise Server. */
+  readonly url: string;
+  readonly onTeardown: "archive" | "delete";
+  /** Whether rulesets protect the branches. */
+  readonly protect: boolean;
+  /** The server's SSH keys (`<type> <base64>`), where it does not publish them itself. */
+  readonly hostKeys: readonly string[];
+  /** How fast it may be written to. */
+  readonly pace: { readonly perMinute: number; readonly perHour: number };
 }
 
-/** Narrow port: a place for one learner's repository. */
+export interface RepositoryArgs {
+  readonly cohort: string;
+  readonly learner: { readonly id: string; readonly name: string; readonly email: string; readonly github?: string | undefined };
+  readonly repository: string;
+  readonly branch: string;
+  /** Of the credentials, see host/rotations.ts. */
+  readonly generation: number;
+  /** Content of the one seed commit, given the URL that Flux will clone. Used at creation only. */
+  readonly seed: (url: pulumi.Output<string>) => pulumi.Output<FileTree>;
+  /** Where the pipeline takes images from and puts them. */
+  readonly images: ImageRepositoryHandle;
+  /** Absent in a cohort in which nothing is embedded. */
+  readonly host: LabHost | undefined;
+}
+
+/** Narrow port: a place for a cohort's repositories. */
 export interface GitHost {
   readonly kind: string;
+  /** What the repositories have in common; called once. */
+  forCohort(args: CohortGitArgs): CohortGit;
+}
+
+export interface CohortGitArgs {
+  readonly cohort: string;
+  readonly settings: GitSettings;
+  /** How many repositories there will be. */
+  readonly learners: number;
+}
+
+export interface CohortGit {
   createRepository(name: string, args: RepositoryArgs, options: pulumi.ComponentResourceOptions): RepositoryHandle;
 }
 
@@ -25,10 +59,15 @@ export interface RepositoryHandle {
   readonly resource: pulumi.Resource;
   /** HTTP(S) clone URL without credentials. */
   readonly url: pulumi.Output<string>;
+  /** The same for learners beyond this machine; only where the cohort is opened. */
+  readonly openUrl?: pulumi.Output<string>;
   readonly seedCommit: pulumi.Output<string>;
+  /** The password is empty where learners log in with an account of their own. */
   readonly learner: { readonly username: pulumi.Output<string>; readonly password: pulumi.Output<string> };
-  /** Flux' own credential: it pushes image updates. */
-  readonly flux: { readonly username: pulumi.Output<string>; readonly password: pulumi.Output<string> };
+  /** Flux' own credential, in the form of a GitRepository's secret, and the URL that it is for. It pushes image updates. */
+  readonly flux: { readonly url: pulumi.Output<string>; readonly secret: Readonly<Record<string, pulumi.Output<string>>> };
+  /** How the lab itself reads the repository, where that is not by the learner's password. */
+  readonly ssh?: { readonly url: pulumi.Output<string>; readonly privateKey: pulumi.Output<string>; readonly knownHosts: pulumi.Output<string> };
   /** Starts what builds and promotes as the repository says, once there are a cluster to look at and a registry. */
   runPipeline(name: string, args: PipelineArgs, options: pulumi.CustomResourceOptions): pulumi.Resource;
 }

@@ -1,5 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ImageRepositoryInput, ImageRepositoryOutput } from "../../host/drivers/image-repository.ts";
+import { cohortPaths } from "../../shared/paths.ts";
+import { requireHost } from "../lab-host.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import type { ImageRepositoryArgs, ImageRepositoryHandle, Registry } from "./types.ts";
 
@@ -13,18 +15,23 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
   readonly resource: pulumi.Resource;
   readonly repository: pulumi.Output<string>;
   readonly insecure = true;
+  readonly takesJobToken = false;
+  readonly shared = false;
+  readonly openRepository?: pulumi.Output<string>;
+  readonly accessFolder: string;
   readonly learner: ImageRepositoryHandle["learner"];
   readonly flux: ImageRepositoryHandle["flux"];
   readonly pipeline: ImageRepositoryHandle["pipeline"];
 
   constructor(name: string, args: ImageRepositoryArgs, options: pulumi.ComponentResourceOptions) {
     super("gitops-lab:registry:Embedded", name, {}, options);
+    const host = requireHost(args.host);
     const path = new ManagedResource<ImageRepositoryInput, ImageRepositoryOutput>(
       `${name}-images`,
       {
         driver: "image-repository",
         type: "ImageRepository",
-        input: { cohort: args.cohort, learner: args.learner, name: args.image, registry: args.host.output.registry },
+        input: { cohort: args.cohort, learner: args.learner, name: args.image, registry: host.output.registry, ...(args.generation > 0 && { generation: args.generation }) },
         outputs: {
           repository: "plain",
           username: "plain",
@@ -35,10 +42,12 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
           pipelinePassword: "secret",
         },
       },
-      { parent: this, dependsOn: [args.host] },
+      { parent: this, dependsOn: [host] },
     );
     this.resource = path;
     this.repository = path.output.repository;
+    if (host.opening) this.openRepository = pulumi.interpolate`${host.output.open.apply((open) => open?.registry)}/${args.learner}/${args.image}`;
+    this.accessFolder = cohortPaths(args.cohort).learner(args.learner).access;
     this.learner = { username: path.output.username, password: path.output.password };
     this.flux = { username: path.output.fluxUsername, password: path.output.fluxPassword };
     this.pipeline = { username: path.output.pipelineUsername, password: path.output.pipelinePassword };

@@ -1,11 +1,29 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { LabHost } from "../lab-host.ts";
 
+/** What the cohort file says of the registry, by kind. */
+export type RegistrySettings =
+  | { readonly kind: "embedded" }
+  | {
+      readonly kind: "oci" | "ghcr";
+      /** Under which every learner gets a path. */
+      readonly url: string;
+      readonly username: string;
+      /** A user who may only pull. */
+      readonly pullUsername?: string | undefined;
+    };
+
 export interface ImageRepositoryArgs {
   readonly cohort: string;
   readonly learner: string;
   readonly image: string;
-  readonly host: LabHost;
+  readonly settings: RegistrySettings;
+  /** Names of other images of the learner, beside it. */
+  readonly siblings: readonly string[];
+  /** Of the credentials, see host/rotations.ts; only what is embedded is rotated. */
+  readonly generation: number;
+  /** Absent in a cohort in which nothing is embedded. */
+  readonly host: LabHost | undefined;
 }
 
 /** Narrow port: a path of one learner in an image registry. */
@@ -20,6 +38,14 @@ export interface ImageRepositoryHandle {
   readonly repository: pulumi.Output<string>;
   /** True where the registry speaks plain HTTP (loopback only). */
   readonly insecure: boolean;
+  /** Whether GitHub's workflows log in to it with their job's own token, so that they need no credential. */
+  readonly takesJobToken: boolean;
+  /** Whether the credential is the whole cohort's, so that no learner may have it. */
+  readonly shared: boolean;
+  /** How learners beyond this machine call it; only where the cohort is opened. */
+  readonly openRepository?: pulumi.Output<string>;
+  /** Folder on this host in which its passwords are, for a registry on this host. */
+  readonly accessFolder?: string;
   readonly learner: { readonly username: pulumi.Output<string>; readonly password: pulumi.Output<string> };
   /** May pull only. */
   readonly flux: { readonly username: pulumi.Output<string>; readonly password: pulumi.Output<string> };

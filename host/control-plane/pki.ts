@@ -1,21 +1,17 @@
-import { webcrypto, randomBytes } from "node:crypto";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-// x509 resolves its parsers through a container that needs this first.
-import "reflect-metadata";
-import * as x509 from "@peculiar/x509";
+import { LabError } from "../../shared/errors.ts";
 import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { newAuthority, newSigningKeys, type KeyPair } from "../certificates.ts";
 import { nodeAddress } from "./networks.ts";
-
-/** A certificate and its key as PEM text. */
-export interface KeyPair {
-  readonly certificate: string;
-  readonly key: string;
-}
 
 /** Name of the one node that runs for real. */
 export const nodeName = "node";
 
-/** The identities in a learner's cluster: Kubernetes reads the user from CN and the groups from O. */
+/** A name of every API server, by which it is known wherever it is reached. */
+export const apiServerName = "kubernetes.default.svc";
+
+/** The identities in a learner's cluster. */
 export const clients = {
   admin: { user: "gitops-lab:admin", groups: ["system:masters"] },
   "kube-controller-manager": { user: "system:kube-controller-manager", groups: [] },
@@ -35,27 +31,36 @@ export const clients = {
 } as const;
 export type ClientName = keyof typeof clients;
 
+/** Who gets a kubeconfig to work with. Their certificates come from an authority of their own, which a rotation replaces. */
+const people = ["learner", "admin"] as const satisfies readonly ClientName[];
+
 export interface ClusterPki {
   readonly ca: string;
   readonly clients: Readonly<Record<ClientName, KeyPair>>;
 }
 
-const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
-/** Longer than any course; a lab is made anew rather than renewed. */
-const validDays = 365;
+/** Name of the file with the authorities whose clients the API server knows. A new one for each generation, so that it starts anew with it. */
+export const clientAuthorities = (generation: number) => `clients-${generation}.crt`;
 
 /**
  * The certificates of one control plane, in `folder`: `ca.crt`, `apiserver.{crt,key}`, `kubelet-server.{crt,key}`,
- * `service-accounts.{key,pub}` and one pair per client. Made once; the CA's key is never written, so nobody can issue more.
+ * `service-accounts.{key,pub}`, one pair per client, and `clients-<generation>.crt`. Made once; no authority's key is ever
+ * written, so nobody can issue more. A certificate can't be revoked in Kubernetes, so a higher generation gives learner and
+ * administrator new ones from a new authority, and the API server forgets the one before.
  */
-export async function ensurePki(folder: string): Promise<ClusterPki> {
+export async function ensurePki(folder: string, generation = 0): Promise<ClusterPki> {
   const file = (name: string) => join(folder, name);
   const complete = await readIfExists(file("complete"));
   if (complete === undefined) {
     await makePrivateFolder(folder);
     await writePki(file);
-    await writePrivateFile(file("complete"), "");
   }
+  if ((await readIfExists(file(clientAuthorities(generation)))) === undefined) {
+    if (complete === "" && generation > 0) throw oldLab(folder);
+    if (complete === "") await writePrivateFile(file(clientAuthorities(0)), (await readIfExists(file("ca.crt"))) ?? "");
+    else await writePeople(folder, generation);
+  }
+  if (complete === undefined) await writePrivateFile(file("complete"), "clients have authorities of their own\n");
   const read = async (name: string) => (await readIfExists(file(name))) ?? "";
   const pairs = await Promise.all(
     (Object.keys(clients) as ClientName[]).map(async (name) => [name, { certificate: await read(`${name}.crt`), key: await read(`${name}.key`) }] as const),
@@ -63,72 +68,48 @@ export async function ensurePki(folder: string): Promise<ClusterPki> {
   return { ca: await read("ca.crt"), clients: Object.fromEntries(pairs) as Record<ClientName, KeyPair> };
 }
 
-async function writePki(file: (name: string) => string): Promise<void> {
-  const caKeys = await generateKeys();
-  const ca = await x509.X509CertificateGenerator.createSelfSigned({
-    ...validity(),
-    name: [{ CN: ["gitops-lab"] }],
-    keys: caKeys,
-    signingAlgorithm: algorithm,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.digitalSignature, true),
-      await x509.SubjectKeyIdentifierExtension.create(caKeys.publicKey),
-    ],
-  });
-  const issue = async (subject: x509.JsonName, extensions: x509.Extension[]): Promise<KeyPair> => {
-    const keys = await generateKeys();
-    const certificate = await x509.X509CertificateGenerator.create({
-      ...validity(),
-      subject,
-      issuer: ca.subject,
-      publicKey: keys.publicKey,
-      signingKey: caKeys.privateKey,
-      signingAlgorithm: algorithm,
-      extensions: [new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true), ...extensions],
-    });
-    return { certificate: certificate.toString("pem"), key: await privatePem(keys) };
-  };
-  const save = async (name: string, pair: KeyPair) => {
-    await writePrivateFile(file(`${name}.crt`), `${pair.certificate}\n`);
-    await writePrivateFile(file(`${name}.key`), `${pair.key}\n`);
-  };
+function oldLab(folder: string): LabError {
+  return new LabError(
+    "lab-too-old",
+    `The certificates in ${folder} are of an earlier version, which issued the learner's together with the cluster's own: they can't be refused one by one. \`./lab reset <learner>\` makes the lab anew, with a backup.`,
+  );
+}
 
-  await writePrivateFile(file("ca.crt"), `${ca.toString("pem")}\n`);
-  const saveServer = async (name: string, user: string, names: x509.JsonGeneralNames) =>
-    save(name, await issue([{ CN: [user] }], [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]), new x509.SubjectAlternativeNameExtension(names)]));
-  await saveServer("apiserver", "kube-apiserver", [
-    { type: "dns", value: "localhost" },
-    { type: "dns", value: "kubernetes.default.svc" },
-    { type: "ip", value: "127.0.0.1" },
-    { type: "ip", value: "10.96.0.1" },
-    { type: "ip", value: nodeAddress },
-  ]);
-  await saveServer("kubelet-server", nodeName, [{ type: "ip", value: nodeAddress }]);
-  for (const [name, { user, groups }] of Object.entries(clients)) {
-    // Each group is an O of its own: a list in one entry would make a single multi-valued RDN.
-    const subject = [...groups.map((group) => ({ O: [group] })), { CN: [user] }];
-    await save(name, await issue(subject, [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])]));
+type File = (name: string) => string;
+
+async function writePki(file: File): Promise<void> {
+  const ca = await newAuthority("gitops-lab");
+  await writePrivateFile(file("ca.crt"), ca.certificate);
+  await save(
+    file,
+    "apiserver",
+    await ca.issueServer("kube-apiserver", [
+      { type: "dns", value: "localhost" },
+      { type: "dns", value: apiServerName },
+      { type: "ip", value: "127.0.0.1" },
+      { type: "ip", value: "10.96.0.1" },
+      { type: "ip", value: nodeAddress },
+    ]),
+  );
+  await save(file, "kubelet-server", await ca.issueServer(nodeName, [{ type: "ip", value: nodeAddress }]));
+  for (const name of (Object.keys(clients) as ClientName[]).filter((one) => !(people as readonly ClientName[]).includes(one))) {
+    await save(file, name, await ca.issueClient(clients[name].user, clients[name].groups));
   }
-  const tokenKeys = await generateKeys();
-  await writePrivateFile(file("service-accounts.key"), `${await privatePem(tokenKeys)}\n`);
-  await writePrivateFile(file("service-accounts.pub"), `${x509.PemConverter.encode(await webcrypto.subtle.exportKey("spki", tokenKeys.publicKey), "PUBLIC KEY")}\n`);
+  const { privateKey, publicKey } = await newSigningKeys();
+  await writePrivateFile(file("service-accounts.key"), privateKey);
+  await writePrivateFile(file("service-accounts.pub"), publicKey);
 }
 
-async function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return (await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])) as webcrypto.CryptoKeyPair;
+/** The authorities' file comes last: without it the next run issues anew. Those of other generations go. */
+async function writePeople(folder: string, generation: number): Promise<void> {
+  const file = (name: string) => join(folder, name);
+  const authority = await newAuthority(`gitops-lab-clients-${generation}`);
+  for (const name of people) await save(file, name, await authority.issueClient(clients[name].user, clients[name].groups));
+  await writePrivateFile(file(clientAuthorities(generation)), `${(await readIfExists(file("ca.crt"))) ?? ""}${authority.certificate}`);
+  for (const name of await readdir(folder)) if (/^clients-\d+\.crt$/.test(name) && name !== clientAuthorities(generation)) await rm(join(folder, name));
 }
 
-async function privatePem(keys: webcrypto.CryptoKeyPair): Promise<string> {
-  return x509.PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey), "PRIVATE KEY");
-}
-
-function validity(): { serialNumber: string; notBefore: Date; notAfter: Date } {
-  const now = Date.now();
-  return {
-    serialNumber: randomBytes(16).toString("hex"),
-    // A minute back, for clocks that were just set.
-    notBefore: new Date(now - 60_000),
-    notAfter: new Date(now + validDays * 86_400_000),
-  };
+async function save(file: File, name: string, pair: KeyPair): Promise<void> {
+  await writePrivateFile(file(`${name}.crt`), pair.certificate);
+  await writePrivateFile(file(`${name}.key`), pair.key);
 }

@@ -3,6 +3,7 @@ import type { LearnerPaths } from "../../shared/paths.ts";
 import { toolPath } from "../../tools/locate.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
 import { nodeAddress, serviceNetwork } from "./networks.ts";
+import { clientAuthorities } from "./pki.ts";
 
 /**
  * etcd's sockets, relative to its folder, which is also the API server's: an absolute path may exceed the 107 bytes a
@@ -26,6 +27,8 @@ export interface ControlPlane {
   readonly learner: string;
   readonly paths: LearnerPaths;
   readonly apiPort: number;
+  /** Of the people's certificates, see ensurePki; 0 where not given. */
+  readonly generation?: number;
   /** How it reaches a node that runs for real; without one, kwok plays the node. */
   readonly node?: NodeAccess;
 }
@@ -87,7 +90,7 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
         ...(plane.node === undefined ? simulatedNodeArgs : realNodeArgs(plane.node, pki)),
         `--tls-cert-file=${pki("apiserver.crt")}`,
         `--tls-private-key-file=${pki("apiserver.key")}`,
-        `--client-ca-file=${pki("ca.crt")}`,
+        `--client-ca-file=${pki(clientAuthorities(plane.generation ?? 0))}`,
         `--service-account-key-file=${pki("service-accounts.pub")}`,
         `--service-account-signing-key-file=${pki("service-accounts.key")}`,
         "--service-account-issuer=https://kubernetes.default.svc",

@@ -2,12 +2,14 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import lockfile from "proper-lockfile";
+import { z } from "zod";
 import { LabError } from "../../shared/errors.ts";
 import { startDetached } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { engineName, findMarked, identify, leadsGroup, mark } from "../process-identity.ts";
+import { DoorStatus } from "../doors/status.ts";
 import { controlSocket } from "./config.ts";
 import { ProcessTable, type ProcessSpec } from "./process-table.ts";
 import { recordProcess } from "./record-process.ts";
@@ -85,6 +87,16 @@ export async function pauseProcesses(cohort: string, owner?: string): Promise<vo
 export async function resumeProcesses(cohort: string, owner?: string): Promise<void> {
   await startDaemon(cohort);
   await call(cohort, "POST", "/processes/resume", { owner });
+}
+
+/** The ports opened beside loopback; empty where no daemon runs. */
+export async function doorStatus(cohort: string): Promise<DoorStatus[]> {
+  return z.array(DoorStatus).parse((await tryCall(cohort, "GET", "/doors")) ?? []);
+}
+
+/** Opens and shuts ports as configuration and leases now say. Does nothing where no daemon runs. */
+export async function updateDoors(cohort: string): Promise<DoorStatus[]> {
+  return z.array(DoorStatus).parse((await tryCall(cohort, "POST", "/doors/reload")) ?? []);
 }
 
 /** Lets the pipeline do what the learner's repository asks for and is not done yet. */

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { LabError } from "../../shared/errors.ts";
+import { Opening } from "../../shared/opening.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
 
@@ -12,6 +13,8 @@ export const DaemonConfig = z.object({
   registryPort: z.int(),
   /** Secret that the registry sends along with its notifications. */
   registryEventsToken: z.string(),
+  /** What is opened beside loopback, with the ports of Git and images and of the learners' pages there. */
+  opening: Opening.extend({ port: z.int(), pagePort: z.int() }).optional(),
 });
 export type DaemonConfig = z.output<typeof DaemonConfig>;
 

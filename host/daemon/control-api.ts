@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { z } from "zod";
+import type { Doors } from "../doors/doors.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { ProcessSpec } from "./process-table.ts";
 import type { Supervisor } from "./supervisor.ts";
@@ -14,7 +15,7 @@ const by = (owner: string | undefined) => (spec: ProcessSpec) => owner === undef
  * What drivers and the CLI ask of the daemon, over a Unix socket that only the lab's owner can open.
  * `shutDown` ends the daemon after the answer was sent; the processes stay.
  */
-export function controlApi(supervisor: Supervisor, pipeline: Pipeline, shutDown: () => void): Hono {
+export function controlApi(supervisor: Supervisor, pipeline: Pipeline, doors: Doors, shutDown: () => void): Hono {
   return new Hono()
     .get("/processes", (c) => c.json(supervisor.status()))
     .put("/processes", async (c) => {
@@ -41,6 +42,8 @@ export function controlApi(supervisor: Supervisor, pipeline: Pipeline, shutDown:
       await pipeline.settle(z.object({ learner: z.string() }).parse(await c.req.json()).learner);
       return c.json({});
     })
+    .get("/doors", (c) => c.json(doors.status()))
+    .post("/doors/reload", async (c) => c.json(await doors.reload()))
     .post("/shut-down", (c) => {
       setImmediate(shutDown);
       return c.json({});

@@ -31,7 +31,7 @@ export class FluxNotifier {
     );
   }
 
-  #soon(key: string, learner: string, request: (cluster: ClusterClient) => Promise<void>): void {
+  #soon(key: string, learner: string, request: (cluster: ClusterClient) => Promise<unknown>): void {
     clearTimeout(this.#pending.get(key));
     this.#pending.set(
       key,
@@ -42,11 +42,11 @@ export class FluxNotifier {
     );
   }
 
-  async #request(learner: string, request: (cluster: ClusterClient) => Promise<void>): Promise<void> {
+  async #request(learner: string, request: (cluster: ClusterClient) => Promise<unknown>): Promise<void> {
     // Before the cluster is there Flux will look by itself.
     const config = await readPipelineConfig(this.#cohort, learner);
     if (config === undefined) return;
-    const look = async (): Promise<Look<void>> => {
+    const look = async (): Promise<Look<unknown>> => {
       try {
         return { done: true, value: await request(clusterClient(config.kubeconfig)) };
       } catch (error) {

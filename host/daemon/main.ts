@@ -3,6 +3,8 @@ import { createServer, type Server } from "node:http";
 import { serve, getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import { cohortPaths } from "../../shared/paths.ts";
+import { Doors } from "../doors/doors.ts";
+import { publicWeb } from "../doors/web.ts";
 import { hookRoutes } from "../git/hook-routes.ts";
 import { gitRoutes } from "../git/smart-http.ts";
 import { Pipeline } from "../pipeline/pipeline.ts";
@@ -17,6 +19,7 @@ import { Supervisor } from "./supervisor.ts";
 /**
  * The lab daemon of one cohort: `node main.ts <cohort>`. Keeps the cohort's processes running, serves the learners' Git
  * repositories and the registry's tokens on one loopback port, runs their pipeline, and tells Flux at once of every push.
+ * Where the cohort file opens an address, it answers there as well.
  */
 const cohort = process.argv[2];
 const config = cohort === undefined ? undefined : await readDaemonConfig(cohort);
@@ -40,12 +43,15 @@ const web = new Hono()
   );
 serve({ fetch: web.fetch, hostname: "127.0.0.1", port: config.httpPort });
 
+const doors = new Doors(config.cohort, publicWeb({ paths, hookSocket: socket, registryPort: config.registryPort }));
+
 await rm(socket, { force: true });
-const controlRoutes = controlApi(supervisor, pipeline, () => process.exit(0)).route("/", hookRoutes(pipeline));
+const controlRoutes = controlApi(supervisor, pipeline, doors, () => process.exit(0)).route("/", hookRoutes(pipeline));
 const control: Server = createServer(getRequestListener(controlRoutes.fetch));
 // The folder is 0700, so the socket needs no mode of its own.
 control.listen(socket);
 
 process.on("SIGTERM", () => process.exit(0));
 await supervisor.start();
+await doors.reload().catch((error: unknown) => console.error(error));
 await pipeline.settleAll();

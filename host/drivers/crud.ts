@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { setStackConfig } from "../stack-config.ts";
 import { loadDriver, type DriverName } from "./drivers.ts";
 
 /*
@@ -13,6 +14,11 @@ export interface DiffAnswer {
   readonly deleteBeforeReplace: boolean;
 }
 
+/** Pulumi gives a dynamic provider the stack's configuration once per process. */
+export function configureDrivers(config: { get(name: string): string | undefined }): void {
+  setStackConfig((name) => config.get(name));
+}
+
 export async function createResource(name: DriverName, input: State): Promise<{ id: string; outs: State }> {
   const driver = await loadDriver(name);
   const { id, output } = await driver.ensure(plain(input));
@@ -22,7 +28,8 @@ export async function createResource(name: DriverName, input: State): Promise<{ 
 export async function diffResource(name: DriverName, state: State, input: State): Promise<DiffAnswer> {
   const driver = await loadDriver(name);
   const next = kept(input, driver.creationOnly);
-  const changed = Object.keys(next).filter((key) => !isDeepStrictEqual(next[key], state[key]));
+  const keys = new Set([...Object.keys(next), ...(driver.optional ?? [])]);
+  const changed = [...keys].filter((key) => !isDeepStrictEqual(next[key], state[key]));
   const replaces = changed.filter((key) => driver.replaceOn.includes(key));
   // The names on the host come from the inputs, so the old one must be gone before the new one is made.
   return { changes: changed.length > 0, replaces, deleteBeforeReplace: true };

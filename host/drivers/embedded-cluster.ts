@@ -4,15 +4,16 @@ import { join } from "node:path";
 import { cohortPaths, type LearnerPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, readIfExists, removeIfEmpty, writePrivateFile } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
-import { fluxUsername, issueCredential } from "../access.ts";
+import { issueCredential, nodeUsername } from "../access.ts";
 import { writeAdmission, writeEgress } from "../control-plane/admission.ts";
 import { kubeconfig } from "../control-plane/kubeconfig.ts";
-import { clients, ensurePki, nodeName, type ClientName } from "../control-plane/pki.ts";
+import { apiServerName, clients, ensurePki, nodeName, type ClientName, type ClusterPki } from "../control-plane/pki.ts";
 import { controlPlaneProcesses, type ControlPlane } from "../control-plane/processes.ts";
 import { forgetCreation, noteCreation } from "../creation.ts";
-import { ensureProcesses, processStatus, removeProcesses } from "../daemon/client.ts";
+import { ensureProcesses, processStatus, removeProcesses, updateDoors } from "../daemon/client.ts";
 import { readDaemonConfig } from "../daemon/config.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
+import { requireOpen } from "../doors/require-open.ts";
 import type { Driver } from "../driver.ts";
 import { recordCreation } from "../inventory/inventory.ts";
 import { ownership, removeOwned } from "../inventory/ownership.ts";
@@ -26,6 +27,10 @@ export interface EmbeddedClusterInput {
   readonly ports: PortRange;
   /** Present where pods run for real. */
   readonly nodes?: "real";
+  /** Of the learner's and the administrator's certificates: a higher one gives new ones and refuses the old. */
+  readonly generation?: number;
+  /** Name by which learners beyond this machine reach the API server; none where the cohort is not opened. */
+  readonly openName?: string;
 }
 
 export interface EmbeddedClusterOutput {
@@ -35,6 +40,9 @@ export interface EmbeddedClusterOutput {
   readonly apiServer: string;
   readonly adminKubeconfig: string;
   readonly learnerKubeconfig: string;
+  /** How it is reached from beyond this machine; only where the cohort is opened. */
+  readonly openApiServer?: string;
+  readonly openKubeconfig?: string;
 }
 
 const simulatedNode = "simulated-node";
@@ -46,8 +54,9 @@ const simulatedNode = "simulated-node";
 export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput> = {
   replaceOn: ["cohort", "learner", "nodes"],
   creationOnly: ["ports"],
+  optional: ["nodes", "openName"],
 
-  async ensure({ cohort, learner, ports, nodes }) {
+  async ensure({ cohort, learner, ports, nodes, generation = 0, openName }) {
     const paths = cohortPaths(cohort).learner(learner);
     await recordCreation(
       cohort,
@@ -59,10 +68,12 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     await noteCreation(cohort, learner);
     const { api } = await leasePorts(`${cohort}/${learner}`, ["api"], ports);
     const apiServer = `https://127.0.0.1:${api}`;
-    const kubeconfigs = await writeKubeconfigs(paths, `${cohort}-${learner}`, apiServer);
+    const name = `${cohort}-${learner}`;
+    const pki = await ensurePki(paths.pki, generation);
+    const kubeconfigs = await writeKubeconfigs(paths, name, apiServer, pki);
     // etcd refuses a data folder that others can read.
     await makePrivateFolder(join(paths.cluster, "etcd", "data"));
-    const plane = { cohort, learner, paths, apiPort: api };
+    const plane = { cohort, learner, paths, apiPort: api, generation };
     if (nodes === "real") {
       await ensureProcesses(cohort, await realProcesses(plane));
       await awaitApiServer(learner, kubeconfigs.admin, paths);
@@ -74,6 +85,8 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
       await awaitApiServer(learner, kubeconfigs.admin, paths);
       await applySimulatedNode(kubeconfigs.admin);
     }
+    if (openName !== undefined) await requireOpen(cohort, `${learner}/api`);
+    const openApiServer = `https://${openName}:${api}`;
     return {
       id: `${cohort}/${learner}`,
       output: {
@@ -83,6 +96,11 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
         apiServer,
         adminKubeconfig: kubeconfigs.admin,
         learnerKubeconfig: kubeconfigs.learner,
+        ...(openName !== undefined && {
+          openApiServer,
+          // By a name that the certificate has: so another address needs no other certificate.
+          openKubeconfig: kubeconfig(name, openApiServer, pki.ca, clients.learner.user, pki.clients.learner, apiServerName),
+        }),
       },
     };
   },
@@ -103,12 +121,12 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     await removeNode(paths);
     await removeOwned(cohort, paths.cluster);
     await removeIfEmpty(paths.root);
+    if ((await readDaemonConfig(cohort))?.opening !== undefined) await updateDoors(cohort);
     await forgetCreation(cohort, learner);
   },
 };
 
-async function writeKubeconfigs(paths: LearnerPaths, name: string, server: string): Promise<Record<ClientName, string>> {
-  const pki = await ensurePki(paths.pki);
+async function writeKubeconfigs(paths: LearnerPaths, name: string, server: string, pki: ClusterPki): Promise<Record<ClientName, string>> {
   const entries = (Object.keys(clients) as ClientName[]).map(
     (client) => [client, kubeconfig(name, server, pki.ca, clients[client].user, pki.clients[client])] as const,
   );
@@ -137,7 +155,7 @@ async function realProcesses(plane: ControlPlane): Promise<ProcessSpec[]> {
     learner,
     paths,
     ports: { api: apiPort, registry: host.registryPort, http: host.httpPort },
-    registryCredential: await issueCredential(paths.access, "registry", fluxUsername(learner), "read"),
+    registryCredential: await issueCredential(paths.access, "registry", nodeUsername(learner), "read"),
   });
   const controlPlane = await controlPlaneProcesses({ ...plane, node: { admissionConfiguration, egressConfiguration } });
   return [...(await Promise.all(controlPlane.map((spec) => confined(paths, spec)))), node];

@@ -12,6 +12,8 @@ export interface FluxReadyInput {
   readonly learner: string;
   /** Another cluster is to be waited for anew. */
   readonly clusterId: string;
+  /** Another repository likewise. */
+  readonly seedCommit: string;
   readonly kubeconfig: string;
   readonly git: LearnerOutputs["git"];
   /** The environments in the order of promotion. */
@@ -24,7 +26,8 @@ export type FluxReadyOutput = HandOver;
 /** Waits until Flux has brought the whole lab up; at the deadline says what is missing, with the cluster's own events. */
 export const fluxReady: Driver<FluxReadyInput, FluxReadyOutput> = {
   replaceOn: [],
-  creationOnly: ["timeoutSeconds"],
+  // Credentials change in a lab that a learner is at work in, where there is nothing to wait for.
+  creationOnly: ["timeoutSeconds", "kubeconfig", "git"],
 
   async ensure(input) {
     const kube = kubeReader(input.kubeconfig, AbortSignal.timeout((input.timeoutSeconds + 30) * 1000));

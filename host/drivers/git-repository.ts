@@ -17,6 +17,8 @@ export interface GitRepositoryInput {
   readonly branch: string;
   /** The repository's first commit; a repository that has one keeps it. */
   readonly seed: Seed;
+  /** Of the credentials: a higher one gives new ones and refuses the old. */
+  readonly generation?: number;
 }
 
 export interface GitRepositoryOutput {
@@ -36,7 +38,7 @@ export const gitRepository: Driver<GitRepositoryInput, GitRepositoryOutput> = {
   replaceOn: ["cohort", "learner", "repository", "branch"],
   creationOnly: ["seed"],
 
-  async ensure({ cohort, learner, repository, baseUrl, branch, seed }) {
+  async ensure({ cohort, learner, repository, baseUrl, branch, seed, generation }) {
     const paths = cohortPaths(cohort);
     const path = join(paths.git, learner, `${repository}.git`);
     await recordCreation(cohort, { kind: "repository", id: path, name: `${learner}/${repository}`, learner });
@@ -44,8 +46,8 @@ export const gitRepository: Driver<GitRepositoryInput, GitRepositoryOutput> = {
     const seedCommit = await seedRepository(path, branch, seed);
 
     const { access } = paths.learner(learner);
-    const own = await issueCredential(access, "git", learner, "write");
-    const flux = await issueCredential(access, "git", fluxUsername(learner), "write");
+    const own = await issueCredential(access, "git", learner, "write", generation);
+    const flux = await issueCredential(access, "git", fluxUsername(learner), "write", generation);
     return {
       id: `${cohort}/${learner}/${repository}`,
       output: {

@@ -13,6 +13,8 @@ export interface ImageRepositoryInput {
   readonly name: string;
   /** `host:port` of the cohort's registry. */
   readonly registry: string;
+  /** Of the credentials: a higher one gives new ones and refuses the old. */
+  readonly generation?: number;
 }
 
 export interface ImageRepositoryOutput {
@@ -30,13 +32,13 @@ export interface ImageRepositoryOutput {
 export const imageRepository: Driver<ImageRepositoryInput, ImageRepositoryOutput> = {
   replaceOn: ["cohort", "learner", "name"],
 
-  async ensure({ cohort, learner, name, registry }) {
+  async ensure({ cohort, learner, name, registry, generation }) {
     const paths = cohortPaths(cohort);
     const { access } = paths.learner(learner);
     await recordCreation(cohort, { kind: "images", id: learnerImages(paths, learner), name: `${registry}/${learner}`, learner });
-    const own = await issueCredential(access, "registry", learner, "write");
-    const flux = await issueCredential(access, "registry", fluxUsername(learner), "read");
-    const pipeline = await issueCredential(access, "registry", pipelineUsername(learner), "manage");
+    const own = await issueCredential(access, "registry", learner, "write", generation);
+    const flux = await issueCredential(access, "registry", fluxUsername(learner), "read", generation);
+    const pipeline = await issueCredential(access, "registry", pipelineUsername(learner), "manage", generation);
     return {
       id: `${cohort}/${learner}/${name}`,
       output: {

@@ -1,14 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { Opening } from "../../shared/opening.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { readDaemonConfig, writeDaemonConfig } from "../daemon/config.ts";
-import { ensureProcesses, processStatus, removeProcesses, startDaemon, stopDaemon } from "../daemon/client.ts";
-import { forgetCreation, noteCreation } from "../creation.ts";
+import { ensureProcesses, processStatus, removeProcesses, startDaemon, stopDaemon, updateDoors } from "../daemon/client.ts";
+import { forgetCreation, noteCreation, notedLearners } from "../creation.ts";
+import { ensureServerCertificate } from "../doors/authority.ts";
+import { requireOpen } from "../doors/require-open.ts";
 import type { Driver } from "../driver.ts";
 import { readInventory, recordCreation } from "../inventory/inventory.ts";
 import { claimCohortFolder, removeOwned } from "../inventory/ownership.ts";
+import { removeKindClusters } from "./kind-cluster.ts";
 import { removeNode, removeNodes } from "../node/node-process.ts";
 import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
 import { endStragglers } from "../process-identity.ts";
@@ -18,6 +22,8 @@ import { signingKeyFile } from "../registry/signing-key.ts";
 export interface LabHostInput {
   readonly cohort: string;
   readonly ports: PortRange;
+  /** Where the cohort is opened beside loopback; nowhere without. */
+  readonly opening?: Opening;
 }
 
 export interface LabHostOutput {
@@ -25,26 +31,50 @@ export interface LabHostOutput {
   readonly httpUrl: string;
   /** `127.0.0.1:<port>` of the registry. */
   readonly registry: string;
+  /** How learners beyond this machine reach it; only where it is opened. */
+  readonly open?: OpenedHost;
+}
+
+export interface OpenedHost {
+  /** Base URL of the Git repositories. */
+  readonly url: string;
+  /** `name:port` of the registry. */
+  readonly registry: string;
+  /** URL of the learners' pages, served while the dashboard runs. */
+  readonly page: string;
+  /** The certificate authority of the cohort, as PEM. */
+  readonly ca: string;
 }
 
 /** What a cohort shares on the lab host: its folder, its daemon and its registry. */
 export const labHost: Driver<LabHostInput, LabHostOutput> = {
   replaceOn: ["cohort"],
   creationOnly: ["ports"],
+  optional: ["opening"],
 
-  async ensure({ cohort, ports: range }) {
+  async ensure({ cohort, ports: range, opening }) {
     const paths = cohortPaths(cohort);
     await claimCohortFolder(cohort);
     await recordCreation(cohort, { kind: "key", id: signingKeyFile(paths), name: "of the registry's tokens" });
     await noteCreation(cohort);
     const ports = await leasePorts(`${cohort}/host`, ["http", "registry"], range);
     const registryEventsToken = (await readDaemonConfig(cohort))?.registryEventsToken ?? randomBytes(32).toString("base64url");
-    await writeDaemonConfig({ cohort, httpPort: ports.http, registryPort: ports.registry, registryEventsToken });
+    const opened = opening && { ...opening, ...(await leasePorts(`${cohort}/host`, ["web", "page"], range)), ca: await ensureServerCertificate(paths, opening) };
+    await writeDaemonConfig({
+      cohort,
+      httpPort: ports.http,
+      registryPort: ports.registry,
+      registryEventsToken,
+      ...(opened && { opening: { listen: opened.listen, name: opened.name, port: opened.web, pagePort: opened.page } }),
+    });
     await startDaemon(cohort);
     await ensureProcesses(cohort, [await registryProcess({ paths, httpPort: ports.http, registryPort: ports.registry, registryEventsToken })]);
     const output = { httpUrl: `http://127.0.0.1:${ports.http}`, registry: `127.0.0.1:${ports.registry}` };
     await awaitRegistry(cohort, output.registry);
-    return { id: cohort, output };
+    await requireOpen(cohort, "web");
+    if (opened === undefined) return { id: cohort, output };
+    const { name, web, page, ca } = opened;
+    return { id: cohort, output: { ...output, open: { url: `https://${name}:${web}`, registry: `${name}:${web}`, page: `https://${name}:${page}`, ca } } };
   },
 
   async read(cohort, output) {
@@ -64,6 +94,7 @@ export async function removeCohortFromHost(cohort: string): Promise<void> {
   await removeProcesses(cohort, undefined, "SIGKILL");
   await stopDaemon(cohort);
   endStragglers(cohortPaths(cohort).daemon);
+  await removeKindClusters(cohort);
   await removeNodes(cohort);
   await releasePorts(cohort);
   await removeOwned(cohort, cohortPaths(cohort).root);
@@ -85,11 +116,15 @@ export async function removeOtherLearners(cohort: string, known: ReadonlySet<str
   const others = [...found].filter((learner) => !known.has(learner));
   for (const learner of others) {
     await removeProcesses(cohort, learner, "SIGKILL");
+    await removeKindClusters(cohort, [learner]);
     await removeNode(paths.learner(learner));
     for (const folder of folders) await removeOwned(cohort, join(folder, learner));
     await releasePorts(`${cohort}/${learner}`);
     await forgetCreation(cohort, learner);
   }
+  if (others.length > 0 && (await readDaemonConfig(cohort))?.opening !== undefined) await updateDoors(cohort);
+  // Of learners whose clusters were elsewhere a note is all there was.
+  for (const learner of await notedLearners(cohort)) if (!known.has(learner)) await forgetCreation(cohort, learner);
   return others;
 }
 

@@ -1,5 +1,6 @@
 import type { FileTree, Release } from "../../lab-templates/types.ts";
 import { LabError, messageOf } from "../../shared/errors.ts";
+import { passwordOf } from "../access.ts";
 import type { Driver } from "../driver.ts";
 import { buildImages, type Image } from "../images/build.ts";
 import { withRepository, type ImageRepositoryClient, type RepositoryAccess } from "../images/crane.ts";
@@ -8,6 +9,8 @@ export interface SeedImagesInput extends RepositoryAccess {
   /** Source of the app: a Go module. */
   readonly app: FileTree;
   readonly releases: readonly SeedRelease[];
+  /** The learner's access folder, for a registry on this host: the password is looked up there, since a rotation changes it. */
+  readonly accessFolder?: string;
 }
 
 export interface SeedRelease extends Release {
@@ -19,25 +22,27 @@ export interface SeedImagesOutput extends RepositoryAccess {
   /** Digest (`sha256:<hex>`) of each release, by version. */
   readonly digests: Readonly<Record<string, string>>;
   readonly tags: readonly string[];
+  readonly accessFolder?: string;
 }
 
 /** The images that a learner's registry path holds at hand-over. */
 export const seedImages: Driver<SeedImagesInput, SeedImagesOutput> = {
   replaceOn: ["repository"],
+  creationOnly: ["username", "password"],
 
-  async ensure({ app, releases, repository, username, password, insecure }) {
-    const access = { repository, username, password, insecure };
+  async ensure({ app, releases, accessFolder, ...given }) {
+    const access = await currentAccess(given, accessFolder);
     const images = await buildImages(app, releases);
     const digests = await withRepository(access, async (client) => {
       const present = new Set(await client.tags());
-      return Promise.all(images.map(async (image) => [image.release.version, await ensureRelease(client, repository, present, image)] as const));
+      return Promise.all(images.map(async (image) => [image.release.version, await ensureRelease(client, access.repository, present, image)] as const));
     });
-    return { id: repository, output: { ...access, digests: Object.fromEntries(digests), tags: releases.flatMap(({ tags }) => tags) } };
+    return { id: access.repository, output: { ...access, ...(accessFolder !== undefined && { accessFolder }), digests: Object.fromEntries(digests), tags: releases.flatMap(({ tags }) => tags) } };
   },
 
   async read(_id, output) {
     try {
-      const present = new Set(await withRepository(output, (client) => client.tags()));
+      const present = new Set(await withRepository(await currentAccess(output, output.accessFolder), (client) => client.tags()));
       return output.tags.every((tag) => present.has(tag)) ? output : undefined;
     } catch (error) {
       // Plain HTTP is loopback only: a registry on this machine that nobody serves is gone, not out of reach.
@@ -49,6 +54,11 @@ export const seedImages: Driver<SeedImagesInput, SeedImagesOutput> = {
   // The images go with their repository, which is a resource of its own.
   async remove() {},
 };
+
+async function currentAccess({ repository, username, password, insecure }: RepositoryAccess, folder: string | undefined): Promise<RepositoryAccess> {
+  const current = folder === undefined ? undefined : await passwordOf(folder, "registry", username);
+  return { repository, username, password: current ?? password, insecure };
+}
 
 /**
  * Makes every tag name one digest and returns it. A release that is there stays what it is and is only tagged: built by

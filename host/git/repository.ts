@@ -41,6 +41,11 @@ export async function seedRepository(path: string, branch: string, seed: Seed): 
   return commit;
 }
 
+/** Whether anything was ever committed. */
+export async function hasCommits(path: string): Promise<boolean> {
+  return (await git(path, ["for-each-ref", "--count=1"])).stdout !== "";
+}
+
 /** Writes every ref of a repository and all that they need as one file, which `git clone` and `git bundle verify` take. */
 export async function bundleRepository(path: string, file: string): Promise<void> {
   await git(path, ["bundle", "create", "--quiet", file, "--all"]);

@@ -27,6 +27,8 @@ export interface ImageRepositoryClient {
   tag(digest: string, tag: string): Promise<void>;
   /** Takes a tag away; the image stays. */
   untag(tag: string): Promise<void>;
+  /** Deletes an image with all its tags. */
+  remove(digest: string): Promise<void>;
 }
 
 /** Calls `use` with a client on crane. The credential lives in a private folder for the time of the call. */
@@ -49,6 +51,7 @@ export async function withRepository<T>(access: RepositoryAccess, use: (client: 
       digest: (tag) => call("digest", `${repository}:${tag}`),
       push: async (layout, digest) => void (await call("push", layout, `${repository}@${digest}`)),
       tag: async (digest, tag) => void (await call("tag", `${repository}@${digest}`, tag)),
+      remove: async (digest) => void (await call("delete", `${repository}@${digest}`)),
       untag: async (tag) => void (await call("delete", `${repository}:${tag}`)),
     });
   } finally {

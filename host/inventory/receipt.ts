@@ -36,6 +36,8 @@ export const Receipt = z.strictObject({
   unknown: z.array(Remainder),
   /** What went wrong on the way, a paragraph each. */
   problems: z.array(z.string()),
+  /** What stays because the cohort file wants it, a sentence each. */
+  kept: z.array(z.string()).optional(),
 });
 export type Receipt = z.output<typeof Receipt>;
 
@@ -44,9 +46,10 @@ export interface Teardown {
   readonly learner?: string;
   readonly startedAt: Date;
   readonly problems: readonly string[];
+  readonly kept?: readonly string[];
 }
 
-export function makeReceipt({ cohort, learner, startedAt, problems }: Teardown, seen: readonly Seen[]): Receipt {
+export function makeReceipt({ cohort, learner, startedAt, problems, kept = [] }: Teardown, seen: readonly Seen[]): Receipt {
   const found = (state: Exclude<Sight["state"], "gone">) =>
     outermost(seen.flatMap(({ kind, id, sight }) => (sight.state === state ? [{ kind, id, says: sight.says, remove: sight.remove }] : [])));
   const [remainder, foreign, unknown] = [found("left"), found("foreign"), found("unknown")];
@@ -69,6 +72,7 @@ export function makeReceipt({ cohort, learner, startedAt, problems }: Teardown, 
     foreign,
     unknown,
     problems: [...problems],
+    ...(kept.length > 0 && { kept: [...kept] }),
   };
 }
 
@@ -86,9 +90,10 @@ export function countsOf({ items }: Pick<Receipt, "items">): string {
 }
 
 /** A line for each thing that is not as it should be. */
-export function linesOf({ items, remainder, foreign, unknown, problems }: Receipt): string[] {
+export function linesOf({ items, remainder, foreign, unknown, problems, kept = [] }: Receipt): string[] {
   return [
     ...problems,
+    ...kept.map((sentence) => `kept: ${sentence}`),
     ...remainder.map(({ says, remove }) => `left over: ${says}; remove it with \`${remove}\``),
     ...foreign.map(({ says, remove }) => `not the lab's and left alone: ${says}; \`${remove}\` would remove it`),
     ...unknown.map(({ says, remove }) => `not looked at: ${says}; ${remove}`),

@@ -54,16 +54,7 @@ export function registryRoutes({ paths, eventsToken, onImagePushed }: RegistryRo
       if (credential === undefined || learner === undefined || permission === undefined) {
         return c.json({ details: "The registry asks for a learner's user name and password." }, 401, { "WWW-Authenticate": 'Basic realm="gitops-lab"' });
       }
-      const { key, id } = await readSigningKey(paths);
-      const token = await new SignJWT({ access: grantedAccess(c.req.queries("scope") ?? [], learner, permission) })
-        .setProtectedHeader({ alg: tokens.algorithm, kid: id, typ: "JWT" })
-        .setIssuer(tokens.issuer)
-        .setAudience(tokens.service)
-        .setSubject(credential.username)
-        .setJti(randomUUID())
-        .setIssuedAt()
-        .setExpirationTime(`${lifetimeSeconds}s`)
-        .sign(key);
+      const token = await mintToken(paths, credential.username, grantedAccess(c.req.queries("scope") ?? [], learner, permission));
       return c.json({ token, access_token: token, expires_in: lifetimeSeconds }, 200, { "Cache-Control": "no-store" });
     })
     .post("/registry/events", async (c) => {
@@ -77,6 +68,20 @@ export function registryRoutes({ paths, eventsToken, onImagePushed }: RegistryRo
       }
       return c.body(null, 200);
     });
+}
+
+/** A token that the registry takes for five minutes. */
+export async function mintToken(paths: CohortPaths, username: string, access: readonly Access[]): Promise<string> {
+  const { key, id } = await readSigningKey(paths);
+  return new SignJWT({ access })
+    .setProtectedHeader({ alg: tokens.algorithm, kid: id, typ: "JWT" })
+    .setIssuer(tokens.issuer)
+    .setAudience(tokens.service)
+    .setSubject(username)
+    .setJti(randomUUID())
+    .setIssuedAt()
+    .setExpirationTime(`${lifetimeSeconds}s`)
+    .sign(key);
 }
 
 /**

@@ -1,9 +1,9 @@
 import type { LabTemplate } from "../types.ts";
-import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
+import { addressesOf, type CohortOutputs, type LearnerOutputs } from "../../shared/outputs.ts";
 import { printable } from "../../verification/render.ts";
 
 /** Names of the files beside the pages; what is secret is in these alone. */
-export const handoutFiles = { environment: "env.sh", kubeconfig: "kubeconfig.yaml", git: "git-credentials", registry: "registry/config.json" } as const;
+export const handoutFiles = { environment: "env.sh", kubeconfig: "kubeconfig.yaml", git: "git-credentials", registry: "registry/config.json", authority: "ca.crt", check: "check.sh", page: "page-link.txt" } as const;
 
 /** A learner's handout as Markdown. Pure, and without any credential: the files beside it hold them. */
 export function handoutOf(outputs: Pick<CohortOutputs, "course" | "cohort" | "simulated">, learner: LearnerOutputs, template: LabTemplate): string {
@@ -21,32 +21,49 @@ export function handoutOf(outputs: Pick<CohortOutputs, "course" | "cohort" | "si
   return `${sections.join("\n\n")}\n`;
 }
 
-function connect({ name, email, git, cluster, registry }: LearnerOutputs): string {
+function connect(learner: LearnerOutputs): string {
+  const { name, email, git, open, registry } = learner;
+  const { apiServer, gitUrl, repository, insecure } = addressesOf(learner);
+  const certificate = open ? `  -c "http.${gitUrl}.sslCAInfo=$HANDOUT/${handoutFiles.authority}" \\\n` : "";
   const settings = [`user.name=${name}`, `user.email=${email}`].map((setting) => `  -c ${shellWord(printable(setting))} \\`).join("\n");
+  const isOwnAccount = git.password === "";
+  const store = isOwnAccount ? "" : `-c "credential.helper=store --file='$HANDOUT/${handoutFiles.git}'" \\\n`;
+  const gitAccess = isOwnAccount ? `your account ${literal(git.username)}; accept its invitation first` : `\`${handoutFiles.git}\``;
+  const list = `as in \`crane ls${insecure ? " --insecure" : ""} ${repository}\``;
   return `## Connect
 
-Work on the lab host; its addresses are reachable from there alone. In the folder of this page:
+${open ? remote : "Work on the lab host; its addresses are reachable from there alone."} In the folder of this page:
 
 \`\`\`sh
 . ./${handoutFiles.environment}
 flux get kustomizations -n flux-system
 \`\`\`
 
-The first line gives this shell the programs (kubectl, flux, crane) and your access to the cluster. Then clone your repository:
+The first line gives this shell ${open ? "your access to the cluster and to the images" : "the programs (kubectl, flux, crane) and your access to the cluster"}. \`sh ./${handoutFiles.check}\` tells
+what can't be reached, and why. Then clone your repository:
 
 \`\`\`sh
-git clone -c "credential.helper=store --file='$HANDOUT/${handoutFiles.git}'" \\
-${settings}
-  ${git.url}
+git clone ${store}${certificate}${settings}
+  ${gitUrl}
 \`\`\`
 
 | what | where | your credential |
 | --- | --- | --- |
-| cluster | ${cluster.apiServer} | \`${handoutFiles.kubeconfig}\` |
-| repository, branch \`${git.branch}\` | ${git.url} | \`${handoutFiles.git}\` |
-| images | \`${registry.repository}\` | \`${handoutFiles.registry}\`, as in \`crane ls${registry.insecure ? " --insecure" : ""} ${registry.repository}\` |
-
+| cluster | ${apiServer} | \`${handoutFiles.kubeconfig}\` |
+| repository, branch \`${git.branch}\` | ${gitUrl} | ${gitAccess} |
+| images | \`${repository}\` | ${registry.shared ? `an account of your own there, if you have one, ${list}` : `\`${handoutFiles.registry}\`, ${list}`} |${open ? `\n| your page | ${open.page} | \`${handoutFiles.page}\`: a link that lets in once, within a week, while the dashboard runs |` : ""}
+${open ? elsewhere(registry.repository) : ""}
 These files are yours alone. Leave them out of commits, mails and chats; whoever has them is you.`;
+}
+
+const remote = `Work on your own machine; you need git, and for looking around kubectl, flux and crane. Everything goes over TLS, with
+certificates of this lab's own authorities; what you need of them is in the files beside this page.`;
+
+function elsewhere(repository: string): string {
+  return `
+In Git and in the cluster the images are called \`${repository}\`: that is where the cluster itself pulls them, and what your
+manifests go on saying. Docker wants \`${handoutFiles.authority}\` in its folder \`certs.d/<host>:<port>/\`, a browser among its authorities.
+`;
 }
 
 function exercises({ exercises: all }: LabTemplate, { id }: LearnerOutputs): string {

@@ -90,7 +90,7 @@ describe("a session", () => {
     const [mine, other] = [await before.open({ role: "instructor" }), await before.open({ role: "learner", learner: "ada" })];
     await before.close(other);
     const after = await Sessions.ofCohort("kept");
-    expect([after.visitor(mine), after.visitor(other), after.visitor("x"), after.visitor(undefined)]).toEqual([{ role: "instructor" }, undefined, undefined, undefined]);
+    expect([after.of(mine)?.visitor, after.of(other)?.visitor, after.of("x")?.visitor, after.of(undefined)?.visitor]).toEqual([{ role: "instructor" }, undefined, undefined, undefined]);
     expect(await readFile(join(dashboardFolder("kept"), "sessions.json"), "utf8")).not.toContain(mine);
   });
 
@@ -101,9 +101,9 @@ describe("a session", () => {
     const kept = JSON.parse(await readFile(file, "utf8")) as Record<string, { expiresAt: number }>;
     for (const session of Object.values(kept)) session.expiresAt = Date.now() - 1;
     await writeFile(file, JSON.stringify(kept));
-    expect((await Sessions.ofCohort("kept")).visitor(cookie)).toBeUndefined();
+    expect((await Sessions.ofCohort("kept")).of(cookie)?.visitor).toBeUndefined();
     await writeFile(file, "{");
-    expect((await Sessions.ofCohort("kept")).visitor(cookie)).toBeUndefined();
+    expect((await Sessions.ofCohort("kept")).of(cookie)?.visitor).toBeUndefined();
   });
 
   test("does not bring a cohort back that was removed", async () => {

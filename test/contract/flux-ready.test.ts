@@ -12,6 +12,7 @@ beforeAll(async () => {
   input = {
     learner: "ada",
     clusterId: "x",
+    seedCommit: "0".repeat(40),
     kubeconfig: plane.kubeconfig("admin"),
     git: { kind: "embedded", url: "http://127.0.0.1:1/none.git", branch: "main", username: "ada", password: "hidden-password", seedCommit: "0".repeat(40) },
     order: environments,

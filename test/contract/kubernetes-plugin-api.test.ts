@@ -119,7 +119,7 @@ describe("a cluster is unreachable", () => {
 });
 
 test.each([
-  ["names a program to log in with", kubeconfig({ server: "https://127.0.0.1" }, { exec: { command: "aws" } }), "another program"],
+  ["logs in the way of old", kubeconfig({ server: "https://127.0.0.1" }, { "auth-provider": { name: "gcp" } }), "given up for `exec`"],
   ["has no cluster", kubeconfig({}).replace("name: lab", "name: other"), 'no context "lab"'],
   ["is not encrypted", kubeconfig({ server: "http://127.0.0.1" }), "starts with https://"],
   ["is empty", "", "no context null"],

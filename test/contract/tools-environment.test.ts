@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { run } from "../../shared/exec.ts";
 import { pulumiEnvironment } from "../../tools/environment.ts";
-import { kubernetesPlugin } from "../../tools/kubernetes-plugin-choice.ts";
+import { pluginChoice } from "../../tools/plugin-choice.ts";
 import { installFolder } from "../../tools/locate.ts";
 import { fillCache, program, useFolders } from "../support/tool-folders.ts";
 
@@ -59,12 +59,12 @@ test("respects a login", async () => {
 });
 
 test("lets the engine look for plugins only where Pulumi's own Kubernetes plugin is installed", async () => {
-  const { implementation, version } = kubernetesPlugin(base);
+  const { implementation, version } = pluginChoice("kubernetes", base);
   expect(implementation).toBe("fallback");
   expect(await pulumiEnvironment(base)).toHaveProperty("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true");
 
   await program(join(base.PULUMI_HOME, "plugins", `resource-kubernetes-v${version}`), "pulumi-resource-kubernetes", "exit 1");
-  expect(kubernetesPlugin(base)).toEqual({ implementation: "official", version });
+  expect(pluginChoice("kubernetes", base)).toEqual({ implementation: "official", version });
   expect(await pulumiEnvironment(base)).not.toHaveProperty("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION");
 });
 

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { run } from "../../shared/exec.ts";
 import { cacheHome } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
-import { kubernetesPlugin } from "../../tools/kubernetes-plugin-choice.ts";
+import { pluginChoice } from "../../tools/plugin-choice.ts";
 import { installFolder, locate } from "../../tools/locate.ts";
 import { setupTools } from "../../tools/install.ts";
 import type { Step } from "../../tools/progress.ts";
@@ -23,7 +23,7 @@ async function machineWithoutCrane() {
     GOCACHE: (await run("go", ["env", "GOCACHE"], {})).stdout,
   };
   await fillCache(env, ["crane", "git"]);
-  await writeFile(join(cacheHome(env), `kubernetes-plugin-${kubernetesPlugin(env).version}-tried`), String(Date.now()));
+  await writeFile(join(cacheHome(env), `kubernetes-plugin-${pluginChoice("kubernetes", env).version}-tried`), String(Date.now()));
   return { env, folder: installFolder("crane", env), parent: join(cacheHome(env), "tools", "crane") };
 }
 

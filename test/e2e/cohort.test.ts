@@ -331,7 +331,10 @@ describe("the roster", () => {
   test("a removed learner leaves nothing and touches no other", { timeout: 3 * minutes }, async () => {
     const processes = new Map(marked().map(({ name, identity }) => [name, identity.pid]));
     await cohort.setLearners(["ada", "ada-b"]);
-    succeeded(await cohort.lab("up", cohort.name));
+    expect((await cohort.lab("plan", cohort.name)).stdout).toContain("cleo is no longer in the cohort file");
+    const { stderr } = succeeded(await cohort.lab("up", cohort.name));
+    expect(stderr).toContain("cleo is no longer in the cohort file");
+    expect(existsSync(join(import.meta.dirname, "../..", /Kept what cleo had in (\S+)\./.exec(stderr)![1]!, "repository.bundle"))).toBe(true);
     expect(marked().filter(({ name }) => name.startsWith("cleo"))).toEqual([]);
     const paths = cohortPaths(cohort.name, cohort.home);
     expect(existsSync(paths.learner("cleo").root)).toBe(false);

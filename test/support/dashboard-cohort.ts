@@ -152,13 +152,13 @@ export interface RunningDashboard extends AsyncDisposable {
 /** Serves a cohort on a free loopback port. Needs a lab home of the test's own. */
 export async function serveCohort(source: Source): Promise<RunningDashboard> {
   let port = 0;
-  const server = serve({ fetch: dashboardServer(source, new Sessions(), () => port).fetch, hostname: "127.0.0.1", port: 0 });
+  const server = serve({ fetch: dashboardServer(source, new Sessions(), { origins: () => [`http://127.0.0.1:${port}`, `http://localhost:${port}`], instructor: true }).fetch, hostname: "127.0.0.1", port: 0 });
   await new Promise((resolve) => server.once("listening", resolve));
   port = (server.address() as AddressInfo).port;
   return {
     port,
     origin: `http://127.0.0.1:${port}`,
-    entry: async (visitor) => entryUrl(port, await issueEntry(source.cohort.cohort, visitor)),
+    entry: async (visitor) => entryUrl(`http://127.0.0.1:${port}`, await issueEntry(source.cohort.cohort, visitor)),
     async [Symbol.asyncDispose]() {
       if ("closeAllConnections" in server) server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

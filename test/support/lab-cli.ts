@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { glob, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
@@ -20,6 +20,7 @@ export class TestCohort {
   readonly #file: string;
   readonly #parameters: Readonly<Record<string, unknown>> | undefined;
   readonly #cluster: object | undefined;
+  readonly #more: Record<string, unknown> = {};
 
   /** @param cluster what the cohort file says of clusters; nothing where it is not given */
   constructor(name: string, home: string, learners: readonly string[], parameters?: Readonly<Record<string, unknown>>, cluster?: object) {
@@ -31,6 +32,12 @@ export class TestCohort {
     this.#cluster = cluster;
   }
 
+  /** Says more in the cohort file, or other things than before; undefined takes a field out. */
+  async set(fields: Readonly<Record<string, unknown>>): Promise<void> {
+    Object.assign(this.#more, fields);
+    await this.writeFile();
+  }
+
   async setLearners(learners: readonly string[]): Promise<void> {
     this.#learners.splice(0, Infinity, ...learners);
     await this.writeFile();
@@ -38,7 +45,7 @@ export class TestCohort {
 
   async writeFile(): Promise<void> {
     const learners = this.#learners.map((id) => ({ id, name: `Learner ${id}`, email: `${id}@example.org` }));
-    await writeFile(this.#file, stringify({ config: { "pulumi:disable-default-providers": ["kubernetes"], "gitops-lab:cohort": { course: "End-to-end test", ...(this.#parameters && { parameters: this.#parameters }), ...(this.#cluster && { cluster: this.#cluster }), learners } } }));
+    await writeFile(this.#file, stringify({ config: { "pulumi:disable-default-providers": ["kubernetes"], "gitops-lab:cohort": { course: "End-to-end test", ...(this.#parameters && { parameters: this.#parameters }), ...(this.#cluster && { cluster: this.#cluster }), learners, ...this.#more } } }));
   }
 
   readFile(): Promise<string> {
@@ -47,6 +54,8 @@ export class TestCohort {
 
   async removeFile(): Promise<void> {
     await rm(this.#file, { force: true });
+    // Of learners who were taken out of the file.
+    for await (const backup of glob(`backups/${this.name}-*`, { cwd: root })) await rm(join(root, backup), { recursive: true });
   }
 
   /** Runs `./lab` with these arguments; never throws. */

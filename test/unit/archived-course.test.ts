@@ -23,7 +23,7 @@ const origin = "http://127.0.0.1:7780";
 /** Asks a server that shows the archive, as somebody who has come in. */
 async function ask(method: string, path: string): Promise<Response> {
   const sessions = new Sessions();
-  const app = dashboardServer(archiveSource(await readArchivedCourse(file, undefined)), sessions, () => 7780, async () => ({ role: "instructor" }));
+  const app = dashboardServer(archiveSource(await readArchivedCourse(file, undefined)), sessions, { origins: () => ["http://127.0.0.1:7780"], instructor: true, enter: async () => ({ role: "instructor" }) });
   const entered = await app.request(`${origin}/enter?token=x`, { headers: { host: "127.0.0.1:7780" } });
   const cookie = entered.headers.get("set-cookie")!.split(";")[0]!;
   return app.request(`${origin}${path}`, { method, headers: { host: "127.0.0.1:7780", cookie, origin, "content-length": "0" } });

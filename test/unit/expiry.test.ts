@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { expiries, ttlMs } from "../../cli/course/expiry.ts";
+import { expiries } from "../../cli/course/expiry.ts";
+import { ttlMs } from "../../shared/ttl.ts";
 
 const now = new Date("2026-11-24T12:00:00.000Z");
 const ago = (hours: number) => new Date(now.getTime() - hours * 3_600_000);

@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { checkInputs, type CheckRequest } from "../../tools/kubernetes-plugin/check.ts";
 import { withTakenOver } from "../../tools/kubernetes-plugin/objects.ts";
 import type { Properties } from "../../shared/json.ts";
-import { asSecret, secretTexts, toManifest, toOutputs, unknown, withSecrets } from "../../tools/kubernetes-plugin/properties.ts";
+import { secretTexts, toManifest, toOutputs, withSecrets } from "../../tools/kubernetes-plugin/properties.ts";
+import { asSecret, unknown } from "../../tools/pulumi-plugins/secrets.ts";
 import { diffProviderConfig, readProviderConfig } from "../../tools/kubernetes-plugin/provider-config.ts";
 import { lookReady } from "../../tools/kubernetes-plugin/readiness.ts";
 

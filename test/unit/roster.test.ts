@@ -54,7 +54,7 @@ describe("a cohort file with a roster", () => {
   test("needs no learners of its own", () => {
     const spec = parseCohortFile(file(""), "x", read);
     expect(spec.learners).toEqual([{ id: "ada", name: "Ada", email: "ada@example.org", github: "ada-l" }]);
-    expect(planCohort("x", spec).learners[0]!.learner).toEqual({ id: "ada", name: "Ada", email: "ada@example.org" });
+    expect(planCohort("x", spec).learners[0]!.learner).toEqual({ id: "ada", name: "Ada", email: "ada@example.org", github: "ada-l" });
   });
 
   test("has both where it names some", () => {

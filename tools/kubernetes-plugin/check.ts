@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { LabError } from "../../shared/errors.ts";
 import { annotation, kindOfType, logicalName, metadataOf, withoutServerFields } from "./manifest.ts";
 import { isObject, type Json, type Properties } from "../../shared/json.ts";
-import { toManifest, unknown } from "./properties.ts";
+import { toManifest } from "./properties.ts";
+import { unknown } from "../pulumi-plugins/secrets.ts";
 
 export interface CheckRequest {
   readonly urn: string;

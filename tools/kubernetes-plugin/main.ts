@@ -1,18 +1,16 @@
-import { createRequire, flushCompileCache } from "node:module";
-import { Server, ServerCredentials, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import { createRequire } from "node:module";
+import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
-import service from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import messages from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
-import { engineLog } from "./engine-log.ts";
-import { fromStruct, refuse, toStruct, unary } from "./grpc.ts";
+import { engineLog } from "../pulumi-plugins/engine-log.ts";
+import { fromStruct, refuse, toStruct, unary } from "../pulumi-plugins/grpc.ts";
+import { servePlugin } from "../pulumi-plugins/serve.ts";
 import { createProvider, type Provider } from "./provider.ts";
 import { diffProviderConfig, readProviderConfig } from "./provider-config.ts";
 
 /*
- * Pulumi's resource plugin for Kubernetes objects where the official one can't be had: the engine starts it with its own
- * address as last argument, reads the port from the first line of output, and speaks pulumirpc.ResourceProvider.
- * As with the official plugin, there is no Handshake: the engine then goes by Attach and Configure.
+ * Pulumi's resource plugin for Kubernetes objects where the official one can't be had. As with the official plugin, there is no Handshake: the engine then goes by Attach and Configure.
  */
 
 const { DiffChanges } = messages.DiffResponse;
@@ -125,15 +123,4 @@ function proposedName(autonaming: InstanceType<typeof messages.CheckRequest.Auto
   return { proposedName: isDisabled ? null : autonaming.getProposedName() };
 }
 
-// A definition with its schema is larger than gRPC's 4 MiB would safely hold.
-const server = new Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
-server.addService(service.ResourceProviderService, handlers);
-server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
-  if (error) throw error;
-  process.stdout.write(`${port}\n`);
-  // Now and not at the end, because the engine ends its plugins with SIGKILL.
-  flushCompileCache();
-});
-
-// The engine holds the other end: when it dies without a word, this must not stay behind.
-process.stdin.once("end", () => process.exit(0)).resume();
+servePlugin(handlers);

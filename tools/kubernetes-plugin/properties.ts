@@ -1,14 +1,7 @@
 import { isObject, type Json, type Properties } from "../../shared/json.ts";
+import { asSecret, hasSecret, isSecret } from "../pulumi-plugins/secrets.ts";
 
-/*
- * Pulumi properties as they cross its wire: JSON in which a secret is an object with a signature and a value that is
- * not known yet (in a preview) is one fixed string. The constants are Pulumi's (runtime/rpc.ts of its SDK); that module
- * is not imported because it loads most of the SDK into every plugin process.
- */
-
-const signatureKey = "4dabf18193072939515e22adb298388d";
-const secretSignature = "1b47061264138c4ac30d75fd1eb44270";
-export const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+/* A Kubernetes object as Pulumi's properties. */
 
 /** Keys of a CustomResourceDefinition that are no identifiers; the SDK's types write them with underscores. */
 const dashedKeys = new Map(
@@ -17,10 +10,6 @@ const dashedKeys = new Map(
     .map((key) => [key.replaceAll("-", "_"), key]),
 );
 const underscoredKeys = new Map([...dashedKeys].map(([underscored, dashed]) => [dashed, underscored]));
-
-export function asSecret(value: Json): Json {
-  return isSecret(value) ? value : { [signatureKey]: secretSignature, value };
-}
 
 /** The object as Kubernetes knows it: secrets bare, `x-kubernetes-*` with dashes. */
 export function toManifest(properties: Properties): Properties {
@@ -60,16 +49,6 @@ export function secretTexts(properties: Properties): string[] {
   };
   visit(marked, false);
   return found;
-}
-
-function isSecret(value: Json | undefined): value is Properties {
-  return isObject(value) && value[signatureKey] === secretSignature;
-}
-
-function hasSecret(value: Json | undefined): boolean {
-  if (isSecret(value)) return true;
-  if (Array.isArray(value)) return value.some(hasSecret);
-  return isObject(value) && Object.values(value).some(hasSecret);
 }
 
 function rewrite(value: Json, keys: ReadonlyMap<string, string>): Json {

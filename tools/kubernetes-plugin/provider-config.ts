@@ -3,7 +3,8 @@ import { LabError } from "../../shared/errors.ts";
 import { activeContext } from "../../shared/kube-api.ts";
 import { textOf } from "./manifest.ts";
 import type { Properties } from "../../shared/json.ts";
-import { toManifest, unknown } from "./properties.ts";
+import { toManifest } from "./properties.ts";
+import { unknown } from "../pulumi-plugins/secrets.ts";
 
 /** What `new k8s.Provider` says, as far as it matters here. */
 export interface ProviderConfig {

@@ -9,6 +9,7 @@ import { isObject, type Properties } from "../../shared/json.ts";
 import { secretTexts, toManifest, withSecrets } from "./properties.ts";
 import type { ProviderConfig } from "./provider-config.ts";
 import { lookReady, whyNotGone } from "./readiness.ts";
+import { InitializationError } from "../pulumi-plugins/grpc.ts";
 import { provenanceOf, stateOf } from "./state.ts";
 
 /** What the engine asks of a configured provider, in plain JSON; `main.ts` puts it on the wire. Times are in seconds. */
@@ -25,19 +26,6 @@ export interface Provider {
 export interface Diff {
   readonly changes: readonly Change[];
   readonly deleteBeforeReplace: boolean;
-}
-
-/** An object that was stored but did not become ready: Pulumi keeps it in the state, and the next update looks again. */
-export class InitializationError extends Error {
-  override readonly name = "InitializationError";
-  readonly id: string;
-  readonly state: Properties;
-
-  constructor(message: string, id: string, state: Properties) {
-    super(message);
-    this.id = id;
-    this.state = state;
-  }
 }
 
 export interface ProviderContext {

@@ -7,17 +7,19 @@ import { cacheHome } from "../shared/paths.ts";
 import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
 import { toolPath } from "./locate.ts";
 
-/** Which resource plugin answers for Kubernetes objects: Pulumi's own where it is installed, else the one in tools/kubernetes-plugin. */
-export interface KubernetesPlugin {
+/** A resource plugin that has a stand-in in this repository: tools/<name>-plugin. */
+export type StandInName = "kubernetes" | "github";
+
+/** Which resource plugin answers: Pulumi's own where it is installed, else the stand-in. */
+export interface PluginChoice {
   readonly implementation: "official" | "fallback";
   readonly version: string;
 }
 
 /** The version is that of the SDK in node_modules. */
-export function kubernetesPlugin(env: NodeJS.ProcessEnv = process.env): KubernetesPlugin {
-  const { version } = createRequire(import.meta.url)("@pulumi/kubernetes/package.json") as { version: string };
-  const folder = join(pulumiHome(env), "plugins", `resource-kubernetes-v${version}`);
-  const official = existsSync(join(folder, "pulumi-resource-kubernetes"));
+export function pluginChoice(name: StandInName, env: NodeJS.ProcessEnv = process.env): PluginChoice {
+  const { version } = createRequire(import.meta.url)(`@pulumi/${name}/package.json`) as { version: string };
+  const official = existsSync(join(pulumiHome(env), "plugins", `resource-${name}-v${version}`, `pulumi-resource-${name}`));
   return { implementation: official ? "official" : "fallback", version };
 }
 
@@ -30,16 +32,16 @@ const dayMs = 24 * 60 * 60 * 1000;
 
 /**
  * Tries once a day, for a minute at most, to install Pulumi's own plugin, and tells `say` of it. That it can't be had
- * is no error: the fallback answers then.
+ * is no error: the stand-in answers then.
  */
-export async function tryOfficialPlugin(say: (activity: string) => void, env: NodeJS.ProcessEnv = process.env): Promise<void> {
-  const { implementation, version } = kubernetesPlugin(env);
-  const attempt = join(cacheHome(env), `kubernetes-plugin-${version}-tried`);
+export async function tryOfficialPlugin(name: StandInName, say: (activity: string) => void, env: NodeJS.ProcessEnv = process.env): Promise<void> {
+  const { implementation, version } = pluginChoice(name, env);
+  const attempt = join(cacheHome(env), `${name}-plugin-${version}-tried`);
   const lastTried = Number((await readIfExists(attempt)) ?? 0);
   if (implementation === "official" || Date.now() - lastTried < dayMs) return;
   const pulumi = await toolPath("pulumi", env);
   say("downloading");
-  const { failed } = await run(pulumi, ["plugin", "install", "resource", "kubernetes", `v${version}`], {
+  const { failed } = await run(pulumi, ["plugin", "install", "resource", name, `v${version}`], {
     env: { ...env, PULUMI_SKIP_UPDATE_CHECK: "true" },
     extendEnv: false,
     stdin: "ignore",

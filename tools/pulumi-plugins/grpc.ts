@@ -6,7 +6,19 @@ import struct from "google-protobuf/google/protobuf/struct_pb.js";
 import { LabError, messageOf } from "../../shared/errors.ts";
 import { ApiError } from "../../shared/kube-api.ts";
 import type { Properties } from "../../shared/json.ts";
-import { InitializationError } from "./provider.ts";
+
+/** Something that was made but did not become ready: Pulumi keeps it in the state, and the next update looks again. */
+export class InitializationError extends Error {
+  override readonly name = "InitializationError";
+  readonly id: string;
+  readonly state: Properties;
+
+  constructor(message: string, id: string, state: Properties) {
+    super(message);
+    this.id = id;
+    this.state = state;
+  }
+}
 
 /** A gRPC handler from a function that may throw. */
 export function unary<Request, Response>(answer: (request: Request) => Promise<Response> | Response): handleUnaryCall<Request, Response> {

@@ -1,0 +1,54 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { OciRepositoryInput, OciRepositoryOutput } from "../../host/drivers/oci-repository.ts";
+import { siblingImage } from "../../shared/image-paths.ts";
+import { ManagedResource } from "../managed-resource.ts";
+import type { ImageRepositoryArgs, ImageRepositoryHandle, Registry } from "./types.ts";
+
+/** A path of a registry elsewhere, by one credential of the cohort: `<url>/<cohort>-<learner>/<image>`. */
+export const oci: Registry = {
+  kind: "oci",
+  createImageRepository: (name, args, options) => new OciImageRepository(name, args, options),
+};
+
+/** GitHub's own registry, for an organization: like any other, but that its workflows need no credential for it. */
+export const ghcr: Registry = { ...oci, kind: "ghcr" };
+
+class OciImageRepository extends pulumi.ComponentResource implements ImageRepositoryHandle {
+  readonly resource: pulumi.Resource;
+  readonly repository: pulumi.Output<string>;
+  readonly insecure: boolean;
+  readonly takesJobToken: boolean;
+  readonly shared = true;
+  readonly learner: ImageRepositoryHandle["learner"];
+  readonly flux: ImageRepositoryHandle["flux"];
+  readonly pipeline: ImageRepositoryHandle["pipeline"];
+
+  constructor(name: string, { cohort, learner, image, settings, siblings }: ImageRepositoryArgs, options: pulumi.ComponentResourceOptions) {
+    super("gitops-lab:registry:Oci", name, {}, options);
+    if (settings.kind === "embedded") throw new Error("settings of the embedded registry for one elsewhere");
+    const { protocol, host, pathname } = new URL(settings.url);
+    this.insecure = protocol === "http:";
+    this.takesJobToken = host === "ghcr.io";
+    const config = new pulumi.Config();
+    const password = config.requireSecret("registryPassword");
+    // Who may only pull, where the registry has such a user; else the one credential does for both.
+    const pull = settings.pullUsername === undefined ? { username: settings.username, password } : { username: settings.pullUsername, password: config.requireSecret("registryPullPassword") };
+    const path = `${host}${pathname.replace(/\/$/, "")}/${cohort}-${learner}/${image}`;
+    const repository = new ManagedResource<OciRepositoryInput, OciRepositoryOutput>(
+      `${name}-images`,
+      {
+        driver: "oci-repository",
+        type: "OciRepository",
+        input: { cohort, learner, repository: path, siblings: siblings.map((sibling) => siblingImage(path, sibling)), username: settings.username, password, insecure: this.insecure },
+        outputs: { cohort: "plain", siblings: "plain", repository: "plain", username: "plain", password: "secret", insecure: "plain" },
+      },
+      { parent: this },
+    );
+    this.resource = repository;
+    this.repository = repository.output.repository;
+    this.learner = { username: pulumi.output(pull.username), password: pull.password };
+    this.flux = this.learner;
+    this.pipeline = { username: pulumi.output(settings.username), password };
+    this.registerOutputs({});
+  }
+}

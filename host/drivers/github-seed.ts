@@ -1,0 +1,36 @@
+import type { Driver } from "../driver.ts";
+import type { Seed } from "../git/repository.ts";
+import { seedRemote } from "../github/seed.ts";
+import { githubSession } from "../github/session.ts";
+
+export interface GithubSeedInput {
+  /** Another number is another repository. */
+  readonly repositoryId: number;
+  /** HTTPS clone URL. */
+  readonly url: string;
+  readonly apiUrl: string;
+  readonly branch: string;
+  readonly seed: Seed;
+}
+
+export interface GithubSeedOutput {
+  readonly seedCommit: string;
+}
+
+/** The first commit of a learner's repository, pushed by Git as a whole when everything that its workflows need is there. */
+export const githubSeed: Driver<GithubSeedInput, GithubSeedOutput> = {
+  replaceOn: ["repositoryId", "branch"],
+  creationOnly: ["url", "apiUrl", "seed"],
+
+  async ensure({ repositoryId, url, apiUrl, branch, seed }) {
+    const password = await githubSession(apiUrl).token();
+    const seedCommit = await seedRemote({ url, branch, username: "x-access-token", password }, seed);
+    return { id: `${repositoryId}/${branch}`, output: { seedCommit } };
+  },
+
+  async read(_id, output) {
+    return output;
+  },
+
+  async remove() {},
+};

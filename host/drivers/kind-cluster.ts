@@ -1,0 +1,160 @@
+import { readdir, readFile, rm } from "node:fs/promises";
+import { isAbsolute, join } from "node:path";
+import { LabError } from "../../shared/errors.ts";
+import { cohortPaths } from "../../shared/paths.ts";
+import { makePrivateFolder, removeIfEmpty, writePrivateFile } from "../../shared/private-files.ts";
+import { waitUntil } from "../../shared/wait.ts";
+import { forgetCreation, noteCreation } from "../creation.ts";
+import type { Driver } from "../driver.ts";
+import { containersOf, docker, kind, type Container, type Doing } from "../kind/cli.ts";
+import { hostsToml, kindConfig, kindFolder, kindName, nodeOf, type NodeRegistry } from "../kind/config.ts";
+import { readRecord, writeRecord } from "../kind/record.ts";
+import { inSlot } from "../kind/slots.ts";
+import { clusterClient } from "../kubernetes.ts";
+import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
+
+export interface KindClusterInput {
+  readonly cohort: string;
+  readonly learner: string;
+  readonly ports: PortRange;
+  /** Node image, pinned by digest. */
+  readonly image: string;
+  /** Files made by `docker save`; relative to stacks/ or absolute. */
+  readonly imageArchives: readonly string[];
+  /** How many clusters this lab makes at once. */
+  readonly parallel: number;
+  /** The registry of the learner's images, where it is on this machine. */
+  readonly registry?: NodeRegistry;
+}
+
+export interface KindClusterOutput {
+  readonly cohort: string;
+  readonly learner: string;
+  /** Changes only when the cluster is made anew. */
+  readonly clusterId: string;
+  readonly apiServer: string;
+  readonly adminKubeconfig: string;
+  /** Loopback port that leads to port 80 of the node, for an ingress controller. */
+  readonly ingressPort: number;
+}
+
+/** A cluster of its own per learner, as one Docker container that kind makes. */
+export const kindCluster: Driver<KindClusterInput, KindClusterOutput> = {
+  replaceOn: ["cohort", "learner", "image"],
+  creationOnly: ["ports", "parallel"],
+
+  async ensure({ cohort, learner, ports: range, image, imageArchives, parallel, registry }) {
+    const folder = await makePrivateFolder(kindFolder(cohort, learner));
+    await noteCreation(cohort, learner);
+    const name = kindName(cohort, learner);
+    const ports = await leasePorts(`${cohort}/${learner}`, ["api", "ingress"], range);
+    const registriesFolder = await writeRegistry(join(folder, "registries"), registry);
+    const kubeconfigFile = join(folder, "admin.yaml");
+    if (!(await isThere(cohort, learner))) {
+      await writePrivateFile(join(folder, "config.yaml"), kindConfig(name, { image, ports, registriesFolder }));
+      await inSlot("kind", parallel, () => create(cohort, learner, image, kubeconfigFile));
+    }
+    const adminKubeconfig = await readFile(kubeconfigFile, "utf8");
+    const archives = imageArchives.map((file) => (isAbsolute(file) ? file : join(import.meta.dirname, "../../stacks", file)));
+    for (const archive of archives) await kind(["load", "image-archive", archive, "--name", name], { learner, step: `load the images of ${archive}` }, 600);
+    await awaitReady(learner, adminKubeconfig, name);
+    return {
+      id: `${cohort}/${learner}`,
+      output: { cohort, learner, clusterId: await clusterClient(adminKubeconfig).identity(), apiServer: `https://127.0.0.1:${ports.api}`, adminKubeconfig, ingressPort: ports.ingress },
+    };
+  },
+
+  async read(_id, output) {
+    const { cohort, learner } = output;
+    const record = await readRecord(cohort, learner);
+    if (record?.containers === undefined) return undefined;
+    const there = await containersOf(record.name, { learner, step: "look whether the kind cluster is there" });
+    return there.length > 0 && there.every(({ id }) => record.containers?.includes(id)) ? output : undefined;
+  },
+
+  async remove(_id, { cohort, learner }) {
+    await removeOwn(cohort, learner, { learner, step: "remove the kind cluster" });
+    await rm(kindFolder(cohort, learner), { recursive: true, force: true });
+    await removeIfEmpty(cohortPaths(cohort).learner(learner).root);
+    await releasePorts(`${cohort}/${learner}`);
+    await forgetCreation(cohort, learner);
+  },
+};
+
+/**
+ * Removes the kind clusters of these learners, or of all of a cohort, that this lab made or began to make, whatever Pulumi's
+ * state knows of them. Asks Docker only where there is a record of one.
+ */
+export async function removeKindClusters(cohort: string, learners?: readonly string[]): Promise<void> {
+  const all = learners ?? (await readdir(join(cohortPaths(cohort).root, "learners")).catch(() => []));
+  for (const learner of all) {
+    await removeOwn(cohort, learner, { learner, step: "remove the kind cluster" });
+    await rm(kindFolder(cohort, learner), { recursive: true, force: true });
+  }
+}
+
+/**
+ * Whether the cluster is there whole, and started. What an interrupted run left half-made is removed; a cluster of that
+ * name that this lab did not make stays. Throws LabError `kind-name-taken`.
+ */
+async function isThere(cohort: string, learner: string): Promise<boolean> {
+  const doing = { learner, step: "look for the kind cluster" };
+  const name = kindName(cohort, learner);
+  const [record, there] = [await readRecord(cohort, learner), await containersOf(name, doing)];
+  if (there.length === 0) return false;
+  if (record === undefined) throw foreign(learner, name, there);
+  if (record.containers === undefined) {
+    await removeOwn(cohort, learner, { learner, step: "remove a half-made kind cluster" });
+    return false;
+  }
+  if (!there.every(({ id }) => record.containers?.includes(id))) throw foreign(learner, name, there);
+  const stopped = there.filter(({ state }) => state !== "running");
+  // As after a restart of Docker or of the machine.
+  if (stopped.length > 0) await docker(["start", ...stopped.map(({ id }) => id)], { learner, step: "start the stopped kind cluster" });
+  return true;
+}
+
+async function create(cohort: string, learner: string, image: string, kubeconfigFile: string): Promise<void> {
+  const name = kindName(cohort, learner);
+  // Before it is made: if this run is killed, the next one knows whose the remains are.
+  await writeRecord(cohort, learner, { name });
+  const config = join(kindFolder(cohort, learner), "config.yaml");
+  // kind takes back what it made of a failed cluster, and locks a kubeconfig without waiting: so each cluster has its own.
+  await kind(["create", "cluster", "--name", name, "--config", config, "--image", image, "--kubeconfig", kubeconfigFile], { learner, step: "create the kind cluster" }, 600);
+  const containers = await containersOf(name, { learner, step: "look at the new kind cluster" });
+  await writeRecord(cohort, learner, { name, containers: containers.map(({ id }) => id) });
+}
+
+/** Removes the learner's cluster if it is the one that this lab made. */
+async function removeOwn(cohort: string, learner: string, doing: Doing): Promise<void> {
+  const record = await readRecord(cohort, learner);
+  if (record === undefined) return;
+  const there = await containersOf(record.name, doing);
+  if (there.length === 0) return;
+  if (record.containers !== undefined && !there.every(({ id }) => record.containers?.includes(id))) throw foreign(learner, record.name, there);
+  await kind(["delete", "cluster", "--name", record.name, "--kubeconfig", join(kindFolder(cohort, learner), "admin.yaml")], doing);
+}
+
+function foreign(learner: string, name: string, containers: readonly Container[]): LabError {
+  return new LabError(
+    "kind-name-taken",
+    `Learner ${learner}: a kind cluster ${name} is there that this lab did not make (container ${containers.map(({ id }) => id.slice(0, 12)).join(", ")}), so it was left alone. If nobody needs it, remove it with \`kind delete cluster --name ${name}\`, then run the command again.`,
+  );
+}
+
+async function writeRegistry(folder: string, registry: NodeRegistry | undefined): Promise<string> {
+  await makePrivateFolder(folder);
+  if (registry !== undefined) {
+    await writePrivateFile(join(folder, registry.host, "hosts.toml"), hostsToml(registry));
+    if (registry.ca !== undefined) await writePrivateFile(join(folder, registry.host, "ca.crt"), registry.ca);
+  }
+  return folder;
+}
+
+/** Ready is what its pods say: a node is Ready before names resolve. */
+async function awaitReady(learner: string, kubeconfig: string, name: string): Promise<void> {
+  const cluster = clusterClient(kubeconfig);
+  const options = { timeoutSeconds: 180, intervalMs: 500, remedy: `\`docker logs ${nodeOf(name)}\` shows its start; \`./lab up\` goes on from here.` };
+  await waitUntil(() => cluster.lookNodeReady(nodeOf(name)), { ...options, what: `the node of learner ${learner}'s kind cluster` });
+  await waitUntil(() => cluster.lookPodsReady("kube-system"), { ...options, what: `the system pods of learner ${learner}'s kind cluster` });
+}

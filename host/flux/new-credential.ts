@@ -1,0 +1,52 @@
+import { z } from "zod";
+import { messageOf } from "../../shared/errors.ts";
+import { connect } from "../../shared/kube-api.ts";
+import { fluxNamespace } from "../../shared/names.ts";
+import { waitUntil } from "../../shared/wait.ts";
+import { clusterClient, type FluxObjectName } from "../kubernetes.ts";
+
+/** What came of the first look with a new credential. */
+export interface Reconciled {
+  /** E.g. `gitrepositories/flux-system`. */
+  readonly name: string;
+  /** Why it did not go well. */
+  readonly trouble?: string;
+  /** Whether it is the credential that is refused, and not something else that is wrong in this lab. */
+  readonly refused: boolean;
+}
+
+const Watched = z.object({
+  spec: z.object({ suspend: z.boolean().default(false) }),
+  status: z.object({ lastHandledReconcileAt: z.string().optional(), conditions: z.array(z.object({ type: z.string(), status: z.string(), message: z.string().default("") })).default([]) }).prefault({}),
+});
+
+const source: FluxObjectName = { apiVersion: "source.toolkit.fluxcd.io/v1", resource: "gitrepositories", namespace: fluxNamespace, name: "flux-system" };
+const images: FluxObjectName = { apiVersion: "image.toolkit.fluxcd.io/v1", resource: "imagerepositories", namespace: fluxNamespace, name: "backend" };
+
+/** Asks Flux to fetch and to scan now and waits for each, half a minute at most. A learner's lab may be broken on purpose, so nothing is thrown. */
+export async function awaitNewCredential(kubeconfig: string, which: { readonly git: boolean; readonly registry: boolean }): Promise<Reconciled[]> {
+  return Promise.all([...(which.git ? [source] : []), ...(which.registry ? [images] : [])].map((object) => reconciled(kubeconfig, object)));
+}
+
+async function reconciled(kubeconfig: string, object: FluxObjectName): Promise<Reconciled> {
+  const name = `${object.resource}/${object.name}`;
+  try {
+    const requestedAt = await clusterClient(kubeconfig).requestReconcile(object);
+    const api = connect(kubeconfig);
+    const { spec, status } = await waitUntil(
+      async () => {
+        const found = Watched.parse(await api.send({ method: "GET", path: `/apis/${object.apiVersion}/namespaces/${object.namespace}/${object.resource}/${object.name}` }));
+        const done = found.spec.suspend || found.status.lastHandledReconcileAt === requestedAt;
+        return done ? { done, value: found } : { done, because: "it has not looked." };
+      },
+      { what: name, timeoutSeconds: 30, intervalMs: 200, remedy: "" },
+    );
+    if (spec.suspend) return { name, trouble: "it is suspended.", refused: false };
+    const ready = status.conditions.find(({ type }) => type === "Ready");
+    if (ready?.status === "True") return { name, refused: false };
+    const trouble = ready?.message ?? "it has no status.";
+    return { name, trouble, refused: /authenti|unauthorized|denied|\b40[13]\b/i.test(trouble) };
+  } catch (error) {
+    return { name, trouble: messageOf(error), refused: false };
+  }
+}

@@ -1,0 +1,22 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { kindFolder } from "./config.ts";
+
+/**
+ * What the lab knows of a kind cluster: written before it is made, so that what an interrupted run left is known to be
+ * ours, and completed with the ids of its containers, so that another cluster of that name is known not to be.
+ */
+const ClusterRecord = z.object({ schemaVersion: z.literal(1), name: z.string(), containers: z.array(z.string()).optional() });
+export type ClusterRecord = z.output<typeof ClusterRecord>;
+
+const fileOf = (cohort: string, learner: string) => join(kindFolder(cohort, learner), "cluster.json");
+
+export async function readRecord(cohort: string, learner: string): Promise<ClusterRecord | undefined> {
+  const text = await readIfExists(fileOf(cohort, learner));
+  return text === undefined ? undefined : ClusterRecord.parse(JSON.parse(text));
+}
+
+export async function writeRecord(cohort: string, learner: string, record: Omit<ClusterRecord, "schemaVersion">): Promise<void> {
+  await writePrivateFile(fileOf(cohort, learner), JSON.stringify({ schemaVersion: 1, ...record }, null, 2));
+}

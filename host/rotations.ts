@@ -1,0 +1,41 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { locked } from "../shared/locked.ts";
+import { cohortPaths } from "../shared/paths.ts";
+import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
+
+/** What can be rotated through Pulumi: each has a generation, which the credentials in use follow at the next `up`. */
+export const rotated = ["kubeconfig", "git", "registry"] as const;
+export type Rotated = (typeof rotated)[number];
+
+const Generation = z.int().default(0);
+const Generations = z.object({ kubeconfig: Generation, git: Generation, registry: Generation });
+export type Generations = z.output<typeof Generations>;
+
+/** Beside the credentials, so that it goes when the learner does. */
+const fileOf = (cohort: string, learner: string) => join(cohortPaths(cohort).learner(learner).access, "generations.json");
+
+/** The generation that each of a learner's credentials is to have; 0 before any rotation. */
+export async function generationsOf(cohort: string, learner: string): Promise<Generations> {
+  try {
+    return Generations.parse(JSON.parse((await readIfExists(fileOf(cohort, learner))) ?? "{}"));
+  } catch (error) {
+    // Something stands in the place of the learner's folder. Whoever makes their lab will say so; the others' are made.
+    if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return Generations.parse({});
+    throw error;
+  }
+}
+
+/**
+ * Asks for new credentials. It is a wish on disk, like the cohort file: the next `up` carries it out, also after one that
+ * was killed half-way.
+ */
+export async function askForRotation(cohort: string, learner: string, which: readonly Rotated[]): Promise<void> {
+  const { access } = cohortPaths(cohort).learner(learner);
+  await makePrivateFolder(access);
+  await locked(access, async () => {
+    const generations = await generationsOf(cohort, learner);
+    for (const one of which) generations[one] += 1;
+    await writePrivateFile(fileOf(cohort, learner), JSON.stringify(generations));
+  });
+}

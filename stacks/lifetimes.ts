@@ -1,0 +1,24 @@
+import { creationTime, noteCreation } from "../host/creation.ts";
+import type { CohortSpec } from "./cohort-spec.ts";
+import type { CohortPlan } from "./plan.ts";
+
+/** Since when a cohort and its learners are there; what is not there yet begins now. */
+export interface Beginnings {
+  readonly cohort: Date;
+  readonly learners: Readonly<Record<string, Date>>;
+}
+
+export async function readBeginnings(cohort: string, { learners }: Pick<CohortSpec, "learners">, now: Date = new Date()): Promise<Beginnings> {
+  const began = await creationTime(cohort);
+  const each = await Promise.all(learners.map(async ({ id }) => [id, (await creationTime(cohort, id)) ?? now] as const));
+  return { cohort: began ?? now, learners: Object.fromEntries(each) };
+}
+
+/**
+ * Notes the beginnings that nobody else notes: what a driver of this machine makes is noted by the driver. A cloud's labels
+ * tell when a lab is over, and a time that moved with every run would never come.
+ */
+export async function noteBeginnings({ cohort, learners }: CohortPlan): Promise<void> {
+  await noteCreation(cohort, undefined, learners[0]?.lifetime.cohortSince);
+  for (const { learner, cluster, lifetime } of learners) if (cluster.kind !== "embedded" && cluster.kind !== "kind") await noteCreation(cohort, learner.id, lifetime.since);
+}
