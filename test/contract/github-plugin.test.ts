@@ -70,7 +70,8 @@ test("makes everything in a repository, with as many writes as are reckoned with
   );
   const writes = github.seen.filter(({ method }) => method !== "GET").map(({ at }) => at);
   expect(writes).toHaveLength(githubWrites({ protect: true, registrySecrets: true }).provider);
-  expect(Math.min(...writes.slice(1).map((at, index) => at - writes[index]!))).toBeGreaterThan(700);
+  // A second for each; single gaps also hold how long each request was on its way.
+  expect(writes.at(-1)! - writes[0]!).toBeGreaterThan((writes.length - 1) * 900);
 });
 
 test("has nothing to do the second time, also after a refresh, and keeps what is secret encrypted", async () => {
