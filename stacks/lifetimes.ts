@@ -1,12 +1,6 @@
 import { creationTime, noteCreation } from "../host/creation.ts";
 import type { CohortSpec } from "./cohort-spec.ts";
-import type { CohortPlan } from "./plan.ts";
-
-/** Since when a cohort and its learners are there; what is not there yet begins now. */
-export interface Beginnings {
-  readonly cohort: Date;
-  readonly learners: Readonly<Record<string, Date>>;
-}
+import type { Beginnings, CohortPlan } from "./plan.ts";
 
 export async function readBeginnings(cohort: string, { learners }: Pick<CohortSpec, "learners">, now: Date = new Date()): Promise<Beginnings> {
   const began = await creationTime(cohort);

@@ -8,7 +8,12 @@ import { ExitCode, LabError } from "../shared/errors.ts";
 import type { Opening } from "../shared/opening.ts";
 import { ttlMs } from "../shared/ttl.ts";
 import type { CohortSpec } from "./cohort-spec.ts";
-import type { Beginnings } from "./lifetimes.ts";
+
+/** Since when a cohort and its learners are there; what is not there yet begins now. */
+export interface Beginnings {
+  readonly cohort: Date;
+  readonly learners: Readonly<Record<string, Date>>;
+}
 
 export interface CohortPlan {
   readonly cohort: string;
