@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { unusableHome } from "./home.ts";
 import { note, paint, readerGone } from "./terminal.ts";
 
 /*
@@ -307,7 +308,8 @@ try {
 }
 
 /** Shows an error the way its class asks for and returns the exit code. */
-function report(error: unknown): number {
+function report(thrown: unknown): number {
+  const error = unusableHome(thrown) ?? thrown;
   if (error instanceof LabError) {
     note(`${paint("red", "error", process.stderr)}: ${error.message}`);
     return error.exitCode;

@@ -32,12 +32,12 @@ export async function createPrivateFile(path: string, content: string | Buffer):
   }
 }
 
-/** Reads a text file; undefined where there is none. */
+/** Reads a text file; undefined where there is none, also where what should be its folder is a file. */
 export async function readIfExists(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw error;
   }
 }

@@ -1,14 +1,14 @@
 import { requireAddress } from "../../host/doors/address.ts";
 import { requirePorts } from "../../host/ports.ts";
 import { findMarked } from "../../host/process-identity.ts";
-import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
-import { cohortPaths, labHome } from "../../shared/paths.ts";
-import { makePrivateFolder } from "../../shared/private-files.ts";
+import { ExitCode, LabError } from "../../shared/errors.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { bringUp } from "../bring-up.ts";
 import { capacityFor, remedies } from "../capacity/capacity.ts";
 import { costsOf, learnersHere, portsNeeded } from "../capacity/costs.ts";
 import { machineFacts } from "../capacity/facts.ts";
+import { requireHome } from "../home.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { note } from "../terminal.ts";
 
@@ -34,18 +34,6 @@ export async function requireConditions(plan: CohortPlan, force: boolean): Promi
   const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;
   await requirePorts(plan.cohort, portsNeeded(plan), plan.ports, idle);
   return requireRoom(plan, force);
-}
-
-async function requireHome(): Promise<void> {
-  const home = labHome();
-  try {
-    await makePrivateFolder(home);
-  } catch (error) {
-    throw new LabError("home-unwritable", `The lab's folder ${home} cannot be written: ${messageOf(error)}. Nothing was created. Set GITOPS_LAB_HOME to a folder of yours.`, {
-      exitCode: ExitCode.badInput,
-      cause: error,
-    });
-  }
 }
 
 /** A guess for clusters that are not on this machine, of which none was measured. */

@@ -363,8 +363,8 @@ describe("bad input", () => {
     expect(await cohort.lab("up", "nobody")).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("Known cohorts: demo") });
   });
 
-  test("a folder that cannot be written is named", async () => {
-    const result = await cohort.run(join(import.meta.dirname, "../../lab"), ["up", cohort.name], { GITOPS_LAB_HOME: join(import.meta.filename, "below-a-file") });
+  test.each(["up", "down", "plan", "results"])("a folder that cannot be written is named by %s", async (command) => {
+    const result = await cohort.run(join(import.meta.dirname, "../../lab"), [command, cohort.name], { GITOPS_LAB_HOME: join(import.meta.filename, "below-a-file") });
     expect(result).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("GITOPS_LAB_HOME") });
   });
 });
