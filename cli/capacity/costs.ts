@@ -11,8 +11,9 @@ export const measuredCosts: LabCosts = {
   memory: {
     // Program pages, which are there once however many learners run (510), the daemon (99), the registry (46).
     host: 655,
-    // The learner's own processes hold 330; ten learners with the host's share are 4070 in all.
-    learner: 345,
+    // The learner's own processes held 330 of ten learners, 4070 MiB with the host's share; the memory limits that came since
+    // let kube-apiserver and kustomize-controller take 55 more.
+    learner: 400,
     // The fallback Kubernetes plugin, while Pulumi runs; the official plugin shares one process.
     learnerWhileUp: 42,
     // Left to the rest of the machine, Pulumi's engine and program among it.
