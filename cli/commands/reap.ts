@@ -1,5 +1,6 @@
 import { join, relative, resolve } from "node:path";
 import { isDaemonUp, pauseProcesses, processStatus } from "../../host/daemon/client.ts";
+import { awaitLookAfterStart } from "../../host/flux/reconcile-now.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
@@ -113,6 +114,7 @@ async function reapOne({ cohort, learner }: Expiry, out: string): Promise<Pick<R
 /** Labs that were just started take a moment. Evidence that fails for another reason is archived as it is. */
 async function settled({ cohort, template }: CohortOutputs, learners: readonly LearnerOutputs[]): Promise<void> {
   const { evidence, environments } = labTemplate(template);
+  await Promise.all(learners.map(({ cluster }) => awaitLookAfterStart(cluster.adminKubeconfig, environments)));
   const look = async (): Promise<Look<void>> => {
     const verdicts = await Promise.all(learners.map(async (one) => verdict(await verifyLearner(one, evidence, environments))));
     return verdicts.every((one) => one === "pass") ? { done: true, value: undefined } : { done: false, because: `the evidence says ${verdicts.join(", ")}.` };

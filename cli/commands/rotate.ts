@@ -1,6 +1,6 @@
 import { endVisits, readServerPort } from "../../dashboard/access.ts";
 import { isDaemonUp, processStatus } from "../../host/daemon/client.ts";
-import { awaitNewCredential, type Reconciled } from "../../host/flux/new-credential.ts";
+import { awaitNewCredential, type Reconciled } from "../../host/flux/reconcile-now.ts";
 import { askForRotation, rotated, type Rotated } from "../../host/rotations.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";

@@ -1,11 +1,12 @@
 import { z } from "zod";
 import { messageOf } from "../../shared/errors.ts";
 import { connect } from "../../shared/kube-api.ts";
-import { fluxNamespace } from "../../shared/names.ts";
+import { fluxNamespace, type Environment } from "../../shared/names.ts";
 import { waitUntil } from "../../shared/wait.ts";
+import { requiredKustomizations } from "../../verification/readiness.ts";
 import { clusterClient, type FluxObjectName } from "../kubernetes.ts";
 
-/** What came of the first look with a new credential. */
+/** What came of a look that Flux was asked for. */
 export interface Reconciled {
   /** E.g. `gitrepositories/flux-system`. */
   readonly name: string;
@@ -26,6 +27,15 @@ const images: FluxObjectName = { apiVersion: "image.toolkit.fluxcd.io/v1", resou
 /** Asks Flux to fetch and to scan now and waits for each, half a minute at most. A learner's lab may be broken on purpose, so nothing is thrown. */
 export async function awaitNewCredential(kubeconfig: string, which: { readonly git: boolean; readonly registry: boolean }): Promise<Reconciled[]> {
   return Promise.all([...(which.git ? [source] : []), ...(which.registry ? [images] : [])].map((object) => reconciled(kubeconfig, object)));
+}
+
+/**
+ * Asks Flux for a look at everything after its controllers were started, and waits for each. What the objects say before is of
+ * the time when they were stopped. Nothing is thrown, as above.
+ */
+export async function awaitLookAfterStart(kubeconfig: string, environments: readonly Environment[]): Promise<Reconciled[]> {
+  const kustomizations = requiredKustomizations(environments).map((name): FluxObjectName => ({ apiVersion: "kustomize.toolkit.fluxcd.io/v1", resource: "kustomizations", namespace: fluxNamespace, name }));
+  return Promise.all([source, images, ...kustomizations].map((object) => reconciled(kubeconfig, object)));
 }
 
 async function reconciled(kubeconfig: string, object: FluxObjectName): Promise<Reconciled> {
