@@ -114,7 +114,7 @@ export const CohortSpec = z.strictObject({
     .strictObject({ from: Port, to: Port })
     .refine(({ from, to }) => from <= to, { path: ["to"], error: "must not be smaller than `from`" })
     .default({ from: 20000, to: 29999 }),
-  /** How many learners are brought up at the same time; left out, as many as the machine has cores, and two at least. */
+  /** How many learners are brought up at the same time; left out, what suits the machine and its clusters: stacks/cohort.ts. */
   parallel: z.int().min(1, "must be at least 1").optional(),
   /** A CSV file with learners, relative to stacks/; load-spec.ts reads it and adds them to `learners`. */
   roster: z.string().min(1, "must not be empty").optional(),
