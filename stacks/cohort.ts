@@ -45,12 +45,11 @@ export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
 }
 
 /**
- * How many learners are brought up at the same time. Real nodes keep a core busy each; simulated ones wait for Flux most of
- * the time, and two at a time took ten of them 158 s that all at once took 125; clusters elsewhere cost this machine next to nothing.
+ * How many learners are brought up at the same time: those on this machine keep a core busy each, so more at once are no
+ * faster and the first are ready last (docs/measurements.md). Clusters elsewhere cost this machine next to nothing.
  */
-function atOnce({ learners, nodes }: CohortPlan): number {
-  if (!learners.some(({ cluster }) => cluster.kind === "embedded")) return 16;
-  return Math.max(2, availableParallelism() * (nodes === "real" ? 1 : 5));
+function atOnce({ learners }: CohortPlan): number {
+  return learners.some(({ cluster }) => cluster.kind === "embedded") ? Math.max(2, availableParallelism()) : 16;
 }
 
 /** Whether everything of a learner was made. With `--continue-on-error` the others' outputs are told without the failed ones'. */
