@@ -8,12 +8,10 @@ import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { measuredCosts } from "../capacity/costs.ts";
 import { backUp } from "../course/backup.ts";
-import { interruptible, interruptionTeller } from "../interrupt.ts";
+import { runOnLearner } from "../learner-run.ts";
 import { LastRunRecord } from "../last-run.ts";
-import { chooseDisplay } from "../progress/displays.ts";
-import { RunReporter } from "../progress/reporter.ts";
 import { settleLearner, whileRunning } from "../receipts.ts";
-import { cleanUpAfterEngine, findStack, learnerResources } from "../stack.ts";
+import { findStack, learnerResources } from "../stack.ts";
 import { note, print } from "../terminal.ts";
 import { up } from "./up.ts";
 
@@ -70,20 +68,14 @@ async function removeLearner(stack: Stack, { cohort, learners }: CohortPlan, id:
   const target = [...(await learnerResources(stack, id))];
   await (await LastRunRecord.begin(cohort, "reset", [id], learners.map(({ learner }) => learner.id))).written();
   if (target.length === 0) return;
-  const { steps, gone } = measuredCosts;
-  const reporter = new RunReporter({ command: "reset", cohort, learners: [id], typical: steps, expectedSeconds: gone.host + gone.learner, display: chooseDisplay(false, [id]) });
-  try {
-    await interruptible({ cohort, resume: `./lab up ${cohort}`, onSignal: interruptionTeller(reporter) }, async ({ signal, check }) => {
-      try {
-        await reporter.engine((onEvent) => stack.destroy({ target, onEvent, color: "never", signal }));
-      } catch (error) {
-        check();
-        throw new LabError("reset-failed", `The lab of ${id} was not removed completely. ${reporter.causes(error)} Their work is in ${backup}. Run \`./lab up ${cohort}\` to mend it, then the command again.`, { cause: error });
-      } finally {
-        await cleanUpAfterEngine(stack);
-      }
-    });
-  } finally {
-    reporter.close();
-  }
+  const { gone } = measuredCosts;
+  await runOnLearner({
+    command: "reset",
+    stack,
+    learner: id,
+    expectedSeconds: gone.host + gone.learner,
+    operate: (options) => stack.destroy({ target, ...options }),
+    failure: (causes, cause) =>
+      new LabError("reset-failed", `The lab of ${id} was not removed completely. ${causes} Their work is in ${backup}. Run \`./lab up ${cohort}\` to mend it, then the command again.`, { cause }),
+  });
 }

@@ -5,13 +5,10 @@ import { askForRotation, rotated, type Rotated } from "../../host/rotations.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
+import { runOnLearner } from "../learner-run.ts";
 import { selectLearner } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
-import { measuredCosts } from "../capacity/costs.ts";
-import { interruptible, interruptionTeller } from "../interrupt.ts";
-import { chooseDisplay } from "../progress/displays.ts";
-import { RunReporter } from "../progress/reporter.ts";
-import { cleanUpAfterEngine, findStack, learnerResources } from "../stack.ts";
+import { findStack, learnerResources } from "../stack.ts";
 import { note, print, printJson } from "../terminal.ts";
 
 export const rotatable = [...rotated, "page"] as const;
@@ -81,21 +78,14 @@ async function carryOut(cohort: string, id: string): Promise<void> {
   const stack = await findStack(cohort);
   if (stack === undefined) throw new LabError("cohort-not-up", `Cohort ${cohort} has no stack here. Run \`./lab up ${cohort}\`.`, { exitCode: ExitCode.badInput });
   const target = [...(await learnerResources(stack, id))];
-  const reporter = new RunReporter({ command: "rotate", cohort, learners: [id], typical: measuredCosts.steps, expectedSeconds: rotationSeconds, display: chooseDisplay(false, [id]) });
-  try {
-    await interruptible({ cohort, resume: `./lab up ${cohort}`, onSignal: interruptionTeller(reporter) }, async ({ signal, check }) => {
-      try {
-        await keepingCohortFile(cohort, () => reporter.engine((onEvent) => stack.up({ target, onEvent, color: "never", signal })));
-      } catch (error) {
-        check();
-        throw new LabError("rotate-failed", `The credentials of ${id} are in part the old ones. ${reporter.causes(error)} Run \`./lab up ${cohort}\`: it carries on with what was asked for.`, { cause: error });
-      } finally {
-        await cleanUpAfterEngine(stack);
-      }
-    });
-  } finally {
-    reporter.close();
-  }
+  await runOnLearner({
+    command: "rotate",
+    stack,
+    learner: id,
+    expectedSeconds: rotationSeconds,
+    operate: (options) => keepingCohortFile(cohort, () => stack.up({ target, ...options })),
+    failure: (causes, cause) => new LabError("rotate-failed", `The credentials of ${id} are in part the old ones. ${causes} Run \`./lab up ${cohort}\`: it carries on with what was asked for.`, { cause }),
+  });
 }
 
 /** Lets Flux look with what it was given, and tells how that went. */

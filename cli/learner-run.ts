@@ -1,0 +1,40 @@
+import type { EngineEvent, Stack } from "@pulumi/pulumi/automation/index.js";
+import type { LabError } from "../shared/errors.ts";
+import { measuredCosts } from "./capacity/costs.ts";
+import { interruptible, interruptionTeller } from "./interrupt.ts";
+import { chooseDisplay } from "./progress/displays.ts";
+import type { RunCommand } from "./progress/events.ts";
+import { RunReporter } from "./progress/reporter.ts";
+import { cleanUpAfterEngine } from "./stack.ts";
+
+export interface LearnerRun {
+  readonly command: RunCommand;
+  readonly stack: Stack;
+  readonly learner: string;
+  /** Seconds it takes by earlier measurements. */
+  readonly expectedSeconds: number;
+  /** The engine's operation, with what tells of it and what ends it. */
+  readonly operate: (options: { readonly onEvent: (event: EngineEvent) => void; readonly color: "never"; readonly signal: AbortSignal }) => Promise<unknown>;
+  /** What is thrown where the operation fails, given what the engine told of the causes. */
+  readonly failure: (causes: string, error: unknown) => LabError;
+}
+
+/** Lets Pulumi work on one learner's resources: shown as it goes on, and ended in order by a signal, as whole runs are. */
+export async function runOnLearner({ command, stack, learner, expectedSeconds, operate, failure }: LearnerRun): Promise<void> {
+  const cohort = stack.name;
+  const reporter = new RunReporter({ command, cohort, learners: [learner], typical: measuredCosts.steps, expectedSeconds, display: chooseDisplay(false, [learner]) });
+  try {
+    await interruptible({ cohort, resume: `./lab up ${cohort}`, onSignal: interruptionTeller(reporter) }, async ({ signal, check }) => {
+      try {
+        await reporter.engine((onEvent) => operate({ onEvent, color: "never", signal }));
+      } catch (error) {
+        check();
+        throw failure(reporter.causes(error), error);
+      } finally {
+        await cleanUpAfterEngine(stack);
+      }
+    });
+  } finally {
+    reporter.close();
+  }
+}
