@@ -1,6 +1,6 @@
 import { messageOf } from "../../shared/errors.ts";
-import { fluxNamespace } from "../../shared/names.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
+import { fluxImages, fluxSource } from "../flux/objects.ts";
 import { clusterClient, type ClusterClient } from "../kubernetes.ts";
 import { readPipelineConfig } from "../pipeline/config.ts";
 
@@ -20,15 +20,11 @@ export class FluxNotifier {
   }
 
   gitPushed(learner: string): void {
-    this.#soon(`${learner}/git`, learner, (cluster) =>
-      cluster.requestReconcile({ apiVersion: "source.toolkit.fluxcd.io/v1", resource: "gitrepositories", namespace: fluxNamespace, name: "flux-system" }),
-    );
+    this.#soon(`${learner}/git`, learner, (cluster) => cluster.requestReconcile(fluxSource));
   }
 
   imagePushed(learner: string): void {
-    this.#soon(`${learner}/image`, learner, (cluster) =>
-      cluster.requestReconcile({ apiVersion: "image.toolkit.fluxcd.io/v1", resource: "imagerepositories", namespace: fluxNamespace, name: "backend" }),
-    );
+    this.#soon(`${learner}/image`, learner, (cluster) => cluster.requestReconcile(fluxImages));
   }
 
   #soon(key: string, learner: string, request: (cluster: ClusterClient) => Promise<unknown>): void {

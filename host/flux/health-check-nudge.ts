@@ -5,6 +5,7 @@ import { Deployment, getLive, Kustomization } from "../../verification/live-obje
 import { appsKustomization } from "../../verification/readiness.ts";
 import { incomplete } from "../../verification/rollout.ts";
 import type { ClusterClient } from "../kubernetes.ts";
+import { fluxKustomization } from "./objects.ts";
 
 /**
  * kustomize-controller looks at the health of what it applied every five seconds, fixed in its code, so three
@@ -25,12 +26,7 @@ export function healthCheckNudge(kube: KubeReader, cluster: ClusterClient): (ord
       const rollout = `${environment} ${deployment.metadata.uid} ${deployment.metadata.generation}`;
       if (asked.has(rollout)) continue;
       asked.add(rollout);
-      await cluster.requestReconcile({
-        apiVersion: Kustomization.apiVersion,
-        resource: "kustomizations",
-        namespace: fluxNamespace,
-        name: appsKustomization(environment),
-      });
+      await cluster.requestReconcile(fluxKustomization(appsKustomization(environment)));
     }
   };
 }

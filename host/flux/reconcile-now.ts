@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { messageOf } from "../../shared/errors.ts";
 import { connect } from "../../shared/kube-api.ts";
-import { fluxNamespace, type Environment } from "../../shared/names.ts";
+import type { Environment } from "../../shared/names.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { requiredKustomizations } from "../../verification/readiness.ts";
 import { clusterClient, type FluxObjectName } from "../kubernetes.ts";
+import { fluxImages, fluxKustomization, fluxSource } from "./objects.ts";
 
 /** What came of a look that Flux was asked for. */
 export interface Reconciled {
@@ -21,12 +22,9 @@ const Watched = z.object({
   status: z.object({ lastHandledReconcileAt: z.string().optional(), conditions: z.array(z.object({ type: z.string(), status: z.string(), message: z.string().default("") })).default([]) }).prefault({}),
 });
 
-const source: FluxObjectName = { apiVersion: "source.toolkit.fluxcd.io/v1", resource: "gitrepositories", namespace: fluxNamespace, name: "flux-system" };
-const images: FluxObjectName = { apiVersion: "image.toolkit.fluxcd.io/v1", resource: "imagerepositories", namespace: fluxNamespace, name: "backend" };
-
 /** Asks Flux to fetch and to scan now and waits for each, half a minute at most. A learner's lab may be broken on purpose, so nothing is thrown. */
 export async function awaitNewCredential(kubeconfig: string, which: { readonly git: boolean; readonly registry: boolean }): Promise<Reconciled[]> {
-  return Promise.all([...(which.git ? [source] : []), ...(which.registry ? [images] : [])].map((object) => reconciled(kubeconfig, object)));
+  return Promise.all([...(which.git ? [fluxSource] : []), ...(which.registry ? [fluxImages] : [])].map((object) => reconciled(kubeconfig, object)));
 }
 
 /**
@@ -34,8 +32,7 @@ export async function awaitNewCredential(kubeconfig: string, which: { readonly g
  * the time when they were stopped. Nothing is thrown, as above.
  */
 export async function awaitLookAfterStart(kubeconfig: string, environments: readonly Environment[]): Promise<Reconciled[]> {
-  const kustomizations = requiredKustomizations(environments).map((name): FluxObjectName => ({ apiVersion: "kustomize.toolkit.fluxcd.io/v1", resource: "kustomizations", namespace: fluxNamespace, name }));
-  return Promise.all([source, images, ...kustomizations].map((object) => reconciled(kubeconfig, object)));
+  return Promise.all([fluxSource, fluxImages, ...requiredKustomizations(environments).map(fluxKustomization)].map((object) => reconciled(kubeconfig, object)));
 }
 
 async function reconciled(kubeconfig: string, object: FluxObjectName): Promise<Reconciled> {
