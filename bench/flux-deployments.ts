@@ -2,13 +2,14 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { fluxControllers, fluxManifests, type FluxController } from "../components/flux/manifests.ts";
+import { fluxManifests, type FluxController } from "../components/flux/manifests.ts";
 import { cgroupMembers } from "../host/node/cgroups.ts";
 import { cgroupOf } from "../host/node/node-process.ts";
 import { findMarked } from "../host/process-identity.ts";
 import { CohortOutputs } from "../shared/outputs.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { pulumiEnvironment } from "../tools/environment.ts";
+import { fluxControllerNames } from "../tools/manifest.ts";
 import { toolPath } from "../tools/locate.ts";
 import { TestCohort } from "../test/support/lab-cli.ts";
 
@@ -40,7 +41,7 @@ async function sum(pids: Iterable<number>): Promise<number> {
   return Math.round(total);
 }
 
-const isController = (name: string) => fluxControllers.some((controller) => name.endsWith(`/${controller}`));
+const isController = (name: string) => fluxControllerNames.some((controller) => name.endsWith(`/${controller}`));
 
 try {
   const up = await cohort.lab("up", cohort.name);
@@ -59,7 +60,7 @@ try {
 
   let bytes = 0;
   const pushStarted = Date.now();
-  for (const controller of fluxControllers) {
+  for (const controller of fluxControllerNames) {
     const program = await toolPath(controller);
     // With what it is linked to: the lab builds them for the host.
     const libraries = [...(await must("ldd", [program])).matchAll(/(\/\S+) \(0x/g)].map(([, path = ""]) => path.slice(1));
@@ -79,7 +80,7 @@ try {
   await writeFile(manifests, JSON.stringify({ apiVersion: "v1", kind: "List", items: fluxManifests({ image }) }));
   const started = Date.now();
   await kubectl("apply", "--server-side", "-f", manifests);
-  for (const controller of fluxControllers) await kubectl("rollout", "status", "-n", "flux-system", `deployment/${controller}`, "--timeout=180s");
+  for (const controller of fluxControllerNames) await kubectl("rollout", "status", "-n", "flux-system", `deployment/${controller}`, "--timeout=180s");
   const ready = (Date.now() - started) / 1000;
   await delay(30_000);
   const asDeployments = await sum([...(await cgroupMembers(cgroup))].filter((pid) => !before.has(pid)));

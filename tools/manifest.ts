@@ -63,6 +63,7 @@ const kubernetes = "1.36.2";
 /** Flux release whose controllers these are. */
 export const fluxRelease = "2.9.2";
 
+export const fluxControllerNames = ["source-controller", "kustomize-controller", "image-reflector-controller", "image-automation-controller"] as const;
 const fluxControllers = { source: "1.9.3", kustomize: "1.9.3", imageReflector: "1.2.3", imageAutomation: "1.2.3" };
 
 const tools = {
@@ -216,7 +217,7 @@ export interface Asset {
   readonly prefixed?: true;
 }
 
-const fluxControllerModules = ["source", "kustomize", "image-reflector", "image-automation"].map((name) => `github.com/fluxcd/${name}-controller`);
+const fluxControllerModules = fluxControllerNames.map((name) => `github.com/fluxcd/${name}`);
 
 const assets = {
   /** The CustomResourceDefinitions of the four Flux controllers, one YAML file each. */

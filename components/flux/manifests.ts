@@ -4,11 +4,10 @@ import { parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { fluxLabels } from "../../shared/flux-labels.ts";
 import { fluxNamespace } from "../../shared/names.ts";
-import { fluxRelease, manifest } from "../../tools/manifest.ts";
+import { fluxControllerNames, fluxRelease, manifest } from "../../tools/manifest.ts";
 import { requireAsset, type AssetName } from "../../tools/locate.ts";
 
-export const fluxControllers = ["source-controller", "kustomize-controller", "image-reflector-controller", "image-automation-controller"] as const;
-export type FluxController = (typeof fluxControllers)[number];
+export type FluxController = (typeof fluxControllerNames)[number];
 
 /** An object of the Kubernetes API as its module ships it. */
 const Manifest = z.looseObject({
@@ -45,7 +44,7 @@ export interface FluxManifestOptions {
  * one of each. Throws LabError `tool-missing` where set-up has not brought the manifests.
  */
 export function fluxManifests({ image, pullSecrets = [] }: FluxManifestOptions): Manifest[] {
-  const accounts = fluxControllers.map((name) => ({ ...namespaced(name), apiVersion: "v1", kind: "ServiceAccount" }));
+  const accounts = fluxControllerNames.map((name) => ({ ...namespaced(name), apiVersion: "v1", kind: "ServiceAccount" }));
   const shipped = read("flux-deployments");
   const services = shipped.filter(({ kind }) => kind === "Service").map((object) => ({ ...object, metadata: { ...object.metadata, ...namespaced(object.metadata.name).metadata } }));
   const deployments = shipped.filter(({ kind }) => kind === "Deployment").map((object) => deployment(Deployment.parse(object), image, pullSecrets));
@@ -65,7 +64,7 @@ const ownArgs: Partial<Record<FluxController, readonly string[]>> = {
 };
 
 function deployment(object: z.output<typeof Deployment>, image: FluxManifestOptions["image"], pullSecrets: readonly string[]): Manifest {
-  const name = z.enum(fluxControllers).parse(object.metadata.name);
+  const name = z.enum(fluxControllerNames).parse(object.metadata.name);
   const { template } = object.spec;
   const [container] = template.spec.containers;
   const memoryLimit = { name: "GOMEMLIMIT", valueFrom: { resourceFieldRef: { containerName: "manager", resource: "limits.memory" } } };

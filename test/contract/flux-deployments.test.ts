@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { fluxControllers, fluxManifests, publishedImage } from "../../components/flux/manifests.ts";
+import { fluxManifests, publishedImage } from "../../components/flux/manifests.ts";
 import { setupTools } from "../../tools/install.ts";
+import { fluxControllerNames } from "../../tools/manifest.ts";
 import { startControlPlane, type TestControlPlane } from "../support/control-plane.ts";
 
 let plane: TestControlPlane;
@@ -25,7 +26,7 @@ test("an API server takes Flux' manifests as they are made, and Flux' accounts h
   const listed = JSON.parse(await plane.kubectl(["get", "deployments", "-n", "flux-system", "-l", "app.kubernetes.io/part-of=flux", "-o", "json"])) as {
     items: { metadata: { name: string }; spec: { template: { spec: { serviceAccountName: string; imagePullSecrets: object[]; containers: Container[] } } } }[];
   };
-  expect(listed.items.map(({ metadata }) => metadata.name).sort()).toEqual([...fluxControllers].sort());
+  expect(listed.items.map(({ metadata }) => metadata.name).sort()).toEqual([...fluxControllerNames].sort());
   for (const { metadata, spec } of listed.items) {
     const { containers, serviceAccountName, imagePullSecrets } = spec.template.spec;
     expect(serviceAccountName).toBe(metadata.name);
