@@ -6,9 +6,7 @@ import { fluxManifests, type FluxController } from "../components/flux/manifests
 import { cgroupMembers } from "../host/node/cgroups.ts";
 import { cgroupOf } from "../host/node/node-process.ts";
 import { findMarked } from "../host/process-identity.ts";
-import { CohortOutputs } from "../shared/outputs.ts";
 import { cohortPaths } from "../shared/paths.ts";
-import { pulumiEnvironment } from "../tools/environment.ts";
 import { fluxControllerNames } from "../tools/manifest.ts";
 import { toolPath } from "../tools/locate.ts";
 import { TestCohort } from "../test/support/lab-cli.ts";
@@ -49,9 +47,7 @@ try {
   await delay(30_000);
   const asProcesses = await sum(findMarked(paths.daemon).filter(({ name }) => isController(name)).map(({ identity }) => identity.pid));
 
-  const environment = await pulumiEnvironment({ ...process.env, ...cohort.environment });
-  const stack = await must(await toolPath("pulumi"), ["stack", "output", "--json", "--show-secrets", "--stack", cohort.name], environment);
-  const { registry } = CohortOutputs.parse(JSON.parse(stack)).learners["l1"]!;
+  const { registry } = (await cohort.outputs()).learners["l1"]!;
   const [host = "", learner = ""] = registry.repository.split("/");
   const auth = Buffer.from(`${registry.username}:${registry.password}`).toString("base64");
   await writeFile(join(home, "config.json"), JSON.stringify({ auths: { [host]: { auth } } }), { mode: 0o600 });

@@ -4,10 +4,6 @@ import { join } from "node:path";
 import { withWorkbench } from "../host/workbench.ts";
 import type { Backstage } from "../lab-templates/workbench.ts";
 import { environments, type Environment } from "../shared/names.ts";
-import { CohortOutputs } from "../shared/outputs.ts";
-import { run } from "../shared/exec.ts";
-import { pulumiEnvironment } from "../tools/environment.ts";
-import { toolPath } from "../tools/locate.ts";
 import { desiredImage, overlayPath } from "../verification/desired-image.ts";
 import { recordPath } from "../verification/promotion-record.ts";
 import { lookAtRollout } from "../verification/rollout.ts";
@@ -79,9 +75,7 @@ try {
   await cohort.writeFile();
   const up = await cohort.lab("up", cohort.name);
   if (up.exitCode !== 0) throw new Error(up.stderr + up.stdout);
-  const env = await pulumiEnvironment({ ...process.env, ...cohort.environment });
-  const { stdout } = await run(await toolPath("pulumi"), ["stack", "output", "--json", "--show-secrets", "--stack", cohort.name], { env });
-  const learner = CohortOutputs.parse(JSON.parse(stdout)).learners["ada"]!;
+  const learner = (await cohort.outputs()).learners["ada"]!;
   process.env["GITOPS_LAB_HOME"] = cohort.home;
   await withWorkbench(cohort.name, learner, environments, async (bench) => {
     for (let index = 1; index <= runs; index += 1) await measure(bench, `0.3.${index}`);

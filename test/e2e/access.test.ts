@@ -6,14 +6,14 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findMarked } from "../../host/process-identity.ts";
 import { run } from "../../shared/exec.ts";
-import { CohortOutputs, type LearnerOutputs } from "../../shared/outputs.ts";
+import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
-import { pulumiEnvironment } from "../../tools/environment.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { TestCohort, type CommandResult } from "../support/lab-cli.ts";
 import { listeningAddresses } from "../support/listeners.ts";
+import { succeeded } from "../support/succeeded.ts";
 
 /*
  * A cohort of one learner that is opened on an address of its own, used as from another machine: by nothing but the
@@ -39,15 +39,8 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true });
 }, 2 * minutes);
 
-function succeeded(result: CommandResult): CommandResult {
-  expect(result.exitCode, result.stderr + result.stdout).toBe(0);
-  return result;
-}
-
 async function outputs(): Promise<LearnerOutputs> {
-  const environment = await pulumiEnvironment({ ...process.env, ...cohort.environment });
-  const { stdout } = succeeded(await cohort.run(await toolPath("pulumi"), ["stack", "output", "--json", "--show-secrets", "--stack", cohort.name], environment));
-  return CohortOutputs.parse(JSON.parse(stdout)).learners["ada"]!;
+  return (await cohort.outputs()).learners["ada"]!;
 }
 
 /** A new handout, in a folder of its own. */

@@ -8,14 +8,13 @@ import { settled } from "../../lab-templates/gitops-promotion/exercises/settled.
 import { gitopsPromotion as template } from "../../lab-templates/gitops-promotion/template.ts";
 import { policyLab } from "../../lab-templates/gitops-promotion/policy-lab.ts";
 import { environments } from "../../shared/names.ts";
-import { CohortOutputs, type LearnerOutputs } from "../../shared/outputs.ts";
+import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { run } from "../../shared/exec.ts";
-import { pulumiEnvironment } from "../../tools/environment.ts";
-import { toolPath } from "../../tools/locate.ts";
 import { lookAtRollback } from "../../verification/held-rollback.ts";
 import { ImagePolicy, listLive } from "../../verification/live-objects.ts";
 import { explainPolicy } from "../../verification/policy-explanation.ts";
-import { TestCohort, type CommandResult } from "../support/lab-cli.ts";
+import { TestCohort } from "../support/lab-cli.ts";
+import { succeeded } from "../support/succeeded.ts";
 
 /*
  * The whole chapter for one learner, in a lab on the real engine, API server, Flux, Git and registry: nothing passes before
@@ -33,9 +32,7 @@ beforeAll(async () => {
   cohort = new TestCohort(`e2e-chapter-${process.pid}`, join(home, "lab"), ["ada"], { interval: "5s" }, { kind: "embedded", nodes: "auto" });
   await cohort.writeFile();
   succeeded(await cohort.lab("up", cohort.name));
-  const environment = await pulumiEnvironment({ ...process.env, ...cohort.environment });
-  const { stdout } = succeeded(await cohort.run(await toolPath("pulumi"), ["stack", "output", "--json", "--show-secrets", "--stack", cohort.name], environment));
-  learner = CohortOutputs.parse(JSON.parse(stdout)).learners["ada"]!;
+  learner = (await cohort.outputs()).learners["ada"]!;
 }, 4 * minutes);
 
 afterAll(async () => {
@@ -43,11 +40,6 @@ afterAll(async () => {
   await cohort.removeFile();
   await rm(home, { recursive: true, force: true });
 }, 2 * minutes);
-
-function succeeded(result: CommandResult): CommandResult {
-  expect(result.exitCode, result.stderr + result.stdout).toBe(0);
-  return result;
-}
 
 interface Reports {
   readonly learners: Record<string, { readonly reports: readonly { readonly id: string; readonly result: { readonly status: string; readonly observed?: string } }[] }>;

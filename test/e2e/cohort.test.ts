@@ -9,13 +9,12 @@ import { buildImages } from "../../host/images/build.ts";
 import { withRepository } from "../../host/images/crane.ts";
 import { findMarked, type ProcessIdentity } from "../../host/process-identity.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
-import { CohortOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
-import { pulumiEnvironment } from "../../tools/environment.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { TestCohort, type CommandResult } from "../support/lab-cli.ts";
 import { listeningAddresses } from "../support/listeners.ts";
+import { succeeded } from "../support/succeeded.ts";
 
 /*
  * One cohort through its whole life, by the commands an instructor types, on the real engine, API servers, Flux, Git and
@@ -51,20 +50,8 @@ function processNamed(name: string): ProcessIdentity {
   return found.identity;
 }
 
-function succeeded(result: CommandResult): CommandResult {
-  expect(result.exitCode, result.stderr + result.stdout).toBe(0);
-  return result;
-}
-
-async function outputs(): Promise<CohortOutputs> {
-  const { stdout } = succeeded(await pulumi("stack", "output", "--json", "--show-secrets", "--stack", cohort.name));
-  return CohortOutputs.parse(JSON.parse(stdout));
-}
-
-async function pulumi(...args: string[]): Promise<CommandResult> {
-  const environment = await pulumiEnvironment({ ...process.env, ...cohort.environment });
-  return cohort.run(await toolPath("pulumi"), args, environment);
-}
+const outputs = () => cohort.outputs();
+const pulumi = (...args: string[]) => cohort.pulumi(...args);
 
 /** The verdict on each evidence item, `pass | fail | error`, by its id. */
 async function verdicts(learner: string): Promise<Record<string, string>> {

@@ -7,11 +7,10 @@ import { unpackArchive } from "../../cli/course/archive.ts";
 import { CohortResults } from "../../cli/course/results.ts";
 import { Receipt } from "../../host/inventory/receipt.ts";
 import { findMarked } from "../../host/process-identity.ts";
-import { CohortOutputs, type LearnerOutputs } from "../../shared/outputs.ts";
+import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
-import { pulumiEnvironment } from "../../tools/environment.ts";
-import { toolPath } from "../../tools/locate.ts";
-import { TestCohort, type CommandResult } from "../support/lab-cli.ts";
+import { TestCohort } from "../support/lab-cli.ts";
+import { succeeded } from "../support/succeeded.ts";
 
 /*
  * A course of one learner from its plan to its end, by the commands an instructor types, on a real lab. The tests build on
@@ -35,18 +34,11 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true });
 }, 2 * minutes);
 
-function succeeded(result: CommandResult): CommandResult {
-  expect(result.exitCode, result.stderr + result.stdout).toBe(0);
-  return result;
-}
-
 const ofCohort = () => ["--cohort", cohort.name];
 const paths = () => cohortPaths(cohort.name, cohort.home);
 
 async function outputs(): Promise<LearnerOutputs> {
-  const environment = await pulumiEnvironment({ ...process.env, ...cohort.environment });
-  const { stdout } = succeeded(await cohort.run(await toolPath("pulumi"), ["stack", "output", "--json", "--show-secrets", "--stack", cohort.name], environment));
-  return CohortOutputs.parse(JSON.parse(stdout)).learners["ada"]!;
+  return (await cohort.outputs()).learners["ada"]!;
 }
 
 const learnerProcesses = () => findMarked(paths().daemon).filter(({ name }) => name.startsWith("ada/"));

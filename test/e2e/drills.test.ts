@@ -14,8 +14,6 @@ import { environments } from "../../shared/names.ts";
 import { CohortOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
-import { pulumiEnvironment } from "../../tools/environment.ts";
-import { toolPath } from "../../tools/locate.ts";
 import { desiredImage } from "../../verification/desired-image.ts";
 import { imageChanges } from "../../verification/held-rollback.ts";
 import { TestCohort } from "../support/lab-cli.ts";
@@ -40,9 +38,7 @@ beforeAll(async () => {
   await cohort.writeFile();
   const up = await cohort.lab("up", cohort.name);
   expect(up.exitCode, up.stderr).toBe(0);
-  const environment = await pulumiEnvironment({ ...process.env, ...cohort.environment });
-  const { stdout } = await cohort.run(await toolPath("pulumi"), ["stack", "output", "--json", "--show-secrets", "--stack", cohort.name], environment);
-  outputs = CohortOutputs.parse(JSON.parse(stdout));
+  outputs = await cohort.outputs();
   vi.spyOn(process.stdout, "write").mockReturnValue(true);
 }, 360_000);
 

@@ -10,14 +10,14 @@ import { presentFolders } from "../../host/node/cgroups.ts";
 import { cgroupOf, nodeThings } from "../../host/node/node-process.ts";
 import { preflight } from "../../host/node/preflight.ts";
 import { findMarked, type ProcessIdentity } from "../../host/process-identity.ts";
-import { CohortOutputs, type LearnerOutputs } from "../../shared/outputs.ts";
+import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
-import { pulumiEnvironment } from "../../tools/environment.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { drillApp } from "../support/drill-app.ts";
 import { TestCohort, type CommandResult } from "../support/lab-cli.ts";
 import { listeningAddresses } from "../support/listeners.ts";
+import { succeeded } from "../support/succeeded.ts";
 
 /*
  * Learners whose pods run for real; most is asked of one of them. Where the machine does not allow it, that is what is tested. The tests build on each
@@ -51,15 +51,8 @@ function processNamed(name: string): ProcessIdentity {
   return found.identity;
 }
 
-function succeeded(result: CommandResult): CommandResult {
-  expect(result.exitCode, result.stderr + result.stdout).toBe(0);
-  return result;
-}
-
 async function outputsOf(learner: "ada" | "bob"): Promise<LearnerOutputs> {
-  const environment = await pulumiEnvironment({ ...process.env, ...cohort.environment });
-  const { stdout } = succeeded(await cohort.run(await toolPath("pulumi"), ["stack", "output", "--json", "--show-secrets", "--stack", cohort.name], environment));
-  return CohortOutputs.parse(JSON.parse(stdout)).learners[learner]!;
+  return (await cohort.outputs()).learners[learner]!;
 }
 
 const ada = () => outputsOf("ada");

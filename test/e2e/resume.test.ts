@@ -8,8 +8,9 @@ import { findMarked, livingEngines } from "../../host/process-identity.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { pulumiEnvironment } from "../../tools/environment.ts";
 import { toolPath } from "../../tools/locate.ts";
-import { TestCohort, type CommandResult } from "../support/lab-cli.ts";
+import { TestCohort } from "../support/lab-cli.ts";
 import { startRun, type EndedRun } from "../support/lab-run.ts";
+import { succeeded } from "../support/succeeded.ts";
 
 /*
  * Runs that do not go to plan: a learner who fails, and an `up` that is killed or interrupted at several points. What the
@@ -40,11 +41,6 @@ function cohortOf(name: string, learners: readonly string[]) {
       await cohort.removeFile();
     },
   };
-}
-
-function succeeded<R extends Pick<CommandResult, "stderr"> & { readonly exitCode: number | undefined }>(result: R): R {
-  expect(result.exitCode, result.stderr).toBe(0);
-  return result;
 }
 
 const isStep = (event: "step-started" | "step-done", step: string, learner: string | null) => (seen: ProgressEvent) => seen.event === event && seen.step === step && seen.learner === learner;

@@ -11,7 +11,8 @@ import { Receipt } from "../../host/inventory/receipt.ts";
 import { findMarked, identify, isRunning, mark } from "../../host/process-identity.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
-import { TestCohort, type CommandResult } from "../support/lab-cli.ts";
+import { TestCohort } from "../support/lab-cli.ts";
+import { succeeded } from "../support/succeeded.ts";
 
 /*
  * What `./lab down` says of what it leaves, on a real lab of one learner. Things are left behind on purpose and things of
@@ -36,11 +37,6 @@ afterAll(async () => {
   await cohort.removeFile();
   await rm(home, { recursive: true, force: true });
 }, 2 * minutes);
-
-function succeeded(result: CommandResult): CommandResult {
-  expect(result.exitCode, result.stderr + result.stdout).toBe(0);
-  return result;
-}
 
 const paths = () => cohortPaths(cohort.name, cohort.home);
 const readReceipt = async (name: string) => Receipt.parse(JSON.parse(await readFile(join(home, name), "utf8")));

@@ -3,6 +3,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
 import { run } from "../../shared/exec.ts";
+import { CohortOutputs } from "../../shared/outputs.ts";
+import { pulumiEnvironment } from "../../tools/environment.ts";
+import { toolPath } from "../../tools/locate.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -71,6 +74,18 @@ export class TestCohort {
   async run(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<CommandResult> {
     const { exitCode, stdout, stderr } = await run(command, args, { cwd: root, env: { ...this.environment, ...env }, reject: false, stdin: "ignore" });
     return { exitCode: exitCode ?? -1, stdout, stderr };
+  }
+
+  /** Runs Pulumi's CLI as `./lab` does; never throws. */
+  async pulumi(...args: string[]): Promise<CommandResult> {
+    return this.run(await toolPath("pulumi"), args, await pulumiEnvironment({ ...process.env, ...this.environment }));
+  }
+
+  /** What the finished cohort tells, secrets included. */
+  async outputs(): Promise<CohortOutputs> {
+    const { exitCode, stdout, stderr } = await this.pulumi("stack", "output", "--json", "--show-secrets", "--stack", this.name);
+    if (exitCode !== 0) throw new Error(`the outputs of ${this.name} can't be read: ${stderr}${stdout}`);
+    return CohortOutputs.parse(JSON.parse(stdout));
   }
 
   get environment(): Record<string, string> {
