@@ -53,9 +53,13 @@ function connect(kubeconfig: string, signal: AbortSignal): KubernetesObjectApi {
   if (!cluster) {
     throw new LabError("kubeconfig-invalid", "The kubeconfig names no current cluster. Run `pulumi up` to write it anew.");
   }
+  let connections: ReturnType<RequestContext["getDispatcher"]>;
   const withSignal = {
     pre: async (request: RequestContext) => {
       request.setSignal(signal);
+      // client-node 2.0 gives every request connections of its own, so a handshake each: all go over the first one's.
+      connections ??= request.getDispatcher();
+      if (connections !== undefined) request.setDispatcher(connections);
       return request;
     },
     post: async (response: ResponseContext) => response,

@@ -4,11 +4,13 @@ import { drillLabel } from "../../lab-templates/workbench.ts";
 import { messageOf } from "../../shared/errors.ts";
 import { fluxNamespace } from "../../shared/names.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
+import type { KubeReader } from "../../verification/kube-reader.ts";
 import { listLive, GitRepository, ImagePolicy, ImageRepository, ImageUpdateAutomation, Kustomization, type LiveKind, type FluxObject } from "../../verification/live-objects.ts";
 import type { EvidenceCheck } from "../../verification/types.ts";
 import { observe, runChecks } from "../../verification/verify.ts";
-import { healthCheckNudge } from "../flux/health-check-nudge.ts";
 import { lookAtRest } from "../flux/at-rest.ts";
+import { healthCheckNudge } from "../flux/health-check-nudge.ts";
+import { oneLook } from "../flux/one-look.ts";
 import { clusterClient } from "../kubernetes.ts";
 import { leanKubeReader } from "../kube-reader.ts";
 
@@ -24,7 +26,8 @@ export type Snapshot = z.output<typeof Snapshot>;
 
 /** Waits until a lab is at rest and its evidence passes; at the deadline says what is wrong. */
 export async function requireHealthy(bench: Backstage, evidence: readonly EvidenceCheck[], timeoutSeconds: number): Promise<void> {
-  await waitUntil(() => lookAtHealth(bench, evidence), {
+  const kube = leanKubeReader(bench.learner.cluster.adminKubeconfig);
+  await waitUntil(() => lookAtHealth(oneLook(kube), bench, evidence), {
     what: `the lab of learner ${bench.learner.id} to be well, which a drill must begin with`,
     timeoutSeconds,
     intervalMs: 500,
@@ -50,7 +53,8 @@ export async function restoreSnapshot(bench: Backstage, snapshot: Snapshot, opti
   await bench.adminKubectl(["delete", "secrets", "-A", "-l", drillLabel, "--ignore-not-found"]);
 
   const { learner, environments } = bench;
-  const nudge = healthCheckNudge(leanKubeReader(learner.cluster.adminKubeconfig), clusterClient(learner.cluster.adminKubeconfig));
+  const kube = leanKubeReader(learner.cluster.adminKubeconfig);
+  const nudge = healthCheckNudge(clusterClient(learner.cluster.adminKubeconfig));
   await waitUntil(
     async () => {
       try {
@@ -59,8 +63,9 @@ export async function restoreSnapshot(bench: Backstage, snapshot: Snapshot, opti
           await restoreTags(bench, snapshot);
           tip = await bench.restoreFiles(snapshot.commit, options.message);
         }
-        await nudge(environments);
-        return await lookAtHealth(bench, options.evidence);
+        const now = oneLook(kube);
+        await nudge(now, environments);
+        return await lookAtHealth(now, bench, options.evidence);
       } catch (error) {
         return { done: false, because: `${messageOf(error).split("\n")[0]}.` };
       }
@@ -75,10 +80,10 @@ export async function restoreSnapshot(bench: Backstage, snapshot: Snapshot, opti
   await bench.dropProposals();
 }
 
-async function lookAtHealth(bench: Backstage, evidence: readonly EvidenceCheck[]): Promise<Look<undefined>> {
+async function lookAtHealth(kube: KubeReader, bench: Backstage, evidence: readonly EvidenceCheck[]): Promise<Look<undefined>> {
   const { learner, environments } = bench;
   try {
-    const rest = await lookAtRest(leanKubeReader(learner.cluster.adminKubeconfig), learner.git, environments);
+    const rest = await lookAtRest(kube, learner.git, environments);
     if (!rest.done) return rest;
     const reports = await observe(learner, environments, (context) => runChecks(evidence, context));
     const troubles = reports.flatMap(({ title, result }) => (result.status === "pass" ? [] : [`${title}: ${result.status === "fail" ? result.observed : result.reason}`]));

@@ -2,10 +2,12 @@ import { LabError, messageOf } from "../../shared/errors.ts";
 import { fluxNamespace, type Environment } from "../../shared/names.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
-import { kubeReader, type KubeReader } from "../../verification/kube-reader.ts";
+import type { KubeReader } from "../../verification/kube-reader.ts";
 import type { Driver } from "../driver.ts";
 import { healthCheckNudge } from "../flux/health-check-nudge.ts";
 import { lookAtHandOver, type HandOver } from "../flux/hand-over.ts";
+import { oneLook } from "../flux/one-look.ts";
+import { leanKubeReader } from "../kube-reader.ts";
 import { clusterClient } from "../kubernetes.ts";
 
 export interface FluxReadyInput {
@@ -30,12 +32,13 @@ export const fluxReady: Driver<FluxReadyInput, FluxReadyOutput> = {
   creationOnly: ["timeoutSeconds", "kubeconfig", "git"],
 
   async ensure(input) {
-    const kube = kubeReader(input.kubeconfig, AbortSignal.timeout((input.timeoutSeconds + 30) * 1000));
-    const nudge = healthCheckNudge(kube, clusterClient(input.kubeconfig));
+    const kube = leanKubeReader(input.kubeconfig);
+    const nudge = healthCheckNudge(clusterClient(input.kubeconfig));
     const look = async (): Promise<Look<HandOver>> => {
       try {
-        await nudge(input.order);
-        return await lookAtHandOver(kube, input.git, input.order);
+        const now = oneLook(kube);
+        await nudge(now, input.order);
+        return await lookAtHandOver(now, input.git, input.order);
       } catch (error) {
         return { done: false, because: messageOf(error).split("\n")[0] ?? "" };
       }

@@ -13,9 +13,9 @@ import { fluxKustomization } from "./objects.ts";
  * pause: this asks for one when a rollout is complete that a health check still waits for, once per rollout, since each
  * request starts the check anew.
  */
-export function healthCheckNudge(kube: KubeReader, cluster: ClusterClient): (order: readonly Environment[]) => Promise<void> {
+export function healthCheckNudge(cluster: ClusterClient): (kube: KubeReader, order: readonly Environment[]) => Promise<void> {
   const asked = new Set<string>();
-  return async (order) => {
+  return async (kube, order) => {
     for (const environment of order) {
       const [kustomization, deployment] = await Promise.all([
         getLive(kube, Kustomization, fluxNamespace, appsKustomization(environment)),

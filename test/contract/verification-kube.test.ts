@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { messageOf } from "../../shared/errors.ts";
 import { backendDeployment } from "../../verification/backend-deployment.ts";
@@ -17,6 +19,27 @@ beforeAll(async () => {
 }, 90_000);
 
 afterAll(() => plane.remove());
+
+test("all that one reader reads goes over one connection", async () => {
+  const server = Number(/127\.0\.0\.1:(\d+)/.exec(admin)?.[1]);
+  let connections = 0;
+  const between = createServer((socket) => {
+    connections += 1;
+    const onward = connect(server, "127.0.0.1");
+    socket.on("error", () => onward.destroy());
+    onward.on("error", () => socket.destroy());
+    socket.pipe(onward).pipe(socket);
+  });
+  between.listen(0, "127.0.0.1");
+  await once(between, "listening");
+  try {
+    const kube = kubeReader(admin.replace(String(server), String((between.address() as AddressInfo).port)), signal);
+    for (let n = 0; n < 4; n += 1) await kube.list("v1", "Namespace");
+    expect(connections).toBe(1);
+  } finally {
+    between.close();
+  }
+});
 
 test("reads what is there as the API sends it, and tells what is not", async () => {
   const template = { metadata: { labels: { app: "x" } }, spec: { containers: [{ name: "backend", image: "a/b:c" }] } };
