@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { labHome } from "../shared/paths.ts";
+import { cacheHome, labHome } from "../shared/paths.ts";
 import { createPrivateFile, makePrivateFolder, readIfExists } from "../shared/private-files.ts";
 import { toolPath } from "./locate.ts";
 import { pluginChoice, pulumiHome } from "./plugin-choice.ts";
@@ -23,6 +23,8 @@ export async function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): 
     ...(base["PATH"]?.split(delimiter) ?? []),
   ];
   environment["PATH"] = [...new Set(folders)].join(delimiter);
+  // As in ./lab: without it each of the processes strips the same types again.
+  environment["NODE_COMPILE_CACHE"] ??= join(cacheHome(base), "node-compile-cache");
   environment["PULUMI_SKIP_UPDATE_CHECK"] = "true";
   // The engine would look for the official plugin on the internet before it takes the one on PATH.
   if (pluginChoice("kubernetes", base).implementation === "fallback") {

@@ -1,5 +1,6 @@
 import { remainingSeconds, type StepSeconds } from "./estimate.ts";
 import type { Action, ProgressFact } from "./events.ts";
+import { phases } from "./steps.ts";
 
 export interface OpenStep {
   readonly learner: string | null;
@@ -64,6 +65,8 @@ export class RunModel {
   readonly #cohort: Open = new Map();
   /** Seconds each step took in this run. */
   readonly #measured = new Map<string, number[]>();
+  /** Seconds that went into tools, which say nothing of how long the labs take. */
+  #toolSeconds = 0;
 
   constructor(options: RunModelOptions) {
     this.#options = options;
@@ -113,7 +116,9 @@ export class RunModel {
       done: finished === undefined ? ended : new Set(Object.keys(typical)),
       open: new Map([...open].map(([step, { since }]) => [step, (now - since) / 1000])),
     }));
-    const secondsLeft = remainingSeconds({ work, typical, measured: this.#measured, expectedSeconds, elapsedSeconds: seconds });
+    const installing = this.#cohort.has(phases.tools.step);
+    const elapsedSeconds = seconds - this.#toolSeconds;
+    const secondsLeft = installing ? undefined : remainingSeconds({ work, typical, measured: this.#measured, expectedSeconds, elapsedSeconds });
     return { rows, cohort: openSteps(null, this.#cohort, now), done: count("done"), failed: count("failed"), doneWord, seconds, secondsLeft };
   }
 
@@ -133,6 +138,7 @@ export class RunModel {
 
   #stepEnded({ event, learner, step, title, seconds }: Extract<ProgressFact, { event: "step-done" | "step-failed" }>): void {
     this.#openSteps(learner)?.delete(step);
+    if (step === phases.tools.step) this.#toolSeconds += seconds;
     const whose = learner === null ? undefined : this.#learners.get(learner);
     if (whose === undefined) return;
     whose.ended.add(step);

@@ -39,6 +39,11 @@ test("keeps the state and the passphrase in the lab home", async () => {
   expect(await readFile(file, "utf8")).toMatch(/^[\w-]{43}$/);
 });
 
+test("programs find their types stripped, in the cache or where the user wants it", async () => {
+  expect(await pulumiEnvironment(base)).toHaveProperty("NODE_COMPILE_CACHE", join(base.XDG_CACHE_HOME, "gitops-lab", "node-compile-cache"));
+  expect(await pulumiEnvironment({ ...base, NODE_COMPILE_CACHE: "/elsewhere" })).toHaveProperty("NODE_COMPILE_CACHE", "/elsewhere");
+});
+
 test("first runs at once agree on one passphrase", async () => {
   const environments = await Promise.all(Array.from({ length: 8 }, () => pulumiEnvironment(base).then(async (made) => readFile(made["PULUMI_CONFIG_PASSPHRASE_FILE"] ?? "", "utf8"))));
   expect(new Set(environments).size).toBe(1);

@@ -246,6 +246,19 @@ describe("on standard error", () => {
 });
 
 describe("the model", () => {
+  test("does not take the time that tools took for the pace of the labs", () => {
+    const model = new RunModel({ learners: ["ada"], typical: { pipeline: 1, "flux-ready": 9 }, expectedSeconds: 20, doneWord: "up", startedAt: 0 });
+    const tools = { learner: null, step: "tools", title: "etcd: building", action: "do" } as const;
+    model.apply({ event: "step-started", ...tools }, 0);
+    expect(model.view(300_000).secondsLeft).toBeUndefined();
+    model.apply({ event: "step-done", ...tools, seconds: 600 }, 600_000);
+    expect(model.view(600_000).secondsLeft).toBe(20);
+    const pipeline = { learner: "ada", step: "pipeline", title: "pipeline", action: "create" } as const;
+    model.apply({ event: "step-started", ...pipeline }, 600_000);
+    model.apply({ event: "step-done", ...pipeline, seconds: 1 }, 601_000);
+    expect(model.view(602_000).secondsLeft).toBeLessThan(20);
+  });
+
   test("ignores learners of whom it was not told, who may have left the roster", () => {
     const model = new RunModel({ learners: ["ada"], typical: { pipeline: 1 }, expectedSeconds: 9, doneWord: "up", startedAt: 0 });
     model.apply({ event: "step-started", learner: "gone", step: "pipeline", title: "pipeline", action: "delete" }, 0);
