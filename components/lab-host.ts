@@ -1,5 +1,5 @@
-import type * as pulumi from "@pulumi/pulumi";
-import type { LabHostInput, LabHostOutput } from "../host/drivers/lab-host.ts";
+import * as pulumi from "@pulumi/pulumi";
+import type { LabHostInput, LabHostOutput, OpenedHost } from "../host/drivers/lab-host.ts";
 import type { Opening } from "../shared/opening.ts";
 import { ManagedResource } from "./managed-resource.ts";
 
@@ -18,4 +18,10 @@ export class LabHost extends ManagedResource<LabHostInput, Required<LabHostOutpu
 export function requireHost(host: LabHost | undefined): LabHost {
   if (host === undefined) throw new Error("something embedded was planned for a cohort without a lab host");
   return host;
+}
+
+/** What clusters of their own come by to what is embedded: the opened address; stacks/reach.ts has seen to it that there is one. */
+export function requireDoor({ opening, output }: LabHost): pulumi.OutputInstance<OpenedHost> & pulumi.Lifted<OpenedHost> {
+  if (opening === undefined) throw new Error("a cluster was planned to come by the opened address of a cohort that has none");
+  return output.open as pulumi.OutputInstance<OpenedHost> & pulumi.Lifted<OpenedHost>;
 }

@@ -3,7 +3,8 @@ import type { FluxReadyInput, FluxReadyOutput } from "../host/drivers/flux-ready
 import type { SeedImagesInput, SeedImagesOutput } from "../host/drivers/seed-images.ts";
 import type { LabTemplate, Release } from "../lab-templates/types.ts";
 import type { ClusterPlan } from "../shared/cluster-spec.ts";
-import { siblingImage } from "../shared/image-paths.ts";
+import { onLabHost, siblingImage } from "../shared/image-paths.ts";
+import type { Via } from "../shared/opening.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 import { fluxRelease } from "../tools/manifest.ts";
 import { grantLearnerAccess } from "./cluster/learner-access.ts";
@@ -24,6 +25,8 @@ export interface LearnerPlan {
   readonly cluster: ClusterPlan;
   readonly git: GitSettings & { readonly repository: string; readonly branch: string };
   readonly registry: RegistrySettings & { readonly image: string };
+  /** By which address the cluster comes to Git and registry, where these are embedded. */
+  readonly via: Via;
   readonly ports: { readonly from: number; readonly to: number };
   /** Of the credentials, see host/rotations.ts. */
   readonly generations: { readonly kubeconfig: number; readonly git: number; readonly registry: number };
@@ -66,10 +69,12 @@ export class Learner extends pulumi.ComponentResource {
     const siblings = template.sideImages.map((side) => side.name);
     const images = imageRegistry(plan.registry.kind).createImageRepository(
       name,
-      { cohort, learner: learner.id, image: plan.registry.image, settings: plan.registry, siblings, generation: plan.generations.registry, host },
+      { cohort, learner: learner.id, image: plan.registry.image, settings: plan.registry, siblings, generation: plan.generations.registry, via: plan.via, host },
       here,
     );
-    const access = { username: images.learner.username, password: images.learner.password, insecure: images.insecure, ...(images.accessFolder !== undefined && { accessFolder: images.accessFolder }), app: template.app(plan.parameters) };
+    // They are the same images whatever the cluster calls them.
+    const { repository: path, insecure } = onLabHost({ repository: images.repository, insecure: images.insecure, local: images.local });
+    const access = { username: images.learner.username, password: images.learner.password, insecure, ...(images.accessFolder !== undefined && { accessFolder: images.accessFolder }), app: template.app(plan.parameters) };
     const seedOutputs = { digests: "plain", tags: "plain", repository: "plain", username: "plain", password: "secret", insecure: "plain", accessFolder: "plain" } as const;
     const seedImages = new ManagedResource<SeedImagesInput, SeedImagesOutput>(
       `${name}-seed-images`,
@@ -78,7 +83,7 @@ export class Learner extends pulumi.ComponentResource {
         type: "SeedImages",
         input: {
           ...access,
-          repository: images.repository,
+          repository: path,
           releases: plan.releases.map((release) => ({ ...release, tags: template.environments.map((environment) => template.tag(environment, release)) })),
         },
         outputs: seedOutputs,
@@ -91,7 +96,7 @@ export class Learner extends pulumi.ComponentResource {
         {
           driver: "seed-images",
           type: "SideImages",
-          input: { ...access, repository: images.repository.apply((path) => siblingImage(path, side.name)), releases: plan.releases.slice(0, 1).map((release) => ({ ...release, tags: side.tags })) },
+          input: { ...access, repository: path.apply((one) => siblingImage(one, side.name)), releases: plan.releases.slice(0, 1).map((release) => ({ ...release, tags: side.tags })) },
           outputs: seedOutputs,
         },
         { ...here, dependsOn: [images.resource], deletedWith: images.resource },
@@ -105,11 +110,12 @@ export class Learner extends pulumi.ComponentResource {
         repository: plan.git.repository,
         branch: plan.git.branch,
         generation: plan.generations.git,
+        via: plan.via,
         images,
         host,
         seed: (url) =>
           pulumi.all([url, images.repository, seedImages.output.digests]).apply(([gitUrl, imageRepository, digests]) =>
-            template.seed({ params: plan.parameters, learner, imageRepository, insecureRegistry: images.insecure, gitUrl, branch: plan.git.branch, gitHost: plan.git.kind, digests }),
+            template.seed({ params: plan.parameters, learner, imageRepository, insecureRegistry: images.insecure, registryAuthority: images.authority !== undefined, gitUrl, branch: plan.git.branch, gitHost: plan.git.kind, digests }),
           ),
       },
       here,
@@ -167,6 +173,7 @@ export class Learner extends pulumi.ComponentResource {
         kind: plan.registry.kind,
         repository: images.repository,
         insecure: images.insecure,
+        ...(images.local && { local: images.local }),
         ...(images.shared && { shared: true }),
         username: images.learner.username,
         password: images.learner.password,

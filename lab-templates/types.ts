@@ -24,6 +24,8 @@ export interface SeedContext<P> {
   /** `host[:port]/path` of the backend image, without tag. */
   readonly imageRepository: string;
   readonly insecureRegistry: boolean;
+  /** Whether Flux is to trust the authority in the Secret `registryAuthoritySecret` for it. */
+  readonly registryAuthority?: boolean;
   /** Clone URL that Flux uses. */
   readonly gitUrl: string;
   readonly branch: string;

@@ -36,8 +36,6 @@ const KindClusterSpec = z.strictObject({
     .default(kindNodeImage),
   /** Files made by `docker save`, loaded into every node, so that nothing is pulled; relative to stacks/. */
   imageArchives: z.array(z.string().min(1)).default([]),
-  /** How many clusters of this machine are made at once. */
-  parallel: z.int().min(1, "must be at least 1").max(16, "must be at most 16").default(2),
   /** Where the images of the Flux controllers are. */
   fluxImages: z.string().min(1, "must be a registry with a path").optional(),
 });

@@ -20,10 +20,14 @@ export function withToken(kubeconfig: string, name: string, token: string): stri
   return kubeconfigFor(name, activeContext(kubeconfig).cluster, { token });
 }
 
-/** The same cluster and user at another address. */
-export function atServer(kubeconfig: string, name: string, server: string): string {
+/**
+ * The same cluster and user at another address.
+ *
+ * @param serverName the name in the server's certificate, where that does not have the address
+ */
+export function atServer(kubeconfig: string, name: string, server: string, serverName?: string): string {
   const { cluster, user } = activeContext(kubeconfig);
-  return kubeconfigFor(name, { ...cluster, server }, user);
+  return kubeconfigFor(name, { ...cluster, server, ...(serverName !== undefined && { "tls-server-name": serverName }) }, user);
 }
 
 /** When the token of a kubeconfig's user ends; undefined where it has none that tells. */

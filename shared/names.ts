@@ -11,3 +11,6 @@ export type Environment = (typeof environments)[number];
 
 /** Namespace of the Flux objects in every learner's cluster. */
 export const fluxNamespace = "flux-system";
+
+/** The Secret beside Flux with the authority of a registry that no public one vouches for. */
+export const registryAuthoritySecret = "backend-registry-ca";

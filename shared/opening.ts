@@ -8,3 +8,6 @@ export const Opening = z.object({
   name: z.string(),
 });
 export type Opening = z.output<typeof Opening>;
+
+/** How a cluster comes to what is embedded: over this machine's loopback, or by the opened address, over TLS. */
+export type Via = "loopback" | "door";

@@ -53,10 +53,12 @@ export const LearnerOutputs = z.object({
   }),
   registry: z.object({
     kind: z.string(),
-    /** `host[:port]/path` of the backend image, without tag. */
+    /** `host[:port]/path` of the backend image, without tag, as Git and the cluster call it. */
     repository: z.string(),
     /** True where the registry speaks plain HTTP (loopback only). */
     insecure: z.boolean(),
+    /** How this machine comes to the same images over loopback, where Git and the cluster call them by the opened address. */
+    local: z.string().optional(),
     /** Whether the credential is the whole cohort's: it is for the lab's own looks and goes to no learner. */
     shared: z.boolean().optional(),
     username: z.string(),
@@ -74,7 +76,7 @@ export const LearnerOutputs = z.object({
       /** The learner's own kubeconfig, as YAML. Secret. */
       kubeconfig: z.string(),
       gitUrl: z.url(),
-      /** `host:port/path` of the backend image: what is called `registry.repository` on the lab host and in Git. */
+      /** `host:port/path` of the backend image: what Git calls `registry.repository`, by the opened address. */
       repository: z.string(),
       /** The learners' pages, while the dashboard runs. */
       page: z.url(),

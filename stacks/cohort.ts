@@ -5,6 +5,7 @@ import { Foundations } from "../components/cluster/foundations.ts";
 import { gitHost } from "../components/git/hosts.ts";
 import { LabHost } from "../components/lab-host.ts";
 import { Learner } from "../components/learner.ts";
+import { isRemote } from "../shared/cluster-spec.ts";
 import { CohortOutputs } from "../shared/outputs.ts";
 import { pluginChoice } from "../tools/plugin-choice.ts";
 import type { CohortPlan } from "./plan.ts";
@@ -49,7 +50,7 @@ export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
  * faster and the first are ready last (docs/measurements.md). Clusters elsewhere cost this machine next to nothing.
  */
 function atOnce({ learners }: CohortPlan): number {
-  return learners.some(({ cluster }) => cluster.kind === "embedded") ? Math.max(2, availableParallelism()) : 16;
+  return learners.some(({ cluster }) => !isRemote(cluster)) ? Math.max(2, availableParallelism()) : 16;
 }
 
 /** Whether everything of a learner was made. With `--continue-on-error` the others' outputs are told without the failed ones'. */

@@ -71,6 +71,7 @@ export function planCohort(cohort: string, spec: CohortSpec, { nodes = "simulate
       cluster: planCluster(cluster, nodes),
       git: { ...spec.git, repository: spec.git.kind === "github" ? `${cohort}-${id}` : "gitops", branch: "main" },
       registry: { ...spec.registry, image: "backend" },
+      via: cluster.kind === "embedded" || spec.access === undefined ? "loopback" : "door",
       ports: spec.ports,
       generations: generations[id] ?? { kubeconfig: 0, git: 0, registry: 0 },
       lifetime: { cohortSince, cohortUntil, since, ttl: ttl ?? spec.ttl, until: new Date(since.getTime() + ttlMs(ttl ?? spec.ttl)) },
@@ -79,7 +80,7 @@ export function planCohort(cohort: string, spec: CohortSpec, { nodes = "simulate
       releases: template.releases(parsed.data),
     };
   });
-  if (spec.access) requireEmbedded(learners);
+  if (spec.access) requireOfThisMachine(learners);
   return {
     cohort,
     course: spec.course,
@@ -101,13 +102,13 @@ function planCluster(spec: ClusterSpec, auto: "real" | "simulated"): ClusterPlan
   return spec.kind === "embedded" ? { kind: spec.kind, nodes: spec.nodes === "auto" ? auto : spec.nodes } : spec;
 }
 
-function requireEmbedded(learners: readonly LearnerPlan[]): void {
-  const of = (name: string, { kind }: { readonly kind: string }) => (kind === "embedded" ? [] : [`${name} is "${kind}"`]);
-  const faults = learners.flatMap(({ learner, cluster, git, registry }) => [...of("`git.kind`", git), ...of("`registry.kind`", registry), ...of(`\`cluster.kind\` of learner ${learner.id}`, cluster)]);
+function requireOfThisMachine(learners: readonly LearnerPlan[]): void {
+  const of = (name: string, { kind }: { readonly kind: string }, ...allowed: readonly string[]) => (kind === "embedded" || allowed.includes(kind) ? [] : [`${name} is "${kind}"`]);
+  const faults = learners.flatMap(({ learner, cluster, git, registry }) => [...of("`git.kind`", git), ...of("`registry.kind`", registry), ...of(`\`cluster.kind\` of learner ${learner.id}`, cluster, "kind")]);
   if (faults.length === 0) return;
   throw new LabError(
     "access-unsupported",
-    `\`access\` opens what is embedded, processes of this machine, and ${[...new Set(faults)].join(", ")}. Nothing was created. Take \`access\` out of the cohort file, or set cluster, Git and registry to embedded for every learner.`,
+    `\`access\` opens what is of this machine, and ${[...new Set(faults)].join(", ")}. Nothing was created. Take \`access\` out of the cohort file, or set Git and registry to embedded and every learner's cluster to embedded or kind.`,
     { exitCode: ExitCode.badInput },
   );
 }

@@ -1,22 +1,28 @@
+import { ownAddresses } from "../host/doors/address.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import type { CohortPlan } from "./plan.ts";
 
 /**
  * Refuses what could not work: Flux in a cluster of its own fetches from Git and looks at the registry from there, and what
- * is embedded listens on this machine's loopback. Throws LabError `out-of-reach`.
+ * is embedded listens on this machine's loopback. Where the cohort is opened, nodes of kind reach it, which the lab itself
+ * makes and gives the cohort's authority. Throws LabError `out-of-reach`.
  */
-export function requireReach({ learners }: CohortPlan): void {
+export function requireReach({ learners, opening }: Pick<CohortPlan, "learners" | "opening">): void {
   const faults = learners.flatMap(({ learner, cluster, git, registry }) => {
-    if (cluster.kind === "embedded") return [];
+    if (cluster.kind === "embedded" || (cluster.kind === "kind" && opening !== undefined)) return [];
     const here = [git.kind === "embedded" ? "`git`" : "", registry.kind === "embedded" ? "`registry`" : ""].filter(Boolean).join(" and ");
     return here === "" ? [] : [{ id: learner.id, kind: cluster.kind, here }];
   });
-  const [first] = faults;
+  const first = faults.find(({ kind }) => kind !== "kind") ?? faults[0];
   if (first === undefined) return;
   const who = faults.length === 1 ? `learner ${first.id}` : `learner ${first.id} and ${faults.length - 1} more`;
-  throw new LabError(
-    "out-of-reach",
-    `The cluster of ${who} (${first.kind}) has no way to what is embedded: ${first.here} would listen on this machine's loopback, where pods elsewhere do not get. Nothing was created. Choose a Git host and a registry that are reached from the cluster, or \`cluster: {kind: embedded}\`; docs/clusters.md says which go together.`,
-    { exitCode: ExitCode.badInput },
-  );
+  const [address] = ownAddresses();
+  const elsewhere = `Choose a Git host and a registry that are reached from the cluster, or \`cluster: {kind: embedded}\`; docs/clusters.md says which go together.`;
+  const remedy =
+    first.kind === "kind"
+      ? `Open the cohort to the nodes: put \`access: {listen: ${address ?? "<address>"}}\` beside \`cluster\` in the cohort file${address === undefined ? ", with an address of this machine that is not loopback" : " (any address of this machine that is not loopback does)"}. ${elsewhere.replace("Choose", "Or choose")}`
+      : `\`access\` would not help: what it opens has a certificate of the cohort's own authority, which nodes that the lab does not make do not trust. ${elsewhere}`;
+  throw new LabError("out-of-reach", `The cluster of ${who} (${first.kind}) has no way to what is embedded: ${first.here} would listen on this machine's loopback, where pods elsewhere do not get. Nothing was created. ${remedy}`, {
+    exitCode: ExitCode.badInput,
+  });
 }

@@ -14,7 +14,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   records: ["shared", "lab-templates", "host/drills"],
   dashboard: ["shared", "tools", "verification", "lab-templates", "host", "records"],
   components: ["shared", "tools", "lab-templates", "host/drivers"],
-  stacks: ["shared", "tools", "lab-templates", "components", "host/ports.ts", "host/node/preflight.ts", "host/rotations.ts", "host/creation.ts", "host/github/preflight.ts"],
+  stacks: ["shared", "tools", "lab-templates", "components", "host/ports.ts", "host/node/preflight.ts", "host/rotations.ts", "host/creation.ts", "host/doors/address.ts", "host/github/preflight.ts"],
   cli: ["shared", "tools", "verification", "lab-templates", "host", "records", "dashboard", "stacks"],
 };
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { LabError } from "../shared/errors.ts";
+import { onLabHost } from "../shared/image-paths.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 
 export interface Manifest {
@@ -31,7 +32,8 @@ const Token = z.object({ token: z.string() }).or(z.object({ access_token: z.stri
  * A reader over the OCI distribution API with the learner's credential. Throws when it could not look. The credential
  * goes over plain HTTP only to this machine.
  */
-export function registryReader(registry: LearnerOutputs["registry"], signal: AbortSignal): RegistryReader {
+export function registryReader(of: LearnerOutputs["registry"], signal: AbortSignal): RegistryReader {
+  const registry = onLabHost(of);
   const slash = registry.repository.indexOf("/");
   const host = registry.repository.slice(0, slash);
   const name = registry.repository.slice(slash + 1);

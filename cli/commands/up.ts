@@ -1,4 +1,5 @@
 import { requireAddress } from "../../host/doors/address.ts";
+import { requireImageNames } from "../../host/git/image-names.ts";
 import { requirePorts } from "../../host/ports.ts";
 import { findMarked } from "../../host/process-identity.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
@@ -31,6 +32,7 @@ export async function up(name: string, { force, json, parallel }: UpOptions): Pr
 export async function requireConditions(plan: CohortPlan, force: boolean): Promise<number> {
   await requireHome();
   if (plan.opening) await requireAddress(plan.opening);
+  await requireImageNames(plan);
   const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;
   await requirePorts(plan.cohort, portsNeeded(plan), plan.ports, idle);
   return requireRoom(plan, force);

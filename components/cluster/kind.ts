@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { KindClusterInput, KindClusterOutput } from "../../host/drivers/kind-cluster.ts";
 import type { PlanOf } from "../../shared/cluster-spec.ts";
+import { requireDoor } from "../lab-host.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import { realCluster } from "./real-cluster.ts";
 import type { ClusterArgs, ClusterProvider } from "./types.ts";
@@ -9,19 +10,38 @@ import type { ClusterArgs, ClusterProvider } from "./types.ts";
 export const kind: ClusterProvider = {
   kind: "kind",
   create(name, args, options) {
-    const { cohort, learner, ports, plan } = args as ClusterArgs<PlanOf<"kind">>;
+    const { cohort, learner, ports, plan, host } = args as ClusterArgs<PlanOf<"kind">>;
     const parent = new pulumi.ComponentResource("gitops-lab:cluster:Kind", name, {}, options);
-    const cluster = new ManagedResource<KindClusterInput, KindClusterOutput>(
+    // Where nothing is opened, nothing of the cohort is embedded that the nodes would pull from.
+    const opened = host?.opening === undefined ? undefined : { host, name: host.opening.name, door: requireDoor(host) };
+    const cluster = new ManagedResource<KindClusterInput, Required<KindClusterOutput>>(
       `${name}-kind`,
       {
         driver: "kind-cluster",
         type: "KindCluster",
-        input: { cohort, learner, ports, image: plan.image, imageArchives: plan.imageArchives, parallel: plan.parallel },
-        outputs: { cohort: "plain", learner: "plain", clusterId: "plain", apiServer: "plain", adminKubeconfig: "secret", ingressPort: "plain" },
+        input: {
+          cohort,
+          learner,
+          ports,
+          image: plan.image,
+          imageArchives: plan.imageArchives,
+          ...(opened && { openName: opened.name, registry: pulumi.output({ host: opened.door.registry, ca: opened.door.ca }) }),
+        },
+        outputs: { cohort: "plain", learner: "plain", clusterId: "plain", apiServer: "plain", adminKubeconfig: "secret", ingressPort: "plain", openApiServer: "plain" },
       },
-      { parent },
+      { parent, dependsOn: opened ? [opened.host] : [] },
     );
-    const { clusterId, apiServer, adminKubeconfig } = cluster.output;
-    return realCluster(name, args, parent, { resource: cluster, clusterId, apiServer, adminKubeconfig, fluxImages: plan.fluxImages });
+    const { clusterId, apiServer, adminKubeconfig, openApiServer } = cluster.output;
+    return realCluster(name, args, parent, {
+      resource: cluster,
+      clusterId,
+      apiServer,
+      adminKubeconfig,
+      fluxImages: plan.fluxImages,
+      ...(opened && { open: { apiServer: openApiServer, serverName: kindServerName } }),
+    });
   },
 };
+
+/** A name that the certificate of every API server of kind's has, whatever its address. */
+const kindServerName = "localhost";

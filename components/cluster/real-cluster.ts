@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterReadyInput, ClusterReadyOutput } from "../../host/drivers/cluster-ready.ts";
 import type { LearnerTokenInput, LearnerTokenOutput } from "../../host/drivers/learner-token.ts";
+import { atServer } from "../../shared/kubeconfig.ts";
 import { FluxDeployments } from "../flux/deployments.ts";
 import { publishedImage, type FluxController } from "../flux/manifests.ts";
 import { ManagedResource } from "../managed-resource.ts";
@@ -15,6 +16,8 @@ export interface MadeCluster {
   readonly adminKubeconfig: pulumi.Output<string>;
   /** Prefix of the images of the Flux controllers; without one their own. */
   readonly fluxImages: string | undefined;
+  /** Where the cohort is opened: the API server's address from beyond this machine, and a name that its certificate has. */
+  readonly open?: { readonly apiServer: pulumi.Output<string>; readonly serverName: string };
 }
 
 export interface AwaitedCluster {
@@ -75,7 +78,8 @@ export function realCluster(name: string, args: ClusterArgs, parent: pulumi.Reso
     },
     { parent, deletedWith: made.resource },
   );
-  const { resource, clusterId, apiServer, adminKubeconfig } = made;
+  const { resource, clusterId, apiServer, adminKubeconfig, open } = made;
+  const { learnerKubeconfig } = token.output;
   return {
     resource,
     clusterId,
@@ -83,7 +87,13 @@ export function realCluster(name: string, args: ClusterArgs, parent: pulumi.Reso
     nodes: "real",
     simulated: [],
     adminKubeconfig,
-    learnerKubeconfig: token.output.learnerKubeconfig,
+    learnerKubeconfig,
+    ...(open && {
+      open: {
+        apiServer: open.apiServer,
+        kubeconfig: pulumi.all([learnerKubeconfig, open.apiServer]).apply(([text, address]) => atServer(text, learner, address, open.serverName)),
+      },
+    }),
     kubernetes,
     learnerGroup: `system:serviceaccounts:${learnerNamespace}`,
     fluxUser: undefined,

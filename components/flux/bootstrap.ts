@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { FluxDefinitionsInput, FluxDefinitionsOutput } from "../../host/drivers/flux-definitions.ts";
-import { fluxNamespace } from "../../shared/names.ts";
+import { fluxNamespace, registryAuthoritySecret } from "../../shared/names.ts";
 import { inCluster, type ClusterHandle } from "../cluster/types.ts";
 import type { RepositoryHandle } from "../git/types.ts";
 import { ManagedResource } from "../managed-resource.ts";
@@ -79,6 +79,13 @@ export class FluxBootstrap extends pulumi.ComponentResource {
       },
       here(namespace),
     );
+    const registryAuthority = (images.authority === undefined ? [] : [images.authority]).map(
+      (authority) => new k8s.core.v1.Secret(
+        `${name}-registry-authority`,
+        { metadata: { name: registryAuthoritySecret, namespace: fluxNamespace }, stringData: { "ca.crt": authority } },
+        here(namespace),
+      ),
+    );
     this.controllers = cluster.runFlux(`${name}-controllers`, { parent: this, dependsOn: [namespace, definitions, ...rights] });
 
     const source = new k8s.apiextensions.CustomResource(
@@ -107,7 +114,7 @@ export class FluxBootstrap extends pulumi.ComponentResource {
           sourceRef: { kind: "GitRepository", name: "flux-system" },
         },
       },
-      here(source, registrySecret, this.controllers, args.pipeline, ...args.before),
+      here(source, registrySecret, ...registryAuthority, this.controllers, args.pipeline, ...args.before),
     );
     this.namespace = namespace;
     this.registerOutputs({});

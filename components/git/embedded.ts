@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { GitRepositoryInput, GitRepositoryOutput } from "../../host/drivers/git-repository.ts";
 import type { PipelineInput, PipelineOutput } from "../../host/drivers/pipeline.ts";
-import { requireHost } from "../lab-host.ts";
+import { requireDoor, requireHost } from "../lab-host.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import { seedOf } from "./seed.ts";
 import type { GitHost, PipelineArgs, RepositoryArgs, RepositoryHandle } from "./types.ts";
@@ -27,7 +27,8 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
     const host = requireHost(args.host);
     const baseUrl = host.output.httpUrl;
     const path = `git/${args.learner.id}/${args.repository}.git`;
-    const url = pulumi.interpolate`${baseUrl}/${path}`;
+    const door = args.via === "door" ? requireDoor(host) : undefined;
+    const fluxUrl = pulumi.interpolate`${door?.url ?? baseUrl}/${path}`;
     if (host.opening) this.openUrl = pulumi.interpolate`${host.output.open.apply((open) => open?.url)}/${path}`;
     const repository = new ManagedResource<GitRepositoryInput, GitRepositoryOutput>(
       `${name}-repository`,
@@ -41,7 +42,7 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
           baseUrl,
           branch: args.branch,
           ...(args.generation > 0 && { generation: args.generation }),
-          seed: args.seed(url).apply(seedOf),
+          seed: args.seed(fluxUrl).apply(seedOf),
         },
         outputs: {
           path: "plain",
@@ -60,7 +61,9 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
     this.url = repository.output.url;
     this.seedCommit = repository.output.seedCommit;
     this.learner = { username: repository.output.learnerUsername, password: repository.output.learnerPassword };
-    this.flux = { url: this.url, secret: { username: repository.output.fluxUsername, password: repository.output.fluxPassword } };
+    // By what the driver answers, so that Flux is told of no repository before it is there.
+    const { url, fluxUsername: username, fluxPassword: password } = repository.output;
+    this.flux = door === undefined ? { url, secret: { username, password } } : { url: url.apply(() => fluxUrl), secret: { username, password, "ca.crt": door.ca } };
     this.registerOutputs({});
   }
 
@@ -77,7 +80,7 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
           repository,
           environments,
           kubeconfig: cluster.adminKubeconfig,
-          registry: pulumi.output({ repository: images.repository, ...images.pipeline, insecure: images.insecure }),
+          registry: pulumi.output({ repository: images.repository, ...images.pipeline, insecure: images.insecure, ...(images.local && { local: images.local }) }),
         },
         outputs: { cohort: "plain", learner: "plain" },
       },

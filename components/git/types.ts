@@ -1,6 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { FileTree } from "../../lab-templates/types.ts";
 import type { Environment } from "../../shared/names.ts";
+import type { Via } from "../../shared/opening.ts";
 import type { ClusterHandle } from "../cluster/types.ts";
 import type { LabHost } from "../lab-host.ts";
 import type { ImageRepositoryHandle } from "../registry/types.ts";
@@ -29,6 +30,7 @@ export interface RepositoryArgs {
   readonly branch: string;
   /** Of the credentials, see host/rotations.ts. */
   readonly generation: number;
+  readonly via: Via;
   /** Content of the one seed commit, given the URL that Flux will clone. Used at creation only. */
   readonly seed: (url: pulumi.Output<string>) => pulumi.Output<FileTree>;
   /** Where the pipeline takes images from and puts them. */

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ImageRepositoryInput, ImageRepositoryOutput } from "../../host/drivers/image-repository.ts";
 import { cohortPaths } from "../../shared/paths.ts";
-import { requireHost } from "../lab-host.ts";
+import { requireDoor, requireHost } from "../lab-host.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import type { ImageRepositoryArgs, ImageRepositoryHandle, Registry } from "./types.ts";
 
@@ -14,7 +14,9 @@ export const embedded: Registry = {
 class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageRepositoryHandle {
   readonly resource: pulumi.Resource;
   readonly repository: pulumi.Output<string>;
-  readonly insecure = true;
+  readonly local?: pulumi.Output<string>;
+  readonly authority?: pulumi.Output<string>;
+  readonly insecure: boolean;
   readonly takesJobToken = false;
   readonly shared = false;
   readonly openRepository?: pulumi.Output<string>;
@@ -46,7 +48,14 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
     );
     this.resource = path;
     this.repository = path.output.repository;
+    this.insecure = args.via === "loopback";
     if (host.opening) this.openRepository = pulumi.interpolate`${host.output.open.apply((open) => open?.registry)}/${args.learner}/${args.image}`;
+    if (args.via === "door") {
+      const door = requireDoor(host);
+      this.local = path.output.repository;
+      this.repository = pulumi.interpolate`${door.registry}/${args.learner}/${args.image}`;
+      this.authority = door.ca;
+    }
     this.accessFolder = cohortPaths(args.cohort).learner(args.learner).access;
     this.learner = { username: path.output.username, password: path.output.password };
     this.flux = { username: path.output.fluxUsername, password: path.output.fluxPassword };

@@ -1,4 +1,5 @@
 import type * as pulumi from "@pulumi/pulumi";
+import type { Via } from "../../shared/opening.ts";
 import type { LabHost } from "../lab-host.ts";
 
 /** What the cohort file says of the registry, by kind. */
@@ -22,6 +23,7 @@ export interface ImageRepositoryArgs {
   readonly siblings: readonly string[];
   /** Of the credentials, see host/rotations.ts; only what is embedded is rotated. */
   readonly generation: number;
+  readonly via: Via;
   /** Absent in a cohort in which nothing is embedded. */
   readonly host: LabHost | undefined;
 }
@@ -34,8 +36,12 @@ export interface Registry {
 
 export interface ImageRepositoryHandle {
   readonly resource: pulumi.Resource;
-  /** `host[:port]/path` without tag. */
+  /** `host[:port]/path` without tag, as the cluster comes to it. */
   readonly repository: pulumi.Output<string>;
+  /** How this machine comes to it over loopback, where the cluster comes by the opened address. */
+  readonly local?: pulumi.Output<string>;
+  /** PEM of the authority that the cluster must trust to come to it, where no other does. */
+  readonly authority?: pulumi.Output<string>;
   /** True where the registry speaks plain HTTP (loopback only). */
   readonly insecure: boolean;
   /** Whether GitHub's workflows log in to it with their job's own token, so that they need no credential. */

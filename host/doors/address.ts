@@ -29,8 +29,16 @@ export async function requireAddress({ listen }: Opening): Promise<string> {
   }
 }
 
+/** The IPv4 addresses of this machine beside loopback; those of Docker's bridges, which no other machine reaches, first. */
+export function ownAddresses(): string[] {
+  const bridges = Object.entries(networkInterfaces()).toSorted(([one], [other]) => Number(isBridge(other)) - Number(isBridge(one)));
+  return bridges.flatMap(([, addresses]) => (addresses ?? []).filter(({ internal, family }) => !internal && family === "IPv4").map(({ address }) => address));
+}
+
+const isBridge = (name: string) => /^(docker\d+|br-[0-9a-f]{12})$/.test(name);
+
 function impossible(listen: string, because: string, cause?: unknown): LabError {
-  const there = Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).filter(({ internal, family }) => !internal && family === "IPv4").map(({ address }) => address));
+  const there = ownAddresses();
   return new LabError("access-impossible", `\`access.listen\` is ${JSON.stringify(listen)}, which ${because}. Nothing was created. Addresses of this machine: ${there.join(", ") || "none but loopback"}. Name one, or a host name that leads to one, and run the command again.`, {
     exitCode: ExitCode.badInput,
     cause,

@@ -5,11 +5,13 @@ import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, removeIfEmpty, writePrivateFile } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { forgetCreation, noteCreation } from "../creation.ts";
+import { updateDoors } from "../daemon/client.ts";
+import { readDaemonConfig } from "../daemon/config.ts";
+import { requireOpen } from "../doors/require-open.ts";
 import type { Driver } from "../driver.ts";
-import { containersOf, docker, kind, type Container, type Doing } from "../kind/cli.ts";
-import { hostsToml, kindConfig, kindFolder, kindName, nodeOf, type NodeRegistry } from "../kind/config.ts";
+import { containersOf, docker, inNode, kind, type Container, type Doing } from "../kind/cli.ts";
+import { hostsToml, kindConfig, kindFolder, kindName, nodeOf, nodeRegistries, type NodeRegistry } from "../kind/config.ts";
 import { readRecord, writeRecord } from "../kind/record.ts";
-import { inSlot } from "../kind/slots.ts";
 import { clusterClient } from "../kubernetes.ts";
 import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
 
@@ -21,10 +23,10 @@ export interface KindClusterInput {
   readonly image: string;
   /** Files made by `docker save`; relative to stacks/ or absolute. */
   readonly imageArchives: readonly string[];
-  /** How many clusters this lab makes at once. */
-  readonly parallel: number;
   /** The registry of the learner's images, where it is on this machine. */
   readonly registry?: NodeRegistry;
+  /** By which learners beyond this machine reach it, where the cohort is opened. */
+  readonly openName?: string;
 }
 
 export interface KindClusterOutput {
@@ -36,14 +38,17 @@ export interface KindClusterOutput {
   readonly adminKubeconfig: string;
   /** Loopback port that leads to port 80 of the node, for an ingress controller. */
   readonly ingressPort: number;
+  /** The API server for learners beyond this machine; only where the cohort is opened. */
+  readonly openApiServer?: string;
 }
 
 /** A cluster of its own per learner, as one Docker container that kind makes. */
 export const kindCluster: Driver<KindClusterInput, KindClusterOutput> = {
   replaceOn: ["cohort", "learner", "image"],
-  creationOnly: ["ports", "parallel"],
+  creationOnly: ["ports"],
+  optional: ["registry", "openName"],
 
-  async ensure({ cohort, learner, ports: range, image, imageArchives, parallel, registry }) {
+  async ensure({ cohort, learner, ports: range, image, imageArchives, registry, openName }) {
     const folder = await makePrivateFolder(kindFolder(cohort, learner));
     await noteCreation(cohort, learner);
     const name = kindName(cohort, learner);
@@ -52,15 +57,17 @@ export const kindCluster: Driver<KindClusterInput, KindClusterOutput> = {
     const kubeconfigFile = join(folder, "admin.yaml");
     if (!(await isThere(cohort, learner))) {
       await writePrivateFile(join(folder, "config.yaml"), kindConfig(name, { image, ports, registriesFolder }));
-      await inSlot("kind", parallel, () => create(cohort, learner, image, kubeconfigFile));
+      await create(cohort, learner, image, kubeconfigFile);
     }
     const adminKubeconfig = await readFile(kubeconfigFile, "utf8");
     const archives = imageArchives.map((file) => (isAbsolute(file) ? file : join(import.meta.dirname, "../../stacks", file)));
     for (const archive of archives) await kind(["load", "image-archive", archive, "--name", name], { learner, step: `load the images of ${archive}` }, 600);
     await awaitReady(learner, adminKubeconfig, name);
+    if (registry !== undefined) await requireReached(learner, name, registry);
+    if (openName !== undefined) await requireOpen(cohort, `${learner}/api`);
     return {
       id: `${cohort}/${learner}`,
-      output: { cohort, learner, clusterId: await clusterClient(adminKubeconfig).identity(), apiServer: `https://127.0.0.1:${ports.api}`, adminKubeconfig, ingressPort: ports.ingress },
+      output: { cohort, learner, clusterId: await clusterClient(adminKubeconfig).identity(), apiServer: `https://127.0.0.1:${ports.api}`, adminKubeconfig, ingressPort: ports.ingress, ...(openName !== undefined && { openApiServer: `https://${openName}:${ports.api}` }) },
     };
   },
 
@@ -77,6 +84,7 @@ export const kindCluster: Driver<KindClusterInput, KindClusterOutput> = {
     await rm(kindFolder(cohort, learner), { recursive: true, force: true });
     await removeIfEmpty(cohortPaths(cohort).learner(learner).root);
     await releasePorts(`${cohort}/${learner}`);
+    if ((await readDaemonConfig(cohort))?.opening !== undefined) await updateDoors(cohort);
     await forgetCreation(cohort, learner);
   },
 };
@@ -149,6 +157,18 @@ async function writeRegistry(folder: string, registry: NodeRegistry | undefined)
     if (registry.ca !== undefined) await writePrivateFile(join(folder, registry.host, "ca.crt"), registry.ca);
   }
   return folder;
+}
+
+/** Throws LabError `door-unreached` where the node does not come to the registry: a firewall between Docker's networks and this machine. */
+async function requireReached(learner: string, name: string, { host }: NodeRegistry): Promise<void> {
+  const url = `https://${host}/v2/`;
+  const asked = await inNode(nodeOf(name), ["curl", "--silent", "--show-error", "--max-time", "15", "--cacert", `${nodeRegistries}/${host}/ca.crt`, "--output", "/dev/null", "--write-out", "%{http_code}", url], { learner, step: "look from the node at the lab's registry" });
+  // It asks who is there: that is an answer.
+  if (asked.out === "401") return;
+  throw new LabError(
+    "door-unreached",
+    `Learner ${learner}: the node of the kind cluster does not come to the lab's opened address ${url} (${asked.error || `it answered ${asked.out}`}). Let this machine's firewall pass what comes from Docker's networks to that port, or name another address of this machine in \`access\`, then run \`./lab up\` again; other learners are not affected.`,
+  );
 }
 
 /** Ready is what its pods say: a node is Ready before names resolve. */

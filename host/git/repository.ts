@@ -41,6 +41,16 @@ export async function seedRepository(path: string, branch: string, seed: Seed): 
   return commit;
 }
 
+/** Whether a file of the seed has the text in it; undefined where nothing was seeded yet. */
+export async function seedMentions(path: string, text: string): Promise<boolean | undefined> {
+  const { stdout } = await git(path, ["for-each-ref", "--format=%(objectname)", seedRef]);
+  if (stdout === "") return undefined;
+  const args = [`--git-dir=${path}`, "grep", "--quiet", "--fixed-strings", "-e", text, stdout];
+  const result = await run(await toolPath("git"), args, { env: gitEnvironment(), extendEnv: false, reject: false });
+  if (result.exitCode === 0 || result.exitCode === 1) return result.exitCode === 0;
+  throw new Error(`git grep in ${path} failed: ${result.stderr}`);
+}
+
 /** Whether anything was ever committed. */
 export async function hasCommits(path: string): Promise<boolean> {
   return (await git(path, ["for-each-ref", "--count=1"])).stdout !== "";

@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LabError } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
+import { onLabHost } from "../../shared/image-paths.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { toolPath } from "../../tools/locate.ts";
@@ -14,6 +15,8 @@ export interface RepositoryAccess {
   readonly password: string;
   /** True where the registry speaks plain HTTP. */
   readonly insecure: boolean;
+  /** How this machine comes to it over loopback, where that is another name. */
+  readonly local?: string | undefined;
 }
 
 /** What can be done with one image repository. Failures are LabError `registry-failed`. */
@@ -33,7 +36,7 @@ export interface ImageRepositoryClient {
 
 /** Calls `use` with a client on crane. The credential lives in a private folder for the time of the call. */
 export async function withRepository<T>(access: RepositoryAccess, use: (client: ImageRepositoryClient) => Promise<T>): Promise<T> {
-  const { repository, username, password, insecure } = access;
+  const { repository, username, password, insecure } = onLabHost(access);
   const host = repository.split("/", 1)[0] ?? repository;
   const crane = await toolPath("crane");
   const folder = await makeScratchFolder("crane");

@@ -22,6 +22,15 @@ export async function docker(args: readonly string[], doing: Doing, timeoutSecon
   return succeed("docker", args, doing, timeoutSeconds);
 }
 
+/** Runs a program in a node. What it says is for the caller to judge; throws LabError where Docker does not let it run. */
+export async function inNode(node: string, command: readonly string[], doing: Doing, timeoutSeconds = 60): Promise<{ readonly out: string; readonly error: string }> {
+  const args = ["exec", node, ...command];
+  const { stdout, stderr, exitCode, ...result } = await run("docker", args, { env: environment, reject: false, stdin: "ignore", timeout: timeoutSeconds * 1000, forceKillAfterDelay: 20_000 });
+  // Docker's own failures have these codes (docker exec, "Exit status"); the rest are the program's.
+  if (exitCode === undefined || exitCode >= 125) throw failure(doing, result.timedOut ? `it took longer than ${timeoutSeconds} s` : result.code === "ENOENT" ? "ENOENT" : stderr);
+  return { out: stdout.trim(), error: stderr.trim() };
+}
+
 export interface Container {
   readonly id: string;
   /** Docker's word: `running`, `exited`, `created`, ... */
@@ -69,7 +78,7 @@ const known: readonly (readonly [RegExp, Explained])[] = [
     { code: "kind-limits", what: "the node did not start, as happens where the machine has too few inotify instances", remedy: "Raise them with `sudo sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288`" },
   ],
   [/port is already allocated|address already in use/, { code: "port-in-use", what: "a port it has leased is used by another program", remedy: "`./lab down <cohort>` gives its ports back; `ss -tlnp` names the program" }],
-  [/failed to init node with kubeadm|timed out waiting for the condition|it took longer than/, { code: "kind-slow", what: "the control plane did not come up in time", remedy: "Make fewer at once (`cluster.parallel` in the cohort file), or give the machine more memory" }],
+  [/failed to init node with kubeadm|timed out waiting for the condition|it took longer than/, { code: "kind-slow", what: "the control plane did not come up in time", remedy: "Make fewer at once (`parallel` in the cohort file), or give the machine more memory" }],
 ];
 
 /** What went wrong as one paragraph: who, at which step, why, and what helps. */

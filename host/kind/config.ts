@@ -11,6 +11,9 @@ export interface NodeRegistry {
   readonly ca?: string;
 }
 
+/** Where a node has what `hostsToml` says, a folder for each registry. */
+export const nodeRegistries = "/etc/containerd/certs.d";
+
 /** The folder of a learner's kind cluster on this machine. */
 export function kindFolder(cohort: string, learner: string): string {
   return join(cohortPaths(cohort).learner(learner).root, "kind");
@@ -46,13 +49,13 @@ export function kindConfig(name: string, { image, ports, registriesFolder }: Kin
     name,
     networking: { apiServerAddress: "127.0.0.1", apiServerPort: ports.api },
     // In the form of version 2, which the containerd configuration of kind's images has.
-    containerdConfigPatches: ['[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n'],
+    containerdConfigPatches: [`[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "${nodeRegistries}"\n`],
     nodes: [
       {
         role: "control-plane",
         image,
         extraPortMappings: [{ containerPort: 80, hostPort: ports.ingress, listenAddress: "127.0.0.1", protocol: "TCP" }],
-        extraMounts: [{ hostPath: registriesFolder, containerPath: "/etc/containerd/certs.d", readOnly: true }],
+        extraMounts: [{ hostPath: registriesFolder, containerPath: nodeRegistries, readOnly: true }],
       },
     ],
   });
@@ -61,5 +64,5 @@ export function kindConfig(name: string, { image, ports, registriesFolder }: Kin
 /** What containerd reads of a registry: docs/hosts.md of containerd. */
 export function hostsToml({ host, ca }: NodeRegistry): string {
   const server = JSON.stringify(`${ca === undefined ? "http" : "https"}://${host}`);
-  return `server = ${server}\n\n[host.${server}]\n  capabilities = ["pull", "resolve"]\n${ca === undefined ? "" : `  ca = ${JSON.stringify(`/etc/containerd/certs.d/${host}/ca.crt`)}\n`}`;
+  return `server = ${server}\n\n[host.${server}]\n  capabilities = ["pull", "resolve"]\n${ca === undefined ? "" : `  ca = ${JSON.stringify(`${nodeRegistries}/${host}/ca.crt`)}\n`}`;
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { siblingImage } from "../../shared/image-paths.ts";
-import { environments, type Environment } from "../../shared/names.ts";
+import { environments, registryAuthoritySecret, type Environment } from "../../shared/names.ts";
 import { deployedDigest } from "../../verification/checks/deployed-digest.ts";
 import { imagePolicyMatch } from "../../verification/checks/image-policy-match.ts";
 import { kustomizationsReconciled } from "../../verification/checks/kustomizations-reconciled.ts";
@@ -72,14 +72,14 @@ function release(version: string, createdMs: number): Release {
   return { version, revision: createHash("sha256").update(source).digest("hex").slice(0, 7), created: createdMs / 1000 };
 }
 
-function seed({ params, learner, imageRepository, insecureRegistry, gitUrl, branch, gitHost = "embedded", digests }: SeedContext<Params>): FileTree {
+function seed({ params, learner, imageRepository, insecureRegistry, registryAuthority = false, gitUrl, branch, gitHost = "embedded", digests }: SeedContext<Params>): FileTree {
   const [deployed] = releases;
   const asked = releases.at(-1) ?? deployed;
   const [digest, askedDigest] = [deployed, asked].map(({ version }) => digests[version]);
   if (digest === undefined || askedDigest === undefined) throw new Error(`The seed needs the digests of ${deployed.version} and ${asked.version}; it got ${JSON.stringify(digests)}.`);
   const onGithub = gitHost === "github";
   const answer = onGithub ? "in the run of its workflow, on this repository's Actions page" : "in the answer to your push";
-  const values = { ...params, answer, learner: learner.name, imageRepository, insecureRegistry, gitUrl, branch, ...policyLabValues(imageRepository) };
+  const values = { ...params, answer, learner: learner.name, imageRepository, insecureRegistry, registryTrust: registryAuthority ? `\n  certSecretRef:\n    name: ${registryAuthoritySecret}` : "", gitUrl, branch, ...policyLabValues(imageRepository) };
   const overlays = environments.map((environment) =>
     under(
       `flux/apps/backend/${environment}`,

@@ -47,10 +47,10 @@ interface Made {
 }
 type ClusterDriver = Driver<Record<string, unknown>, Made & Record<string, unknown>>;
 
-const { image, imageArchives, parallel } = ClusterSpec.parse({ kind: "kind" }) as Extract<ClusterSpec, { kind: "kind" }>;
+const { image, imageArchives } = ClusterSpec.parse({ kind: "kind" }) as Extract<ClusterSpec, { kind: "kind" }>;
 const drivers: readonly (readonly [string, ClusterDriver, Record<string, unknown>])[] = [
   ["embedded", embeddedCluster as unknown as ClusterDriver, { cohort, learner: "emma", ports }],
-  [realKind ? "kind by the real program" : "kind by a fake program, for no Docker engine answers here", kindCluster as unknown as ClusterDriver, { cohort, learner: "kim", ports, image, imageArchives, parallel }],
+  [realKind ? "kind by the real program" : "kind by a fake program, for no Docker engine answers here", kindCluster as unknown as ClusterDriver, { cohort, learner: "kim", ports, image, imageArchives }],
 ];
 
 describe.each(drivers)("a cluster made by %s", { timeout: 600_000 }, (name, driver, input) => {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -7,7 +7,6 @@ import { kindCluster, type KindClusterInput } from "../../host/drivers/kind-clus
 import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
 import { hostsToml, kindConfig, kindFolder, kindName } from "../../host/kind/config.ts";
 import { readRecord, writeRecord } from "../../host/kind/record.ts";
-import { inSlot } from "../../host/kind/slots.ts";
 import { portsOf } from "../../host/ports.ts";
 import { ClusterSpec } from "../../shared/cluster-spec.ts";
 import { LabError } from "../../shared/errors.ts";
@@ -22,8 +21,8 @@ beforeAll(async () => {
 });
 afterAll(() => fake.remove());
 
-const { image, imageArchives, parallel } = ClusterSpec.parse({ kind: "kind" }) as Extract<ClusterSpec, { kind: "kind" }>;
-const input = (learner: string): KindClusterInput => ({ cohort: "c", learner, ports: { from: 25000, to: 25999 }, image, imageArchives, parallel });
+const { image, imageArchives } = ClusterSpec.parse({ kind: "kind" }) as Extract<ClusterSpec, { kind: "kind" }>;
+const input = (learner: string): KindClusterInput => ({ cohort: "c", learner, ports: { from: 25000, to: 25999 }, image, imageArchives });
 const output = (learner: string) => ({ cohort: "c", learner, clusterId: "x", apiServer: "https://127.0.0.1:1", adminKubeconfig: "", ingressPort: 1 });
 const failureOf = async (work: Promise<unknown>): Promise<LabError> => {
   const error = await work.then(() => undefined, (thrown: unknown) => thrown);
@@ -62,7 +61,7 @@ const failures: readonly (readonly [name: string, command: string, stderr: strin
     /node image is neither here nor to be pulled .*docker load -i/,
   ],
   ["too few inotify instances", "kind create", 'ERROR: failed to create cluster: could not find a log line that matches "Reached target .*Multi-User System.*|detected cgroup v1"', "kind-limits", /sudo sysctl fs\.inotify\.max_user_instances=512/],
-  ["a control plane that does not start", "kind create", "ERROR: failed to create cluster: failed to init node with kubeadm: command \"docker exec --privileged x kubeadm init\" failed with error: exit status 1", "kind-slow", /did not come up in time .*cluster\.parallel/],
+  ["a control plane that does not start", "kind create", "ERROR: failed to create cluster: failed to init node with kubeadm: command \"docker exec --privileged x kubeadm init\" failed with error: exit status 1", "kind-slow", /did not come up in time .*`parallel` in the cohort file/],
   ["a full disk", "kind create", "ERROR: failed to create cluster: failed to write /kind/kubeadm.conf: no space left on device", "disk-full", /disk is full/],
   ["a port that is taken", "kind create", 'ERROR: failed to create cluster: command "docker run" failed with error: exit status 125\n\nCommand Output: docker: Error response from daemon: Bind for 127.0.0.1:25001 failed: port is already allocated.', "port-in-use", /used by another program/],
   ["something unheard of", "kind create", "ERROR: failed to create cluster: the moon is in the wrong phase", "kind-failed", /could not create the kind cluster: failed to create cluster: the moon is in the wrong phase\. .*docker ps -a/],
@@ -164,17 +163,4 @@ describe("the configuration of a kind cluster", () => {
     expect(`${name}-control-plane`.length).toBeLessThanOrEqual(63);
     expect(kindConfig(name, { image, ports: { api: 1, ingress: 2 }, registriesFolder: "/x" })).toContain(name);
   });
-});
-
-test("no more clusters are made at once than there are places", async () => {
-  await mkdir(kindFolder("c", "x"), { recursive: true });
-  let [now, most] = [0, 0];
-  const work = async () => {
-    most = Math.max(most, (now += 1));
-    await new Promise((resolve) => setImmediate(resolve));
-    now -= 1;
-  };
-  await Promise.all(Array.from({ length: 5 }, () => inSlot("test", 2, work)));
-  expect(most).toBeLessThanOrEqual(2);
-  expect(now).toBe(0);
 });

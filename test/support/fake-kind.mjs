@@ -55,6 +55,9 @@ else if (command === "kind create") {
 } else if (command === "docker ps") {
   const name = option("--filter").split("=").at(-1);
   for (const { id, state: is } of state[name] ?? []) console.log(`${id}\t${is}`);
+} else if (command === "docker exec") {
+  // A node looks whether it comes to the lab's registry, which asks who is there.
+  process.stdout.write("401");
 } else if (command === "docker start") {
   for (const one of Object.values(state).flat()) if (args.includes(one.id)) one.state = "running";
   save();

@@ -43,10 +43,11 @@ describe("`access` in a cohort file", () => {
 
 describe("`access` is refused where something is not this machine's:", () => {
   const [ada, bob] = ["ada", "bob"].map((id) => ({ id, name: id, email: `${id}@example.org`, github: id }));
+  const doks = { kind: "doks", region: "fra1", allowedNetworks: ["203.0.113.0/24"] };
   const oci = { kind: "oci", url: "https://registry.example.org/x", username: "lab" };
   test.each<[string, object, RegExp]>([
-    ["the clusters", { cluster: { kind: "kind" } }, /and `cluster\.kind` of learner ada is "kind", `cluster\.kind` of learner bob is "kind"\. Nothing/],
-    ["one learner's cluster", { learners: [ada, { ...bob, cluster: { kind: "kind" } }] }, /and `cluster\.kind` of learner bob is "kind"\. Nothing/],
+    ["the clusters", { cluster: doks }, /and `cluster\.kind` of learner ada is "doks", `cluster\.kind` of learner bob is "doks"\. Nothing/],
+    ["one learner's cluster", { learners: [ada, { ...bob, cluster: doks }] }, /and `cluster\.kind` of learner bob is "doks"\. Nothing/],
     ["the registry", { registry: oci }, /and `registry\.kind` is "oci"\. Nothing/],
     ["Git", { git: { kind: "github", organization: "org" }, registry: oci }, /and `git\.kind` is "github", `registry\.kind` is "oci"\. Nothing/],
   ])("%s", (_, change, because) => {
