@@ -64,12 +64,13 @@ export async function releasePorts(owner: string): Promise<void> {
  * `needed` are left in the range beside those it has leased, or when something else listens on one of these.
  *
  * @param idle whether no process of the cohort runs, so that nothing may listen on its ports
+ * @param inDocker learners on whose ports Docker listens all the same
  */
-export async function requirePorts(cohort: string, needed: number, range: PortRange, idle: boolean): Promise<void> {
+export async function requirePorts(cohort: string, needed: number, range: PortRange, idle: boolean, inDocker: readonly string[] = []): Promise<void> {
   const leases = await readLeases();
   const own = Object.entries(leases).filter(([key]) => key.startsWith(`${cohort}/`));
   for (const [key, port] of idle ? own : []) {
-    if (await isFree(port)) continue;
+    if (inDocker.some((learner) => key.startsWith(`${cohort}/${learner}/`)) || (await isFree(port))) continue;
     throw new LabError(
       "port-in-use",
       `Port ${port}, which ${key} has leased, is used by another program. Nothing was created. End that program (\`ss -tlnp sport = ${port}\` names it), or run \`./lab down ${cohort}\` to give the port back.`,

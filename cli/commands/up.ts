@@ -34,7 +34,8 @@ export async function requireConditions(plan: CohortPlan, force: boolean): Promi
   if (plan.opening) await requireAddress(plan.opening);
   await requireImageNames(plan);
   const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;
-  await requirePorts(plan.cohort, portsNeeded(plan), plan.ports, idle);
+  const inDocker = plan.learners.flatMap(({ learner, cluster }) => (cluster.kind === "kind" ? [learner.id] : []));
+  await requirePorts(plan.cohort, portsNeeded(plan), plan.ports, idle, inDocker);
   return requireRoom(plan, force);
 }
 

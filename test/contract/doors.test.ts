@@ -12,11 +12,14 @@ import { Doors } from "../../host/doors/doors.ts";
 import { publicWeb } from "../../host/doors/web.ts";
 import { gitRepository, type GitRepositoryOutput } from "../../host/drivers/git-repository.ts";
 import { imageRepository, type ImageRepositoryOutput } from "../../host/drivers/image-repository.ts";
+import { withRepository } from "../../host/images/crane.ts";
+import { hostsToml, nodeRegistries } from "../../host/kind/config.ts";
 import { leasePorts, releasePorts } from "../../host/ports.ts";
 import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
 import { toolPath } from "../../tools/locate.ts";
+import { registryReader } from "../../verification/registry-reader.ts";
 import { useLabHome } from "../support/lab-home.ts";
 import { startLabServer, startRegistry, type LabServer, type RunningRegistry } from "../support/lab-server.ts";
 
@@ -150,6 +153,27 @@ describe("the opened address", () => {
     await login({ username: ada.pipelineUsername, password: ada.pipelinePassword });
     await crane("delete", `${host}/ada/backend:two`);
     expect(await crane("ls", `${host}/ada/backend`)).toBe("one");
+  });
+
+  test("is what a node of kind is told of: images by that name, trusting the authority beside it alone, with what may only pull", async () => {
+    const host = `${listen}:${ports.web}`;
+    const told = hostsToml({ host, ca });
+    const server = /^server = "(.*)"$/m.exec(told)?.[1];
+    expect(told).toContain(`ca = "${nodeRegistries}/${host}/ca.crt"`);
+    const pull = basic({ username: ada.fluxUsername, password: ada.fluxPassword });
+    const get = (path: string, method = "GET") => new Promise<{ status: number; digest: string | undefined }>((resolve, reject) => {
+      const accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
+      request(new URL(path, server), { ca, agent: false, method, headers: { ...pull, accept } }, (response) => {
+        response.resume();
+        resolve({ status: response.statusCode ?? 0, digest: response.headers["docker-content-digest"] as string | undefined });
+      }).on("error", reject).end();
+    });
+    const access = { repository: `${host}/ada/backend`, username: ada.username, password: ada.password, insecure: false, local: ada.repository };
+    // The lab itself comes to the same image over loopback, by the name that Git and the cluster have for it.
+    const digest = await withRepository(access, (client) => client.digest("one"));
+    expect(await get("/v2/ada/backend/manifests/one")).toEqual({ status: 200, digest });
+    expect((await registryReader({ kind: "embedded", ...access }, AbortSignal.timeout(5000)).manifest("one"))?.digest).toBe(digest);
+    expect((await get("/v2/ada/backend/blobs/uploads/", "POST")).status).toBe(403);
   });
 
   test("passes bytes on to an API server's port, until the learner has none", async () => {

@@ -2,7 +2,10 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { gitRepository, type GitRepositoryInput } from "../../host/drivers/git-repository.ts";
+import { writeDaemonConfig } from "../../host/daemon/config.ts";
+import { requireImageNames } from "../../host/git/image-names.ts";
 import { createRepository, seedRepository } from "../../host/git/repository.ts";
+import { leasePorts } from "../../host/ports.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { GitClient } from "../support/git-client.ts";
 import { useLabHome } from "../support/lab-home.ts";
@@ -89,5 +92,25 @@ describe("the driver", () => {
     expect(await gitRepository.read(eve.id, eve.output)).toBeUndefined();
     expect(await readdir(join(cohortPaths("demo").root, "learners"))).not.toContain("eve");
     expect(await gitRepository.read(ada.id, ada.output)).toEqual(ada.output);
+  });
+});
+
+describe("names of images in a repository", () => {
+  const opening = { listen: "10.0.0.5", name: "lab.example.org" };
+  const learner = (id: string, via: "loopback" | "door") => ({ learner: { id }, git: { kind: "embedded", repository: "gitops" }, registry: { kind: "embedded" }, via });
+  const seeded = async (id: string, host: string) => gitRepository.ensure({ ...inputOf(id), cohort: "named", seed: { ...seed, files: { "k.yaml": `newName: ${host}/${id}/backend\n` } } });
+  const fixed = { code: "image-names-fixed", exitCode: 2 };
+
+  test("stay those by which the learner's cluster comes to them: a move that would need others is refused", async () => {
+    await requireImageNames({ cohort: "named", learners: [learner("ada", "loopback")] });
+    const { http, registry, web } = await leasePorts("named/host", ["http", "registry", "web"]);
+    await writeDaemonConfig({ cohort: "named", httpPort: http, registryPort: registry, registryEventsToken: "t" });
+    await seeded("ada", `127.0.0.1:${registry}`);
+    await seeded("kim", `lab.example.org:${web}`);
+    const both = (ada: "loopback" | "door", kim: "loopback" | "door", at = opening) => requireImageNames({ cohort: "named", opening: at, learners: [learner("ada", ada), learner("kim", kim), learner("new", "door")] });
+    await both("loopback", "door");
+    await expect(both("door", "door")).rejects.toMatchObject({ ...fixed, message: expect.stringContaining(`learner ada names images by another address than the lab.example.org:${web} `) });
+    await expect(both("loopback", "loopback")).rejects.toMatchObject({ ...fixed, message: expect.stringContaining(`learner kim names images by another address than the 127.0.0.1:${registry} `) });
+    await expect(both("loopback", "door", { listen: "10.0.0.5", name: "10.0.0.5" })).rejects.toMatchObject(fixed);
   });
 });

@@ -89,5 +89,8 @@ describe("the look before anything is created", () => {
     await occupy(api);
     await expect(requirePorts("a", 1, range, true)).rejects.toMatchObject({ exitCode: 2, message: expect.stringContaining(`Port ${api}, which a/ada/api has leased`) });
     await requirePorts("a", 1, range, false);
+    // A kind cluster goes on while nothing else of the cohort runs.
+    await requirePorts("a", 1, range, true, ["ada"]);
+    await expect(requirePorts("a", 1, range, true, ["ad"])).rejects.toMatchObject({ exitCode: 2 });
   });
 });

@@ -15,7 +15,7 @@ export interface FakeKind {
   /** Calls so far, without those of `kind version`. */
   calls(): Promise<readonly FakeCall[]>;
   /** Makes the next call of a command (`kind create`) fail. */
-  failNext(failure: { command: string; stderr: string; leaves?: "nothing" | "container" | "hangs" }): Promise<void>;
+  failNext(failure: { command: string; stderr: string; code?: number; leaves?: "nothing" | "container" | "hangs" }): Promise<void>;
   /** Containers by cluster. */
   state(): Promise<Record<string, { id: string; state: string }[]>>;
   setState(state: Record<string, { id: string; state: string }[]>): Promise<void>;
