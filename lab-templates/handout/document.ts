@@ -52,17 +52,22 @@ git clone ${store}${certificate}${settings}
 | cluster | ${apiServer} | \`${handoutFiles.kubeconfig}\` |
 | repository, branch \`${git.branch}\` | ${gitUrl} | ${gitAccess} |
 | images | \`${repository}\` | ${registry.shared ? `an account of your own there, if you have one, ${list}` : `\`${handoutFiles.registry}\`, ${list}`} |${open ? `\n| your page | ${open.page} | \`${handoutFiles.page}\`: a link that lets in once, within a week, while the dashboard runs |` : ""}
-${open ? elsewhere(registry.repository) : ""}
+${open ? elsewhere(registry.repository, open.repository) : ""}
 These files are yours alone. Leave them out of commits, mails and chats; whoever has them is you.`;
 }
 
 const remote = `Work on your own machine; you need git, and for looking around kubectl, flux and crane. Everything goes over TLS, with
 certificates of this lab's own authorities; what you need of them is in the files beside this page.`;
 
-function elsewhere(repository: string): string {
+/** @param here how the learner comes to the images */
+function elsewhere(repository: string, here: string): string {
+  const names =
+    repository === here
+      ? "In Git and in the cluster the images have this name, too."
+      : `In Git and in the cluster the images are called \`${repository}\`: that is where the cluster itself pulls them, and what your
+manifests go on saying.`;
   return `
-In Git and in the cluster the images are called \`${repository}\`: that is where the cluster itself pulls them, and what your
-manifests go on saying. Docker wants \`${handoutFiles.authority}\` in its folder \`certs.d/<host>:<port>/\`, a browser among its authorities.
+${names} Docker wants \`${handoutFiles.authority}\` in its folder \`certs.d/<host>:<port>/\`, a browser among its authorities.
 `;
 }
 
