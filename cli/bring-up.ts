@@ -7,6 +7,7 @@ import { readDaemonConfig } from "../host/daemon/config.ts";
 import { removeOtherLearners } from "../host/drivers/lab-host.ts";
 import { readInventory } from "../host/inventory/inventory.ts";
 import { forgetKilledRuns } from "../host/inventory/orphans.ts";
+import { startKindClusters } from "../host/drivers/kind-cluster.ts";
 import { containersOf } from "../host/kind/cli.ts";
 import { kindName } from "../host/kind/config.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
@@ -104,6 +105,7 @@ async function prepare(plan: CohortPlan, reporter: RunReporter, interrupt: Inter
     note(`Starting the processes of cohort ${cohort}, which were not running.`);
     await interrupt.orEnd(reporter.phase(phases.processes, () => startDaemon(cohort)));
   }
+  if (plan.learners.some(({ cluster }) => cluster.kind === "kind")) await interrupt.orEnd(startKindClusters(cohort, note));
   return interrupt.orEnd(reporter.phase(phases.stack, async () => (await loadStack()).openStack(cohort)));
 }
 

@@ -1,5 +1,6 @@
 import { isDaemonUp, pauseProcesses, processStatus, resumeProcesses, startDaemon, stopDaemon } from "../../host/daemon/client.ts";
 import { readDaemonConfig } from "../../host/daemon/config.ts";
+import { startKindClusters } from "../../host/drivers/kind-cluster.ts";
 import type { ProcessStatus } from "../../host/daemon/supervisor.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { waitUntil } from "../../shared/wait.ts";
@@ -12,6 +13,7 @@ import { note, paint, print, printJson } from "../terminal.ts";
 export async function start(name: string): Promise<number> {
   const cohort = await cohortOnHost(name);
   await bringBack(cohort);
+  await startKindClusters(cohort, note);
   const paused = pausedLearners(await processStatus(cohort));
   note(`Cohort ${cohort} runs${paused.length === 0 ? "" : `, but for ${paused.join(", ")}, who ${paused.length === 1 ? "is" : "are"} paused`}. \`./lab verify --cohort ${cohort}\` tells whether the labs are well.`);
   return ExitCode.ok;

@@ -9,6 +9,8 @@ export interface StepName {
 export const stepsByType: Readonly<Record<string, StepName>> = {
   LabHost: { step: "lab-host", title: "lab daemon and registry" },
   EmbeddedCluster: { step: "control-plane", title: "control plane" },
+  KindCluster: { step: "kind-cluster", title: "kind cluster" },
+  ClusterReady: { step: "cluster-ready", title: "API server answers" },
   ImageRepository: { step: "image-repository", title: "image repository" },
   SeedImages: { step: "first-images", title: "first images" },
   SideImages: { step: "practice-images", title: "images to practise on" },

@@ -1,6 +1,6 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
-import { LabError } from "../../shared/errors.ts";
+import { LabError, messageOf } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, removeIfEmpty, writePrivateFile } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
@@ -102,6 +102,37 @@ export async function removeKindClusters(cohort: string, learners?: readonly str
 }
 
 /**
+ * Starts the kind clusters of a cohort that stand still, as after a restart of Docker or of the machine, and waits for them. Asks
+ * Docker only where there is a record of one.
+ *
+ * @param tell hears whose were started, and of a failure, which is one learner's alone
+ */
+export async function startKindClusters(cohort: string, tell: (sentence: string) => void): Promise<void> {
+  const learners = await readdir(join(cohortPaths(cohort).root, "learners")).catch(() => []);
+  await Promise.all(
+    learners.map(async (learner) => {
+      try {
+        const record = await readRecord(cohort, learner);
+        if (record?.containers === undefined) return;
+        const there = await containersOf(record.name, { learner, step: "look for the kind cluster" });
+        if (!there.every(({ id }) => record.containers?.includes(id)) || !(await startStopped(learner, there))) return;
+        tell(`Starting the kind cluster of learner ${learner}, which was not running.`);
+        await awaitReady(learner, await readFile(join(kindFolder(cohort, learner), "admin.yaml"), "utf8"), record.name);
+      } catch (error) {
+        tell(messageOf(error));
+      }
+    }),
+  );
+}
+
+/** Whether one was stopped. */
+async function startStopped(learner: string, containers: readonly Container[]): Promise<boolean> {
+  const stopped = containers.filter(({ state }) => state !== "running");
+  if (stopped.length > 0) await docker(["start", ...stopped.map(({ id }) => id)], { learner, step: "start the stopped kind cluster" });
+  return stopped.length > 0;
+}
+
+/**
  * Whether the cluster is there whole, and started. What an interrupted run left half-made is removed; a cluster of that
  * name that this lab did not make stays. Throws LabError `kind-name-taken`.
  */
@@ -116,9 +147,7 @@ async function isThere(cohort: string, learner: string): Promise<boolean> {
     return false;
   }
   if (!there.every(({ id }) => record.containers?.includes(id))) throw foreign(learner, name, there);
-  const stopped = there.filter(({ state }) => state !== "running");
-  // As after a restart of Docker or of the machine.
-  if (stopped.length > 0) await docker(["start", ...stopped.map(({ id }) => id)], { learner, step: "start the stopped kind cluster" });
+  await startStopped(learner, there);
   return true;
 }
 

@@ -38,6 +38,7 @@ const wantedLimits = { max_user_instances: 512, max_user_watches: 524_288 };
 async function kindConditions(env: NodeJS.ProcessEnv): Promise<ProviderCondition[]> {
   const engine = await run("docker", ["version", "--format", "{{.Server.Version}}"], { env, extendEnv: false, reject: false, stdin: "ignore", timeout: 20_000 });
   const kind = await locate("kind", env);
+  const cgroups = engine.failed ? "" : (await run("docker", ["info", "--format", "{{.CgroupVersion}}"], { env, extendEnv: false, reject: false, stdin: "ignore", timeout: 20_000 })).stdout.trim();
   const limits = await Promise.all(
     Object.entries(wantedLimits).map(async ([name, wanted]): Promise<ProviderCondition> => {
       const has = Number(await readFile(`/proc/sys/fs/inotify/${name}`, "utf8").catch(() => Infinity));
@@ -48,6 +49,8 @@ async function kindConditions(env: NodeJS.ProcessEnv): Promise<ProviderCondition
   return [
     { name: "Docker engine", met: !engine.failed, found: engine.failed ? said : `version ${engine.stdout.trim()}` },
     { name: "kind", met: kind !== undefined, found: kind?.path ?? "`./lab setup <cohort>` builds it", bySetup: true },
+    // A kubelet of 1.35 or later does not start on version 1 unless its configuration says `failCgroupV1: false`.
+    ...(cgroups === "" ? [] : [{ name: "cgroups", met: cgroups === "2", found: cgroups === "2" ? "version 2" : `version ${cgroups}; nodes of Kubernetes 1.35 or later want 2, so name an older \`cluster.image\``, advice: true as const }]),
     ...limits,
     await openFiles(),
   ];
