@@ -71,7 +71,7 @@ const known: readonly (readonly [RegExp, Explained])[] = [
   [/no space left on device/, { code: "disk-full", what: "Docker's disk is full", remedy: "Make room (`docker system df` tells what takes it)" }],
   [
     /failed to pull image|pull access denied|manifest unknown|manifest for .* not found|No such image/,
-    { code: "kind-image-missing", what: "the node image is neither here nor to be pulled", remedy: "Offline, load it with `docker load -i <archive>`; else check `cluster.image` in the cohort file and the network" },
+    { code: "kind-image-missing", what: "the node image is neither here nor to be pulled", remedy: "Offline, push it to a registry of your own and name it there by digest (docs/clusters.md); else check `cluster.image` in the cohort file and the network" },
   ],
   [
     /too many open files|could not find a log line that matches|inotify_init/,

@@ -58,7 +58,7 @@ const failures: readonly (readonly [name: string, command: string, stderr: strin
     "kind create",
     'ERROR: failed to create cluster: failed to pull image "kindest/node:v1.37.0@sha256:a1ed": command "docker pull kindest/node:v1.37.0@sha256:a1ed" failed with error: exit status 1\n\nCommand Output: Error response from daemon: Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host',
     "kind-image-missing",
-    /node image is neither here nor to be pulled .*docker load -i/,
+    /node image is neither here nor to be pulled .*push it to a registry of your own/,
   ],
   ["too few inotify instances", "kind create", 'ERROR: failed to create cluster: could not find a log line that matches "Reached target .*Multi-User System.*|detected cgroup v1"', "kind-limits", /sudo sysctl fs\.inotify\.max_user_instances=512/],
   ["a control plane that does not start", "kind create", "ERROR: failed to create cluster: failed to init node with kubeadm: command \"docker exec --privileged x kubeadm init\" failed with error: exit status 1", "kind-slow", /did not come up in time .*`parallel` in the cohort file/],
