@@ -8,6 +8,8 @@ import { parseCohortFile } from "../../stacks/load-spec.ts";
 /** Inputs by the end of a resource's type, and by name. */
 const inputs = new Map<string, Record<string, unknown>>();
 const named = new Map<string, Record<string, unknown>>();
+/** A secret input is wrapped for the engine. */
+const bare = (input: unknown) => (input as { readonly value?: unknown }).value ?? input;
 const digests = ({ releases }: Record<string, unknown>) => ({ digests: Object.fromEntries((releases as { version: string }[]).map(({ version }) => [version, `sha256:${"0".repeat(64)}`])) });
 const answers: Readonly<Record<string, (inputs: Record<string, unknown>) => object>> = {
   LabHost: () => ({ httpUrl: "http://127.0.0.1:20000", registry: "127.0.0.1:20001", open: { url: "https://lab.example.org:20002", registry: "lab.example.org:20002", page: "https://lab.example.org:20003", ca: "the authority" } }),
@@ -96,7 +98,7 @@ describe("a learner on kind in an opened cohort", () => {
     expect(kim.registry).toMatchObject({ repository: `${door}/kim/backend`, insecure: false, local: "127.0.0.1:20001/kim/backend" });
     expect(ada.registry).not.toHaveProperty("local");
     expect(kim.git.url).toBe("http://127.0.0.1:20000/git/kim/gitops.git");
-    expect(named.get("kim-pipeline")).toMatchObject({ registry: { repository: `${door}/kim/backend`, local: "127.0.0.1:20001/kim/backend", insecure: false } });
+    expect(bare(named.get("kim-pipeline")?.["registry"])).toMatchObject({ repository: `${door}/kim/backend`, local: "127.0.0.1:20001/kim/backend", insecure: false });
     expect(named.get("kim-seed-images")).toMatchObject({ repository: "127.0.0.1:20001/kim/backend", insecure: true });
   });
 
@@ -111,8 +113,9 @@ describe("a learner on kind in an opened cohort", () => {
 
   test("has Flux that fetches and scans by the opened address and trusts the authority for it", () => {
     expect(named.get("kim-flux-source")).toMatchObject({ spec: { url: `https://${door}/git/kim/gitops.git`, secretRef: { name: "flux-system" } } });
-    expect(named.get("kim-flux-git-secret")).toMatchObject({ stringData: { username: "f", password: "p", "ca.crt": "the authority" } });
-    expect(named.get("kim-flux-registry-authority")).toMatchObject({ metadata: { name: "backend-registry-ca", namespace: "flux-system" }, stringData: { "ca.crt": "the authority" } });
+    expect(bare(named.get("kim-flux-git-secret")?.["stringData"])).toEqual({ username: "f", password: "p", "ca.crt": "the authority" });
+    expect(named.get("kim-flux-registry-authority")).toMatchObject({ metadata: { name: "backend-registry-ca", namespace: "flux-system" } });
+    expect(bare(named.get("kim-flux-registry-authority")?.["stringData"])).toEqual({ "ca.crt": "the authority" });
     const { seed } = named.get("kim-repository") as { seed: { files: Record<string, string> } };
     for (const name of ["image-repository", "policy-lab"]) {
       expect(parseAllDocuments(seed.files[`flux/bootstrap/infrastructure/${name}.yaml`]!)[0]!.toJS()).toMatchObject({ spec: { image: expect.stringMatching(`^${door}/kim/`), insecure: false, certSecretRef: { name: "backend-registry-ca" } } });
@@ -122,7 +125,7 @@ describe("a learner on kind in an opened cohort", () => {
   });
 
   test("has pods that pull from the opened address with Flux' credential, which may only pull", () => {
-    const { stringData } = named.get("kim-pull-develop-secret") as { stringData: { ".dockerconfigjson": string } };
+    const stringData = bare(named.get("kim-pull-develop-secret")?.["stringData"]) as { ".dockerconfigjson": string };
     expect(JSON.parse(stringData[".dockerconfigjson"])).toMatchObject({ auths: { [door]: { username: "f" } } });
   });
 });
