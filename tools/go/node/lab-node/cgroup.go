@@ -58,7 +58,7 @@ func (c Cgroup) makeGroup(controller, folder string) error {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return err
 		}
-		return handDown(filepath.Dir(folder))
+		return handDown(cgroupRoot, filepath.Dir(folder))
 	}
 	parent := filepath.Dir(folder)
 	if _, err := os.Stat(folder); err != nil {
@@ -113,22 +113,28 @@ func hasController(controllers, name string) bool {
 	return slices.Contains(strings.Split(controllers, ","), name)
 }
 
-// handDown lets the groups within a group and its parents have the controllers.
-func handDown(folder string) error {
-	if folder != cgroupRoot {
-		if err := handDown(filepath.Dir(folder)); err != nil {
+// handDown lets the groups within a group and its parents, up to the root, have the controllers. Those that a group hands
+// down already are left alone: who has arranged it so, as systemd does at the root, goes on to.
+func handDown(root, folder string) error {
+	if folder != root {
+		if err := handDown(root, filepath.Dir(folder)); err != nil {
 			return err
 		}
 	}
-	available, err := os.ReadFile(filepath.Join(folder, "cgroup.controllers"))
+	available, err := readWord(filepath.Join(folder, "cgroup.controllers"))
+	if err != nil {
+		return err
+	}
+	control := filepath.Join(folder, "cgroup.subtree_control")
+	present, err := readWord(control)
 	if err != nil {
 		return err
 	}
 	for _, controller := range handedDown {
-		if !strings.Contains(" "+strings.TrimSpace(string(available))+" ", " "+controller+" ") {
+		if !slices.Contains(strings.Fields(available), controller) || slices.Contains(strings.Fields(present), controller) {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(folder, "cgroup.subtree_control"), []byte("+"+controller), 0o644); err != nil {
+		if err := os.WriteFile(control, []byte("+"+controller), 0o644); err != nil {
 			return fmt.Errorf("cgroup %s: %w", folder, err)
 		}
 	}

@@ -35,3 +35,29 @@ func TestACpusetThatIsNotFilledYetIsFilled(t *testing.T) {
 		}
 	}
 }
+
+// What hands controllers down at the root of version 2 may be another's, as systemd's: it is only added to.
+func TestOnlyWhatIsMissingIsHandedDown(t *testing.T) {
+	root := t.TempDir()
+	group := filepath.Join(root, "labs", "ada")
+	if err := os.MkdirAll(group, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	control := func(folder string) string { return filepath.Join(folder, "cgroup.subtree_control") }
+	for folder, present := range map[string]string{root: "cpu memory pids\n", filepath.Dir(group): "cpu pids\n", group: "\n"} {
+		for file, text := range map[string]string{control(folder): present, filepath.Join(folder, "cgroup.controllers"): "cpu io memory pids\n"} {
+			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := handDown(root, group); err != nil {
+		t.Fatal(err)
+	}
+	// A plain file keeps the last word that is written to it, where the kernel would add it.
+	for folder, last := range map[string]string{root: "cpu memory pids", filepath.Dir(group): "+memory", group: "+pids"} {
+		if value, _ := readWord(control(folder)); value != last {
+			t.Errorf("%s is %q", control(folder), value)
+		}
+	}
+}
