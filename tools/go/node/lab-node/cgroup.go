@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Cgroup is the learner's group in every hierarchy: one folder with version 2, one per controller with version 1.
@@ -136,6 +137,71 @@ func handDown(root, folder string) error {
 		}
 		if err := os.WriteFile(control, []byte("+"+controller), 0o644); err != nil {
 			return fmt.Errorf("cgroup %s: %w", folder, err)
+		}
+	}
+	return nil
+}
+
+// clear removes a group within the learner's and ends what still runs in it. One that is not there is a success.
+func (c Cgroup) clear(child string) error {
+	for _, folder := range c.Folders {
+		if err := removeGroup(filepath.Join(folder, child), time.Now().Add(clearWithin)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	clearWithin = 10 * time.Second
+	clearPoll   = 20 * time.Millisecond
+)
+
+// removeGroup tries until the deadline: the kernel ends processes, and then their groups, in its own time.
+func removeGroup(folder string, deadline time.Time) error {
+	for {
+		err := tryRemoveGroup(folder)
+		if err == nil || errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("a group of the node that was there before is still in use: %w", err)
+		}
+		time.Sleep(clearPoll)
+	}
+}
+
+func tryRemoveGroup(folder string) error {
+	if err := endMembers(folder); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			continue
+		}
+		if err := tryRemoveGroup(filepath.Join(folder, entry.Name())); err != nil {
+			return err
+		}
+	}
+	return syscall.Rmdir(folder)
+}
+
+func endMembers(folder string) error {
+	members, err := os.ReadFile(filepath.Join(folder, "cgroup.procs"))
+	if err != nil {
+		return err
+	}
+	for _, member := range strings.Fields(string(members)) {
+		pid, err := strconv.Atoi(member)
+		if err != nil {
+			return err
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
 		}
 	}
 	return nil

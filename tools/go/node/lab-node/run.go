@@ -20,6 +20,10 @@ func run(config Config, configFile string) error {
 	if err := renew(config.State); err != nil {
 		return err
 	}
+	// Groups of a node that was there before: with version 2 nothing can be born in one that has groups with controllers.
+	if err := config.Cgroup.clear(nodeGroup); err != nil {
+		return err
+	}
 	// The node sees the group in which it is born as the root of all.
 	if err := config.Cgroup.join(nodeGroup); err != nil {
 		return err
