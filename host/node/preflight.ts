@@ -138,7 +138,7 @@ async function readRoot(): Promise<RootGroup> {
 
 /** Why a learner's group could not have the limits and a kubelet in it, with version 2; empty when it could. Pure. */
 export function troubleOfRoot({ controllers, handedDown, isMachines, hasProcesses }: RootGroup): string {
-  const needed = ["cpu", "memory", "pids"];
+  const needed = ["cpuset", "cpu", "memory", "pids"];
   const missing = needed.filter((controller) => !controllers.includes(controller));
   if (missing.length > 0) return `no controller ${missing.join(", ")}`;
   const kept = needed.filter((controller) => !handedDown.includes(controller));

@@ -93,8 +93,8 @@ describe("a learner's control group", () => {
     ["under systemd", {}, ""],
     ["on a machine whose root hands nothing down yet", { handedDown: [] }, ""],
     ["in a container whose init has left the root", { isMachines: false, hasProcesses: false, handedDown: [] }, ""],
-    ["in a container in which others have seen to it", { isMachines: false, handedDown: ["cpu", "memory", "pids"] }, ""],
-    ["in a container with processes in its root", { isMachines: false, handedDown: ["pids"] }, "cannot hand cpu, memory down"],
+    ["in a container in which others have seen to it", { isMachines: false, handedDown: ["cpuset", "cpu", "memory", "pids"] }, ""],
+    ["in a container with processes in its root", { isMachines: false, handedDown: ["cpuset", "pids"] }, "cannot hand cpu, memory down"],
   ])("can be limited with version 2, or it is said why not: %s", (_, more, trouble) => {
     expect(troubleOfRoot({ ...systemdRoot, ...more })).toContain(trouble);
     expect(troubleOfRoot({ ...systemdRoot, ...more }) === "").toBe(trouble === "");

@@ -161,7 +161,7 @@ const (
 func removeGroup(folder string, deadline time.Time) error {
 	for {
 		err := tryRemoveGroup(folder)
-		if err == nil || errors.Is(err, os.ErrNotExist) {
+		if err == nil {
 			return nil
 		}
 		if time.Now().After(deadline) {
@@ -172,11 +172,14 @@ func removeGroup(folder string, deadline time.Time) error {
 }
 
 func tryRemoveGroup(folder string) error {
-	if err := endMembers(folder); err != nil {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(folder)
-	if err != nil {
+	if err := endMembers(folder); err != nil {
 		return err
 	}
 	for _, entry := range entries {

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 )
 
@@ -60,4 +63,61 @@ func TestOnlyWhatIsMissingIsHandedDown(t *testing.T) {
 			t.Errorf("%s is %q", control(folder), value)
 		}
 	}
+}
+
+// With version 2 no process can be put into a group that has handed controllers down, as the node's has once it ran.
+func TestAGroupThatANodeRanInIsMadeAnew(t *testing.T) {
+	cgroup := trialCgroup(t)
+	if err := makeGroups(cgroup, filepath.Join(nodeGroup, "init")); err != nil {
+		t.Fatal(err)
+	}
+	left := exec.Command("sleep", "60")
+	if err := left.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range cgroup.Folders {
+		if err := os.WriteFile(filepath.Join(folder, nodeGroup, "init", "cgroup.procs"), []byte(strconv.Itoa(left.Process.Pid)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cgroup.clear(nodeGroup); err != nil {
+		t.Fatal(err)
+	}
+	if err := left.Wait(); err == nil {
+		t.Error("what ran in the group goes on")
+	}
+	for _, folder := range cgroup.Folders {
+		if _, err := os.Stat(filepath.Join(folder, nodeGroup)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the group of the node that was there before: %v", err)
+		}
+	}
+	if err := cgroup.clear(nodeGroup); err != nil {
+		t.Errorf("a group that is not there: %v", err)
+	}
+}
+
+func makeGroups(cgroup Cgroup, below string) error {
+	for controller, folder := range cgroup.Folders {
+		if err := cgroup.makeGroup(controller, filepath.Join(folder, below)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trialCgroup is a group of this machine's, of either version, which goes with the test.
+func trialCgroup(t *testing.T) Cgroup {
+	cgroup := Cgroup{Version: 1, Folders: map[string]string{"pids": filepath.Join(cgroupRoot, "pids", "gitops-lab-test")}}
+	if _, err := os.Stat(filepath.Join(cgroupRoot, "cgroup.controllers")); err == nil {
+		cgroup = Cgroup{Version: 2, Folders: map[string]string{"unified": filepath.Join(cgroupRoot, "gitops-lab-test")}}
+	}
+	if err := makeGroups(cgroup, ""); err != nil {
+		t.Skipf("no control groups that can be written: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := cgroup.clear(""); err != nil {
+			t.Error(err)
+		}
+	})
+	return cgroup
 }
