@@ -1,4 +1,4 @@
-import { readdir, readFile, rmdir } from "node:fs/promises";
+import { readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { readIfExists } from "../../shared/private-files.ts";
@@ -63,19 +63,20 @@ const share = 0.9;
  * a process does not end.
  */
 export async function removeCgroup(cgroup: Cgroup): Promise<void> {
-  const { folders } = cgroup;
   await waitUntil(
     async () => {
       const left = await cgroupMembers(cgroup);
-      if (left.size === 0) return { done: true, value: undefined };
-      for (const pid of left) end(pid);
-      return { done: false, because: `${left.size} processes still run.` };
+      if (left.size > 0) await endAll(cgroup, left);
+      // A process that ends is listed no more some time before its group can be removed.
+      else for (const folder of Object.values(cgroup.folders)) await removeTree(folder);
+      const present = await presentFolders(cgroup);
+      if (present.length === 0) return { done: true, value: undefined };
+      return { done: false, because: left.size > 0 ? `${left.size} processes still run.` : `${present.join(", ")} cannot be removed.` };
     },
     { what: "the processes of a removed node to end", timeoutSeconds: 15, intervalMs: 20, remedy: "Run the command again." },
   );
-  for (const folder of Object.values(folders)) {
-    await removeTree(folder);
-    // The folders above are shared with other labs, and go with the last of them.
+  // The folders above are shared with other labs, and go with the last of them.
+  for (const folder of Object.values(cgroup.folders)) {
     for (let parent = join(folder, ".."); parent.includes("/gitops-lab"); parent = join(parent, "..")) if (!(await tryRemove(parent))) break;
   }
 }
@@ -109,6 +110,20 @@ async function subfolders(folder: string): Promise<string[] | undefined> {
 
 async function tryRemove(folder: string): Promise<boolean> {
   return rmdir(folder).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** With version 2 the kernel ends a whole group at once, and what it forks meanwhile; since Linux 5.14. */
+async function endAll({ version, folders }: Cgroup, members: ReadonlySet<number>): Promise<void> {
+  if (version === 2 && (await tryWrite(join(folders["unified"] ?? "", "cgroup.kill"), "1"))) return;
+  for (const pid of members) end(pid);
+}
+
+/** Writes to a file that is there. */
+async function tryWrite(path: string, text: string): Promise<boolean> {
+  return writeFile(path, text, { flag: "r+" }).then(
     () => true,
     () => false,
   );

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../../shared/errors.ts";
@@ -6,7 +7,7 @@ import { labHome } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { canFetchPackages, missingPrograms } from "../../tools/node-packages.ts";
-import { planCgroup, type Cgroup } from "./cgroups.ts";
+import { cgroupRoot, planCgroup, type Cgroup } from "./cgroups.ts";
 
 /** One thing that pods which run for real need of the machine. */
 export interface Condition {
@@ -106,16 +107,48 @@ async function tryOverlay(): Promise<void> {
 
 async function tryCgroups(): Promise<void> {
   const cgroup = await planCgroup(`gitops-lab-trial-${process.pid}`);
-  const missing = missingControllers(cgroup, cgroup.version === 2 ? await readFile("/sys/fs/cgroup/cgroup.controllers", "utf8") : "");
-  if (missing.length > 0) throw new Error(`no controller ${missing.join(", ")}`);
+  const trouble = cgroup.version === 2 ? troubleOfRoot(await readRoot()) : troubleOfHierarchies(cgroup);
+  if (trouble !== "") throw new Error(trouble);
   for (const folder of Object.values(cgroup.folders)) {
     await mkdir(folder);
     await rmdir(folder);
   }
 }
 
-/** The controllers that a kubelet and the limits need, less those there are. */
-export function missingControllers({ version, folders }: Cgroup, unified: string): string[] {
-  const present = version === 2 ? unified.trim().split(" ") : Object.keys(folders).flatMap((controllers) => controllers.split(","));
-  return ["cpu", "cpuset", "memory", "pids", ...(version === 1 ? ["cpuacct", "devices"] : [])].filter((controller) => !present.includes(controller));
+/** The topmost group that this process sees, with version 2; words by controller. */
+export interface RootGroup {
+  readonly controllers: readonly string[];
+  /** Those of them that the groups within have. */
+  readonly handedDown: readonly string[];
+  /** The machine's own may have processes and groups with limits; a container's, as every other, only one of both. */
+  readonly isMachines: boolean;
+  readonly hasProcesses: boolean;
+}
+
+async function readRoot(): Promise<RootGroup> {
+  const words = async (file: string) => (await readFile(join(cgroupRoot, file), "utf8")).split(/\s+/).filter(Boolean);
+  return {
+    controllers: await words("cgroup.controllers"),
+    handedDown: await words("cgroup.subtree_control"),
+    // The only group without a type: cgroups(7).
+    isMachines: !existsSync(join(cgroupRoot, "cgroup.type")),
+    hasProcesses: (await words("cgroup.procs")).length > 0,
+  };
+}
+
+/** Why a learner's group could not have the limits and a kubelet in it, with version 2; empty when it could. Pure. */
+export function troubleOfRoot({ controllers, handedDown, isMachines, hasProcesses }: RootGroup): string {
+  const needed = ["cpuset", "cpu", "memory", "pids"];
+  const missing = needed.filter((controller) => !controllers.includes(controller));
+  if (missing.length > 0) return `no controller ${missing.join(", ")}`;
+  const kept = needed.filter((controller) => !handedDown.includes(controller));
+  if (isMachines || !hasProcesses || kept.length === 0) return "";
+  return `the group of this container has processes of its own and so cannot hand ${kept.join(", ")} down to others: let its init keep them in a group below, as systemd does, or run the lab outside of it`;
+}
+
+/** The same with version 1. */
+export function troubleOfHierarchies({ folders }: Pick<Cgroup, "folders">): string {
+  const present = Object.keys(folders).flatMap((controllers) => controllers.split(","));
+  const missing = ["cpu", "cpuacct", "cpuset", "devices", "memory", "pids"].filter((controller) => !present.includes(controller));
+  return missing.length === 0 ? "" : `no controller ${missing.join(", ")}`;
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { cgroupAt, limits } from "../../host/node/cgroups.ts";
 import { containerdConfiguration } from "../../host/node/containerd.ts";
 import { firewall } from "../../host/node/network.ts";
-import { assess, missingControllers, type HostFacts } from "../../host/node/preflight.ts";
+import { assess, troubleOfHierarchies, troubleOfRoot, type HostFacts, type RootGroup } from "../../host/node/preflight.ts";
 
 const able: HostFacts = {
   platform: "linux",
@@ -46,6 +46,9 @@ const version1 = [
   "28 25 0:25 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw",
 ].join("\n");
 
+/** As Debian 12 has it. */
+const systemdRoot: RootGroup = { controllers: ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"], handedDown: ["cpu", "memory", "pids"], isMachines: true, hasProcesses: true };
+
 describe("a learner's control group", () => {
   test("is below the caller's own with version 1, in every hierarchy that is mounted", () => {
     const own = "5:memory:/session\n4:cpu,cpuacct:/\n3:pids:/not-mounted\n0::/";
@@ -67,10 +70,34 @@ describe("a learner's control group", () => {
     });
   });
 
+  test("is below the root with version 2, also where old controllers are mounted elsewhere", () => {
+    const mixed = ["30 1 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot", "31 1 0:27 / /run/net-classes rw - cgroup net_cls rw,net_cls"].join("\n");
+    expect(cgroupAt("lab/ada", "1:net_cls:/\n0::/system.slice/lab.service", mixed)).toEqual({ version: 2, folders: { unified: "/sys/fs/cgroup/lab/ada" } });
+  });
+
+  test("has no place in a hierarchy of version 2 beside those of version 1", () => {
+    const hybrid = [version1, "29 25 0:26 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd"].join("\n");
+    expect(cgroupAt("lab/ada", "5:memory:/\n1:name=systemd:/user.slice/session-1.scope\n0::/user.slice/session-1.scope", hybrid)).toEqual({
+      version: 1,
+      folders: { memory: "/sys/fs/cgroup/memory/lab/ada", "name=systemd": "/sys/fs/cgroup/systemd/user.slice/session-1.scope/lab/ada" },
+    });
+  });
+
   test("needs its controllers", () => {
-    expect(missingControllers({ version: 2, folders: {} }, "cpuset cpu io memory pids\n")).toEqual([]);
-    expect(missingControllers({ version: 2, folders: {} }, "cpu pids\n")).toEqual(["cpuset", "memory"]);
-    expect(missingControllers({ version: 1, folders: { memory: "", "cpu,cpuacct": "", cpuset: "", devices: "" } }, "")).toEqual(["pids"]);
+    expect(troubleOfRoot({ ...systemdRoot, controllers: ["cpu", "pids"] })).toBe("no controller memory");
+    expect(troubleOfHierarchies({ folders: { memory: "", "cpu,cpuacct": "", cpuset: "", devices: "" } })).toBe("no controller pids");
+    expect(troubleOfHierarchies({ folders: { memory: "", "cpu,cpuacct": "", cpuset: "", devices: "", pids: "" } })).toBe("");
+  });
+
+  test.each<[string, Partial<RootGroup>, string]>([
+    ["under systemd", {}, ""],
+    ["on a machine whose root hands nothing down yet", { handedDown: [] }, ""],
+    ["in a container whose init has left the root", { isMachines: false, hasProcesses: false, handedDown: [] }, ""],
+    ["in a container in which others have seen to it", { isMachines: false, handedDown: ["cpuset", "cpu", "memory", "pids"] }, ""],
+    ["in a container with processes in its root", { isMachines: false, handedDown: ["cpuset", "pids"] }, "cannot hand cpu, memory down"],
+  ])("can be limited with version 2, or it is said why not: %s", (_, more, trouble) => {
+    expect(troubleOfRoot({ ...systemdRoot, ...more })).toContain(trouble);
+    expect(troubleOfRoot({ ...systemdRoot, ...more }) === "").toBe(trouble === "");
   });
 
   test("limits memory, processes and processors in the words of either version", () => {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Cgroup is the learner's group in every hierarchy: one folder with version 2, one per controller with version 1.
@@ -58,7 +59,7 @@ func (c Cgroup) makeGroup(controller, folder string) error {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return err
 		}
-		return handDown(filepath.Dir(folder))
+		return handDown(cgroupRoot, filepath.Dir(folder))
 	}
 	parent := filepath.Dir(folder)
 	if _, err := os.Stat(folder); err != nil {
@@ -113,23 +114,97 @@ func hasController(controllers, name string) bool {
 	return slices.Contains(strings.Split(controllers, ","), name)
 }
 
-// handDown lets the groups within a group and its parents have the controllers.
-func handDown(folder string) error {
-	if folder != cgroupRoot {
-		if err := handDown(filepath.Dir(folder)); err != nil {
+// handDown lets the groups within a group and its parents, up to the root, have the controllers. Those that a group hands
+// down already are left alone: who has arranged it so, as systemd does at the root, goes on to.
+func handDown(root, folder string) error {
+	if folder != root {
+		if err := handDown(root, filepath.Dir(folder)); err != nil {
 			return err
 		}
 	}
-	available, err := os.ReadFile(filepath.Join(folder, "cgroup.controllers"))
+	available, err := readWord(filepath.Join(folder, "cgroup.controllers"))
+	if err != nil {
+		return err
+	}
+	control := filepath.Join(folder, "cgroup.subtree_control")
+	present, err := readWord(control)
 	if err != nil {
 		return err
 	}
 	for _, controller := range handedDown {
-		if !strings.Contains(" "+strings.TrimSpace(string(available))+" ", " "+controller+" ") {
+		if !slices.Contains(strings.Fields(available), controller) || slices.Contains(strings.Fields(present), controller) {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(folder, "cgroup.subtree_control"), []byte("+"+controller), 0o644); err != nil {
+		if err := os.WriteFile(control, []byte("+"+controller), 0o644); err != nil {
 			return fmt.Errorf("cgroup %s: %w", folder, err)
+		}
+	}
+	return nil
+}
+
+// clear removes a group within the learner's and ends what still runs in it. One that is not there is a success.
+func (c Cgroup) clear(child string) error {
+	for _, folder := range c.Folders {
+		if err := removeGroup(filepath.Join(folder, child), time.Now().Add(clearWithin)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	clearWithin = 10 * time.Second
+	clearPoll   = 20 * time.Millisecond
+)
+
+// removeGroup tries until the deadline: the kernel ends processes, and then their groups, in its own time.
+func removeGroup(folder string, deadline time.Time) error {
+	for {
+		err := tryRemoveGroup(folder)
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("a group of the node that was there before is still in use: %w", err)
+		}
+		time.Sleep(clearPoll)
+	}
+}
+
+func tryRemoveGroup(folder string) error {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := endMembers(folder); err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			continue
+		}
+		if err := tryRemoveGroup(filepath.Join(folder, entry.Name())); err != nil {
+			return err
+		}
+	}
+	return syscall.Rmdir(folder)
+}
+
+func endMembers(folder string) error {
+	members, err := os.ReadFile(filepath.Join(folder, "cgroup.procs"))
+	if err != nil {
+		return err
+	}
+	for _, member := range strings.Fields(string(members)) {
+		pid, err := strconv.Atoi(member)
+		if err != nil {
+			return err
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +28,10 @@ func runInside(config Config) error {
 		return err
 	}
 	if config.Cgroup.Version == 2 {
-		// A group that has processes of its own cannot limit others within it.
+		// A group that has processes of its own cannot limit others within it, so the one outside must have left as well.
+		if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+			return err
+		}
 		if err := leaveRootGroup(); err != nil {
 			return err
 		}
@@ -62,7 +66,7 @@ func leaveRootGroup() error {
 	if err := os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte("0"), 0o644); err != nil {
 		return err
 	}
-	return handDown(cgroupRoot)
+	return handDown(cgroupRoot, cgroupRoot)
 }
 
 // keepRunning starts the program again, with growing pauses, whenever it ends.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -19,6 +20,10 @@ func run(config Config, configFile string) error {
 	if err := renew(config.State); err != nil {
 		return err
 	}
+	// Groups of a node that was there before: with version 2 nothing can be born in one that has groups with controllers.
+	if err := config.Cgroup.clear(nodeGroup); err != nil {
+		return err
+	}
 	// The node sees the group in which it is born as the root of all.
 	if err := config.Cgroup.join(nodeGroup); err != nil {
 		return err
@@ -30,13 +35,18 @@ func run(config Config, configFile string) error {
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP,
 		Pdeathsig:  syscall.SIGKILL,
 	}
+	// The node waits at it until this process has left the node's group.
+	gate, err := node.StdinPipe()
+	if err != nil {
+		return err
+	}
 	if err := node.Start(); err != nil {
 		return fmt.Errorf("namespaces: %w", err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- node.Wait() }()
 	failed := make(chan error, 1)
-	go func() { failed <- keepDoors(config, node.Process.Pid) }()
+	go func() { failed <- keepDoors(config, node.Process.Pid, gate) }()
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGTERM, syscall.SIGINT)
 
@@ -55,8 +65,11 @@ func run(config Config, configFile string) error {
 	}
 }
 
-func keepDoors(config Config, pid int) error {
+func keepDoors(config Config, pid int, gate io.Closer) error {
 	if err := config.Cgroup.join(hostGroup); err != nil {
+		return err
+	}
+	if err := gate.Close(); err != nil {
 		return err
 	}
 	return openDoors(config.Network, fmt.Sprintf("/proc/%d/ns/net", pid))
