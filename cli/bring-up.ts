@@ -6,7 +6,7 @@ import { isDaemonUp, processStatus, startDaemon } from "../host/daemon/client.ts
 import { readDaemonConfig } from "../host/daemon/config.ts";
 import { removeOtherLearners } from "../host/drivers/lab-host.ts";
 import { readInventory } from "../host/inventory/inventory.ts";
-import { forgetKilledRuns } from "../host/inventory/orphans.ts";
+import { forgetCutShort } from "../host/inventory/orphans.ts";
 import { containersOf } from "../host/kind/cli.ts";
 import { kindName } from "../host/kind/config.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
@@ -84,7 +84,7 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
     };
     const exitCode = await whileRunning(cohort, command, () => interruptible({ cohort, resume, onSignal: interruptionTeller(reporter) }, work));
     // What they began is finished by now.
-    if (exitCode === ExitCode.ok && options.only === undefined) await forgetKilledRuns(cohort);
+    if (exitCode === ExitCode.ok && options.only === undefined) await forgetCutShort(cohort);
     return exitCode;
   } catch (error) {
     reporter.failed(error);

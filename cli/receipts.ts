@@ -65,7 +65,7 @@ export async function settleLearner(cohort: string, learner: string, startedAt: 
 
 /**
  * Tells the inventory that a command changes the cohort, as long as it does: one that was killed is told by that. One that
- * a signal ended in order has left as much undone, and is told in the same way.
+ * a signal ended in order has left as much undone, and says so.
  */
 export async function whileRunning<T>(cohort: string, command: string, work: () => Promise<T>): Promise<T> {
   const identity = identify(process.pid)!;
@@ -78,6 +78,6 @@ export async function whileRunning<T>(cohort: string, command: string, work: () 
     wasCutShort = error instanceof LabError && error.code === "interrupted";
     throw error;
   } finally {
-    if (!wasCutShort) await recordGone(cohort, [run]);
+    await (wasCutShort ? recordCreation(cohort, { ...run, interrupted: true }) : recordGone(cohort, [run]));
   }
 }
