@@ -19,6 +19,7 @@ import { costsOf } from "./capacity/costs.ts";
 import { cloudRemedy } from "./cloud-failures.ts";
 import { installTools } from "./commands/setup.ts";
 import { arrivals, backUp, hasWork, leavers, leaversSentence } from "./course/backup.ts";
+import { requireGithub } from "./github.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "./interrupt.ts";
 import { LastRunRecord } from "./last-run.ts";
 import { readOutputs } from "./outputs.ts";
@@ -104,7 +105,13 @@ async function prepare(plan: CohortPlan, reporter: RunReporter, interrupt: Inter
     note(`Starting the processes of cohort ${cohort}, which were not running.`);
     await interrupt.orEnd(reporter.phase(phases.processes, () => startDaemon(cohort)));
   }
-  return interrupt.orEnd(reporter.phase(phases.stack, async () => (await loadStack()).openStack(cohort)));
+  return interrupt.orEnd(
+    reporter.phase(phases.stack, async () => {
+      const stack = await (await loadStack()).openStack(cohort);
+      await requireGithub(plan, stack);
+      return stack;
+    }),
+  );
 }
 
 /** Makes the state true where it may not be. Returns what the engine is to be told to work on; undefined for everything. */

@@ -8,6 +8,7 @@ import { bringUp } from "../bring-up.ts";
 import { capacityFor, remedies } from "../capacity/capacity.ts";
 import { costsOf, learnersHere, portsNeeded } from "../capacity/costs.ts";
 import { machineFacts } from "../capacity/facts.ts";
+import { requireGithub } from "../github.ts";
 import { requireHome } from "../home.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { note } from "../terminal.ts";
@@ -33,6 +34,7 @@ export async function requireConditions(plan: CohortPlan, force: boolean): Promi
   if (plan.opening) await requireAddress(plan.opening);
   const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;
   await requirePorts(plan.cohort, portsNeeded(plan), plan.ports, idle);
+  await requireGithub(plan);
   return requireRoom(plan, force);
 }
 

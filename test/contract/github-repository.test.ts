@@ -114,7 +114,7 @@ describe("what is read of it", () => {
     github.state.repositories.clear();
     github.state.scopes = ["workflow", "read:org"];
     const failure = githubRepository.read(id, output);
-    await expect(failure).rejects.toMatchObject({ code: "github-preflight", message: expect.stringMatching(/lacks the scope repo\..*can't be told/s) });
+    await expect(failure).rejects.toMatchObject({ code: "github-preflight", message: expect.stringMatching(/lacks the scope repo:.*can't be told/s) });
     await expect(githubRepository.remove(id, output)).rejects.toMatchObject({ code: "github-preflight" });
   });
 });
