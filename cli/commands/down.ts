@@ -16,7 +16,7 @@ import { cohortPaths } from "../../shared/paths.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { locate } from "../../tools/locate.ts";
 import { measuredCosts } from "../capacity/costs.ts";
-import { keepingCohortFile } from "../cohort-file.ts";
+import { cohortFileText, cohortNames, keepingCohortFile } from "../cohort-file.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "../interrupt.ts";
 import { chooseDisplay } from "../progress/displays.ts";
 import { RunReporter } from "../progress/reporter.ts";
@@ -46,6 +46,7 @@ export async function down(name: string, options: DownOptions): Promise<number> 
   const receipt = await removeCohort(cohort, options);
   if (file !== undefined) await writeReceipt(file, receipt);
   if (!options.json) tellReceipt(receipt);
+  if (receipt.items.length === 0 && (await cohortFileText(cohort)) === undefined) note(`stacks/Pulumi.${cohort}.yaml does not exist either. Known cohorts: ${(await cohortNames()).join(", ")}.`);
   return exitCodeOf(receipt);
 }
 

@@ -5,6 +5,7 @@ import { ExitCode, LabError } from "../../shared/errors.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { expiriesOf } from "../course/lifetimes.ts";
+import { notUp } from "../not-up.ts";
 import { openingLines, openingOf } from "../openings.ts";
 import { note, paint, print, printJson } from "../terminal.ts";
 
@@ -111,5 +112,5 @@ export async function status(name: string, options: { readonly json: boolean }):
 async function cohortOnHost(name: string): Promise<string> {
   const cohort = parseCohortName(name);
   if ((await readDaemonConfig(cohort)) !== undefined) return cohort;
-  throw new LabError("cohort-not-up", `Cohort ${cohort} is not on this machine. Run \`./lab up ${cohort}\`.`, { exitCode: ExitCode.badInput });
+  throw await notUp(cohort);
 }

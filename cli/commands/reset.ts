@@ -12,6 +12,7 @@ import { runOnLearner } from "../learner-run.ts";
 import { LastRunRecord } from "../last-run.ts";
 import { settleLearner, whileRunning } from "../receipts.ts";
 import { findStack, learnerResources } from "../stack.ts";
+import { notUp } from "../not-up.ts";
 import { note, print } from "../terminal.ts";
 import { up } from "./up.ts";
 
@@ -41,7 +42,7 @@ export async function resetLearner(id: string, options: ResetOptions): Promise<{
     throw new LabError("learner-unknown", `The file of cohort ${cohort} has no learner "${id}". Its learners: ${plan.learners.map((one) => one.learner.id).join(", ")}. Run the command with one of these.`, { exitCode: ExitCode.badInput });
   }
   const stack = existsSync(cohortPaths(cohort).root) ? await findStack(cohort) : undefined;
-  if (stack === undefined) throw new LabError("cohort-not-up", `Cohort ${cohort} is not up, so there is nothing to reset. Run \`./lab up ${cohort}\`.`, { exitCode: ExitCode.badInput });
+  if (stack === undefined) throw await notUp(cohort, ", so there is nothing to reset");
 
   const { git } = learner;
   if (git.kind === "github" && git.onTeardown === "delete") {

@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
-import { ExitCode, LabError } from "../../shared/errors.ts";
+import { ExitCode } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { bringUp } from "../bring-up.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { readLastRun, type LearnerRun } from "../last-run.ts";
+import { notUp } from "../not-up.ts";
 import { chooseDisplay } from "../progress/displays.ts";
 import { RunReporter } from "../progress/reporter.ts";
 import { findStack, readState, type StateSummary } from "../stack.ts";
@@ -19,7 +20,7 @@ export async function retry(name: string, { json, parallel }: Pick<UpOptions, "j
   const { cohort } = plan;
   return keepingCohortFile(cohort, async () => {
     const stack = existsSync(cohortPaths(cohort).root) ? await findStack(cohort) : undefined;
-    if (stack === undefined) throw new LabError("cohort-not-up", `Cohort ${cohort} is not up, so there is nothing to try again. Run \`./lab up ${cohort}\`.`, { exitCode: ExitCode.badInput });
+    if (stack === undefined) throw await notUp(cohort, ", so there is nothing to try again");
     const roster = plan.learners.map(({ learner }) => learner.id);
     const only = unfinished(roster, await readLastRun(cohort), await readState(stack));
     if (only.length === 0) {

@@ -7,6 +7,7 @@ import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { runOnLearner } from "../learner-run.ts";
 import { selectLearner } from "../learners.ts";
+import { notUp } from "../not-up.ts";
 import { readOutputs } from "../outputs.ts";
 import { findStack, learnerResources } from "../stack.ts";
 import { note, print, printJson } from "../terminal.ts";
@@ -76,7 +77,7 @@ const rotationSeconds = 20;
 
 async function carryOut(cohort: string, id: string): Promise<void> {
   const stack = await findStack(cohort);
-  if (stack === undefined) throw new LabError("cohort-not-up", `Cohort ${cohort} has no stack here. Run \`./lab up ${cohort}\`.`, { exitCode: ExitCode.badInput });
+  if (stack === undefined) throw await notUp(cohort);
   const target = [...(await learnerResources(stack, id))];
   await runOnLearner({
     command: "rotate",
