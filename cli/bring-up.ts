@@ -24,8 +24,10 @@ import { interruptible, interruptionTeller, type Interrupt } from "./interrupt.t
 import { LastRunRecord } from "./last-run.ts";
 import { readOutputs } from "./outputs.ts";
 import { chooseDisplay } from "./progress/displays.ts";
+import type { LearnerOutcome } from "./progress/events.ts";
 import { RunReporter } from "./progress/reporter.ts";
 import { phases } from "./progress/steps.ts";
+import { pausedIn } from "./paused.ts";
 import { requireProviders } from "./providers.ts";
 import { settleLearner, whileRunning } from "./receipts.ts";
 import type { StateSummary } from "./stack.ts";
@@ -180,10 +182,11 @@ async function removeLeavers(cohort: string, learners: ReadonlySet<string>, sinc
  * @param left what came of looking for what those who left the cohort file had
  */
 async function conclude(cohort: string, about: readonly string[], left: ExitCode, json: boolean, reporter: RunReporter, interrupt: Interrupt): Promise<number> {
-  const up = new Set(reporter.outcomes.flatMap(({ learner, result }) => (result === "up" ? [learner] : [])));
+  for (const learner of await pausedIn(cohort)) reporter.learnerPaused(learner);
+  const ofResult = (...results: LearnerOutcome["result"][]) => reporter.outcomes.filter(({ result }) => results.includes(result));
+  const [up, failed] = [new Set(ofResult("up").map(({ learner }) => learner)), ofResult("failed", "unfinished")];
   const reports = up.size === 0 ? [] : await interrupt.orEnd(reporter.phase(phases.evidence, () => evidenceOf(cohort, up)));
   for (const report of reports) reporter.evidence(report);
-  const failed = reporter.outcomes.filter(({ result }) => result !== "up");
   const { exitCodeOf, printReports } = await loadVerify();
   const proven = exitCodeOf(reports.map((learner) => verdict(learner.reports)));
   const exitCode = failed.length > 0 ? ExitCode.failed : proven === ExitCode.ok ? left : proven;
@@ -195,8 +198,9 @@ async function conclude(cohort: string, about: readonly string[], left: ExitCode
     if (reports.length > 0) printReports(reports);
     print(`\n${renderSummary(reporter.outcomes)}`.trimEnd());
   }
+  for (const { learner } of ofResult("paused")) note(`${paint("yellow", learner, process.stderr)} is paused, so the evidence was not looked at. \`./lab resume ${learner}${cohort === "demo" ? "" : ` --cohort ${cohort}`}\` brings the lab back.`);
   for (const { learner, cause } of failed) note(`${paint("red", learner, process.stderr)} did not come up: ${[cause, cloudRemedy(cause ?? "")].filter(Boolean).join(" ")}`);
-  if (failed.length > 0) note(`${up.size} of ${about.length} learners are up. \`./lab retry ${cohort}\` tries the others again and leaves these as they are.`);
+  if (failed.length > 0) note(`${about.length - failed.length} of ${about.length} learners are up. \`./lab retry ${cohort}\` tries the others again and leaves these as they are.`);
   return exitCode;
 }
 

@@ -1,12 +1,12 @@
 import { isDaemonUp, pauseProcesses, processStatus, resumeProcesses, startDaemon, stopDaemon } from "../../host/daemon/client.ts";
 import { readDaemonConfig } from "../../host/daemon/config.ts";
-import type { ProcessStatus } from "../../host/daemon/supervisor.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { expiriesOf } from "../course/lifetimes.ts";
 import { notUp } from "../not-up.ts";
 import { openingLines, openingOf } from "../openings.ts";
+import { pausedLearners } from "../paused.ts";
 import { note, paint, print, printJson } from "../terminal.ts";
 
 /** Brings every process of a cohort back, after a reboot or a `stop`. Returns the exit code. */
@@ -73,12 +73,6 @@ export async function stop(name: string): Promise<number> {
   }
   note(`Cohort ${cohort} is stopped; its data is kept. \`./lab start ${cohort}\` brings it back.`);
   return ExitCode.ok;
-}
-
-/** Learners all of whose processes are down because somebody wanted it. */
-function pausedLearners(processes: readonly ProcessStatus[]): string[] {
-  const byOwner = Map.groupBy(processes.filter(({ owner }) => owner !== "cohort"), ({ owner }) => owner);
-  return [...byOwner].flatMap(([owner, own]) => (own.every(({ state }) => state === "paused") ? [owner] : []));
 }
 
 /** Shows what runs. Exit code 1 when something that should run does not; a paused learner should not. */

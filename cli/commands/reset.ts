@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import { creationTime, noteCreation } from "../../host/creation.ts";
+import { creationTime, noteCreation, requireLayout } from "../../host/creation.ts";
 import { removeOwned } from "../../host/inventory/ownership.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -41,6 +41,7 @@ export async function resetLearner(id: string, options: ResetOptions): Promise<{
   if (learner === undefined) {
     throw new LabError("learner-unknown", `The file of cohort ${cohort} has no learner "${id}". Its learners: ${plan.learners.map((one) => one.learner.id).join(", ")}. Run the command with one of these.`, { exitCode: ExitCode.badInput });
   }
+  await requireLayout(cohort);
   const stack = existsSync(cohortPaths(cohort).root) ? await findStack(cohort) : undefined;
   if (stack === undefined) throw await notUp(cohort, ", so there is nothing to reset");
 

@@ -1,4 +1,5 @@
 import { endVisits, readServerPort } from "../../dashboard/access.ts";
+import { requireLayout } from "../../host/creation.ts";
 import { isDaemonUp, processStatus } from "../../host/daemon/client.ts";
 import { awaitNewCredential, type Reconciled } from "../../host/flux/reconcile-now.ts";
 import { askForRotation, rotated, type Rotated } from "../../host/rotations.ts";
@@ -33,6 +34,7 @@ export async function rotate(id: string, { cohort: name, only: asked, json }: Ro
   if (!learners.some(({ learner }) => learner.id === id)) {
     throw new LabError("learner-unknown", `The file of cohort ${cohort} has no learner "${id}" any more. Nothing was changed. \`./lab up ${cohort}\` removes their lab.`, { exitCode: ExitCode.badInput });
   }
+  await requireLayout(cohort);
   await requireRunning(cohort, id);
 
   const inState = rotated.filter((one) => only.includes(one));

@@ -1,3 +1,4 @@
+import { requireLayout } from "../../host/creation.ts";
 import { requireAddress } from "../../host/doors/address.ts";
 import { requirePorts } from "../../host/ports.ts";
 import { findMarked } from "../../host/process-identity.ts";
@@ -31,6 +32,7 @@ export async function up(name: string, { force, json, parallel }: UpOptions): Pr
 /** Throws LabError (exit code 2) where a cohort can't come up here; creates nothing. Returns the seconds it takes. */
 export async function requireConditions(plan: CohortPlan, force: boolean): Promise<number> {
   await requireHome();
+  await requireLayout(plan.cohort);
   if (plan.opening) await requireAddress(plan.opening);
   const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;
   await requirePorts(plan.cohort, portsNeeded(plan), plan.ports, idle);
