@@ -17,6 +17,7 @@ import type { CohortPlan } from "../stacks/plan.ts";
 import { verdict } from "../verification/verdict.ts";
 import { costsOf } from "./capacity/costs.ts";
 import { cloudRemedy } from "./cloud-failures.ts";
+import { noteUncertain } from "./cloud-things.ts";
 import { installTools } from "./commands/setup.ts";
 import { arrivals, backUp, hasWork, leavers, leaversSentence } from "./course/backup.ts";
 import { requireGithub } from "./github.ts";
@@ -82,7 +83,7 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
       } finally {
         await (await loadStack()).cleanUpAfterEngine(stack);
       }
-      const left = options.only === undefined ? await interrupt.orEnd(removeLeavers(cohort, new Set(roster), new Date(reporter.startedAt))) : ExitCode.ok;
+      const left = options.only === undefined ? await interrupt.orEnd(removeLeavers(stack, new Set(roster), new Date(reporter.startedAt))) : ExitCode.ok;
       return conclude(cohort, about, left, json, reporter, interrupt);
     };
     const exitCode = await whileRunning(cohort, command, () => interruptible({ cohort, resume, onSignal: interruptionTeller(reporter) }, work));
@@ -126,6 +127,7 @@ async function refreshIfNeeded(stack: Stack, only: readonly string[] | undefined
     interrupt.check();
     note("The last run did not finish, or part of the cohort is gone: looking at what there is.");
     const target = some?.flatMap((learner) => state.learners.get(learner) ?? []);
+    await noteUncertain(stack);
     if (target?.length !== 0) {
       await reporter.phase(phases.refresh, () => stack.refresh({ onEvent: reporter.errorsOnly, color: "never", clearPendingCreates: true, signal: interrupt.signal, ...(target && { target }) })).catch((error: unknown) => {
         interrupt.check();
@@ -167,12 +169,13 @@ async function runEngine(stack: Stack, about: readonly string[], target: string[
 }
 
 /** Looks whether who left the cohort file has left anything else, and removes it. Returns the exit code: 1 when something stays. */
-async function removeLeavers(cohort: string, learners: ReadonlySet<string>, since: Date): Promise<ExitCode> {
+async function removeLeavers(stack: Stack, learners: ReadonlySet<string>, since: Date): Promise<ExitCode> {
+  const cohort = stack.name;
   const removed = await removeOtherLearners(cohort, learners);
   if (removed.length > 0) note(`Removed what was still here of ${removed.join(", ")}, no learner of the cohort file.`);
   const told = new Set((await readInventory(cohort)).flatMap(({ learner }) => learner ?? []));
   const codes: ExitCode[] = [];
-  for (const learner of [...told].filter((id) => !learners.has(id))) codes.push(await settleLearner(cohort, learner, since));
+  for (const learner of [...told].filter((id) => !learners.has(id))) codes.push(await settleLearner(stack, learner, since));
   return codes.find((code) => code !== ExitCode.ok) ?? ExitCode.ok;
 }
 

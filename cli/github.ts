@@ -1,7 +1,10 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { parse } from "yaml";
 import { z } from "zod";
+import { lookForRepository } from "../host/github/look.ts";
 import { githubPreflight } from "../host/github/preflight.ts";
+import type { Thing } from "../host/inventory/inventory.ts";
+import type { Look } from "../host/inventory/looks.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { apiUrlOf, githubApi } from "../shared/github/api.ts";
 import { githubCredential } from "../shared/github/credential.ts";
@@ -19,7 +22,7 @@ export async function requireGithub(plan: CohortPlan, stack?: Stack): Promise<vo
   if (git.kind !== "github") return;
   const plain = await plainConfig(cohort);
   if ((plain === undefined) !== (stack !== undefined)) return;
-  const config = plain ?? new Map(Object.entries(await stack!.getAllConfig()).map(([key, { value }]) => [key, value]));
+  const config = plain ?? (await configOf(stack));
   const accounts = Object.fromEntries(learners.flatMap(({ learner: { id, github } }) => (github === undefined ? [] : [[id, github]])));
   try {
     await githubPreflight(githubApi(apiUrlOf(git.url), githubCredential((name) => config.get(`gitops-lab:${name}`))), { ...git, accounts });
@@ -28,6 +31,16 @@ export async function requireGithub(plan: CohortPlan, stack?: Stack): Promise<vo
     const said = error.message.replace(/; what is made already stays\.$/, ".");
     throw new LabError(error.code, /Nothing was created/.test(said) ? said : `${said} Nothing was created.`, { exitCode: ExitCode.badInput, cause: error });
   }
+}
+
+/** Looks for repositories of a cohort, now or later, when the stack with its credential may be gone. */
+export async function repositoryLook(stack: Stack | undefined, items: readonly Pick<Thing, "kind">[]): Promise<Look> {
+  const config = items.some(({ kind }) => kind === "github-repository") ? await configOf(stack) : new Map<string, string>();
+  return (thing) => lookForRepository(thing, (name) => config.get(`gitops-lab:${name}`));
+}
+
+async function configOf(stack: Stack | undefined): Promise<ReadonlyMap<string, string>> {
+  return new Map(Object.entries((await stack?.getAllConfig()) ?? {}).map(([key, { value }]) => [key, value]));
 }
 
 const StackFile = z.object({ config: z.record(z.string(), z.unknown()).default({}) });

@@ -57,7 +57,7 @@ export async function resetLearner(id: string, options: ResetOptions): Promise<{
     whileRunning(cohort, "reset", async () => {
       await removeLearner(stack, plan, id, backup);
       await removeOwned(cohort, cohortPaths(cohort).learner(id).root);
-      await settleLearner(cohort, id, started);
+      await settleLearner(stack, id, started);
     }),
   );
   // A lab that is reset is not a younger one.
