@@ -61,6 +61,7 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
   const roster = plan.learners.map(({ learner }) => learner.id);
   const about = options.only ?? roster;
   let record: LastRunRecord | undefined;
+  let paused: readonly string[] = [];
   const reporter = new RunReporter({
     command,
     cohort,
@@ -69,17 +70,19 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
     typical: costsOf(plan).steps,
     expectedSeconds: options.expectedSeconds,
     display: chooseDisplay(json, about),
-    onLearner: ({ learner, result, cause }) => record?.note(learner, { result: result === "up" ? "up" : "failed", command, at: new Date().toISOString(), ...(cause !== null && { cause }) }),
+    onLearner: ({ learner, result, cause }) => paused.includes(learner) || record?.note(learner, { result: result === "up" ? "up" : "failed", command, at: new Date().toISOString(), ...(cause !== null && { cause }) }),
   });
   const resume = `./lab ${command} ${cohort}`;
   try {
     const work = async (interrupt: Interrupt) => {
       const stack = await prepare(plan, reporter, interrupt);
       if (options.only === undefined) await keepOfLeavers(cohort, roster);
-      const target = await refreshIfNeeded(stack, options.only, reporter, interrupt);
-      record = await LastRunRecord.begin(cohort, command, about, roster);
+      paused = (await pausedIn(cohort)).filter((learner) => roster.includes(learner));
+      for (const learner of paused) note(`${paint("yellow", learner, process.stderr)} is paused and left as is; \`./lab resume ${learner}${cohort === "demo" ? "" : ` --cohort ${cohort}`}\` brings the lab back.`);
+      const scope = await refreshIfNeeded(stack, options.only, paused, reporter, interrupt);
+      record = await LastRunRecord.begin(cohort, command, about.filter((learner) => !paused.includes(learner)), roster);
       try {
-        await runEngine(stack, about, target, options, reporter, interrupt);
+        await runEngine(stack, about, scope, options, reporter, interrupt);
       } finally {
         await (await loadStack()).cleanUpAfterEngine(stack);
       }
@@ -117,25 +120,36 @@ async function prepare(plan: CohortPlan, reporter: RunReporter, interrupt: Inter
   );
 }
 
-/** Makes the state true where it may not be. Returns what the engine is to be told to work on; undefined for everything. */
-async function refreshIfNeeded(stack: Stack, only: readonly string[] | undefined, reporter: RunReporter, interrupt: Interrupt): Promise<string[] | undefined> {
+/** What the engine is to work on, by URN: everything without either. */
+type Scope = { readonly target: string[]; readonly targetDependents: true } | { readonly exclude: string[]; readonly excludeDependents: true } | undefined;
+
+/**
+ * Makes the state true where it may not be. Returns what the engine is to work on.
+ *
+ * @param paused learners nothing of whom answers, and who are to stay as they are
+ */
+async function refreshIfNeeded(stack: Stack, only: readonly string[] | undefined, paused: readonly string[], reporter: RunReporter, interrupt: Interrupt): Promise<Scope> {
   const { learnerUrn, readState } = await loadStack();
   const state = await interrupt.orEnd(readState(stack));
   // Nobody can be up where what all stand on is missing: then there is nobody to leave alone.
-  const some = only !== undefined && state.hasHost ? only : undefined;
+  const some = only !== undefined && state.hasHost ? only.filter((learner) => !paused.includes(learner)) : undefined;
+  const urnsOf = (learners: readonly string[]) => learners.flatMap((learner) => state.learners.get(learner) ?? []);
+  const exclude = urnsOf(paused);
   if (await needsRefresh(stack, state)) {
     interrupt.check();
     note("The last run did not finish, or part of the cohort is gone: looking at what there is.");
-    const target = some?.flatMap((learner) => state.learners.get(learner) ?? []);
+    const target = some && urnsOf(some);
+    const looked = target ? { target } : exclude.length > 0 ? { exclude } : {};
     await noteUncertain(stack);
     if (target?.length !== 0) {
-      await reporter.phase(phases.refresh, () => stack.refresh({ onEvent: reporter.errorsOnly, color: "never", clearPendingCreates: true, signal: interrupt.signal, ...(target && { target }) })).catch((error: unknown) => {
+      await reporter.phase(phases.refresh, () => stack.refresh({ onEvent: reporter.errorsOnly, color: "never", clearPendingCreates: true, signal: interrupt.signal, ...looked })).catch((error: unknown) => {
         interrupt.check();
         throw new LabError("refresh-failed", `What there is of cohort ${stack.name} could not be looked at. ${reporter.causes(error)} Run the command again.`, { cause: error });
       });
     }
   }
-  return some?.map((learner) => learnerUrn(stack.name, learner));
+  if (some !== undefined) return { target: some.map((learner) => learnerUrn(stack.name, learner)), targetDependents: true };
+  return exclude.length > 0 ? { exclude, excludeDependents: true } : undefined;
 }
 
 /** Tells who is no learner of the cohort file any more, and keeps what they had. */
@@ -146,13 +160,13 @@ async function keepOfLeavers(cohort: string, ids: readonly string[]): Promise<vo
   for (const id of leaving) if (await hasWork(cohort, id)) note(`Kept what ${id} had in ${await backUp(cohort, id)}.`);
 }
 
-async function runEngine(stack: Stack, about: readonly string[], target: string[] | undefined, { command, parallel }: BringUpOptions, reporter: RunReporter, interrupt: Interrupt): Promise<void> {
+async function runEngine(stack: Stack, about: readonly string[], scope: Scope, { command, parallel }: BringUpOptions, reporter: RunReporter, interrupt: Interrupt): Promise<void> {
   const cohort = stack.name;
-  note(`Bringing up cohort ${cohort}: ${about.length} ${about.length === 1 ? "learner" : "learners"}${target === undefined ? "" : `, ${about.join(", ")}, and nobody else`}.`);
+  note(`Bringing up cohort ${cohort}: ${about.length} ${about.length === 1 ? "learner" : "learners"}${scope !== undefined && "target" in scope ? `, ${about.join(", ")}, and nobody else` : ""}.`);
   interrupt.check();
   try {
     await reporter.engine((onEvent) =>
-      stack.up({ onEvent, color: "never", continueOnError: true, signal: interrupt.signal, ...(parallel !== undefined && { parallel }), ...(target && { target, targetDependents: true }) }),
+      stack.up({ onEvent, color: "never", continueOnError: true, signal: interrupt.signal, ...(parallel !== undefined && { parallel }), ...scope }),
     );
     for (const id of about) reporter.learnerDone(id);
     const changes = Object.entries(reporter.changes).map(([op, count]) => `${count} ${op}`);
@@ -199,9 +213,9 @@ async function conclude(cohort: string, about: readonly string[], left: ExitCode
   reporter.close();
   if (!json) {
     if (reports.length > 0) printReports(reports);
-    print(`\n${renderSummary(reporter.outcomes)}`.trimEnd());
+    print(`\n${renderSummary(reporter.outcomes, process.stdout.columns)}`.trimEnd());
   }
-  for (const { learner } of ofResult("paused")) note(`${paint("yellow", learner, process.stderr)} is paused, so the evidence was not looked at. \`./lab resume ${learner}${cohort === "demo" ? "" : ` --cohort ${cohort}`}\` brings the lab back.`);
+  for (const { learner } of ofResult("paused")) note(`${paint("yellow", learner, process.stderr)} is paused, so neither changed nor looked at.`);
   for (const { learner, cause } of failed) note(`${paint("red", learner, process.stderr)} did not come up: ${[cause, cloudRemedy(cause ?? "")].filter(Boolean).join(" ")}`);
   if (failed.length > 0) note(`${about.length - failed.length} of ${about.length} learners are up. \`./lab retry ${cohort}\` tries the others again and leaves these as they are.`);
   return exitCode;

@@ -305,10 +305,15 @@ async function done(exitCode: Promise<number>): Promise<void> {
   process.exitCode = await exitCode;
 }
 
-// A reader that has seen enough, such as `head`, is no defect.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
+// A reader that has seen enough, such as `head`, is no defect, and neither is a terminal that was closed (EIO).
+const isReaderGone = ({ code }: NodeJS.ErrnoException) => code === "EPIPE" || code === "EIO";
+process.stdout.on("error", (error) => {
+  if (!isReaderGone(error)) throw error;
   readerGone();
+});
+// Without a reader of remarks the work goes on: what must end it is the signal that a closed terminal sends.
+process.stderr.on("error", (error) => {
+  if (!isReaderGone(error)) throw error;
 });
 
 pointToHelp(program, "./lab");
