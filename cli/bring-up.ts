@@ -79,6 +79,7 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
       if (options.only === undefined) await keepOfLeavers(cohort, roster);
       paused = (await pausedIn(cohort)).filter((learner) => roster.includes(learner));
       for (const learner of paused) note(`${paint("yellow", learner, process.stderr)} is paused and left as is; \`./lab resume ${learner}${cohort === "demo" ? "" : ` --cohort ${cohort}`}\` brings the lab back.`);
+      if (paused.length > 0) await requireOpenedAlready(plan, paused);
       const scope = await refreshIfNeeded(stack, options.only, paused, reporter, interrupt);
       record = await LastRunRecord.begin(cohort, command, about.filter((learner) => !paused.includes(learner)), roster);
       try {
@@ -118,6 +119,14 @@ async function prepare(plan: CohortPlan, reporter: RunReporter, interrupt: Inter
       return stack;
     }),
   );
+}
+
+/** Throws LabError (exit code 2) where a cohort is to be opened that was not: who is paused could not be told how to reach it. */
+async function requireOpenedAlready({ cohort, opening }: CohortPlan, paused: readonly string[]): Promise<void> {
+  if (opening === undefined || (await readDaemonConfig(cohort))?.opening !== undefined) return;
+  throw new LabError("opening-paused", `\`access\` in the cohort file opens cohort ${cohort}, and ${paused.join(", ")} can't be opened while paused. Nothing was changed. Bring each back with \`./lab resume <learner> --cohort ${cohort}\`, run \`./lab up ${cohort}\`, then pause them again.`, {
+    exitCode: ExitCode.badInput,
+  });
 }
 
 /** What the engine is to work on, by URN: everything without either. */
