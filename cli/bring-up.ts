@@ -13,6 +13,7 @@ import { ExitCode, LabError } from "../shared/errors.ts";
 import { tokenEnd } from "../shared/kubeconfig.ts";
 import type { CohortOutputs, LearnerOutputs } from "../shared/outputs.ts";
 import { cohortPaths } from "../shared/paths.ts";
+import { readIfExists } from "../shared/private-files.ts";
 import type { CohortPlan } from "../stacks/plan.ts";
 import { verdict } from "../verification/verdict.ts";
 import { costsOf } from "./capacity/costs.ts";
@@ -147,8 +148,11 @@ async function refreshIfNeeded(stack: Stack, only: readonly string[] | undefined
   if (await needsRefresh(stack, state)) {
     interrupt.check();
     note("The last run did not finish, or part of the cohort is gone: looking at what there is.");
-    const target = some && urnsOf(some);
-    const looked = target ? { target } : exclude.length > 0 ? { exclude } : {};
+    // With the credential that the state has, its objects can't be looked at: `up` will use the new one, and take them over.
+    const locked = urnsOf(await rotating(stack)).filter((urn) => /[:$]kubernetes:/.test(urn.split("::")[2] ?? ""));
+    const target = some && urnsOf(some).filter((urn) => !locked.includes(urn));
+    const passedOver = [...exclude, ...locked];
+    const looked = target ? { target } : passedOver.length > 0 ? { exclude: passedOver } : {};
     await noteUncertain(stack);
     if (target?.length !== 0) {
       await reporter.phase(phases.refresh, () => stack.refresh({ onEvent: reporter.errorsOnly, color: "never", clearPendingCreates: true, signal: interrupt.signal, ...looked })).catch((error: unknown) => {
@@ -235,6 +239,18 @@ async function evidenceOf(cohort: string, learners: ReadonlySet<string>) {
   for (const sentence of outputs.simulated) note(paint("yellow", `simulated: ${sentence}`, process.stderr));
   const { lookAtEvidence } = await loadVerify();
   return lookAtEvidence(outputs, Object.values(outputs.learners).filter(({ id }) => learners.has(id)));
+}
+
+/** Learners of whom a rotation was cut short after their cluster had taken the new credentials. */
+async function rotating(stack: Stack): Promise<string[]> {
+  const all = Object.values(((await stack.outputs())["learners"]?.value ?? {}) as CohortOutputs["learners"]);
+  const begun = await Promise.all(
+    all.map(async ({ id, cluster }) => {
+      const present = cluster.kind === "embedded" ? await readIfExists(join(cohortPaths(stack.name).learner(id).kubeconfigs, "admin.yaml")) : undefined;
+      return present !== undefined && present !== cluster.adminKubeconfig ? [id] : [];
+    }),
+  );
+  return begun.flat();
 }
 
 /** Whether Pulumi's state may tell of things that are no longer there, which only a refresh makes it see. */
