@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { requireLayout } from "./host/creation.ts";
 import { requireImageNames } from "./host/git/image-names.ts";
 import { LabError } from "./shared/errors.ts";
 import { createCohort } from "./stacks/cohort.ts";
@@ -16,6 +17,7 @@ async function main(): Promise<pulumi.Inputs> {
   const { nodes } = await decideNodes(cohort, spec);
   const plan = planCohort(cohort, spec, { nodes, generations: await readGenerations(cohort, spec), beginnings: await readBeginnings(cohort, spec) });
   requireReach(plan);
+  await requireLayout(cohort);
   await requireImageNames(plan);
   await preflightGit(plan);
   if (!pulumi.runtime.isDryRun()) await noteBeginnings(plan);

@@ -4,28 +4,33 @@ import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { isDaemonUp, processStatus, startDaemon } from "../host/daemon/client.ts";
 import { readDaemonConfig } from "../host/daemon/config.ts";
+import { startKindClusters } from "../host/drivers/kind-cluster.ts";
 import { removeOtherLearners } from "../host/drivers/lab-host.ts";
 import { readInventory } from "../host/inventory/inventory.ts";
-import { forgetKilledRuns } from "../host/inventory/orphans.ts";
-import { startKindClusters } from "../host/drivers/kind-cluster.ts";
+import { forgetCutShort } from "../host/inventory/orphans.ts";
 import { containersOf } from "../host/kind/cli.ts";
 import { kindName } from "../host/kind/config.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { tokenEnd } from "../shared/kubeconfig.ts";
 import type { CohortOutputs, LearnerOutputs } from "../shared/outputs.ts";
 import { cohortPaths } from "../shared/paths.ts";
+import { readIfExists } from "../shared/private-files.ts";
 import type { CohortPlan } from "../stacks/plan.ts";
 import { verdict } from "../verification/verdict.ts";
 import { costsOf } from "./capacity/costs.ts";
 import { cloudRemedy } from "./cloud-failures.ts";
+import { noteUncertain } from "./cloud-things.ts";
 import { installTools } from "./commands/setup.ts";
 import { arrivals, backUp, hasWork, leavers, leaversSentence } from "./course/backup.ts";
+import { requireGithub } from "./github.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "./interrupt.ts";
 import { LastRunRecord } from "./last-run.ts";
 import { readOutputs } from "./outputs.ts";
 import { chooseDisplay } from "./progress/displays.ts";
+import type { LearnerOutcome } from "./progress/events.ts";
 import { RunReporter } from "./progress/reporter.ts";
 import { phases } from "./progress/steps.ts";
+import { pausedIn } from "./paused.ts";
 import { requireProviders } from "./providers.ts";
 import { settleLearner, whileRunning } from "./receipts.ts";
 import type { StateSummary } from "./stack.ts";
@@ -58,6 +63,7 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
   const roster = plan.learners.map(({ learner }) => learner.id);
   const about = options.only ?? roster;
   let record: LastRunRecord | undefined;
+  let paused: readonly string[] = [];
   const reporter = new RunReporter({
     command,
     cohort,
@@ -66,26 +72,29 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
     typical: costsOf(plan).steps,
     expectedSeconds: options.expectedSeconds,
     display: chooseDisplay(json, about),
-    onLearner: ({ learner, result, cause }) => record?.note(learner, { result: result === "up" ? "up" : "failed", command, at: new Date().toISOString(), ...(cause !== null && { cause }) }),
+    onLearner: ({ learner, result, cause }) => paused.includes(learner) || record?.note(learner, { result: result === "up" ? "up" : "failed", command, at: new Date().toISOString(), ...(cause !== null && { cause }) }),
   });
   const resume = `./lab ${command} ${cohort}`;
   try {
     const work = async (interrupt: Interrupt) => {
       const stack = await prepare(plan, reporter, interrupt);
       if (options.only === undefined) await keepOfLeavers(cohort, roster);
-      const target = await refreshIfNeeded(stack, options.only, reporter, interrupt);
-      record = await LastRunRecord.begin(cohort, command, about, roster);
+      paused = (await pausedIn(cohort)).filter((learner) => roster.includes(learner));
+      for (const learner of paused) note(`${paint("yellow", learner, process.stderr)} is paused and left as is; \`./lab resume ${learner}${cohort === "demo" ? "" : ` --cohort ${cohort}`}\` brings the lab back.`);
+      if (paused.length > 0) await requireOpenedAlready(plan, paused);
+      const scope = await refreshIfNeeded(stack, options.only, paused, reporter, interrupt);
+      record = await LastRunRecord.begin(cohort, command, about.filter((learner) => !paused.includes(learner)), roster);
       try {
-        await runEngine(stack, about, target, options, reporter, interrupt);
+        await runEngine(stack, about, scope, options, reporter, interrupt);
       } finally {
         await (await loadStack()).cleanUpAfterEngine(stack);
       }
-      const left = options.only === undefined ? await interrupt.orEnd(removeLeavers(cohort, new Set(roster), new Date(reporter.startedAt))) : ExitCode.ok;
+      const left = options.only === undefined ? await interrupt.orEnd(removeLeavers(stack, new Set(roster), new Date(reporter.startedAt))) : ExitCode.ok;
       return conclude(cohort, about, left, json, reporter, interrupt);
     };
     const exitCode = await whileRunning(cohort, command, () => interruptible({ cohort, resume, onSignal: interruptionTeller(reporter) }, work));
     // What they began is finished by now.
-    if (exitCode === ExitCode.ok && options.only === undefined) await forgetKilledRuns(cohort);
+    if (exitCode === ExitCode.ok && options.only === undefined) await forgetCutShort(cohort);
     return exitCode;
   } catch (error) {
     reporter.failed(error);
@@ -106,27 +115,56 @@ async function prepare(plan: CohortPlan, reporter: RunReporter, interrupt: Inter
     await interrupt.orEnd(reporter.phase(phases.processes, () => startDaemon(cohort)));
   }
   if (plan.learners.some(({ cluster }) => cluster.kind === "kind")) await interrupt.orEnd(startKindClusters(cohort, note));
-  return interrupt.orEnd(reporter.phase(phases.stack, async () => (await loadStack()).openStack(cohort)));
+  return interrupt.orEnd(
+    reporter.phase(phases.stack, async () => {
+      const stack = await (await loadStack()).openStack(cohort);
+      await requireGithub(plan, stack);
+      return stack;
+    }),
+  );
 }
 
-/** Makes the state true where it may not be. Returns what the engine is to be told to work on; undefined for everything. */
-async function refreshIfNeeded(stack: Stack, only: readonly string[] | undefined, reporter: RunReporter, interrupt: Interrupt): Promise<string[] | undefined> {
+/** Throws LabError (exit code 2) where a cohort is to be opened that was not: who is paused could not be told how to reach it. */
+async function requireOpenedAlready({ cohort, opening }: CohortPlan, paused: readonly string[]): Promise<void> {
+  if (opening === undefined || (await readDaemonConfig(cohort))?.opening !== undefined) return;
+  throw new LabError("opening-paused", `\`access\` in the cohort file opens cohort ${cohort}, and ${paused.join(", ")} can't be opened while paused. Nothing was changed. Bring each back with \`./lab resume <learner> --cohort ${cohort}\`, run \`./lab up ${cohort}\`, then pause them again.`, {
+    exitCode: ExitCode.badInput,
+  });
+}
+
+/** What the engine is to work on, by URN: everything without either. */
+type Scope = { readonly target: string[]; readonly targetDependents: true } | { readonly exclude: string[]; readonly excludeDependents: true } | undefined;
+
+/**
+ * Makes the state true where it may not be. Returns what the engine is to work on.
+ *
+ * @param paused learners nothing of whom answers, and who are to stay as they are
+ */
+async function refreshIfNeeded(stack: Stack, only: readonly string[] | undefined, paused: readonly string[], reporter: RunReporter, interrupt: Interrupt): Promise<Scope> {
   const { learnerUrn, readState } = await loadStack();
   const state = await interrupt.orEnd(readState(stack));
   // Nobody can be up where what all stand on is missing: then there is nobody to leave alone.
-  const some = only !== undefined && state.hasHost ? only : undefined;
+  const some = only !== undefined && state.hasHost ? only.filter((learner) => !paused.includes(learner)) : undefined;
+  const urnsOf = (learners: readonly string[]) => learners.flatMap((learner) => state.learners.get(learner) ?? []);
+  const exclude = urnsOf(paused);
   if (await needsRefresh(stack, state)) {
     interrupt.check();
     note("The last run did not finish, or part of the cohort is gone: looking at what there is.");
-    const target = some?.flatMap((learner) => state.learners.get(learner) ?? []);
+    // With the credential that the state has, its objects can't be looked at: `up` will use the new one, and take them over.
+    const locked = urnsOf(await rotating(stack)).filter((urn) => /[:$]kubernetes:/.test(urn.split("::")[2] ?? ""));
+    const target = some && urnsOf(some).filter((urn) => !locked.includes(urn));
+    const passedOver = [...exclude, ...locked];
+    const looked = target ? { target } : passedOver.length > 0 ? { exclude: passedOver } : {};
+    await noteUncertain(stack);
     if (target?.length !== 0) {
-      await reporter.phase(phases.refresh, () => stack.refresh({ onEvent: reporter.errorsOnly, color: "never", clearPendingCreates: true, signal: interrupt.signal, ...(target && { target }) })).catch((error: unknown) => {
+      await reporter.phase(phases.refresh, () => stack.refresh({ onEvent: reporter.errorsOnly, color: "never", clearPendingCreates: true, signal: interrupt.signal, ...looked })).catch((error: unknown) => {
         interrupt.check();
         throw new LabError("refresh-failed", `What there is of cohort ${stack.name} could not be looked at. ${reporter.causes(error)} Run the command again.`, { cause: error });
       });
     }
   }
-  return some?.map((learner) => learnerUrn(stack.name, learner));
+  if (some !== undefined) return { target: some.map((learner) => learnerUrn(stack.name, learner)), targetDependents: true };
+  return exclude.length > 0 ? { exclude, excludeDependents: true } : undefined;
 }
 
 /** Tells who is no learner of the cohort file any more, and keeps what they had. */
@@ -137,13 +175,13 @@ async function keepOfLeavers(cohort: string, ids: readonly string[]): Promise<vo
   for (const id of leaving) if (await hasWork(cohort, id)) note(`Kept what ${id} had in ${await backUp(cohort, id)}.`);
 }
 
-async function runEngine(stack: Stack, about: readonly string[], target: string[] | undefined, { command, parallel }: BringUpOptions, reporter: RunReporter, interrupt: Interrupt): Promise<void> {
+async function runEngine(stack: Stack, about: readonly string[], scope: Scope, { command, parallel }: BringUpOptions, reporter: RunReporter, interrupt: Interrupt): Promise<void> {
   const cohort = stack.name;
-  note(`Bringing up cohort ${cohort}: ${about.length} ${about.length === 1 ? "learner" : "learners"}${target === undefined ? "" : `, ${about.join(", ")}, and nobody else`}.`);
+  note(`Bringing up cohort ${cohort}: ${about.length} ${about.length === 1 ? "learner" : "learners"}${scope !== undefined && "target" in scope ? `, ${about.join(", ")}, and nobody else` : ""}.`);
   interrupt.check();
   try {
     await reporter.engine((onEvent) =>
-      stack.up({ onEvent, color: "never", continueOnError: true, signal: interrupt.signal, ...(parallel !== undefined && { parallel }), ...(target && { target, targetDependents: true }) }),
+      stack.up({ onEvent, color: "never", continueOnError: true, signal: interrupt.signal, ...(parallel !== undefined && { parallel }), ...scope }),
     );
     for (const id of about) reporter.learnerDone(id);
     const changes = Object.entries(reporter.changes).map(([op, count]) => `${count} ${op}`);
@@ -160,12 +198,13 @@ async function runEngine(stack: Stack, about: readonly string[], target: string[
 }
 
 /** Looks whether who left the cohort file has left anything else, and removes it. Returns the exit code: 1 when something stays. */
-async function removeLeavers(cohort: string, learners: ReadonlySet<string>, since: Date): Promise<ExitCode> {
+async function removeLeavers(stack: Stack, learners: ReadonlySet<string>, since: Date): Promise<ExitCode> {
+  const cohort = stack.name;
   const removed = await removeOtherLearners(cohort, learners);
   if (removed.length > 0) note(`Removed what was still here of ${removed.join(", ")}, no learner of the cohort file.`);
   const told = new Set((await readInventory(cohort)).flatMap(({ learner }) => learner ?? []));
   const codes: ExitCode[] = [];
-  for (const learner of [...told].filter((id) => !learners.has(id))) codes.push(await settleLearner(cohort, learner, since));
+  for (const learner of [...told].filter((id) => !learners.has(id))) codes.push(await settleLearner(stack, learner, since));
   return codes.find((code) => code !== ExitCode.ok) ?? ExitCode.ok;
 }
 
@@ -175,10 +214,11 @@ async function removeLeavers(cohort: string, learners: ReadonlySet<string>, sinc
  * @param left what came of looking for what those who left the cohort file had
  */
 async function conclude(cohort: string, about: readonly string[], left: ExitCode, json: boolean, reporter: RunReporter, interrupt: Interrupt): Promise<number> {
-  const up = new Set(reporter.outcomes.flatMap(({ learner, result }) => (result === "up" ? [learner] : [])));
+  for (const learner of await pausedIn(cohort)) reporter.learnerPaused(learner);
+  const ofResult = (...results: LearnerOutcome["result"][]) => reporter.outcomes.filter(({ result }) => results.includes(result));
+  const [up, failed] = [new Set(ofResult("up").map(({ learner }) => learner)), ofResult("failed", "unfinished")];
   const reports = up.size === 0 ? [] : await interrupt.orEnd(reporter.phase(phases.evidence, () => evidenceOf(cohort, up)));
   for (const report of reports) reporter.evidence(report);
-  const failed = reporter.outcomes.filter(({ result }) => result !== "up");
   const { exitCodeOf, printReports } = await loadVerify();
   const proven = exitCodeOf(reports.map((learner) => verdict(learner.reports)));
   const exitCode = failed.length > 0 ? ExitCode.failed : proven === ExitCode.ok ? left : proven;
@@ -188,10 +228,11 @@ async function conclude(cohort: string, about: readonly string[], left: ExitCode
   reporter.close();
   if (!json) {
     if (reports.length > 0) printReports(reports);
-    print(`\n${renderSummary(reporter.outcomes)}`.trimEnd());
+    print(`\n${renderSummary(reporter.outcomes, process.stdout.columns)}`.trimEnd());
   }
+  for (const { learner } of ofResult("paused")) note(`${paint("yellow", learner, process.stderr)} is paused, so neither changed nor looked at.`);
   for (const { learner, cause } of failed) note(`${paint("red", learner, process.stderr)} did not come up: ${[cause, cloudRemedy(cause ?? "")].filter(Boolean).join(" ")}`);
-  if (failed.length > 0) note(`${up.size} of ${about.length} learners are up. \`./lab retry ${cohort}\` tries the others again and leaves these as they are.`);
+  if (failed.length > 0) note(`${about.length - failed.length} of ${about.length} learners are up. \`./lab retry ${cohort}\` tries the others again and leaves these as they are.`);
   return exitCode;
 }
 
@@ -200,6 +241,18 @@ async function evidenceOf(cohort: string, learners: ReadonlySet<string>) {
   for (const sentence of outputs.simulated) note(paint("yellow", `simulated: ${sentence}`, process.stderr));
   const { lookAtEvidence } = await loadVerify();
   return lookAtEvidence(outputs, Object.values(outputs.learners).filter(({ id }) => learners.has(id)));
+}
+
+/** Learners of whom a rotation was cut short after their cluster had taken the new credentials. */
+async function rotating(stack: Stack): Promise<string[]> {
+  const all = Object.values(((await stack.outputs())["learners"]?.value ?? {}) as CohortOutputs["learners"]);
+  const begun = await Promise.all(
+    all.map(async ({ id, cluster }) => {
+      const present = cluster.kind === "embedded" ? await readIfExists(join(cohortPaths(stack.name).learner(id).kubeconfigs, "admin.yaml")) : undefined;
+      return present !== undefined && present !== cluster.adminKubeconfig ? [id] : [];
+    }),
+  );
+  return begun.flat();
 }
 
 /** Whether Pulumi's state may tell of things that are no longer there, which only a refresh makes it see. */

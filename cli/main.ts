@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, Help, InvalidArgumentError, type Option } from "commander";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { unusableHome } from "./home.ts";
 import { note, paint, readerGone } from "./terminal.ts";
@@ -8,8 +8,7 @@ import { note, paint, readerGone } from "./terminal.ts";
  */
 const program = new Command("lab")
   .description("GitOps lab environments as code: a cohort file becomes one Kubernetes, Flux, Git and image registry per learner.")
-  .configureHelp({ sortSubcommands: false })
-  .showHelpAfterError("(`./lab --help` lists the commands)")
+  .configureHelp({ sortSubcommands: false, optionDescription })
   .exitOverride();
 
 const cohort = ["[cohort]", "name of the cohort, as in stacks/Pulumi.<cohort>.yaml", "demo"] as const;
@@ -45,7 +44,7 @@ program
   .argument(...cohort)
   .option("--receipt <file>", "new file for the receipt, as JSON")
   .option("--orphans", "instead, list what killed runs of any cohort left in this lab's folder and on this machine", false)
-  .option("-y, --yes", "with --orphans, remove what is listed; a cohort is removed without being asked for", false)
+  .option("-y, --yes", "with --orphans, remove what is listed; without, it changes nothing, since down does not ask", false)
   .option(...parallel)
   .option("--json", "one JSON event per line, the receipt the last (docs/cli.md); with --orphans one document", false)
   .action(async (name: string, { orphans, yes, ...options }: { receipt?: string; orphans: boolean; yes: boolean } & RunOptions) =>
@@ -158,11 +157,11 @@ for (const [verb, description] of [
     .command(verb)
     .description(description)
     .usage("[options] [exercise] <learner>")
-    .argument("<words...>", "an exercise and a learner, or a learner alone for all exercises")
+    .argument("<exercise-and-learner...>", "an exercise and a learner, or a learner alone for all exercises")
     .option(...ofCohort)
     .option("--json", "for programs", false)
-    .action(async (words: string[], options: OfCohort) => {
-      if (words.length > 2) return exercise.error(`error: ${verb} takes an exercise and a learner, and got ${words.length} words`);
+    .action(async (words: string[], options: OfCohort, command: Command) => {
+      if (words.length > 2) return command.error(`error: ${verb} takes an exercise and a learner, and got ${words.length} words.`);
       const [id, learner] = words.length === 1 ? [undefined, words[0]!] : words;
       const commands = await import("./commands/exercise.ts");
       return done((verb === "check" ? commands.checkExercises : commands.solveExercises)(id, learner!, options));
@@ -231,9 +230,11 @@ program
   .description("give a learner new credentials, in use everywhere at once, and refuse the old")
   .argument("<learner>", "whose credentials")
   .option(...ofCohort)
-  .option("--only <what...>", `which: ${rotatableNames.join(", ")}`, (name: string, before: string[] | undefined) => {
-    if (!(rotatableNames as readonly string[]).includes(name)) throw new InvalidArgumentError(`Allowed: ${rotatableNames.join(", ")}.`);
-    return [...(before ?? []), name];
+  .option("--only <what...>", `which: ${rotatableNames.join(", ")}`, (text: string, before: string[] | undefined) => {
+    const names = text.split(",");
+    const wrong = names.find((name) => !(rotatableNames as readonly string[]).includes(name));
+    if (wrong !== undefined) throw new InvalidArgumentError(`Allowed: ${rotatableNames.join(", ")}. The learner is named before --only.`);
+    return [...(before ?? []), ...names];
   })
   .option("--json", "for programs", false)
   .action(async (learner: string, options: OfCohort & { only?: (typeof rotatableNames)[number][] }) => done((await import("./commands/rotate.ts")).rotate(learner, options)));
@@ -278,6 +279,17 @@ program
   .argument("[filters...]", "parts of test file names")
   .action(async (filters: string[]) => done((await import("./commands/test.ts")).test(filters)));
 
+/** As commander has it, but for "(default: false)" of every flag. */
+function optionDescription(option: Option): string {
+  return option.defaultValue === false ? option.description : Help.prototype.optionDescription(option);
+}
+
+/** What is told after an error of each command: where its own help is. */
+function pointToHelp(command: Command, called: string): void {
+  command.showHelpAfterError(`(\`${called} --help\` ${command.commands.length > 0 ? "lists the commands" : "shows how it is used"})`);
+  for (const one of command.commands) pointToHelp(one, `${called} ${one.name()}`);
+}
+
 function parsePort(text: string): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port <= 65_535) return port;
@@ -286,19 +298,25 @@ function parsePort(text: string): number {
 
 function parseCount(text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It must be a whole number of at least 1.");
+  throw new InvalidArgumentError("It must be a whole number from 1 to 999999.");
 }
 
 async function done(exitCode: Promise<number>): Promise<void> {
   process.exitCode = await exitCode;
 }
 
-// A reader that has seen enough, such as `head`, is no defect.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
+// A reader that has seen enough, such as `head`, is no defect, and neither is a terminal that was closed (EIO).
+const isReaderGone = ({ code }: NodeJS.ErrnoException) => code === "EPIPE" || code === "EIO";
+process.stdout.on("error", (error) => {
+  if (!isReaderGone(error)) throw error;
   readerGone();
 });
+// Without a reader of remarks the work goes on: what must end it is the signal that a closed terminal sends.
+process.stderr.on("error", (error) => {
+  if (!isReaderGone(error)) throw error;
+});
 
+pointToHelp(program, "./lab");
 try {
   await program.parseAsync();
 } catch (error) {

@@ -2,14 +2,17 @@ import { LabError } from "../shared/errors.ts";
 import { run } from "../shared/exec.ts";
 import { CohortOutputs } from "../shared/outputs.ts";
 import { pulumiEnvironment } from "../tools/environment.ts";
-import { toolPath } from "../tools/locate.ts";
+import { locate, toolPath } from "../tools/locate.ts";
 import { projectFolder } from "./cohort-file.ts";
+import { notUp } from "./not-up.ts";
 
 /**
  * What the last `up` of a cohort told, also while another operation runs. By Pulumi's CLI and not its automation library,
  * which alone takes longer to load. Throws LabError where there is none, or one of another version of this program.
  */
 export async function readOutputs(cohort: string): Promise<CohortOutputs> {
+  // Without Pulumi's CLI there can be no stack.
+  if ((await locate("pulumi")) === undefined) throw await notUp(cohort);
   const env = await pulumiEnvironment();
   const args = ["stack", "output", "--json", "--show-secrets", "--non-interactive", "--stack", cohort];
   const result = await run(await toolPath("pulumi"), args, { cwd: projectFolder, env, reject: false, stdin: "ignore" });
@@ -21,7 +24,7 @@ export async function readOutputs(cohort: string): Promise<CohortOutputs> {
   }
   const outputs = isMissing ? {} : (JSON.parse(result.stdout) as Record<string, unknown>);
   if (Object.keys(outputs).length === 0) {
-    throw new LabError("cohort-not-up", `Cohort ${cohort} is not up, or its first \`up\` did not finish. Run \`./lab up ${cohort}\`.`);
+    throw await notUp(cohort, isMissing ? "" : ", since its first `up` did not finish");
   }
   const parsed = CohortOutputs.safeParse(outputs);
   if (parsed.success) return parsed.data;

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { access, constants, mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { readInventory, recordCreation, recordGone, type Thing } from "../host/inventory/inventory.ts";
 import { lookForAll, type Seen } from "../host/inventory/looks.ts";
 import { countsOf, linesOf, makeReceipt, type Receipt } from "../host/inventory/receipt.ts";
@@ -8,6 +9,7 @@ import { identify } from "../host/process-identity.ts";
 import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
 import { labHome } from "../shared/paths.ts";
 import { writePrivateFile } from "../shared/private-files.ts";
+import { repositoryLook } from "./github.ts";
 import { duration, note, print } from "./terminal.ts";
 
 /**
@@ -54,10 +56,11 @@ export function mustRemember(seen: readonly Seen[]): boolean {
 }
 
 /** Looks whether a learner who was removed has left anything; tells only that. Returns the exit code. */
-export async function settleLearner(cohort: string, learner: string, startedAt: Date): Promise<ExitCode> {
+export async function settleLearner(stack: Stack, learner: string, startedAt: Date): Promise<ExitCode> {
+  const cohort = stack.name;
   const items = (await readInventory(cohort)).filter((item) => item.learner === learner);
-  const seen = await lookForAll(cohort, items, { learner });
-  await recordGone(cohort, seen.filter(({ sight }) => sight.state === "gone"));
+  const seen = await lookForAll(cohort, items, { learner, looks: { "github-repository": await repositoryLook(stack, items) } });
+  await recordGone(cohort, seen.filter(({ sight }) => sight.state === "gone" || sight.state === "kept"));
   const receipt = makeReceipt({ cohort, learner, startedAt, problems: [] }, seen);
   tellReceipt(receipt, note);
   return exitCodeOf(receipt);
@@ -65,7 +68,7 @@ export async function settleLearner(cohort: string, learner: string, startedAt: 
 
 /**
  * Tells the inventory that a command changes the cohort, as long as it does: one that was killed is told by that. One that
- * a signal ended in order has left as much undone, and is told in the same way.
+ * a signal ended in order has left as much undone, and says so.
  */
 export async function whileRunning<T>(cohort: string, command: string, work: () => Promise<T>): Promise<T> {
   const identity = identify(process.pid)!;
@@ -78,6 +81,6 @@ export async function whileRunning<T>(cohort: string, command: string, work: () 
     wasCutShort = error instanceof LabError && error.code === "interrupted";
     throw error;
   } finally {
-    if (!wasCutShort) await recordGone(cohort, [run]);
+    await (wasCutShort ? recordCreation(cohort, { ...run, interrupted: true }) : recordGone(cohort, [run]));
   }
 }

@@ -67,11 +67,18 @@ export async function lookForStack(cohort: string): Promise<Sight> {
 
 const stackFiles = (cohort: string) => `.pulumi/{backups,history,locks,stacks}/**/{${cohort},${cohort}.json*}`;
 
-const InState = z.object({ urn: z.string(), parent: z.string().optional() });
+const InState = z.object({ urn: z.string(), id: z.string().optional(), parent: z.string().optional() });
+export type InState = z.output<typeof InState>;
 const Deployment = z.object({
   resources: z.array(InState).default([]),
-  pending_operations: z.array(z.object({ resource: InState })).nullish(),
+  pending_operations: z.array(z.object({ resource: InState, type: z.string() })).nullish(),
 });
+
+/** What is in the state, and what was being made when a run was killed. */
+export async function readResources(stack: Stack): Promise<{ readonly resources: readonly InState[]; readonly creating: readonly InState[] }> {
+  const { resources, pending_operations } = Deployment.parse((await stack.exportStack()).deployment ?? {});
+  return { resources, creating: (pending_operations ?? []).flatMap(({ resource, type }) => (type === "creating" ? [resource] : [])) };
+}
 
 /** What Pulumi's state knows of a cohort. */
 export interface StateSummary {

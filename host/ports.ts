@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { locked } from "../shared/locked.ts";
-import { labHome } from "../shared/paths.ts";
+import { cacheHome, labHome } from "../shared/paths.ts";
 import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
 import { recordCreation, type Thing } from "./inventory/inventory.ts";
 
@@ -21,35 +21,38 @@ const Leases = z.record(z.string(), z.int());
 
 /**
  * Leases one loopback port per name for an owner (`<cohort>` or `<cohort>/<learner>`). A lease lasts until
- * `releasePorts`, across restarts, so that URLs and kubeconfigs stay the same; two runs at once never get the same port.
+ * `releasePorts`, across restarts, so that URLs and kubeconfigs stay the same; two runs at once never get the same port,
+ * also of two lab homes of one user, between whose lease and the first listening seconds pass.
  */
 export async function leasePorts<Name extends string>(
   owner: string,
   names: readonly Name[],
   range: PortRange = defaultPortRange,
 ): Promise<Record<Name, number>> {
-  return updateLeases(async (leases) => {
-    const leased = new Set(Object.values(leases));
-    const result: Partial<Record<Name, number>> = {};
-    const untried = candidates(range);
-    const [cohort = owner, learner] = owner.split("/");
-    const fresh: Thing[] = [];
-    for (const name of names) {
-      const key = `${owner}/${name}`;
-      let port = leases[key];
-      while (port === undefined) {
-        const { value: candidate } = untried.next();
-        if (candidate === undefined) throw noPortLeft(range, owner);
-        if (!leased.has(candidate) && (await isFree(candidate))) port = candidate;
-      }
-      if (leases[key] === undefined) fresh.push({ kind: "port", id: String(port), name: key, ...(learner !== undefined && learner !== "host" && { learner }) });
-      leased.add(port);
-      leases[key] = port;
-      result[name] = port;
+  return amongHomes((elsewhere) => updateLeases((leases) => assign(leases, elsewhere, owner, names, range)));
+}
+
+async function assign<Name extends string>(leases: Record<string, number>, elsewhere: ReadonlySet<number>, owner: string, names: readonly Name[], range: PortRange): Promise<Record<Name, number>> {
+  const leased = new Set([...elsewhere, ...Object.values(leases)]);
+  const result: Partial<Record<Name, number>> = {};
+  const untried = candidates(range);
+  const [cohort = owner, learner] = owner.split("/");
+  const fresh: Thing[] = [];
+  for (const name of names) {
+    const key = `${owner}/${name}`;
+    let port = leases[key];
+    while (port === undefined) {
+      const { value: candidate } = untried.next();
+      if (candidate === undefined) throw noPortLeft(range, owner);
+      if (!leased.has(candidate) && (await isFree(candidate))) port = candidate;
     }
-    await recordCreation(cohort, ...fresh);
-    return result as Record<Name, number>;
-  });
+    if (leases[key] === undefined) fresh.push({ kind: "port", id: String(port), name: key, ...(learner !== undefined && learner !== "host" && { learner }) });
+    leased.add(port);
+    leases[key] = port;
+    result[name] = port;
+  }
+  await recordCreation(cohort, ...fresh);
+  return result as Record<Name, number>;
 }
 
 /** Gives back every port of an owner and of what is below it. */
@@ -77,7 +80,7 @@ export async function requirePorts(cohort: string, needed: number, range: PortRa
       { exitCode: ExitCode.badInput },
     );
   }
-  const leased = new Set(Object.values(leases));
+  const leased = new Set([...(await leasedBy(await otherHomes())), ...Object.values(leases)]);
   let missing = needed - own.length;
   for (const port of candidates(range)) {
     if (missing <= 0) break;
@@ -107,7 +110,7 @@ function noPortLeft(range: PortRange, owner: string): LabError {
 }
 
 /**
- * The ports of a range in the order of trying. Each lab home begins elsewhere: leases of another home are not known here,
+ * The ports of a range in the order of trying. Each lab home begins elsewhere: leases of another user's are not known here,
  * and a port that one has leased and not yet bound looks free to the other.
  */
 function* candidates({ from, to }: PortRange): Generator<number, undefined> {
@@ -116,11 +119,38 @@ function* candidates({ from, to }: PortRange): Generator<number, undefined> {
   for (let step = 0; step < size; step += 1) yield from + ((start + step) % size);
 }
 
-async function readLeases(): Promise<Record<string, number>> {
-  return Leases.parse(JSON.parse((await readIfExists(leaseFile())) ?? "{}"));
+const Homes = z.array(z.string());
+
+/** The lab homes of this user that have leased ports, in the cache, which all of them share. */
+const homesFile = () => join(cacheHome(), "lab-homes.json");
+
+/** Does something with the ports that other lab homes of this user have leased, while none of them leases any. */
+async function amongHomes<T>(work: (elsewhere: ReadonlySet<number>) => Promise<T>): Promise<T> {
+  await makePrivateFolder(cacheHome());
+  return locked(homesFile(), async () => {
+    const others = await otherHomes();
+    await writePrivateFile(homesFile(), JSON.stringify([...others, labHome()]));
+    return work(await leasedBy(others));
+  });
 }
 
-const leaseFile = () => join(labHome(), "ports.json");
+/** Those that still have a lease. */
+async function otherHomes(): Promise<string[]> {
+  const homes = Homes.safeParse(JSON.parse((await readIfExists(homesFile())) ?? "[]")).data ?? [];
+  const leasing = await Promise.all(homes.map(async (home) => (home !== labHome() && Object.keys(await readLeases(home).catch(() => ({}))).length > 0 ? [home] : [])));
+  return leasing.flat();
+}
+
+async function leasedBy(homes: readonly string[]): Promise<Set<number>> {
+  const leases = await Promise.all(homes.map((home) => readLeases(home)));
+  return new Set(leases.flatMap((ports) => Object.values(ports)));
+}
+
+async function readLeases(home = labHome()): Promise<Record<string, number>> {
+  return Leases.parse(JSON.parse((await readIfExists(leaseFile(home))) ?? "{}"));
+}
+
+const leaseFile = (home = labHome()) => join(home, "ports.json");
 
 async function updateLeases<T>(change: (leases: Record<string, number>) => Promise<T>): Promise<T> {
   await makePrivateFolder(labHome());

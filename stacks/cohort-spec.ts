@@ -71,8 +71,11 @@ const AccessSpec = z
   })
   .transform(({ listen, name = listen }) => ({ listen, name }));
 
+/** What belongs to the cohort as a whole goes by these in leases, processes and resources. */
+const reservedIds = ["cohort", "host", "lab"];
+
 export const LearnerSpec = z.strictObject({
-  id: DnsLabel,
+  id: DnsLabel.refine((id) => !reservedIds.includes(id), `must be another than ${reservedIds.join(", ")}, by which the cohort's own things go`),
   name: z.string().min(1, "must not be empty"),
   email: z.email("must be an e-mail address"),
   /** Name of the learner's account, where repositories are on GitHub. */

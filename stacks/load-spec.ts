@@ -85,7 +85,7 @@ function rosterFile(path: string): string {
 export function parseCohortName(name: string): string {
   const result = DnsLabel.safeParse(name);
   if (result.success) return name;
-  throw new LabError("cohort-name-invalid", `"${name}" is no name for a cohort: it ${result.error.issues[0]?.message}. Nothing was created. Example: \`./lab up demo\`.`, {
+  throw new LabError("cohort-name-invalid", `"${name}" is no name for a cohort: it ${result.error.issues[0]?.message}. Nothing was changed. Example: \`./lab up demo\`.`, {
     exitCode: ExitCode.badInput,
   });
 }
@@ -111,13 +111,16 @@ function complaint(issue: z.core.$ZodIssue): string {
     case "unrecognized_keys":
       return `has unknown ${issue.keys.length === 1 ? "field" : "fields"} ${issue.keys.map((key) => `\`${key}\``).join(", ")}`;
     case "custom":
-    case "too_small":
       return issue.message;
+    case "too_small":
+      // Of a list or a text nobody wants to read what is in it.
+      return issue.origin === "number" || issue.origin === "int" ? `${got}; it ${issue.message}` : issue.message;
     default:
       return `${got}; it ${issue.message}`;
   }
 }
 
 function article(type: string): string {
+  if (type === "int") return "a whole number";
   return /^[aio]/.test(type) ? `an ${type}` : `a ${type}`;
 }

@@ -37,8 +37,8 @@ export async function toolPath(name: ToolName, env: NodeJS.ProcessEnv = process.
   throw new LabError(
     "tool-missing",
     build
-      ? `${name} ${version} is neither on PATH nor installed. Run ./lab setup`
-      : `${name} ${version} or newer is not on PATH. Install it with the package manager of your system, then run ./lab setup`,
+      ? `${name} ${version} is neither on PATH nor installed. \`./lab setup\` installs it.`
+      : `${name} ${version} or newer is not on PATH. Install it with the package manager of your system, then run \`./lab setup\`.`,
     { exitCode: ExitCode.badInput },
   );
 }

@@ -16,7 +16,9 @@ import { cohortPaths } from "../../shared/paths.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { locate } from "../../tools/locate.ts";
 import { measuredCosts } from "../capacity/costs.ts";
-import { keepingCohortFile } from "../cohort-file.ts";
+import { cloudLook, cloudThings, noteUncertain } from "../cloud-things.ts";
+import { cohortFileText, cohortNames, keepingCohortFile } from "../cohort-file.ts";
+import { repositoryLook } from "../github.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "../interrupt.ts";
 import { chooseDisplay } from "../progress/displays.ts";
 import { RunReporter } from "../progress/reporter.ts";
@@ -46,6 +48,7 @@ export async function down(name: string, options: DownOptions): Promise<number> 
   const receipt = await removeCohort(cohort, options);
   if (file !== undefined) await writeReceipt(file, receipt);
   if (!options.json) tellReceipt(receipt);
+  if (receipt.items.length === 0 && (await cohortFileText(cohort)) === undefined) note(`stacks/Pulumi.${cohort}.yaml does not exist either. Known cohorts: ${(await cohortNames()).join(", ")}.`);
   return exitCodeOf(receipt);
 }
 
@@ -119,9 +122,12 @@ async function removeAndLook(removal: Removal): Promise<Receipt> {
 async function remove(removal: Removal, stack: Stack | undefined, startedAt: Date): Promise<Receipt> {
   const { cohort, reporter, interrupt } = removal;
   const problems: string[] = [];
+  let isForgotten = false;
   const { forgetStack, lookForStack } = await loadStack();
   // What only a look at running nodes tells must be looked at before they end.
   const items = [...(await readInventory(cohort)), ...(await unnoted(cohort, stack))];
+  const lookOnGithub = await repositoryLook(stack, items);
+  if (stack !== undefined) await noteUncertain(stack);
   try {
     await endServer(cohort);
     if (stack !== undefined) await destroy(removal, stack);
@@ -129,13 +135,20 @@ async function remove(removal: Removal, stack: Stack | undefined, startedAt: Dat
       await removeCohortFromHost(cohort);
       endOrphansOfEngine(cohortPaths(cohort).daemon);
       if (stack !== undefined) await forgetStack(stack);
+      isForgotten = true;
     });
   } catch (error) {
     interrupt.check();
     if (!(error instanceof LabError)) throw error;
     problems.push(error.message);
   }
-  const seen = await reporter.phase(phases.cleanUp, () => lookForAll(cohort, items, { looks: { stack: () => lookForStack(cohort) } }));
+  const inCloud = stack === undefined || isForgotten ? [] : await cloudThings(stack);
+  const looks = {
+    stack: () => lookForStack(cohort),
+    "github-repository": lookOnGithub,
+    "cloud-resource": cloudLook(inCloud, cohort),
+  };
+  const seen = await reporter.phase(phases.cleanUp, () => lookForAll(cohort, items, { looks }));
   if (mustRemember(seen)) await recordGone(cohort, seen.filter(({ kind, sight }) => sight.state === "gone" && kind !== "run"));
   else await recordGone(cohort, items);
   const elsewhere = await takeRemainders(cohort);
@@ -143,10 +156,10 @@ async function remove(removal: Removal, stack: Stack | undefined, startedAt: Dat
   return makeReceipt({ cohort, startedAt, problems: [...problems, ...told("left")], kept: told("kept") }, seen);
 }
 
-/** What is there without the inventory's knowing: a stack that plain `pulumi up` made, and what runs within real nodes. */
+/** What is there without the inventory's knowing: a stack that plain `pulumi up` made, what that has in a cloud, and what runs within real nodes. */
 async function unnoted(cohort: string, stack: Stack | undefined) {
   const known = new Set((await readInventory(cohort)).map(({ kind, id }) => `${kind} ${id}`));
-  const things = [...(stack === undefined ? [] : [await (await loadStack()).stackThing(cohort)]), ...(await nodeThings(cohort))];
+  const things = [...(stack === undefined ? [] : [await (await loadStack()).stackThing(cohort)]), ...(stack === undefined ? [] : await cloudThings(stack)), ...(await nodeThings(cohort))];
   const at = new Date().toISOString();
   return things.filter(({ kind, id }) => !known.has(`${kind} ${id}`)).map((thing) => ({ ...thing, at }));
 }

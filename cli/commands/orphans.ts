@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { Receipt } from "../../host/inventory/receipt.ts";
-import { findCrumbs, findTraces, forgetKilledRuns, type Crumb, type Traces } from "../../host/inventory/orphans.ts";
+import { findCrumbs, findTraces, forgetCutShort, type Crumb, type CutShort, type Traces } from "../../host/inventory/orphans.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { labHome } from "../../shared/paths.ts";
 import { locate } from "../../tools/locate.ts";
@@ -69,23 +69,27 @@ async function find(): Promise<Found> {
       doubts.push(`cohort ${cohort} has a folder and no stack in ${backend ?? "any backend, since Pulumi is not installed"}; its state may be elsewhere (${one.backend ?? "nobody noted where"}). \`./lab down ${cohort}\` removes it all the same`);
     } else if (because !== undefined) {
       orphaned.push({ cohort, because, things: [...(stack ? [`stack ${cohort}`] : []), ...(folder ? [`folder of cohort ${cohort}`] : []), ...things] });
-    } else if (one.killed.length > 0) {
-      recovered.push({ says: `note that \`./lab ${one.killed[0]} ${cohort}\` was killed; \`./lab up ${cohort}\` finishes what it began`, remove: () => forgetKilledRuns(cohort) });
+    } else if (one.cutShort[0] !== undefined) {
+      const [{ command, how }] = one.cutShort;
+      recovered.push({ says: `note that \`./lab ${command} ${cohort}\` was ${how}; \`./lab up ${cohort}\` finishes what it began`, remove: () => forgetCutShort(cohort) });
     }
   }
   const crumbs = [...recovered, ...(await findCrumbs(traces.map(({ cohort }) => cohort))), ...(await staleStackLocks()).map(({ path, remove }) => ({ says: `lock of a killed Pulumi operation, ${path}`, remove }))];
   return { orphans: orphaned, crumbs, doubts };
 }
 
-/** Why a cohort is an orphan; undefined for one that is whole, also where a later run of it was killed. */
-async function reasonFor({ cohort, folder, stack, killed }: Traces): Promise<string | undefined> {
+/** Why a cohort is an orphan; undefined for one that is whole, also where a later run of it was cut short. */
+async function reasonFor({ cohort, folder, stack, cutShort: [first, ...others] }: Traces): Promise<string | undefined> {
+  const down = [first, ...others].find((run) => run?.command === "down");
   if (folder && stack) {
-    if (killed.includes("down")) return "a `down` was killed";
-    return killed.length > 0 && !(await wasHandedOver(cohort)) ? `its first \`${killed[0]}\` was killed` : undefined;
+    if (down !== undefined) return `a \`down\` was ${down.how}`;
+    return first !== undefined && !(await wasHandedOver(cohort)) ? beginning(first) : undefined;
   }
-  if (stack) return killed.length > 0 ? `its first \`${killed[0]}\` was killed` : "a stack without a folder";
+  if (stack) return first === undefined ? "a stack without a folder" : beginning(first);
   return folder ? "a folder without a stack" : "neither folder nor stack";
 }
+
+const beginning = ({ command, how }: CutShort) => `its first \`${command}\` was ${how}`;
 
 async function wasHandedOver(cohort: string): Promise<boolean> {
   return readOutputs(cohort).then(

@@ -1,12 +1,13 @@
 import { isDaemonUp, pauseProcesses, processStatus, resumeProcesses, startDaemon, stopDaemon } from "../../host/daemon/client.ts";
 import { readDaemonConfig } from "../../host/daemon/config.ts";
 import { startKindClusters } from "../../host/drivers/kind-cluster.ts";
-import type { ProcessStatus } from "../../host/daemon/supervisor.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { expiriesOf } from "../course/lifetimes.ts";
+import { notUp } from "../not-up.ts";
 import { openingLines, openingOf } from "../openings.ts";
+import { pausedLearners } from "../paused.ts";
 import { note, paint, print, printJson } from "../terminal.ts";
 
 /** Brings every process of a cohort back, after a reboot or a `stop`. Returns the exit code. */
@@ -76,12 +77,6 @@ export async function stop(name: string): Promise<number> {
   return ExitCode.ok;
 }
 
-/** Learners all of whose processes are down because somebody wanted it. */
-function pausedLearners(processes: readonly ProcessStatus[]): string[] {
-  const byOwner = Map.groupBy(processes.filter(({ owner }) => owner !== "cohort"), ({ owner }) => owner);
-  return [...byOwner].flatMap(([owner, own]) => (own.every(({ state }) => state === "paused") ? [owner] : []));
-}
-
 /** Shows what runs. Exit code 1 when something that should run does not; a paused learner should not. */
 export async function status(name: string, options: { readonly json: boolean }): Promise<number> {
   const cohort = await cohortOnHost(name);
@@ -113,5 +108,5 @@ export async function status(name: string, options: { readonly json: boolean }):
 async function cohortOnHost(name: string): Promise<string> {
   const cohort = parseCohortName(name);
   if ((await readDaemonConfig(cohort)) !== undefined) return cohort;
-  throw new LabError("cohort-not-up", `Cohort ${cohort} is not on this machine. Run \`./lab up ${cohort}\`.`, { exitCode: ExitCode.badInput });
+  throw await notUp(cohort);
 }

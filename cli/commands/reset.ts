@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import { creationTime, noteCreation } from "../../host/creation.ts";
+import { creationTime, noteCreation, requireLayout } from "../../host/creation.ts";
 import { removeOwned } from "../../host/inventory/ownership.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -12,6 +12,7 @@ import { runOnLearner } from "../learner-run.ts";
 import { LastRunRecord } from "../last-run.ts";
 import { settleLearner, whileRunning } from "../receipts.ts";
 import { findStack, learnerResources } from "../stack.ts";
+import { notUp } from "../not-up.ts";
 import { note, print } from "../terminal.ts";
 import { up } from "./up.ts";
 
@@ -40,8 +41,9 @@ export async function resetLearner(id: string, options: ResetOptions): Promise<{
   if (learner === undefined) {
     throw new LabError("learner-unknown", `The file of cohort ${cohort} has no learner "${id}". Its learners: ${plan.learners.map((one) => one.learner.id).join(", ")}. Run the command with one of these.`, { exitCode: ExitCode.badInput });
   }
+  await requireLayout(cohort);
   const stack = existsSync(cohortPaths(cohort).root) ? await findStack(cohort) : undefined;
-  if (stack === undefined) throw new LabError("cohort-not-up", `Cohort ${cohort} is not up, so there is nothing to reset. Run \`./lab up ${cohort}\`.`, { exitCode: ExitCode.badInput });
+  if (stack === undefined) throw await notUp(cohort, ", so there is nothing to reset");
 
   const { git } = learner;
   if (git.kind === "github" && git.onTeardown === "delete") {
@@ -55,7 +57,7 @@ export async function resetLearner(id: string, options: ResetOptions): Promise<{
     whileRunning(cohort, "reset", async () => {
       await removeLearner(stack, plan, id, backup);
       await removeOwned(cohort, cohortPaths(cohort).learner(id).root);
-      await settleLearner(cohort, id, started);
+      await settleLearner(stack, id, started);
     }),
   );
   // A lab that is reset is not a younger one.

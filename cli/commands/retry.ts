@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
-import { ExitCode, LabError } from "../../shared/errors.ts";
+import { ExitCode } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { bringUp } from "../bring-up.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { readLastRun, type LearnerRun } from "../last-run.ts";
+import { notUp } from "../not-up.ts";
+import { pausedIn } from "../paused.ts";
 import { chooseDisplay } from "../progress/displays.ts";
 import { RunReporter } from "../progress/reporter.ts";
 import { findStack, readState, type StateSummary } from "../stack.ts";
@@ -19,14 +21,17 @@ export async function retry(name: string, { json, parallel }: Pick<UpOptions, "j
   const { cohort } = plan;
   return keepingCohortFile(cohort, async () => {
     const stack = existsSync(cohortPaths(cohort).root) ? await findStack(cohort) : undefined;
-    if (stack === undefined) throw new LabError("cohort-not-up", `Cohort ${cohort} is not up, so there is nothing to try again. Run \`./lab up ${cohort}\`.`, { exitCode: ExitCode.badInput });
+    if (stack === undefined) throw await notUp(cohort, ", so there is nothing to try again");
     const roster = plan.learners.map(({ learner }) => learner.id);
-    const only = unfinished(roster, await readLastRun(cohort), await readState(stack));
+    const paused = await pausedIn(cohort);
+    const left = unfinished(roster, await readLastRun(cohort), await readState(stack));
+    const only = left.filter((learner) => !paused.includes(learner));
     if (only.length === 0) {
       const reporter = new RunReporter({ command: "retry", cohort, learners: [], typical: {}, expectedSeconds: 0, display: chooseDisplay(json, []) });
       reporter.summary({ result: "succeeded", exitCode: ExitCode.ok });
       reporter.close();
-      note(`Nothing to try again: each of the ${roster.length} learners of cohort ${cohort} came up in the last run about them. \`./lab verify --cohort ${cohort}\` tells whether the labs are well.`);
+      if (left.length > 0) note(`Nothing to try again while ${left.join(", ")} ${left.length === 1 ? "is" : "are"} paused. Bring each back with \`./lab resume <learner> --cohort ${cohort}\` before.`);
+      else note(`Nothing to try again: each of the ${roster.length} learners of cohort ${cohort} came up in the last run about them. \`./lab verify --cohort ${cohort}\` tells whether the labs are well.`);
       return ExitCode.ok;
     }
     const expectedSeconds = await requireConditions(plan, true);

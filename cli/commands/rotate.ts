@@ -1,4 +1,5 @@
 import { endVisits, readServerPort } from "../../dashboard/access.ts";
+import { requireLayout } from "../../host/creation.ts";
 import { isDaemonUp, processStatus } from "../../host/daemon/client.ts";
 import { awaitNewCredential, type Reconciled } from "../../host/flux/reconcile-now.ts";
 import { askForRotation, rotated, type Rotated } from "../../host/rotations.ts";
@@ -7,6 +8,7 @@ import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { runOnLearner } from "../learner-run.ts";
 import { selectLearner } from "../learners.ts";
+import { notUp } from "../not-up.ts";
 import { readOutputs } from "../outputs.ts";
 import { findStack, learnerResources } from "../stack.ts";
 import { note, print, printJson } from "../terminal.ts";
@@ -32,6 +34,7 @@ export async function rotate(id: string, { cohort: name, only: asked, json }: Ro
   if (!learners.some(({ learner }) => learner.id === id)) {
     throw new LabError("learner-unknown", `The file of cohort ${cohort} has no learner "${id}" any more. Nothing was changed. \`./lab up ${cohort}\` removes their lab.`, { exitCode: ExitCode.badInput });
   }
+  await requireLayout(cohort);
   await requireRunning(cohort, id);
 
   const inState = rotated.filter((one) => only.includes(one));
@@ -76,7 +79,7 @@ const rotationSeconds = 20;
 
 async function carryOut(cohort: string, id: string): Promise<void> {
   const stack = await findStack(cohort);
-  if (stack === undefined) throw new LabError("cohort-not-up", `Cohort ${cohort} has no stack here. Run \`./lab up ${cohort}\`.`, { exitCode: ExitCode.badInput });
+  if (stack === undefined) throw await notUp(cohort);
   const target = [...(await learnerResources(stack, id))];
   await runOnLearner({
     command: "rotate",

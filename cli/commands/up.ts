@@ -1,3 +1,4 @@
+import { requireLayout } from "../../host/creation.ts";
 import { requireAddress } from "../../host/doors/address.ts";
 import { requireImageNames } from "../../host/git/image-names.ts";
 import { requirePorts } from "../../host/ports.ts";
@@ -9,6 +10,7 @@ import { bringUp } from "../bring-up.ts";
 import { capacityFor, remedies } from "../capacity/capacity.ts";
 import { costsOf, learnersHere, portsNeeded } from "../capacity/costs.ts";
 import { machineFacts } from "../capacity/facts.ts";
+import { requireGithub } from "../github.ts";
 import { requireHome } from "../home.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { note } from "../terminal.ts";
@@ -31,11 +33,13 @@ export async function up(name: string, { force, json, parallel }: UpOptions): Pr
 /** Throws LabError (exit code 2) where a cohort can't come up here; creates nothing. Returns the seconds it takes. */
 export async function requireConditions(plan: CohortPlan, force: boolean): Promise<number> {
   await requireHome();
+  await requireLayout(plan.cohort);
   if (plan.opening) await requireAddress(plan.opening);
   await requireImageNames(plan);
   const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;
   const inDocker = plan.learners.flatMap(({ learner, cluster }) => (cluster.kind === "kind" ? [learner.id] : []));
   await requirePorts(plan.cohort, portsNeeded(plan), plan.ports, idle, inDocker);
+  await requireGithub(plan);
   return requireRoom(plan, force);
 }
 

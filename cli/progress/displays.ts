@@ -1,7 +1,7 @@
 import { createLogUpdate } from "log-update";
 import { duration, note, paint, print, withDisplay } from "../terminal.ts";
 import type { Action, ProgressEvent } from "./events.ts";
-import { countLine, liveLines, stepText } from "./live-view.ts";
+import { countLine, liveLines, stepText, type LiveLine } from "./live-view.ts";
 import type { RunView } from "./model.ts";
 import { phases } from "./steps.ts";
 
@@ -17,7 +17,7 @@ export interface Display {
 /** The display a run asks for: events for programs, lines in place on a terminal, a log elsewhere. */
 export function chooseDisplay(json: boolean, learners: readonly string[]): Display {
   if (json) return jsonDisplay();
-  return process.stderr.isTTY ? liveDisplay(process.stderr) : logDisplay(learners);
+  return process.stderr.isTTY && process.env["TERM"] !== "dumb" ? liveDisplay(process.stderr) : logDisplay(learners);
 }
 
 /** One line of JSON per event on standard output. */
@@ -76,11 +76,24 @@ export function liveDisplay(stream: NodeJS.WriteStream): Display {
   // The cursor stays: a killed run can't bring it back.
   const draw = createLogUpdate(stream, { showCursor: true });
   let last: RunView | undefined;
+  let drawn: readonly LiveLine[] = [];
+  const columns = () => stream.columns || 80;
   const redraw = () => {
     if (last === undefined) return;
-    const lines = liveLines(last, { columns: stream.columns || 80, rows: stream.rows || 24 });
+    const lines = liveLines(last, { columns: columns(), rows: stream.rows || 24 });
+    drawn = lines;
     draw(lines.map(({ text, style }) => (style === "none" ? text : paint(style, text, stream))).join("\n"));
   };
+  // A terminal that becomes narrower breaks the lines that are there, so they take more rows than were drawn.
+  const onResize = () => {
+    const rows = drawn.reduce((sum, { text }) => sum + Math.max(1, Math.ceil(text.length / columns())), 0);
+    stream.moveCursor(0, -rows);
+    stream.cursorTo(0);
+    stream.clearScreenDown();
+    draw.done();
+    redraw();
+  };
+  stream.on("resize", onResize);
   const release = withDisplay((write) => {
     draw.clear();
     write();
@@ -96,6 +109,7 @@ export function liveDisplay(stream: NodeJS.WriteStream): Display {
       redraw();
     },
     close() {
+      stream.off("resize", onResize);
       release();
       draw.clear();
     },

@@ -25,10 +25,10 @@ export type Action = z.output<typeof Action>;
 export const Evidence = z.object({ verdict: z.enum(["pass", "fail", "error"]), passed: z.int(), of: z.int() });
 export type Evidence = z.output<typeof Evidence>;
 
-/** What came of one learner; `unfinished`: the run ended before it was known. */
+/** What came of one learner; `paused`: as it should be, but stopped by somebody who wanted it; `unfinished`: the run ended before it was known. */
 export const LearnerOutcome = z.object({
   learner: z.string(),
-  result: z.enum(["up", "removed", "failed", "unfinished"]),
+  result: z.enum(["up", "paused", "removed", "failed", "unfinished"]),
   /** From the start of the run; null where it was not reached. */
   seconds: Seconds.nullable(),
   /** Null where nothing was looked at. */

@@ -27,8 +27,9 @@ export function liveLines(view: RunView, { columns, rows }: Terminal): LiveLine[
   const fits = view.rows.length <= room;
   const chosen = fits ? view.rows : [...view.rows].sort((a, b) => urgency[a.state] - urgency[b.state]).slice(0, room - 1);
   const shown = fits ? chosen : view.rows.filter((row) => chosen.includes(row));
-  const width = Math.max(6, ...shown.map(({ learner }) => learner.length));
-  const lines: LiveLine[] = shown.map((row) => ({ text: `${marks[row.state]} ${row.learner.padEnd(width)}  ${whatOf(row, view.doneWord)}`, style: styles[row.state] }));
+  // What a learner does matters more than the end of a long name.
+  const width = Math.min(Math.max(6, ...shown.map(({ learner }) => learner.length)), Math.max(6, Math.floor(columns / 3)));
+  const lines: LiveLine[] = shown.map((row) => ({ text: `${marks[row.state]} ${clip(row.learner, width).padEnd(width)}  ${whatOf(row, view.doneWord)}`, style: styles[row.state] }));
   if (!fits) lines.push({ text: `  and ${counted(view.rows.filter((row) => !shown.includes(row)), view.doneWord)}`, style: "dim" });
   const cohort = view.cohort[0];
   if (cohort !== undefined) lines.push({ text: `▸ ${"cohort".padEnd(width)}  ${stepText(cohort)}`, style: "none" });

@@ -147,6 +147,12 @@ export class RunReporter {
     if (this.#settle(learner, { result: "failed", seconds, cause })) this.tell({ event: "learner-failed", learner, seconds, cause });
   }
 
+  /** Tells that a learner who is up is paused, so that nothing of theirs can be looked at. */
+  learnerPaused(learner: string): void {
+    const outcome = this.#outcomes.get(learner);
+    if (outcome?.result === "up") this.#outcomes.set(learner, { ...outcome, result: "paused" });
+  }
+
   /** Tells what the evidence of a learner says. */
   evidence({ id, reports }: Pick<LearnerReports, "id" | "reports">): void {
     const items = reports.map((report) => ({ id: report.id, status: report.result.status }));

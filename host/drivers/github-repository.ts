@@ -4,9 +4,11 @@ import { messageIn } from "../../shared/github/refusals.ts";
 import type { Driver } from "../driver.ts";
 import { requireAccess } from "../github/preflight.ts";
 import { descriptionOf, isOwn, topicsOf, type Ownership } from "../github/ownership.ts";
+import { repositoryThing } from "../github/look.ts";
 import { Repository, repositoryAt, repositoryWithId, sshUrl } from "../github/repositories.ts";
 import { retire, type OnTeardown } from "../github/retire.ts";
 import { githubSession } from "../github/session.ts";
+import { recordCreation } from "../inventory/inventory.ts";
 import { noteRemainder } from "../remainders.ts";
 
 export interface GithubRepositoryInput {
@@ -49,6 +51,7 @@ export const githubRepository: Driver<GithubRepositoryInput, GithubRepositoryOut
     const own: Ownership = { topic, description: descriptionOf(learner, topic) };
     const found = await findOwn(api, input, own);
     const repository = found ?? (await create(api, input, own.description));
+    await recordCreation(cohort, repositoryThing(apiUrl, topic, learner, repository));
     if (!topicsOf(own).every((one) => repository.topics.includes(one))) {
       await api.send({ method: "PUT", path: `/repos/${repository.full_name}/topics`, body: { names: [...new Set([...repository.topics, ...topicsOf(own)])] }, purpose: `mark ${repository.full_name} as learner ${learner}'s lab`, needs: needsAdmin });
     }

@@ -12,6 +12,7 @@ import type { Driver } from "../driver.ts";
 import { containersOf, docker, inNode, kind, type Container, type Doing } from "../kind/cli.ts";
 import { hostsToml, kindConfig, kindFolder, kindName, nodeOf, nodeRegistries, type NodeRegistry } from "../kind/config.ts";
 import { readRecord, writeRecord } from "../kind/record.ts";
+import { recordCreation } from "../inventory/inventory.ts";
 import { clusterClient } from "../kubernetes.ts";
 import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
 
@@ -159,6 +160,7 @@ async function create(cohort: string, learner: string, image: string, kubeconfig
   // kind takes back what it made of a failed cluster, and locks a kubeconfig without waiting: so each cluster has its own.
   await kind(["create", "cluster", "--name", name, "--config", config, "--image", image, "--kubeconfig", kubeconfigFile], { learner, step: "create the kind cluster" }, 600);
   const containers = await containersOf(name, { learner, step: "look at the new kind cluster" });
+  await recordCreation(cohort, ...containers.map(({ id }) => ({ kind: "container" as const, id, name: nodeOf(name), learner })));
   await writeRecord(cohort, learner, { name, containers: containers.map(({ id }) => id) });
 }
 

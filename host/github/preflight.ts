@@ -57,11 +57,11 @@ async function accessLacks(api: GithubApi, organization: string, deletes: boolea
   // Fine-grained tokens have permissions that GitHub does not tell.
   const granted = user.headers.get("x-oauth-scopes")?.split(/,\s*/);
   const missing = granted === undefined ? [] : Object.keys(scopes).filter((scope) => (scope !== "delete_repo" || deletes) && !scopes[scope]!.some((one) => granted.includes(one)));
-  const scopeLack = missing.length === 0 ? [] : [`The token of ${login} lacks the ${missing.length === 1 ? "scope" : "scopes"} ${missing.join(", ")}.`];
+  const scopeLack = missing.length === 0 ? [] : [`The token of ${login} lacks the ${missing.length === 1 ? "scope" : "scopes"} ${missing.join(", ")}: give it ${missing.length === 1 ? "that" : "these"} in its owner's settings, or set another token (GITHUB_TOKEN, or \`pulumi config set --secret gitops-lab:githubToken\`).`];
   const member = await api.send({ method: "GET", path: `/user/memberships/orgs/${organization}`, purpose: `say whether ${login} is in ${organization}`, needs: "scope read:org", mayAnswer: [403, 404] });
   if (member.status === 200 && Membership.parse(member.body).state === "active") return scopeLack;
-  if (member.status === 200) return [...scopeLack, `${login} has not accepted the invitation to it yet.`];
-  return [...scopeLack, `${login} is no member of it, there is no such organization, or the token may not tell (${member.status}).`];
+  if (member.status === 200) return [...scopeLack, `${login} has not accepted the invitation to it yet: do so at the organization's page.`];
+  return [...scopeLack, `${login} is no member of it, there is no such organization, or the token may not tell (${member.status}): check \`git.organization\` in the cohort file, and who ${login} is.`];
 }
 
 const Installation = z.object({ account: z.object({ login: z.string() }).partial().nullish(), permissions: z.record(z.string(), z.string()), suspended_at: z.string().nullish() });
@@ -79,7 +79,7 @@ async function accountLacks(api: GithubApi, accounts: PreflightArgs["accounts"])
   const lacks: string[] = [];
   for (const [learner, account] of Object.entries(accounts)) {
     const { status } = await api.send({ method: "GET", path: `/users/${account}`, purpose: `show the account ${account}`, needs: "any credential", mayAnswer: [404] });
-    if (status === 404) lacks.push(`There is no GitHub account ${account}, which learner ${learner} is said to have.`);
+    if (status === 404) lacks.push(`There is no GitHub account ${account}, which learner ${learner} is said to have: correct \`github\` of that learner.`);
   }
   return lacks;
 }

@@ -25,7 +25,7 @@ export const kinds = [
   "network",
   "cloud-resource",
   "github-repository",
-  /** A command that changes the cohort, while it runs: one whose process is gone was killed. */
+  /** A command that changes the cohort, while it runs and, where it was cut short, afterwards: one whose process is gone was killed, or interrupted if it says so. */
   "run",
 ] as const;
 export type Kind = (typeof kinds)[number];
@@ -42,6 +42,8 @@ const Thing = z.strictObject({
   mark: z.string().optional(),
   /** Of a process that was started, beside its mark. */
   identity: ProcessIdentity.optional(),
+  /** Of a run that a signal ended in order. */
+  interrupted: z.literal(true).optional(),
 });
 export type Thing = z.output<typeof Thing>;
 

@@ -7,11 +7,14 @@ import { listenerOn, type Listener } from "../listeners.ts";
 import { leasedPorts } from "../ports.ts";
 import { findMarked, identify, isRunning, namespacesOf, type ProcessIdentity } from "../process-identity.ts";
 import type { Item, Kind, Thing } from "./inventory.ts";
+import { lookInDocker } from "./docker-things.ts";
 import { mountsBelow, ownership } from "./ownership.ts";
 
 /** What was found where a thing of the lab was. */
 export type Sight =
   | { readonly state: "gone"; /** What is in its place now, where that is worth telling. */ readonly says?: string }
+  /** Still there, as the cohort file wants it. */
+  | { readonly state: "kept"; readonly says: string }
   /** `left` is the lab's own; `foreign` is not, and was left alone; `unknown` could not be looked at. */
   | { readonly state: "left" | "foreign" | "unknown"; readonly says: string; /** The command that removes it. */ readonly remove: string };
 
@@ -28,7 +31,7 @@ export interface Surroundings {
   readonly mounts: readonly string[];
 }
 
-/** One line for each kind; what the command line must look for, such as stacks, it gives itself. */
+/** One line for each kind; for what takes a credential or Pulumi (stacks, clouds, GitHub) the command line gives its own. */
 const looks: Partial<Record<Kind, Look>> = {
   process: lookForProcess,
   port: lookForPort,
@@ -40,6 +43,8 @@ const looks: Partial<Record<Kind, Look>> = {
   "control-group": ({ id }) => (existsSync(id) ? { state: "left", says: `control group ${id}`, remove: `rmdir ${shellWord(id)}` } : { state: "gone" }),
   namespace: lookForNamespace,
   mount: ({ id }, { mounts }) => (mounts.includes(id) ? { state: "left", says: `mount ${id}`, remove: `umount ${shellWord(id)}` } : { state: "gone" }),
+  container: lookInDocker,
+  network: lookInDocker,
   run: lookForRun,
 };
 

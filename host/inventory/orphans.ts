@@ -9,6 +9,13 @@ import { allMarked, endOne, engineName, isRunning, orphansOfEngine } from "../pr
 import { inventoriedCohorts, readInventory, recordGone } from "./inventory.ts";
 import { mountsBelow } from "./ownership.ts";
 
+export interface CutShort {
+  /** Such as `up`. */
+  readonly command: string;
+  /** A signal that it heeded interrupts a command; anything else that ends it, like a lost machine, kills it. */
+  readonly how: "killed" | "interrupted";
+}
+
 /** What of a cohort can be found on this machine and in the state backend, whichever of it belongs together. */
 export interface Traces {
   readonly cohort: string;
@@ -16,8 +23,8 @@ export interface Traces {
   readonly stack: boolean;
   /** A phrase for each thing beside folder and stack, such as `process 1234 (ada/etcd)`. */
   readonly things: readonly string[];
-  /** Commands that were killed while they changed the cohort, such as `up`. */
-  readonly killed: readonly string[];
+  /** Commands that did not come to their end while they changed the cohort. */
+  readonly cutShort: readonly CutShort[];
   /** Whether a command changes it right now. */
   readonly busy: boolean;
   /** The backend in which the inventory says that the stack is; undefined where it does not say. */
@@ -37,7 +44,7 @@ export async function findTraces(stacks: ReadonlySet<string>): Promise<Traces[]>
   return Promise.all(
     [...names].sort().map(async (cohort): Promise<Traces> => {
       const items = await readInventory(cohort);
-      const runs = items.flatMap(({ kind, name, identity }) => (kind === "run" && identity !== undefined ? [{ command: (name ?? "").split(" ")[0]!, lives: isRunning(identity) }] : []));
+      const runs = items.flatMap(({ kind, name, identity, interrupted }) => (kind === "run" && identity !== undefined ? [{ command: (name ?? "").split(" ")[0]!, how: interrupted ? ("interrupted" as const) : ("killed" as const), lives: !interrupted && isRunning(identity) }] : []));
       const orphaned = new Set(orphansOfEngine(cohortPaths(cohort).daemon).map(({ pid }) => pid));
       const own = (processes.get(cohort) ?? []).map(({ mark, identity }) => ({ name: mark.slice(mark.indexOf("#") + 1), pid: identity.pid }));
       return {
@@ -51,7 +58,7 @@ export async function findTraces(stacks: ReadonlySet<string>): Promise<Traces[]>
           ...(mounts.get(cohort) ?? []).map((point) => `mount ${point}`),
           ...items.flatMap(({ kind, id }) => (id.startsWith("/") && !id.includes("#") && existsSync(id) && !`${id}/`.startsWith(`${cohortPaths(cohort).root}/`) && kind !== "control-group" ? [`${kind} ${id}`] : [])),
         ],
-        killed: runs.flatMap(({ command, lives }) => (lives ? [] : [command])),
+        cutShort: runs.flatMap(({ lives, ...run }) => (lives ? [] : [run])),
         busy: runs.some(({ lives }) => lives) || own.some(({ name, pid }) => name === engineName && !orphaned.has(pid)),
         backend: items.find(({ kind }) => kind === "stack")?.name,
       };
@@ -86,10 +93,10 @@ export async function findCrumbs(cohorts: readonly string[]): Promise<Crumb[]> {
   ];
 }
 
-/** Forgets that commands were killed while they changed a cohort that is whole. */
-export async function forgetKilledRuns(cohort: string): Promise<void> {
+/** Forgets that commands were cut short while they changed a cohort that is whole. */
+export async function forgetCutShort(cohort: string): Promise<void> {
   const items = await readInventory(cohort);
-  await recordGone(cohort, items.filter(({ kind, identity }) => kind === "run" && (identity === undefined || !isRunning(identity))));
+  await recordGone(cohort, items.filter(({ kind, identity, interrupted }) => kind === "run" && (interrupted === true || identity === undefined || !isRunning(identity))));
 }
 
 /** Folders that proper-lockfile made and nobody has renewed for a while. */

@@ -25,7 +25,7 @@ export const Receipt = z.strictObject({
       name: z.string().optional(),
       learner: z.string().optional(),
       recordedAt: z.iso.datetime(),
-      state: z.enum(["gone", "left", "foreign", "unknown"]),
+      state: z.enum(["gone", "kept", "left", "foreign", "unknown"]),
       says: z.string().optional(),
     }),
   ),
@@ -50,7 +50,7 @@ export interface Teardown {
 }
 
 export function makeReceipt({ cohort, learner, startedAt, problems, kept = [] }: Teardown, seen: readonly Seen[]): Receipt {
-  const found = (state: Exclude<Sight["state"], "gone">) =>
+  const found = (state: Exclude<Sight["state"], "gone" | "kept">) =>
     outermost(seen.flatMap(({ kind, id, sight }) => (sight.state === state ? [{ kind, id, says: sight.says, remove: sight.remove }] : [])));
   const [remainder, foreign, unknown] = [found("left"), found("foreign"), found("unknown")];
   return {

@@ -104,12 +104,12 @@ describe("a look beforehand", () => {
   });
 
   test.each<[string, (fake: GithubFake) => void, string]>([
-    ["a scope", ({ state }) => (state.scopes = ["repo", "read:org"]), "The token of instructor lacks the scope workflow."],
-    ["scopes", ({ state }) => (state.scopes = ["write:org"]), "lacks the scopes repo, workflow."],
-    ["membership", ({ state }) => (state.membership = undefined), "instructor is no member of it, there is no such organization, or the token may not tell (404)."],
-    ["an accepted invitation", ({ state }) => (state.membership = "pending"), "instructor has not accepted the invitation to it yet."],
+    ["a scope", ({ state }) => (state.scopes = ["repo", "read:org"]), "The token of instructor lacks the scope workflow: give it that"],
+    ["scopes", ({ state }) => (state.scopes = ["write:org"]), "lacks the scopes repo, workflow: give it these"],
+    ["membership", ({ state }) => (state.membership = undefined), "instructor is no member of it, there is no such organization, or the token may not tell (404): check `git.organization`"],
+    ["an accepted invitation", ({ state }) => (state.membership = "pending"), "instructor has not accepted the invitation to it yet: do so"],
     ["a plan with rulesets", ({ state }) => (state.plan = "free"), "set `git.protect: false` or use an organization with GitHub Team."],
-    ["a learner's account", ({ state }) => void state.accounts.delete("ada-l"), "There is no GitHub account ada-l, which learner ada is said to have."],
+    ["a learner's account", ({ state }) => void state.accounts.delete("ada-l"), "There is no GitHub account ada-l, which learner ada is said to have: correct `github` of that learner."],
   ])("says that %s lacks", async (_, break_, sentence) => {
     break_(github);
     await expect(githubPreflight(api(), args())).rejects.toMatchObject({ code: "github-preflight", exitCode: 2, message: expect.stringContaining(sentence) });

@@ -5,6 +5,10 @@ import { githubCohort } from "../../host/drivers/github-cohort.ts";
 import { githubRepository, type GithubRepositoryInput } from "../../host/drivers/github-repository.ts";
 import { githubSeed } from "../../host/drivers/github-seed.ts";
 import { sshKey } from "../../host/drivers/ssh-key.ts";
+import { lookForRepository } from "../../host/github/look.ts";
+import { forgetInventory, readInventory } from "../../host/inventory/inventory.ts";
+import { lookForAll } from "../../host/inventory/looks.ts";
+import { makeReceipt } from "../../host/inventory/receipt.ts";
 import { takeRemainders } from "../../host/remainders.ts";
 import { gitReader } from "../../verification/git-reader.ts";
 import { startGithubFake, type GithubFake } from "../support/github-fake/fake.ts";
@@ -114,7 +118,7 @@ describe("what is read of it", () => {
     github.state.repositories.clear();
     github.state.scopes = ["workflow", "read:org"];
     const failure = githubRepository.read(id, output);
-    await expect(failure).rejects.toMatchObject({ code: "github-preflight", message: expect.stringMatching(/lacks the scope repo\..*can't be told/s) });
+    await expect(failure).rejects.toMatchObject({ code: "github-preflight", message: expect.stringMatching(/lacks the scope repo:.*can't be told/s) });
     await expect(githubRepository.remove(id, output)).rejects.toMatchObject({ code: "github-preflight" });
   });
 });
@@ -208,5 +212,38 @@ describe("the end", () => {
     await githubCohort.remove(cohort.id, cohort.output);
     expect(github.state.repositories.get(output.repositoryId)).toMatchObject({ archived: true });
     expect(other).toMatchObject({ archived: false, name: "other" });
+  });
+});
+
+describe("the look for a repository that the inventory names", () => {
+  const look = async () => (await lookForAll("demo", await readInventory("demo"), { looks: { "github-repository": (thing) => lookForRepository(thing, () => undefined) } })).map(({ id, sight }) => [id, sight.state]);
+  beforeEach(() => forgetInventory("demo"));
+
+  test("finds it by its number, whatever it is called by now, and tells it from somebody else's", async () => {
+    const { output } = await githubRepository.ensure(input());
+    const id = `${github.apiUrl}/repositories/${output.repositoryId}`;
+    expect(await look()).toEqual([[id, "left"]]);
+    const repository = github.repository("demo-ada")!;
+    repository.name = "renamed";
+    expect(await look()).toEqual([[id, "left"]]);
+    repository.topics = [];
+    expect(await look()).toEqual([[id, "foreign"]]);
+  });
+
+  test("takes an archived one for kept, and a deleted one for gone", async () => {
+    const archived = await githubRepository.ensure(input());
+    await githubRepository.remove(archived.id, archived.output);
+    const deleted = await githubRepository.ensure(input({ onTeardown: "delete" }));
+    await githubRepository.remove(deleted.id, deleted.output);
+    const receipt = makeReceipt({ cohort: "demo", startedAt: new Date(), problems: [] }, await lookForAll("demo", await readInventory("demo"), { looks: { "github-repository": (thing) => lookForRepository(thing, () => undefined) } }));
+    expect(receipt).toMatchObject({ result: "zero", items: [{ state: "kept" }, { state: "gone" }] });
+    await takeRemainders("demo");
+  });
+
+  test("can't tell anything where the credential does not hold, and says what would remove it", async () => {
+    const { output } = await githubRepository.ensure(input());
+    vi.stubEnv("GITHUB_TOKEN", "ghp_another");
+    const [seen] = await lookForAll("demo", await readInventory("demo"), { looks: { "github-repository": (thing) => lookForRepository(thing, () => undefined) } });
+    expect(seen!.sight).toEqual({ state: "unknown", says: expect.stringContaining("refused the credential"), remove: `gh api -X DELETE repositories/${output.repositoryId}` });
   });
 });

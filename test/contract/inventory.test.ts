@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { appendFile, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { forgetInventory, readInventory, recordCreation, recordGone, type Item } from "../../host/inventory/inventory.ts";
 import { lookForAll, type Seen } from "../../host/inventory/looks.ts";
 import { claimCohortFolder, ownership, removeOwned } from "../../host/inventory/ownership.ts";
@@ -154,6 +154,27 @@ describe("a look", () => {
     child.kill("SIGKILL");
     await once(child, "exit");
     expect(await look("spaces")).toMatchObject([{ sight: { state: "gone" } }]);
+  });
+
+  test("finds a container by Docker's id, and can't tell where no engine answers", async () => {
+    const [left, gone] = ["a".repeat(64), "b".repeat(64)];
+    await recordCreation("docker", { kind: "container", id: left, name: "lab-ada-control-plane" }, { kind: "container", id: gone });
+    const bin = join(home(), "bin");
+    const docker = async (script: string) => {
+      await mkdir(bin, { recursive: true });
+      await writeFile(join(bin, "docker"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    };
+    vi.stubEnv("PATH", `${bin}:${process.env["PATH"]}`);
+    try {
+      await docker(`case "$*" in *id=${left}*) echo ${left} ;; esac`);
+      expect((await look("docker")).map(({ sight }) => sight)).toEqual([{ state: "left", says: "container lab-ada-control-plane (aaaaaaaaaaaa)", remove: `docker rm --force --volumes ${left}` }, { state: "gone" }]);
+      await docker("echo Cannot connect to the Docker daemon >&2; exit 1");
+      expect((await look("docker")).map(({ sight }) => sight)).toMatchObject([{ state: "unknown", says: expect.stringContaining("Cannot connect") }, { state: "unknown" }]);
+      vi.stubEnv("PATH", "/nowhere");
+      expect((await look("docker"))[0]!.sight).toMatchObject({ state: "unknown", says: expect.stringContaining("no docker command on PATH") });
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   test("says of what it can't look for that it can't, and is told how by who can", async () => {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { whileRunning } from "../../cli/receipts.ts";
 import { readInventory, recordCreation } from "../../host/inventory/inventory.ts";
-import { findCrumbs, findTraces, forgetKilledRuns } from "../../host/inventory/orphans.ts";
+import { findCrumbs, findTraces, forgetCutShort } from "../../host/inventory/orphans.ts";
 import { leasePorts, releasePorts } from "../../host/ports.ts";
 import { engineName, identify, mark } from "../../host/process-identity.ts";
 import { LabError } from "../../shared/errors.ts";
@@ -46,24 +46,27 @@ describe("traces", () => {
     await releasePorts("leased");
   });
 
-  test("know killed commands from those that run, and forget what they are told to", async () => {
+  test("know killed commands from interrupted ones and from those that run, and forget what they are told to", async () => {
     await recordCreation("killed", run("up", gone));
+    // Interrupted a moment ago: its process is still there.
+    await recordCreation("interrupted", { ...run("down", identify(process.pid)!), interrupted: true });
     await recordCreation("running", run("up", gone), run("down", identify(process.pid)!), { kind: "stack", id: "gitops-lab/running", name: "s3://elsewhere" });
-    const [killed, running] = await findTraces(new Set());
-    expect(killed).toMatchObject({ cohort: "killed", killed: ["up"], busy: false, backend: undefined });
-    expect(running).toMatchObject({ cohort: "running", killed: ["up"], busy: true, backend: "s3://elsewhere" });
-    await forgetKilledRuns("running");
-    expect(await findTraces(new Set())).toMatchObject([{ cohort: "killed" }, { cohort: "running", killed: [], busy: true }]);
+    const [interrupted, killed, running] = await findTraces(new Set());
+    expect(interrupted).toMatchObject({ cohort: "interrupted", cutShort: [{ command: "down", how: "interrupted" }], busy: false });
+    expect(killed).toMatchObject({ cohort: "killed", cutShort: [{ command: "up", how: "killed" }], busy: false, backend: undefined });
+    expect(running).toMatchObject({ cohort: "running", cutShort: [{ command: "up", how: "killed" }], busy: true, backend: "s3://elsewhere" });
+    for (const cohort of ["interrupted", "running"]) await forgetCutShort(cohort);
+    expect(await findTraces(new Set())).toMatchObject([{ cohort: "interrupted", cutShort: [] }, { cohort: "killed" }, { cohort: "running", cutShort: [], busy: true }]);
   });
 });
 
 describe("the note that a command changes a cohort", () => {
-  const noted = async () => (await readInventory("noted")).map(({ kind, name }) => `${kind} ${name}`);
+  const noted = async () => (await readInventory("noted")).map(({ kind, name, interrupted }) => `${kind} ${name}${interrupted ? ", interrupted" : ""}`);
 
   test.each([
     ["that ends well", undefined, []],
     ["that fails", new LabError("up-failed", "It did not come up."), []],
-    ["that a signal ended", new LabError("interrupted", "Interrupted by SIGINT."), ["run up noted"]],
+    ["that a signal ended", new LabError("interrupted", "Interrupted by SIGINT."), ["run up noted, interrupted"]],
   ])("is there while it runs, and after one %s as it should be", async (_how, error, after) => {
     const work = whileRunning("noted", "up", async () => {
       expect(await noted()).toEqual(["run up noted"]);

@@ -14,6 +14,17 @@ async function occupy(port: number): Promise<void> {
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
 }
 
+/** Does something as a lab whose home is another. */
+async function inAnotherHome(work: () => Promise<void>): Promise<void> {
+  const here = process.env["GITOPS_LAB_HOME"];
+  process.env["GITOPS_LAB_HOME"] = join(home(), "another");
+  try {
+    await work();
+  } finally {
+    process.env["GITOPS_LAB_HOME"] = here;
+  }
+}
+
 afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
   for (const owner of ["a", "b", "c"]) await releasePorts(owner);
@@ -43,16 +54,27 @@ describe("port leases", () => {
     expect(api).toBeLessThanOrEqual(range.to);
   });
 
-  test("begin elsewhere for another lab home, which does not know of these", async () => {
+  test("begin elsewhere for another lab home, which another user's does not know of", async () => {
     const wide = { from: 31200, to: 32199 };
     const { api } = await leasePorts("a/ada", ["api"], wide);
-    const here = process.env["GITOPS_LAB_HOME"];
-    process.env["GITOPS_LAB_HOME"] = join(home(), "another");
-    try {
+    await releasePorts("a/ada");
+    await inAnotherHome(async () => {
       expect((await leasePorts("a/ada", ["api"], wide)).api).not.toBe(api);
-    } finally {
-      process.env["GITOPS_LAB_HOME"] = here;
-    }
+      await releasePorts("a/ada");
+    });
+  });
+
+  test("of another lab home of this user are not given again, though nobody listens there yet", async () => {
+    const { one, two } = await leasePorts("a/ada", ["one", "two"], range);
+    await inAnotherHome(async () => {
+      const leased = await leasePorts("b/bob", ["one", "two"], range);
+      expect(new Set([one, two, leased.one, leased.two]).size).toBe(4);
+      await expect(leasePorts("c/cleo", ["api"], range)).rejects.toMatchObject({ code: "no-free-port" });
+      await expect(requirePorts("c", 1, range, true)).rejects.toMatchObject({ code: "no-free-port" });
+      await releasePorts("b");
+    });
+    // A home that has given back all it had, or is gone, holds nothing.
+    await leasePorts("a/ada-b", ["one", "two"], range);
   });
 
   test("of a learner do not go with another's whose id begins the same", async () => {

@@ -92,6 +92,16 @@ async function awaitFluxAt(folder: string, commit: string): Promise<void> {
   );
 }
 
+/** Kills a rotation, with its engine, once the cluster has the new certificates and before Pulumi has written that down. */
+async function killRotation(): Promise<void> {
+  const certificate = join(cohortPaths(cohort.name, cohort.home).learner("ada").pki, "admin.crt");
+  const before = await readFile(certificate, "utf8");
+  const rotation = cohort.startLab("rotate", "ada", ...ofCohort());
+  await waitUntil(async () => ((await readFile(certificate, "utf8")) === before ? { done: false, because: "its certificate is the old one." } : { done: true, value: undefined }), { what: "ada's cluster to get new certificates", timeoutSeconds: 60, intervalMs: 5, remedy: "" });
+  process.kill(-rotation.pid!, "SIGKILL");
+  await rotation;
+}
+
 describe("an opened cohort", () => {
   test("listens on loopback and on its address, nowhere else, and says so", { timeout: minutes }, async () => {
     expect(addresses()).toEqual(["127.0.0.1", "127.0.0.2"]);
@@ -245,10 +255,13 @@ describe("a change of the cohort file", () => {
     await cohort.set({ access: { listen: "127.0.0.3" } });
   });
 
-  test("that opens nothing shuts everything but loopback, and a stopped lab is told as such", { timeout: 2 * minutes }, async () => {
-    const open = await handout();
+  test("that opens nothing shuts everything but loopback and finishes a rotation that was killed; a stopped lab is told as such", { timeout: 2 * minutes }, async () => {
+    const [open, before] = [await handout(), await outputs()];
+    await killRotation();
     await cohort.set({ access: undefined });
     succeeded(await cohort.lab("up", cohort.name));
+    const after = await outputs();
+    for (const fresh of [after.git.password !== before.git.password, after.registry.password !== before.registry.password, after.cluster.kubeconfig !== before.cluster.kubeconfig]) expect(fresh).toBe(true);
     expect(addresses()).toEqual(["127.0.0.1"]);
     expect((await outputs()).open).toBeUndefined();
     expect((await check(open)).exitCode).toBe(1);

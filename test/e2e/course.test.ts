@@ -87,6 +87,11 @@ describe("a learner", () => {
     expect((await cohort.lab("status", cohort.name)).exitCode).toBe(1);
     expect(succeeded(await cohort.lab("start", cohort.name)).stderr).toContain("but for ada, who is paused");
     expect(learnerProcesses()).toEqual([]);
+    // And an up, for which it is well.
+    const up = succeeded(await cohort.lab("up", cohort.name));
+    expect(up.stdout).toMatch(/^ada\s+paused\s/m);
+    expect(up.stderr).toContain("ada is paused");
+    expect(learnerProcesses()).toEqual([]);
     succeeded(await cohort.lab("resume", "ada", ...ofCohort()));
     expect(learnerProcesses().length).toBeGreaterThan(8);
   });

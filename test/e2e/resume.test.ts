@@ -5,7 +5,9 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ProgressEvent } from "../../cli/progress/events.ts";
 import { findMarked, livingEngines } from "../../host/process-identity.ts";
+import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
+import { waitUntil } from "../../shared/wait.ts";
 import { pulumiEnvironment } from "../../tools/environment.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { TestCohort } from "../support/lab-cli.ts";
@@ -168,8 +170,18 @@ describe("an up that is cut short", () => {
     await resumes("ada", "bob", "cleo");
   });
 
-  test("by two signals ends at once", { timeout: 2 * minutes }, async () => {
+  test("by the end of its terminal ends in order", { timeout: 2 * minutes }, async () => {
     await cohort.setLearners(["ada", "bob", "cleo", "dora"]);
+    const inventory = () => readFile(join(cohort.home, "inventory", `${cohort.name}.jsonl`), "utf8");
+    const terminal = run("script", ["--quiet", "--command", `./lab up ${cohort.name}`, "/dev/null"], { env: cohort.environment, reject: false, stdin: "pipe" });
+    await waitUntil(async () => ("dora/etcd" in processesOf("dora") ? { done: true, value: undefined } : { done: false, because: "nothing of hers runs." }), { what: "dora's control plane", timeoutSeconds: 60, intervalMs: 50, remedy: "" });
+    process.kill(terminal.pid!, "SIGKILL");
+    await terminal;
+    await waitUntil(async () => ((await inventory()).includes('"interrupted":true') ? { done: true, value: undefined } : { done: false, because: "no note of that." }), { what: "the run to end in order", timeoutSeconds: 30, intervalMs: 50, remedy: "" });
+    expect(leftOfEngine()).toEqual([]);
+  });
+
+  test("by two signals ends at once", { timeout: 2 * minutes }, async () => {
     const run = startRun(cohort, "up", cohort.name);
     await run.until(isStep("step-started", "control-plane", "dora"));
     process.kill(run.pid, "SIGTERM");

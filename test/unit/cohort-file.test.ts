@@ -45,6 +45,7 @@ describe("a cohort file", () => {
     ["a duplicate learner", "id: bob", "id: ada", /`learners\[1\]\.id` "ada" is taken by learners\[0\]/],
     ["an id that is no DNS label", "id: ada", "id: Ada_L", /`learners\[0\]\.id` is "Ada_L"; it must be 1-30 characters of a-z/],
     ["an id that is too long", "id: ada", `id: ${"a".repeat(31)}`, /`learners\[0\]\.id`.*1-30 characters/],
+    ["an id by which the cohort's own things go", "id: ada", "id: host", /`learners\[0\]\.id` must be another than cohort, host, lab/],
     ["no learner", /learners:[^]*$/, "learners: []\n", /`learners` must name at least one learner/],
     ["no learners field", /learners:[^]*$/, "", /`learners` is missing; it must be an array/],
     ["a missing course", "course: A course", "ttl: 2d", /`course` is missing; it must be a string/],

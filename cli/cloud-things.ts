@@ -1,0 +1,47 @@
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import type { Thing } from "../host/inventory/inventory.ts";
+import type { Sight } from "../host/inventory/looks.ts";
+import { noteRemainder } from "../host/remainders.ts";
+import { cloudPackages, isCloudKind } from "../tools/cloud-packages.ts";
+import { readResources, type InState } from "./stack.ts";
+
+/** Lists what carries the cohort's mark in a cloud; see components/cluster/marks.ts. */
+const searches: Readonly<Record<keyof typeof cloudPackages, (cohort: string) => string>> = {
+  gke: (cohort) => `gcloud asset search-all-resources --query=labels.gitops-lab-cohort=${cohort}`,
+  eks: (cohort) => `aws resourcegroupstaggingapi get-resources --tag-filters Key=gitops-lab-cohort,Values=${cohort}`,
+  doks: (cohort) => `doctl compute tag get gitops-lab-cohort:${cohort}`,
+};
+
+function cloudOf({ urn }: InState): keyof typeof cloudPackages | undefined {
+  const type = urn.split("::")[2]?.split("$").at(-1) ?? "";
+  return Object.keys(cloudPackages).filter(isCloudKind).find((kind) => type.startsWith(`${cloudPackages[kind].name}:`));
+}
+
+const nameIn = (urn: string) => `${urn.split("::")[2]!.split("$").at(-1)} ${urn.split("::").at(-1)}`;
+
+/** What the state says that the cohort has in a cloud. */
+export async function cloudThings(stack: Stack): Promise<Thing[]> {
+  const { resources } = await readResources(stack);
+  return resources.filter((one) => cloudOf(one) !== undefined).map(({ urn, id }) => ({ kind: "cloud-resource", id: id === undefined || id === "" ? urn : `${cloudOf({ urn })}/${id}`, name: nameIn(urn) }));
+}
+
+/**
+ * Looks for what is in a cloud by the state, from which Pulumi takes a thing when the cloud has said that it is gone. The
+ * cloud itself is not asked: each has another way of that.
+ */
+export function cloudLook(left: readonly Thing[], cohort: string): (thing: Thing) => Sight {
+  const ids = new Set(left.map(({ id }) => id));
+  return ({ id, name = id }) => (ids.has(id) ? { state: "left", says: `${name} (${id})`, remove: `./lab down ${cohort}` } : { state: "gone" });
+}
+
+/**
+ * Notes what was being made in a cloud when a run was killed: the cloud may have it, and the state will not know. To be
+ * called before the state forgets that, too.
+ */
+export async function noteUncertain(stack: Stack): Promise<void> {
+  const { creating } = await readResources(stack);
+  for (const one of creating) {
+    const cloud = cloudOf(one);
+    if (cloud !== undefined) await noteRemainder(stack.name, `${nameIn(one.urn)}, perhaps: a run was killed while it was made, and only the cloud knows. \`${searches[cloud](stack.name)}\` lists what there is of the cohort; remove it there`);
+  }
+}

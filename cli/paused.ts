@@ -1,0 +1,13 @@
+import { processStatus } from "../host/daemon/client.ts";
+import type { ProcessStatus } from "../host/daemon/supervisor.ts";
+
+/** Learners all of whose processes are down because somebody wanted it. */
+export function pausedLearners(processes: readonly ProcessStatus[]): string[] {
+  const byOwner = Map.groupBy(processes.filter(({ owner }) => owner !== "cohort"), ({ owner }) => owner);
+  return [...byOwner].flatMap(([owner, own]) => (own.every(({ state }) => state === "paused") ? [owner] : []));
+}
+
+/** The paused learners of a cohort; none where no daemon can tell. */
+export async function pausedIn(cohort: string): Promise<string[]> {
+  return pausedLearners(await processStatus(cohort));
+}
