@@ -39,6 +39,7 @@ export class Supervisor {
   readonly #table: ProcessTable;
   readonly #processes = new Map<string, Supervised>();
   readonly #tell: (spec: ProcessSpec, identity?: ProcessIdentity) => Promise<void>;
+  readonly #ensuring = new Map<string, Promise<void>>();
   #writing: Promise<void> = Promise.resolve();
 
   /** @param tell is told of each process before it is started for the first time, and of each start */
@@ -61,7 +62,14 @@ export class Supervisor {
   }
 
   /** Makes the process run with exactly this spec; a running one with another spec is replaced. */
-  async ensure(spec: ProcessSpec): Promise<void> {
+  ensure(spec: ProcessSpec): Promise<void> {
+    // One after another: who asked first may have been killed, and whoever goes on from there asks while the old one ends.
+    const next = (this.#ensuring.get(spec.name) ?? Promise.resolve()).catch(() => undefined).then(() => this.#ensure(spec));
+    this.#ensuring.set(spec.name, next);
+    return next;
+  }
+
+  async #ensure(spec: ProcessSpec): Promise<void> {
     const present = this.#processes.get(spec.name);
     if (present !== undefined) {
       if (isDeepStrictEqual(present.entry.spec, spec)) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ProcessTable, type ProcessSpec } from "../../host/daemon/process-table.ts";
 import { endProcess, Supervisor } from "../../host/daemon/supervisor.ts";
-import { identify, isRunning } from "../../host/process-identity.ts";
+import { findMarked, identify, isRunning } from "../../host/process-identity.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { useLabHome } from "../support/lab-home.ts";
@@ -65,6 +65,18 @@ describe("the supervisor", () => {
     await supervisor.ensure(spec("a", "exec sleep 601"));
     expect(await pidOf("a")).not.toBe(first);
     expect(identify(first)).toBeUndefined();
+  });
+
+  test("asked twice at once for another spec runs it once, and ends all of it", async () => {
+    // Slow to end, so that the second comes while the first waits for that.
+    await supervisor.ensure(spec("a", "trap 'sleep 0.5; exit' TERM; while :; do sleep 0.05; done"));
+    await pidOf("a");
+    await Promise.all([supervisor.ensure(spec("a", "exec sleep 601")), supervisor.ensure(spec("a", "exec sleep 601"))]);
+    await pidOf("a");
+    const running = () => new Set(findMarked(folder).map(({ identity }) => identity.pid)).size;
+    expect(running()).toBe(1);
+    await supervisor.pause(() => true, false);
+    expect(running()).toBe(0);
   });
 
   test("adopts what an earlier one started, and goes on watching it", async () => {
