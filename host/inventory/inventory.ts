@@ -25,6 +25,7 @@ export const kinds = [
   "network",
   "cloud-resource",
   "github-repository",
+  "virtual-cluster",
   /** A command that changes the cohort, while it runs: one whose process is gone was killed. */
   "run",
 ] as const;

@@ -8,6 +8,7 @@ import { leasedPorts } from "../ports.ts";
 import { findMarked, identify, isRunning, namespacesOf, type ProcessIdentity } from "../process-identity.ts";
 import type { Item, Kind, Thing } from "./inventory.ts";
 import { mountsBelow, ownership } from "./ownership.ts";
+import { lookForVirtualCluster } from "./virtual-clusters.ts";
 
 /** What was found where a thing of the lab was. */
 export type Sight =
@@ -40,6 +41,7 @@ const looks: Partial<Record<Kind, Look>> = {
   "control-group": ({ id }) => (existsSync(id) ? { state: "left", says: `control group ${id}`, remove: `rmdir ${shellWord(id)}` } : { state: "gone" }),
   namespace: lookForNamespace,
   mount: ({ id }, { mounts }) => (mounts.includes(id) ? { state: "left", says: `mount ${id}`, remove: `umount ${shellWord(id)}` } : { state: "gone" }),
+  "virtual-cluster": lookForVirtualCluster,
   run: lookForRun,
 };
 
