@@ -9,6 +9,7 @@ export interface StepName {
 export const stepsByType: Readonly<Record<string, StepName>> = {
   LabHost: { step: "lab-host", title: "lab daemon and registry" },
   EmbeddedCluster: { step: "control-plane", title: "control plane" },
+  VirtualCluster: { step: "control-plane", title: "control plane" },
   ImageRepository: { step: "image-repository", title: "image repository" },
   SeedImages: { step: "first-images", title: "first images" },
   SideImages: { step: "practice-images", title: "images to practise on" },
