@@ -1,10 +1,12 @@
+import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { stringify } from "yaml";
+import { cgroupMembers } from "../host/node/cgroups.ts";
+import { cgroupOf } from "../host/node/node-process.ts";
 import { run } from "../shared/exec.ts";
 import { cacheHome, cohortPaths } from "../shared/paths.ts";
 import { setupTools } from "../tools/install.ts";
@@ -19,8 +21,9 @@ import { registryUser, startPlainRegistry } from "../test/support/plain-registry
 /*
  * A learner on a virtual cluster, for real, on one machine without Docker and without the internet: the Kubernetes below is a
  * learner's embedded lab with real nodes, and vcluster, its database and the controllers are built from their Go modules.
- * Pods of real nodes reach nothing of the host, and no cloud is here, so two things are stand-ins of this file:
+ * Pods of real nodes reach nothing of the host, and no cloud is here, so three things are stand-ins of this file:
  *
+ * - the volume of the virtual control plane, made and bound by hand;
  * - the load balancer: `kubectl port-forward` to the virtual API server on a loopback address, which the service's status names;
  * - the way to Git and to the registry: relays into the network namespaces of the controllers and of the node.
  *
@@ -89,10 +92,11 @@ const netOf = (pid: string | number) => {
   }
 };
 
-/** A process of each network namespace in which one of these programs runs, this one's apart. */
-function namespacesOf(programs: readonly string[]): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const pid of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
+/** A process of each network namespace in which the lab below runs one of these programs, the host's apart. */
+async function namespacesOf(programs: readonly string[]): Promise<Map<string, number>> {
+  const found = new Map<string, number>();
+  const cgroup = await cgroupOf(cohortPaths(below.name, below.home).learner("below"));
+  for (const pid of cgroup === undefined ? [] : await cgroupMembers(cgroup)) {
     try {
       const [program = ""] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
       const net = netOf(pid);
@@ -123,16 +127,36 @@ async function openDoors(ports: readonly number[], programs: readonly string[], 
   const open = new Set<string>();
   void (async () => {
     while (!ended.aborted) {
-      for (const [net, pid] of namespacesOf(programs)) {
+      for (const [net, pid] of await namespacesOf(programs)) {
         if (open.has(net)) continue;
         open.add(net);
         say(`doors into ${net}`);
-        for (const port of ports) run("nsenter", ["--target", pid, "--net", process.execPath, "--eval", relay, String(port), join(home, `door-${port}`)], { reject: false, cancelSignal: ended, stdin: "ignore" });
+        for (const port of ports) run("nsenter", ["--target", String(pid), "--net", process.execPath, "--eval", relay, String(port), join(home, `door-${port}`)], { reject: false, cancelSignal: ended, stdin: "ignore" });
       }
       await delay(500);
     }
   })();
   return servers;
+}
+
+/** Binds the claim of the virtual control plane to the volume that was made by hand, as a cluster's volume controller does. */
+async function bindVolume(kubectl: (...args: string[]) => Promise<CommandResult>, ended: AbortSignal): Promise<void> {
+  const claims = async () => (JSON.parse((await kubectl("get", "pvc", "-A", "-o", "json")).stdout || '{"items":[]}') as { items: { metadata: { namespace: string; name: string; uid: string } }[] }).items;
+  for (;;) {
+    const claim = (await claims())[0]?.metadata;
+    if (ended.aborted) return;
+    if (claim === undefined) {
+      await delay(500);
+      continue;
+    }
+    const { namespace, name: claimed, uid } = claim;
+    const patch = (what: readonly string[], body: object) => kubectl("patch", ...what, "--type=merge", "-p", JSON.stringify(body));
+    await patch(["pv", "by-hand"], { spec: { claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name: claimed, uid } } });
+    await patch(["pv", "by-hand", "--subresource=status"], { status: { phase: "Bound" } });
+    await patch(["pvc", claimed, "-n", namespace], { metadata: { annotations: { "pv.kubernetes.io/bind-completed": "yes" } }, spec: { volumeName: "by-hand" } });
+    await patch(["pvc", claimed, "-n", namespace, "--subresource=status"], { status: { phase: "Bound", accessModes: ["ReadWriteOnce"], capacity: { storage: "2Gi" } } });
+    return;
+  }
 }
 
 /** Gives a service the address and leads it to its pods, for as long as it is there. */
@@ -162,6 +186,11 @@ let registry: Awaited<ReturnType<typeof startPlainRegistry>> | undefined;
 let doors: Server[] = [];
 try {
   await setupTools({ purposes: new Set(["real-nodes", "shared"]), onProgress: ({ what, activity }) => say(`${what}: ${activity}`) });
+  await below.writeFile();
+  const belowStarted = Date.now();
+  const up = await below.lab("up", below.name);
+  if (up.exitCode !== 0) throw new Error(up.stderr + up.stdout);
+  say(`the Kubernetes below is up (${seconds(belowStarted)} s)`);
   const buildStarted = Date.now();
   const [vcluster, kine] = [
     await built("vcluster", "github.com/loft-sh/vcluster/cmd/vcluster", { CGO_ENABLED: "0" }, "-X github.com/loft-sh/vcluster/pkg/telemetry.SyncerVersion=0.30.0"),
@@ -169,11 +198,6 @@ try {
   ];
   say(`vcluster and kine are built (${seconds(buildStarted)} s)`);
 
-  await below.writeFile();
-  const belowStarted = Date.now();
-  const up = await below.lab("up", below.name);
-  if (up.exitCode !== 0) throw new Error(up.stderr + up.stdout);
-  say(`the Kubernetes below is up (${seconds(belowStarted)} s)`);
   const lab = (await below.outputs()).learners["below"]!;
   const [host = "", owner = ""] = lab.registry.repository.split("/");
   const kubeconfig = join(cohortPaths(below.name, below.home).learner("below").kubeconfigs, "admin.yaml");
@@ -187,7 +211,7 @@ try {
     programs: { "bin/cp": "/bin/cp", "kubernetes/kube-apiserver": await tool("kube-apiserver"), "kubernetes/kube-controller-manager": await tool("kube-controller-manager") },
     entrypoint: "/bin/cp",
   });
-  bytes += await pushImage(crane, `${host}/${owner}/coredns/coredns:1.12.1`, { programs: { coredns: await tool("coredns") }, entrypoint: "/coredns" });
+  bytes += await pushImage(crane, `${host}/${owner}/coredns/coredns:1.12.1`, { programs: { coredns: await built("dns", "./virtual", { CGO_ENABLED: "0" }) }, entrypoint: "/coredns" });
   for (const controller of fluxControllerNames) {
     const image = publishedImage(controller).replace(/^.*\//, `${host}/${owner}/fluxcd/`);
     bytes += await pushImage(crane, image, { programs: { [controller]: await tool(controller) }, entrypoint: `/${controller}`, user: "65532:65532" });
@@ -195,7 +219,7 @@ try {
   figures["imagesMiB"] = Math.round(bytes / 1024 ** 2);
   say("images are pushed");
 
-  // No provisioner is here: the volume of the virtual control plane is made by hand.
+  // No provisioner is here, and an embedded lab runs no controller for volumes: the volume is made, and bound, by hand.
   const volume = { apiVersion: "v1", kind: "PersistentVolume", metadata: { name: "by-hand" }, spec: { capacity: { storage: "2Gi" }, accessModes: ["ReadWriteOnce"], persistentVolumeReclaimPolicy: "Retain", hostPath: { path: "/var/lib/by-hand", type: "DirectoryOrCreate" } } };
   const volumeFile = join(home, "volume.json");
   await writeFile(volumeFile, JSON.stringify(volume));
@@ -207,6 +231,7 @@ try {
   const ports = [new URL(github.url).port, registry.host.split(":")[1], github.sshPort].map(Number);
   doors = await openDoors(ports, ["containerd", "source-controller", "image-reflector-controller", "image-automation-controller"], ended.signal);
   void balance(kubectl, kubeconfig, ended.signal);
+  void bindVolume(kubectl, ended.signal);
 
   const cohort = {
     course: "Shared",

@@ -135,7 +135,7 @@ const tools = {
     version: "4.2.4",
     probe: { args: ["version", "--template", "{{.Version}}"], pattern: /^v(\d+\.\d+\.\d+)/m },
     fits: atLeast("4.0.0"),
-    build: { module: "helm", package: "helm.sh/helm/v4/cmd/helm", ldflags: "-X helm.sh/helm/v4/internal/version.version=v4.2.4", static: true },
+    build: { module: "helm", package: "helm.sh/helm/v4/cmd/helm", ldflags: "-X helm.sh/helm/v4/internal/version.version=v4.2.4" },
     onlyFor: "shared",
   },
   // The controllers are released as container images only.
