@@ -50,7 +50,7 @@ async function render({ name, input: { values } }: Shared): Promise<Rendered[]> 
 beforeAll(() => setupTools({ purposes: new Set(["shared"]), plugins: [] }), 900_000);
 
 describe("the chart", () => {
-  test("takes every value that the program gives, by name and type", async () => {
+  test("takes every value that the program gives, by name and type", { timeout: 240_000 }, async () => {
     for (const expose of [ingress, balancer]) await render(await program(expose, { controlPlaneImages: "mirror.example.org/course" }));
     const given = await program(ingress);
     const refused = async (values: object) => expect(renderVcluster("x", "x", { ...given.input.values, ...values }, doing)).rejects.toMatchObject({ code: "chart-values" });
