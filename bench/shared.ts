@@ -155,6 +155,8 @@ async function bindVolume(kubectl: (...args: string[]) => Promise<CommandResult>
     await patch(["pv", "by-hand", "--subresource=status"], { status: { phase: "Bound" } });
     await patch(["pvc", claimed, "-n", namespace], { metadata: { annotations: { "pv.kubernetes.io/bind-completed": "yes" } }, spec: { volumeName: "by-hand" } });
     await patch(["pvc", claimed, "-n", namespace, "--subresource=status"], { status: { phase: "Bound", accessModes: ["ReadWriteOnce"], capacity: { storage: "2Gi" } } });
+    // Of the controller that would take it away when no pod uses the claim any more.
+    await patch(["pvc", claimed, "-n", namespace], { metadata: { finalizers: null } });
     return;
   }
 }
