@@ -265,7 +265,7 @@ try {
   }
   figures["down"] = await step("down", name).then(({ exitCode, seconds }) => ({ exitCode, seconds }));
   const left = await kubectl("get", "all,namespaces,clusterroles,clusterrolebindings,pvc", "-A", "-o", "name");
-  figures["left"] = left.stdout.split("\n").filter((line) => /ada|vc-|vcluster/.test(line));
+  figures["left"] = left.stdout.split("\n").filter((line) => /\/(ada|vc)-/.test(line));
   process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
 } finally {
   ended.abort();
