@@ -41,7 +41,7 @@ export async function applyVcluster(place: ReleasePlace, version: string, values
   });
 }
 
-/** Removes a release and what the chart made, and waits until it is gone. A release that is not there is no failure. */
+/** Removes a release and what the chart made, and waits for their deletion. A release that is not there is no failure. */
 export async function removeRelease(place: ReleasePlace, doing: Doing): Promise<void> {
   await inScratch((scratch) => helm(["uninstall", place.release, ...at(place), "--ignore-not-found", "--wait", "--cascade", "foreground", "--timeout", "3m"], doing, { scratch }));
 }
