@@ -7,7 +7,7 @@ import type { ClusterKind } from "../shared/cluster-spec.ts";
  */
 export const perLearner: Readonly<Record<Extract<ClusterKind, "embedded" | "shared">, { readonly resources: number; readonly writes: { readonly virtual: number; readonly host: number } }>> = {
   embedded: { resources: 27, writes: { virtual: 12, host: 0 } },
-  shared: { resources: 56, writes: { virtual: 32, host: 7 } },
+  shared: { resources: 55, writes: { virtual: 32, host: 7 } },
 };
 
 /** What a stack has however many learners: the lab host, the provider of the cluster below. */

@@ -3,8 +3,8 @@ import { z } from "zod";
 /** The node image that kind v0.33.0 was released with: pkg/apis/config/defaults/image.go of its module. */
 const kindNodeImage = "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5";
 
-/** The chart that the values in components/cluster/virtual-cluster.ts are written for. */
-const vclusterVersion = "0.30.0";
+/** The chart that the values in components/cluster/shared.ts are written for; tools/go/vcluster has it. */
+export const vclusterVersion = "0.30.0";
 
 const Name = z.string().regex(/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/, "must be a name of a-z, 0-9 and -");
 const Count = z.int().min(1, "must be at least 1").max(10, "must be at most 10");
@@ -90,6 +90,8 @@ const SharedClusterSpec = z.strictObject({
     z.strictObject({ kind: z.literal("load-balancer"), allowedNetworks: Networks }),
   ]),
   vcluster: z.string().regex(/^\d+\.\d+\.\d+$/, "must be a chart version such as 0.30.0").default(vclusterVersion),
+  /** Where the images of the virtual control plane are: a registry that has those of ghcr.io and Docker Hub by the same paths. */
+  controlPlaneImages: z.string().min(1, "must be a registry").optional(),
   /** What all of a learner's pods together may take, the virtual control plane's among them. */
   quota: z
     .strictObject({

@@ -20,6 +20,10 @@ export async function build(name: string, source: GoBuild, folder: string, env: 
 export async function copyAsset(name: string, asset: Asset, folder: string, env: NodeJS.ProcessEnv): Promise<void> {
   for (const module of asset.modules) {
     const from = join(await moduleFolder(name, module, asset.module, env), asset.folder);
+    if (asset.whole) {
+      await copyTree(from, folder);
+      continue;
+    }
     const files = (await readdir(from)).filter((file) => file.endsWith(".yaml"));
     for (const file of files) await copyFile(join(from, file), join(folder, asset.prefixed ? `${basename(module)}-${file}` : file));
   }
@@ -52,7 +56,7 @@ async function moduleWithPlaceholder(
 
 /** Files and folders only, writable: Go's module cache is read-only, so its modes are of no use in a copy. */
 async function copyTree(from: string, to: string): Promise<void> {
-  await mkdir(to);
+  await mkdir(to, { recursive: true });
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const [source, target] = [join(from, entry.name), join(to, entry.name)];
     if (entry.isDirectory()) await copyTree(source, target);

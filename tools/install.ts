@@ -37,7 +37,7 @@ interface Item {
 export async function setupTools({ onProgress = () => {}, env = process.env, purposes = new Set(), plugins = ["kubernetes"] }: SetupOptions = {}): Promise<void> {
   await gitHttpBackend(env);
   await mkdir(cacheHome(env), { recursive: true });
-  const items = [...toolItems(env, purposes), ...assetItems(env), ...(purposes.has("real-nodes") ? [nodePackagesItem(env)] : [])];
+  const items = [...toolItems(env, purposes), ...assetItems(env, purposes), ...(purposes.has("real-nodes") ? [nodePackagesItem(env)] : [])];
   const total = items.length + plugins.length;
   const reporter = (index: number, what: string) => (activity: string) => onProgress({ index, total, what, activity });
   for (const [i, item] of items.entries()) await install(item, reporter(i + 1, item.what));
@@ -60,10 +60,10 @@ function toolItems(env: NodeJS.ProcessEnv, purposes: ReadonlySet<Purpose>): Item
     }));
 }
 
-const isNeeded = ({ onlyFor }: Tool, purposes: ReadonlySet<Purpose>) => onlyFor === undefined || purposes.has(onlyFor);
+const isNeeded = ({ onlyFor }: Pick<Tool, "onlyFor">, purposes: ReadonlySet<Purpose>) => onlyFor === undefined || purposes.has(onlyFor);
 
-function assetItems(env: NodeJS.ProcessEnv): Item[] {
-  return assetNames.map((name) => ({
+function assetItems(env: NodeJS.ProcessEnv, purposes: ReadonlySet<Purpose>): Item[] {
+  return assetNames.filter((name) => isNeeded(assetManifest[name], purposes)).map((name) => ({
     what: name,
     folder: assetFolder(name, env),
     isThere: () => isInstalledAsset(name, env),

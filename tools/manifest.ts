@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
+import { vclusterVersion } from "../shared/cluster-spec.ts";
 import { atLeast, exactly, sameMinor } from "./version-fit.ts";
 
 /**
@@ -20,12 +21,12 @@ export interface Download {
   readonly members?: readonly string[];
 }
 
-/** What some cohorts need and others do not: pods that run for real on embedded nodes, clusters in Docker. */
-export type Purpose = "real-nodes" | "kind";
+/** What some cohorts need and others do not: pods that run for real on embedded nodes, clusters in Docker, virtual clusters. */
+export type Purpose = "real-nodes" | "kind" | "shared";
 
 export interface GoBuild {
   /** Folder below tools/go whose go.mod and go.sum pin every dependency. */
-  readonly module: "cluster" | "dns" | "kind" | "node" | "pulumi" | "pulumi-language-nodejs" | "registry";
+  readonly module: "cluster" | "dns" | "helm" | "kind" | "node" | "pulumi" | "pulumi-language-nodejs" | "registry" | "vcluster";
   /** Import path; with a dot, a program of our own in that module. */
   readonly package: string;
   /** What `-ldflags` gets besides `-s -w`. */
@@ -130,6 +131,13 @@ const tools = {
     build: { module: "kind", package: "sigs.k8s.io/kind", static: true },
     onlyFor: "kind",
   },
+  helm: {
+    version: "4.2.4",
+    probe: { args: ["version", "--template", "{{.Version}}"], pattern: /^v(\d+\.\d+\.\d+)/m },
+    fits: atLeast("4.0.0"),
+    build: { module: "helm", package: "helm.sh/helm/v4/cmd/helm", ldflags: "-X helm.sh/helm/v4/internal/version.version=v4.2.4" },
+    onlyFor: "shared",
+  },
   // The controllers are released as container images only.
   "source-controller": fluxController("source-controller", fluxControllers.source),
   "kustomize-controller": fluxController("kustomize-controller", fluxControllers.kustomize),
@@ -210,11 +218,15 @@ export const toolNames = Object.keys(tools) as readonly ToolName[];
 export interface Asset {
   readonly version: string;
   readonly module: GoBuild["module"];
-  /** Go modules whose `folder` holds the files (`*.yaml`). */
+  /** Go modules whose `folder` holds the files (`*.yaml`, where it is not taken whole). */
   readonly modules: readonly string[];
   readonly folder: string;
   /** Where modules have files of the same names: each file is named after its module first. */
   readonly prefixed?: true;
+  /** All of the folder, and the folders in it. */
+  readonly whole?: true;
+  /** Installed only for a cohort that asks for it. */
+  readonly onlyFor?: Purpose;
 }
 
 const fluxControllerModules = fluxControllerNames.map((name) => `github.com/fluxcd/${name}`);
@@ -237,6 +249,8 @@ const assets = {
   },
   /** What Flux' own install gives its controllers in a cluster. */
   "flux-rbac": { version: fluxRelease, module: "cluster", modules: ["github.com/fluxcd/flux2/v2"], folder: "manifests/rbac" },
+  /** vcluster's Helm chart, which its release publishes as it is here, but for the version in it. */
+  "vcluster-chart": { version: vclusterVersion, module: "vcluster", modules: ["github.com/loft-sh/vcluster"], folder: "chart", whole: true, onlyFor: "shared" },
 } satisfies Record<string, Asset>;
 
 export type AssetName = keyof typeof assets;

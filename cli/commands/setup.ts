@@ -36,6 +36,7 @@ function purposesOf(plan: CohortPlan | undefined): ReadonlySet<Purpose> {
   const needed: [Purpose, boolean][] = [
     ["real-nodes", plan?.nodes === "real"],
     ["kind", plan?.learners.some(({ cluster }) => cluster.kind === "kind") === true],
+    ["shared", plan?.learners.some(({ cluster }) => cluster.kind === "shared") === true],
   ];
   return new Set(needed.flatMap(([purpose, needs]) => (needs ? [purpose] : [])));
 }

@@ -30,8 +30,8 @@ export function confineLearner(name: string, { plan, namespace, labels }: Confin
             "requests.storage": quota.storage,
             pods: `${quota.pods}`,
             "services.loadbalancers": balanced ? "1" : "0",
-            // A load balancer takes node ports by itself: HTTPS and the kubelet's.
-            "services.nodeports": balanced ? "2" : "0",
+            // Which a load balancer takes by itself.
+            "services.nodeports": balanced ? "1" : "0",
           },
         },
       },
@@ -57,9 +57,10 @@ export function confineLearner(name: string, { plan, namespace, labels }: Confin
         { to: [{ ipBlock: { cidr: "0.0.0.0/0", except: clusterNetworks } }] },
       ],
     }),
-    // The control plane alone speaks to the API server of the cluster below, and is spoken to from outside.
+    // The control plane alone speaks to the API server of the cluster below, and is spoken to from outside. Pods keep the labels
+    // that a learner gives them, but for `release`, which vcluster keeps for itself (pkg/util/translate/single_namespace.go).
     policy("control-plane", {
-      podSelector: { matchLabels: { app: "vcluster" } },
+      podSelector: { matchLabels: { app: "vcluster", release: namespace } },
       policyTypes: ["Ingress", "Egress"],
       ingress: [{ ports: [{ protocol: "TCP", port: apiPort }] }],
       egress: [{ ports: [{ protocol: "TCP", port: 443 }, { protocol: "TCP", port: 6443 }] }],

@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import { isAbsolute, join } from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import type { VirtualClusterInput, VirtualClusterOutput } from "../../host/drivers/virtual-cluster.ts";
 import type { PlanOf } from "../../shared/cluster-spec.ts";
-import { atServer } from "../../shared/kubeconfig.ts";
+import type { Properties } from "../../shared/json.ts";
+import { ManagedResource } from "../managed-resource.ts";
 import { confineLearner } from "./confinement.ts";
 import { marks, physicalName } from "./marks.ts";
 import { realCluster, whenReady } from "./real-cluster.ts";
@@ -35,30 +37,31 @@ export const shared: ClusterProvider = {
     );
     const inNamespace = { ...here, dependsOn: [namespace], deletedWith: namespace };
     const confined = confineLearner(name, { plan, namespace: virtual, labels }, inNamespace);
-    const release = new k8s.helm.v3.Release(
+    const cluster = new ManagedResource<VirtualClusterInput, VirtualClusterOutput>(
       `${name}-vcluster`,
       {
-        name: virtual,
-        namespace: virtual,
-        chart: "vcluster",
-        version: plan.vcluster,
-        repositoryOpts: { repo: "https://charts.loft.sh" },
-        values: virtualClusterValues(plan, cohort, learner, labels),
-        cleanupOnFail: true,
-        timeout: 600,
+        driver: "virtual-cluster",
+        type: "VirtualCluster",
+        input: {
+          cohort,
+          learner,
+          kubeconfig: pathOf(plan),
+          ...(plan.context !== undefined && { context: plan.context }),
+          name: virtual,
+          chart: plan.vcluster,
+          values: virtualClusterValues(plan, cohort, learner),
+          ...(plan.expose.kind === "ingress" && { server: `https://${hostOf(plan.expose, cohort, learner)}` }),
+        },
+        outputs: { learner: "plain", kubeconfig: "plain", name: "plain", apiServer: "plain", adminKubeconfig: "secret" },
       },
-      // Not `deletedWith` the namespace: a chart may make cluster roles, which outlive it.
-      { ...here, dependsOn: [namespace, ...confined], customTimeouts: { create: "12m" } },
+      { parent, dependsOn: [namespace, ...confined], deletedWith: namespace },
     );
-    const secret = k8s.core.v1.Secret.get(`${name}-vcluster-kubeconfig`, pulumi.interpolate`${virtual}/vc-${release.name}`, here);
-    const exported = secret.data.apply((data) => Buffer.from(data["config"] ?? "", "base64").toString());
-    const server = plan.expose.kind === "ingress" ? pulumi.output(`https://${hostOf(plan.expose, cohort, learner)}`) : loadBalancerUrl(name, release, virtual, here);
-    const kubeconfig = pulumi.secret(pulumi.all([exported, server]).apply(([text, url]) => atServer(text, `${cohort}-${learner}`, url)));
+    const { apiServer, adminKubeconfig } = cluster.output;
     return realCluster(name, args, parent, {
-      resource: release,
-      apiServer: server,
+      resource: cluster,
+      apiServer,
       fluxImages: plan.fluxImages,
-      ...whenReady(name, args, parent, { resource: release, place: `virtual cluster ${virtual}`, kubeconfig, dependsOn: [release] }),
+      ...whenReady(name, args, parent, { resource: cluster, place: `virtual cluster ${virtual}`, kubeconfig: adminKubeconfig, dependsOn: [cluster] }),
     });
   },
 };
@@ -68,10 +71,14 @@ function markOf({ kubeconfig, context }: Shared): string {
   return createHash("sha256").update(`${kubeconfig}\n${context ?? ""}`).digest("hex").slice(0, 8);
 }
 
+function pathOf({ kubeconfig }: Shared): string {
+  return isAbsolute(kubeconfig) ? kubeconfig : join(import.meta.dirname, "../../stacks", kubeconfig);
+}
+
 function hostProvider(name: string, { plan }: FoundationArgs<Shared>): k8s.Provider {
   return new k8s.Provider(`${name}-provider`, {
     // By its path: its content, with whatever credential it holds, does not go into the state.
-    kubeconfig: isAbsolute(plan.kubeconfig) ? plan.kubeconfig : join(import.meta.dirname, "../../stacks", plan.kubeconfig),
+    kubeconfig: pathOf(plan),
     ...(plan.context !== undefined && { context: plan.context }),
     clusterIdentifier: name,
     upsertExistingObjects: true,
@@ -84,25 +91,25 @@ function hostOf(expose: Extract<Expose, { kind: "ingress" }>, cohort: string, le
   return `${learner}.${cohort}.${expose.domain}`;
 }
 
-/** Where a load balancer has put the virtual API server. Helm has waited until it has. */
-function loadBalancerUrl(name: string, release: k8s.helm.v3.Release, namespace: string, options: pulumi.CustomResourceOptions): pulumi.Output<string> {
-  const service = k8s.core.v1.Service.get(`${name}-vcluster-service`, pulumi.interpolate`${namespace}/${release.name}`, options);
-  return service.status.loadBalancer.ingress.apply((ingress) => `https://${ingress[0]?.ip ?? ingress[0]?.hostname ?? ""}`);
-}
-
-/** The chart's values, as its values.yaml describes them. */
-function virtualClusterValues({ expose }: Shared, cohort: string, learner: string, labels: Readonly<Record<string, string>>): pulumi.Inputs {
+/**
+ * The chart's values, as its values.yaml describes them. Nothing in them makes an object outside of the namespace, so that all of
+ * a virtual cluster goes with it and none has rights beyond it. A changed value starts the control plane anew, so none follows
+ * from what changes in a lab's time, as the marks do.
+ */
+export function virtualClusterValues({ expose, controlPlaneImages }: Pick<Shared, "expose" | "controlPlaneImages">, cohort: string, learner: string): Properties {
   const ingress = expose.kind === "ingress" ? hostOf(expose, cohort, learner) : undefined;
   return {
     controlPlane: {
+      ...(controlPlaneImages !== undefined && { advanced: { defaultImageRegistry: controlPlaneImages.replace(/\/$/, "") } }),
       statefulSet: {
-        labels,
+        // The open source build; the chart's default is the vendor's, which asks for a licence at times.
+        image: { repository: "loft-sh/vcluster-oss" },
         resources: { requests: { cpu: "100m", memory: "256Mi" }, limits: { cpu: "1", memory: "1Gi" } },
         persistence: { volumeClaim: { enabled: true, size: "2Gi", retentionPolicy: "Delete" } },
       },
       coredns: { deployment: { resources: { requests: { cpu: "20m", memory: "64Mi" }, limits: { cpu: "200m", memory: "170Mi" } } } },
-      ...(expose.kind === "load-balancer" && { service: { spec: { type: "LoadBalancer", loadBalancerSourceRanges: expose.allowedNetworks } } }),
-      ...(expose.kind === "ingress" && {
+      ...(expose.kind === "load-balancer" && { service: { spec: { type: "LoadBalancer", loadBalancerSourceRanges: [...expose.allowedNetworks] } } }),
+      ...(ingress !== undefined && expose.kind === "ingress" && {
         // Client certificates and tokens are the virtual API server's business, so TLS ends there.
         ingress: { enabled: true, host: ingress, spec: { ingressClassName: expose.className } },
         proxy: { extraSANs: [ingress] },
@@ -111,6 +118,8 @@ function virtualClusterValues({ expose }: Shared, cohort: string, learner: strin
     ...(ingress !== undefined && { exportKubeConfig: { server: `https://${ingress}` } }),
     // Quota, limits and network policy are ours: the learner's cluster is not to depend on its own manners.
     policies: { resourceQuota: { enabled: false }, limitRange: { enabled: false }, networkPolicy: { enabled: false } },
+    // Rights for snapshots of volumes are the only ones for which the chart would make a cluster role.
+    rbac: { enableVolumeSnapshotRules: { enabled: false } },
     telemetry: { enabled: false },
   };
 }

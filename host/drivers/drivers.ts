@@ -5,6 +5,7 @@ const loaders = {
   "lab-host": async () => (await import("./lab-host.ts")).labHost,
   "embedded-cluster": async () => (await import("./embedded-cluster.ts")).embeddedCluster,
   "kind-cluster": async () => (await import("./kind-cluster.ts")).kindCluster,
+  "virtual-cluster": async () => (await import("./virtual-cluster.ts")).virtualCluster,
   "learner-token": async () => (await import("./learner-token.ts")).learnerToken,
   "cluster-ready": async () => (await import("./cluster-ready.ts")).clusterReady,
   "git-repository": async () => (await import("./git-repository.ts")).gitRepository,

@@ -9,6 +9,7 @@ import { findMarked, identify, isRunning, namespacesOf, type ProcessIdentity } f
 import type { Item, Kind, Thing } from "./inventory.ts";
 import { lookInDocker } from "./docker-things.ts";
 import { mountsBelow, ownership } from "./ownership.ts";
+import { lookForVirtualCluster } from "./virtual-clusters.ts";
 
 /** What was found where a thing of the lab was. */
 export type Sight =
@@ -45,6 +46,7 @@ const looks: Partial<Record<Kind, Look>> = {
   mount: ({ id }, { mounts }) => (mounts.includes(id) ? { state: "left", says: `mount ${id}`, remove: `umount ${shellWord(id)}` } : { state: "gone" }),
   container: lookInDocker,
   network: lookInDocker,
+  "virtual-cluster": lookForVirtualCluster,
   run: lookForRun,
 };
 

@@ -2,11 +2,10 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
-import type { ClusterKind } from "../../shared/cluster-spec.ts";
+import { vclusterVersion, type ClusterKind } from "../../shared/cluster-spec.ts";
 import { run } from "../../shared/exec.ts";
 import { cloudPackages, isCloudInstalled, isCloudKind } from "../../tools/cloud-packages.ts";
-import { pluginChoice } from "../../tools/plugin-choice.ts";
-import { isProgram, locate } from "../../tools/locate.ts";
+import { isInstalledAsset, isProgram, locate } from "../../tools/locate.ts";
 
 /** One thing that a cluster provider needs of this machine or of whoever uses it. */
 export interface ProviderCondition {
@@ -25,9 +24,11 @@ export async function providerConditions(kind: ClusterKind, env: NodeJS.ProcessE
   if (kind === "embedded") return [];
   if (kind === "kind") return kindConditions(env);
   if (kind === "shared") {
-    const { implementation, version } = pluginChoice("kubernetes", env);
-    const met = implementation === "official";
-    return [{ name: `Pulumi's own Kubernetes plugin ${version}`, met, found: met ? "installed" : "not installed, and Helm charts need it: run `./lab setup <cohort>` where get.pulumi.com is in reach" }];
+    const [helm, hasChart] = [await locate("helm", env), await isInstalledAsset("vcluster-chart", env)];
+    return [
+      { name: "helm", met: helm !== undefined, found: helm?.path ?? "`./lab setup <cohort>` builds it", bySetup: true },
+      { name: "vcluster's chart", met: hasChart, found: hasChart ? vclusterVersion : "`./lab setup <cohort>` brings it", bySetup: true },
+    ];
   }
   return cloudConditions(kind, env);
 }

@@ -194,18 +194,32 @@ describe("on a shared cluster", () => {
     expect(egress[2]?.to[0]?.ipBlock?.except).toEqual(["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]);
   });
 
-  test("the virtual cluster is the pinned chart, and its kubeconfig comes from its secret, at the address from outside", async () => {
+  test("the virtual cluster is the pinned chart, reached at the address from outside", async () => {
     const { resources, outputs } = await previewed();
-    const release = named(resources, "ada-vcluster");
-    expect(release).toMatchObject({ chart: "vcluster", version: "0.30.0", values: { exportKubeConfig: { server: "https://ada.sre.labs.example.org" }, telemetry: { enabled: false } } });
-    expect(outputs.learners["ada"]?.cluster.apiServer).toBe("https://ada.sre.labs.example.org");
-    expect(outputs.learners["ada"]?.cluster.adminKubeconfig).toContain("server: https://ada.sre.labs.example.org");
+    expect(named(resources, "ada-vcluster")).toMatchObject({ chart: "0.30.0", kubeconfig: "/nowhere/kubeconfig", server: "https://ada.sre.labs.example.org", values: { exportKubeConfig: { server: "https://ada.sre.labs.example.org" }, telemetry: { enabled: false } } });
+    expect(outputs.learners["ada"]?.cluster).toMatchObject({ apiServer: "https://ada.sre.labs.example.org", adminKubeconfig: "admin-of-ada" });
   });
 
   test("a load balancer is open to the named networks alone", async () => {
     const { resources, outputs } = await previewed({ expose: { kind: "load-balancer", allowedNetworks: [office] } });
     expect(named(resources, "ada-vcluster")).toMatchObject({ values: { controlPlane: { service: { spec: { type: "LoadBalancer", loadBalancerSourceRanges: [office] } } } } });
+    expect(named(resources, "ada-vcluster")).not.toHaveProperty("server");
+    expect(named(resources, "ada-shared-quota")["spec"]).toMatchObject({ hard: { "services.loadbalancers": "1", "services.nodeports": "1" } });
     expect(outputs.learners["ada"]?.cluster.apiServer).toBe("https://198.51.100.7");
+  });
+
+  test("a longer time gives the control plane no other values, which would start it anew", async () => {
+    const longer = parseCohort({ course: "x", ttl: "28d", cluster: clusters["shared"], learners: [{ id: "ada", name: "Ada", email: "ada@example.org" }] }, "x");
+    const { resources } = await previewAnew(planCohort("sre", longer, { beginnings }));
+    const before = named((await previewed()).resources, "ada-vcluster");
+    expect(named(resources, "ada-shared-namespace")["metadata"]).toMatchObject({ labels: { "gitops-lab-expires": "2026-11-29-0830" } });
+    expect(named(resources, "ada-vcluster")["values"]).toEqual(before["values"]);
+  });
+
+  test("the control plane's way out is not for pods that a learner labels like it", async () => {
+    const { resources } = await previewed();
+    const { name } = named(resources, "ada-shared-namespace")["metadata"] as { name: string };
+    expect(named(resources, "ada-shared-control-plane")["spec"]).toMatchObject({ podSelector: { matchLabels: { release: name } } });
   });
 
   test("the kubeconfig of the cluster below is named by its path and not read", async () => {

@@ -23,13 +23,6 @@ type Inputs = Readonly<Record<string, unknown>>;
 
 const zeros = (length: number) => "0".repeat(length);
 const digestsOf = ({ releases }: Inputs) => ({ digests: Object.fromEntries((releases as { version: string }[]).map(({ version }) => [version, `sha256:${zeros(64)}`])) });
-const kubeconfig = JSON.stringify({
-  clusters: [{ name: "c", cluster: { server: "https://localhost:8443" } }],
-  users: [{ name: "u", user: { token: "t" } }],
-  contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
-  "current-context": "x",
-});
-
 /** What a resource would answer, by the end of its type. */
 const answers: Readonly<Record<string, (inputs: Inputs) => object>> = {
   LabHost: () => ({ httpUrl: "http://127.0.0.1:20000", registry: "127.0.0.1:20001" }),
@@ -59,8 +52,7 @@ const answers: Readonly<Record<string, (inputs: Inputs) => object>> = {
   Cluster: ({ name, vpcConfig }) => ({ endpoint: `${vpcConfig === undefined ? "" : "https://"}${name}.example.org`, masterAuth: { clusterCaCertificate: "Y2E=" }, certificateAuthority: { data: "Y2E=" } }),
   KubernetesCluster: ({ name }) => ({ endpoint: `https://${name}.example.org`, kubeConfigs: [{ clusterCaCertificate: "Y2E=" }] }),
   Role: ({ name }) => ({ arn: `arn:aws:iam::123456789012:role/${name}` }),
-  Secret: ({ metadata }) => (metadata === undefined ? { data: { config: Buffer.from(kubeconfig).toString("base64") } } : {}),
-  Service: () => ({ status: { loadBalancer: { ingress: [{ ip: "198.51.100.7" }] } } }),
+  VirtualCluster: ({ learner, server }) => ({ apiServer: server ?? "https://198.51.100.7", adminKubeconfig: `admin-of-${learner}` }),
 };
 
 const calls: Readonly<Record<string, object>> = {
@@ -92,9 +84,9 @@ export async function previewCohort(plan: CohortPlan): Promise<PreviewedCohort> 
   return { resources, raw, outputs, ofType: (end) => resources.filter(({ type }) => type.endsWith(end)) };
 }
 
-/** Objects that go to the API servers: the learners' own, and the shared one below. What is only read is not counted. */
+/** Objects that go to the API servers: the learners' own, and the shared one below, a release of Helm's as one of them. */
 export function countWrites(resources: readonly Registered[]): { readonly virtual: number; readonly host: number } {
-  const objects = resources.filter(({ type, inputs }) => type.startsWith("kubernetes:") && inputs["metadata"] !== undefined || type === "kubernetes:helm.sh/v3:Release");
-  const host = objects.filter(({ provider }) => provider?.includes("::foundation-shared-"));
+  const objects = resources.filter(({ type, inputs }) => (type.startsWith("kubernetes:") && inputs["metadata"] !== undefined) || type.endsWith(":VirtualCluster"));
+  const host = objects.filter(({ type, provider }) => type.endsWith(":VirtualCluster") || provider?.includes("::foundation-shared-"));
   return { virtual: objects.length - host.length, host: host.length };
 }

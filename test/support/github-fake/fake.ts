@@ -20,6 +20,7 @@ export interface GithubFake {
   /** For `git.url` in a cohort file. */
   readonly url: string;
   readonly apiUrl: string;
+  readonly sshPort: number;
   readonly state: FakeState;
   readonly seen: readonly Seen[];
   /** Where a request or an answer was not as GitHub's description of its API says. */
@@ -156,6 +157,7 @@ export async function startGithubFake({ folder, onPushed = () => {} }: FakeOptio
   return {
     url,
     apiUrl,
+    sshPort: ssh.port,
     state,
     seen,
     faultsOfForm,

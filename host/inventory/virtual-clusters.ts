@@ -1,0 +1,27 @@
+import { existsSync } from "node:fs";
+import { messageOf } from "../../shared/errors.ts";
+import { connect } from "../../shared/kube-api.ts";
+import { shellWord } from "../../shared/shell-word.ts";
+import type { ReleasePlace } from "../helm/cli.ts";
+import type { Thing } from "./inventory.ts";
+import type { Sight } from "./looks.ts";
+
+/** Where a virtual cluster is: the kubeconfig of the cluster below, its context where one is named, the namespace. */
+export function virtualClusterId({ kubeconfig, context, namespace }: Pick<ReleasePlace, "kubeconfig" | "context" | "namespace">): string {
+  return [kubeconfig, ...(context === undefined ? [] : [context]), namespace].join("#");
+}
+
+/** All of a virtual cluster is in its namespace, so that is what is looked for. */
+export async function lookForVirtualCluster({ id }: Thing): Promise<Sight> {
+  const [kubeconfig = "", ...rest] = id.split("#");
+  const [namespace = "", context] = rest.reverse();
+  const remove = ["kubectl", "--kubeconfig", shellWord(kubeconfig), ...(context === undefined ? [] : ["--context", shellWord(context)]), "delete", "namespace", namespace].join(" ");
+  const unknown = (because: string): Sight => ({ state: "unknown", says: `the virtual cluster in namespace ${namespace} of ${kubeconfig}: ${because}`, remove });
+  if (!existsSync(kubeconfig)) return unknown("that kubeconfig is not there any more");
+  try {
+    const found = await connect(kubeconfig, context, 20_000).send({ method: "GET", path: `/api/v1/namespaces/${namespace}` });
+    return found === undefined ? { state: "gone" } : { state: "left", says: `namespace ${namespace} of ${kubeconfig}, with a virtual cluster`, remove };
+  } catch (error) {
+    return unknown(`${messageOf(error).split("\n")[0]}`);
+  }
+}
