@@ -15,7 +15,11 @@ async function main(): Promise<pulumi.Inputs> {
   const cohort = parseCohortName(pulumi.getStack());
   const spec = parseCohort(new pulumi.Config().getObject("cohort"), `stacks/Pulumi.${cohort}.yaml`);
   const { nodes } = await decideNodes(cohort, spec);
-  const plan = planCohort(cohort, spec, { nodes, generations: await readGenerations(cohort, spec), beginnings: await readBeginnings(cohort, spec) });
+  const plan = planCohort(cohort, spec, {
+    nodes,
+    generations: await readGenerations(cohort, spec),
+    beginnings: await readBeginnings(cohort, spec),
+  });
   requireReach(plan);
   await requireLayout(cohort);
   await requireImageNames(plan);

@@ -16,7 +16,13 @@ const learners = Number(process.argv[2] ?? 1);
 const idleSeconds = Number(process.argv[3] ?? 30);
 const nodes = process.argv[4] ?? "simulated";
 const home = await mkdtemp(join(tmpdir(), "gl-bench-"));
-const cohort = new TestCohort(`e2e-bench-${learners}`, join(home, "lab"), Array.from({ length: learners }, (_, index) => `l${index + 1}`), undefined, { kind: "embedded", nodes });
+const cohort = new TestCohort(
+  `e2e-bench-${learners}`,
+  join(home, "lab"),
+  Array.from({ length: learners }, (_, index) => `l${index + 1}`),
+  undefined,
+  { kind: "embedded", nodes },
+);
 await cohort.writeFile();
 
 interface Timed {
@@ -62,7 +68,9 @@ async function processIds(): Promise<ReadonlySet<number>> {
 /** Seconds of processor time that the cohort's processes have used. */
 async function processorSeconds(): Promise<number> {
   const stats = await Promise.all([...(await processIds())].map((pid) => readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")));
-  const ticks = stats.map((stat) => stat.slice(stat.lastIndexOf(")") + 2).split(" ")).map((fields) => Number(fields[11] ?? 0) + Number(fields[12] ?? 0));
+  const ticks = stats
+    .map((stat) => stat.slice(stat.lastIndexOf(")") + 2).split(" "))
+    .map((fields) => Number(fields[11] ?? 0) + Number(fields[12] ?? 0));
   return ticks.reduce((sum, value) => sum + value, 0) / 100;
 }
 

@@ -63,7 +63,15 @@ function madeUp(cohort: string): CohortOutputs {
     const path = join(cohortPaths(cohort).git, id, "lab.git");
     return { ...learner, id, git: { ...learner.git, url: `file://${path}` } };
   };
-  return { schemaVersion: 1, cohort, course: "Bench", template: "gitops-promotion", kubernetesPlugin: { implementation: "fallback", version: "0" }, simulated: [], learners: Object.fromEntries(ids.map((id) => [id, of(id)])) };
+  return {
+    schemaVersion: 1,
+    cohort,
+    course: "Bench",
+    template: "gitops-promotion",
+    kubernetesPlugin: { implementation: "fallback", version: "0" },
+    simulated: [],
+    learners: Object.fromEntries(ids.map((id) => [id, of(id)])),
+  };
 }
 
 async function makeRepositories({ learners: all }: CohortOutputs): Promise<void> {
@@ -71,7 +79,12 @@ async function makeRepositories({ learners: all }: CohortOutputs): Promise<void>
     const path = new URL(git.url).pathname;
     await mkdir(path, { recursive: true });
     await run("git", ["init", "--quiet", "--bare", "--initial-branch=main", path]);
-    await seedRepository(path, "main", { files: { "README.md": "# Lab\n" }, message: "Seed", author: { name: "bench", email: "bench@example.org" }, date: 1_790_000_000 });
+    await seedRepository(path, "main", {
+      files: { "README.md": "# Lab\n" },
+      message: "Seed",
+      author: { name: "bench", email: "bench@example.org" },
+      date: 1_790_000_000,
+    });
   }
 }
 
@@ -95,21 +108,32 @@ async function idle(): Promise<Idle> {
   const name = "bench-idle";
   const made = madeUp(name);
   const first = modelOutputs && Object.values(modelOutputs.learners)[0]!;
-  const cohort: CohortOutputs = first === undefined ? made : { ...made, learners: Object.fromEntries(ids.map((id) => [id, { ...first, id }])) };
+  const cohort: CohortOutputs =
+    first === undefined ? made : { ...made, learners: Object.fromEntries(ids.map((id) => [id, { ...first, id }])) };
   if (first === undefined) await makeRepositories(cohort);
   const daemon = first && (await standInDaemon(name, first.id));
   // Where the repository of a learner is on this machine the collector looks at its signs, so it must seem to be there.
   for (const id of first === undefined ? [] : ids) {
     await mkdir(join(cohortPaths(name).git, id), { recursive: true });
-    await symlink(join(cohortPaths(modelOutputs!.cohort, modelHome).git, first!.id, basename(new URL(first!.git.url).pathname)), join(cohortPaths(name).git, id, basename(new URL(first!.git.url).pathname)));
+    await symlink(
+      join(cohortPaths(modelOutputs!.cohort, modelHome).git, first!.id, basename(new URL(first!.git.url).pathname)),
+      join(cohortPaths(name).git, id, basename(new URL(first!.git.url).pathname)),
+    );
   }
   const { evidence, environments: stages } = labTemplate(cohort.template);
   const verify = async (learner: LearnerOutputs) => (first === undefined ? [] : verifyLearner(learner, evidence, stages));
-  const collector = new Collector(cohort, { verify, writeEvidence: async () => "", startDrill: async () => {}, reset: async () => "", outputs: async () => cohort });
+  const collector = new Collector(cohort, {
+    verify,
+    writeEvidence: async () => "",
+    startDrill: async () => {},
+    reset: async () => "",
+    outputs: async () => cohort,
+  });
   collector.start();
   const isReady = () => collector.facts().every(({ branch, checklist }) => branch !== undefined && checklist !== undefined);
   for (const deadline = Date.now() + 240_000; !isReady(); await delay(200)) {
-    if (Date.now() > deadline) throw new Error(`The collector did not look at everything: ${collector.facts().flatMap(({ problems }) => problems)[0]}`);
+    if (Date.now() > deadline)
+      throw new Error(`The collector did not look at everything: ${collector.facts().flatMap(({ problems }) => problems)[0]}`);
   }
   const before = cpuSeconds();
   await delay(idleSeconds * 1000);
@@ -139,8 +163,21 @@ try {
   const { share, verification } = await idle();
   const everyHalfHour = (verification * learners) / 1800;
   const round = (value: number) => Math.round(value * 1000) / 1000;
-  const machine = { cores: availableParallelism(), processor: cpus()[0]?.model, memoryGiB: Math.round(totalmem() / 1024 ** 3), node: process.version };
-  const figures = { learners, environments: environments.length, firstPaintMs: { min: Math.round(paints[0]!), median: Math.round(paints[4]!), max: Math.round(paints.at(-1)!) }, idleShareOfOneCore: round(share), idleSeconds, ...(model !== undefined && { cpuSecondsOfOneChecklist: round(verification), idleShareWithChecklists: round(share + everyHalfHour) }), loadAverage: loadavg()[0] };
+  const machine = {
+    cores: availableParallelism(),
+    processor: cpus()[0]?.model,
+    memoryGiB: Math.round(totalmem() / 1024 ** 3),
+    node: process.version,
+  };
+  const figures = {
+    learners,
+    environments: environments.length,
+    firstPaintMs: { min: Math.round(paints[0]!), median: Math.round(paints[4]!), max: Math.round(paints.at(-1)!) },
+    idleShareOfOneCore: round(share),
+    idleSeconds,
+    ...(model !== undefined && { cpuSecondsOfOneChecklist: round(verification), idleShareWithChecklists: round(share + everyHalfHour) }),
+    loadAverage: loadavg()[0],
+  };
   process.stdout.write(`${JSON.stringify({ date: new Date().toISOString().slice(0, 10), machine, ...figures }, undefined, 2)}\n`);
 } finally {
   await rm(home, { recursive: true, force: true });

@@ -45,7 +45,11 @@ try {
   const up = await cohort.lab("up", cohort.name);
   if (up.exitCode !== 0) throw new Error(up.stderr + up.stdout);
   await delay(30_000);
-  const asProcesses = await sum(findMarked(paths.daemon).filter(({ name }) => isController(name)).map(({ identity }) => identity.pid));
+  const asProcesses = await sum(
+    findMarked(paths.daemon)
+      .filter(({ name }) => isController(name))
+      .map(({ identity }) => identity.pid),
+  );
 
   const { registry } = (await cohort.outputs()).learners["l1"]!;
   const [host = "", learner = ""] = registry.repository.split("/");
@@ -61,10 +65,32 @@ try {
     // With what it is linked to: the lab builds them for the host.
     const libraries = [...(await must("ldd", [program])).matchAll(/(\/\S+) \(0x/g)].map(([, path = ""]) => path.slice(1));
     const file = join(home, `${controller}.tar`);
-    await must("tar", ["--create", "--dereference", "--file", file, "--directory", dirname(program), controller, "--directory", "/", ...libraries]);
+    await must("tar", [
+      "--create",
+      "--dereference",
+      "--file",
+      file,
+      "--directory",
+      dirname(program),
+      controller,
+      "--directory",
+      "/",
+      ...libraries,
+    ]);
     bytes += (await stat(file)).size;
     await crane("append", "--oci-empty-base", "--platform", "linux/amd64", "-f", file, "-t", image(controller));
-    await crane("mutate", "--entrypoint", `/${controller}`, "--user", "65532:65532", "--set-platform", "linux/amd64", "-t", image(controller), image(controller));
+    await crane(
+      "mutate",
+      "--entrypoint",
+      `/${controller}`,
+      "--user",
+      "65532:65532",
+      "--set-platform",
+      "linux/amd64",
+      "-t",
+      image(controller),
+      image(controller),
+    );
   }
   const push = (Date.now() - pushStarted) / 1000;
 
@@ -76,12 +102,19 @@ try {
   await writeFile(manifests, JSON.stringify({ apiVersion: "v1", kind: "List", items: fluxManifests({ image }) }));
   const started = Date.now();
   await kubectl("apply", "--server-side", "-f", manifests);
-  for (const controller of fluxControllerNames) await kubectl("rollout", "status", "-n", "flux-system", `deployment/${controller}`, "--timeout=180s");
+  for (const controller of fluxControllerNames)
+    await kubectl("rollout", "status", "-n", "flux-system", `deployment/${controller}`, "--timeout=180s");
   const ready = (Date.now() - started) / 1000;
   await delay(30_000);
   const asDeployments = await sum([...(await cgroupMembers(cgroup))].filter((pid) => !before.has(pid)));
   const check = await cohort.run(await toolPath("flux"), ["check"], kubeconfig);
-  const report = { date: new Date().toISOString().slice(0, 10), memoryMiB: { asProcesses, asDeployments }, seconds: { push, ready }, imagesMiB: Math.round(bytes / 1024 ** 2), fluxCheck: check.stdout + check.stderr };
+  const report = {
+    date: new Date().toISOString().slice(0, 10),
+    memoryMiB: { asProcesses, asDeployments },
+    seconds: { push, ready },
+    imagesMiB: Math.round(bytes / 1024 ** 2),
+    fluxCheck: check.stdout + check.stderr,
+  };
   process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
 } finally {
   await cohort.lab("down", cohort.name);

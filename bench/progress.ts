@@ -13,7 +13,13 @@ const learners = Number(process.argv[2] ?? 1);
 const nodes = process.argv[3] ?? "simulated";
 const parallel = process.argv[4];
 const home = await mkdtemp(join(tmpdir(), "gl-bench-"));
-const cohort = new TestCohort(`e2e-bench-progress-${learners}`, join(home, "lab"), Array.from({ length: learners }, (_, index) => `l${index + 1}`), undefined, { kind: "embedded", nodes });
+const cohort = new TestCohort(
+  `e2e-bench-progress-${learners}`,
+  join(home, "lab"),
+  Array.from({ length: learners }, (_, index) => `l${index + 1}`),
+  undefined,
+  { kind: "embedded", nodes },
+);
 await cohort.writeFile();
 
 interface Arrival {
@@ -29,12 +35,20 @@ interface Gap {
 
 /** The longest time between two of these, with what stood before and after it. */
 function longestGap(arrivals: readonly Arrival[]): Gap | undefined {
-  const gaps = arrivals.slice(1).map(({ at, event }, index) => ({ seconds: (at - arrivals[index]!.at) / 1000, after: nameOf(arrivals[index]!.event), before: nameOf(event) }));
+  const gaps = arrivals.slice(1).map(({ at, event }, index) => ({
+    seconds: (at - arrivals[index]!.at) / 1000,
+    after: nameOf(arrivals[index]!.event),
+    before: nameOf(event),
+  }));
   return gaps.toSorted((a, b) => b.seconds - a.seconds)[0];
 }
 
 function nameOf(event: ProgressEvent): string {
-  return [event.event, ...("step" in event ? [event.step] : []), ...("learner" in event && event.learner !== null ? [event.learner] : [])].join(" ");
+  return [
+    event.event,
+    ...("step" in event ? [event.step] : []),
+    ...("learner" in event && event.learner !== null ? [event.learner] : []),
+  ].join(" ");
 }
 
 const load = async () => Number((await readFile("/proc/loadavg", "utf8")).split(" ")[0]);
@@ -48,7 +62,8 @@ try {
   for await (const line of createInterface({ input: run.stdout! })) {
     const event = ProgressEvent.parse(JSON.parse(line));
     arrivals.push({ at: Date.now(), event });
-    if (event.event === "waiting" && event.aboutSecondsLeft !== null) eta.push({ seconds: (Date.now() - started) / 1000, secondsLeft: event.aboutSecondsLeft });
+    if (event.event === "waiting" && event.aboutSecondsLeft !== null)
+      eta.push({ seconds: (Date.now() - started) / 1000, secondsLeft: event.aboutSecondsLeft });
   }
   const { exitCode, stderr } = await run;
   const seconds = (Date.now() - started) / 1000;
@@ -71,7 +86,9 @@ try {
     // How far the estimate of the end was off, by the half of the run it was given in.
     estimateOffBy: Object.fromEntries(
       [0, 1].map((half) => {
-        const given = eta.filter((one) => Math.floor((one.seconds / seconds) * 2) === half).map((one) => Math.abs(one.seconds + one.secondsLeft - seconds));
+        const given = eta
+          .filter((one) => Math.floor((one.seconds / seconds) * 2) === half)
+          .map((one) => Math.abs(one.seconds + one.secondsLeft - seconds));
         return [half === 0 ? "firstHalf" : "secondHalf", given.reduce((sum, off) => sum + off, 0) / (given.length || 1)];
       }),
     ),

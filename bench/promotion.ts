@@ -27,7 +27,11 @@ async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
 }
 
 const running = (bench: Backstage, environment: Environment, digest: string) =>
-  bench.waitFor(`${environment} to run ${digest}`, async (context) => ((await lookAtRollout(context, environment)).digest === digest ? true : undefined), 90);
+  bench.waitFor(
+    `${environment} to run ${digest}`,
+    async (context) => ((await lookAtRollout(context, environment)).digest === digest ? true : undefined),
+    90,
+  );
 
 async function image(bench: Backstage, environment: Environment): Promise<{ tag: string; digest: string }> {
   return bench.observe(async ({ git, learner }) => {
@@ -52,7 +56,9 @@ async function measure(bench: Backstage, version: string): Promise<void> {
       await files.write("app/version.go", `package main\n\n// Ships ${version}.\n`);
     }),
   );
-  const digest = await bench.observe(async ({ git }) => (await git.journal()).get(built)?.flatMap((entry) => (entry.event === "built" ? [entry.digest] : []))[0] ?? "");
+  const digest = await bench.observe(
+    async ({ git }) => (await git.journal()).get(built)?.flatMap((entry) => (entry.event === "built" ? [entry.digest] : []))[0] ?? "",
+  );
   await running(bench, "develop", digest);
   const time = Math.floor(Date.now() / 1000) + 1;
   await timed("image tagged -> develop runs it", async () => {
@@ -84,10 +90,18 @@ try {
   const figures = Object.fromEntries(
     Object.entries(seconds).map(([what, all]) => {
       const sorted = all.toSorted((a, b) => a - b);
-      return [what, { min: round(sorted[0]!), median: round(sorted[Math.floor(sorted.length / 2)]!), max: round(sorted.at(-1)!), runs: all.length }];
+      return [
+        what,
+        { min: round(sorted[0]!), median: round(sorted[Math.floor(sorted.length / 2)]!), max: round(sorted.at(-1)!), runs: all.length },
+      ];
     }),
   );
-  const machine = { cores: availableParallelism(), processor: cpus()[0]?.model, memoryGiB: Math.round(totalmem() / 1024 ** 3), node: process.version };
+  const machine = {
+    cores: availableParallelism(),
+    processor: cpus()[0]?.model,
+    memoryGiB: Math.round(totalmem() / 1024 ** 3),
+    node: process.version,
+  };
   process.stdout.write(`${JSON.stringify({ date: new Date().toISOString().slice(0, 10), machine, seconds: figures }, undefined, 2)}\n`);
 } finally {
   await cohort.lab("down", cohort.name);

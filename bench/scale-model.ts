@@ -5,7 +5,12 @@ import type { ClusterKind } from "../shared/cluster-spec.ts";
  * counts are of the program as it is (test/components/scaling.test.ts holds them against it); times and sizes have their
  * source beside them.
  */
-export const perLearner: Readonly<Record<Extract<ClusterKind, "embedded" | "shared">, { readonly resources: number; readonly writes: { readonly virtual: number; readonly host: number } }>> = {
+export const perLearner: Readonly<
+  Record<
+    Extract<ClusterKind, "embedded" | "shared">,
+    { readonly resources: number; readonly writes: { readonly virtual: number; readonly host: number } }
+  >
+> = {
   embedded: { resources: 27, writes: { virtual: 12, host: 0 } },
   shared: { resources: 55, writes: { virtual: 32, host: 7 } },
 };

@@ -20,7 +20,11 @@ function planOf(shard: string | undefined) {
       cluster: { kind: "shared", kubeconfig: "/nowhere/kubeconfig", expose: { kind: "ingress", domain: "labs.example.org" } },
       parallel: 16,
       ...(shard && { shard }),
-      learners: Array.from({ length: learners }, (_, index) => ({ id: `l${index + 1}`, name: `Learner ${index + 1}`, email: `l${index + 1}@example.org` })),
+      learners: Array.from({ length: learners }, (_, index) => ({
+        id: `l${index + 1}`,
+        name: `Learner ${index + 1}`,
+        email: `l${index + 1}@example.org`,
+      })),
     },
     "bench",
   );
@@ -33,11 +37,25 @@ if (one !== undefined) {
   const started = performance.now();
   const { resources } = await previewCohort(plan);
   const seconds = (performance.now() - started) / 1000;
-  console.log(JSON.stringify({ learners: plan.learners.length, planMs: Math.round(planMs), seconds: Number(seconds.toFixed(1)), resources: resources.length, writes: countWrites(resources), rssMiB: Math.round(process.memoryUsage.rss() / 1024 ** 2) }));
+  console.log(
+    JSON.stringify({
+      learners: plan.learners.length,
+      planMs: Math.round(planMs),
+      seconds: Number(seconds.toFixed(1)),
+      resources: resources.length,
+      writes: countWrites(resources),
+      rssMiB: Math.round(process.memoryUsage.rss() / 1024 ** 2),
+    }),
+  );
 } else {
   for (const shard of ["-", ...Array.from({ length: shards }, (_, index) => `${index + 1}/${shards}`)]) {
     const { stdout } = await run(process.execPath, [import.meta.filename, String(learners), String(shards), shard], {});
     const measured = stdout.trim().split("\n").at(-1) ?? "";
-    console.log(shard === "-" ? "one stack" : `shard ${shard}`, measured, "paper:", JSON.stringify(scaleOf("shared", (JSON.parse(measured) as { learners: number }).learners)));
+    console.log(
+      shard === "-" ? "one stack" : `shard ${shard}`,
+      measured,
+      "paper:",
+      JSON.stringify(scaleOf("shared", (JSON.parse(measured) as { learners: number }).learners)),
+    );
   }
 }

@@ -63,7 +63,11 @@ interface ImageParts {
 }
 
 /** Pushes an image with these programs (path in it by path here) and the libraries that they are linked to. */
-async function pushImage(crane: (...args: string[]) => Promise<string>, image: string, { programs, entrypoint, user = "0:0" }: ImageParts): Promise<number> {
+async function pushImage(
+  crane: (...args: string[]) => Promise<string>,
+  image: string,
+  { programs, entrypoint, user = "0:0" }: ImageParts,
+): Promise<number> {
   const tree = await mkdtemp(join(home, "image-"));
   const libraries = new Set<string>();
   for (const [path, program] of Object.entries(programs)) {
@@ -78,7 +82,20 @@ async function pushImage(crane: (...args: string[]) => Promise<string>, image: s
   await must("tar", ["--create", "--dereference", "--file", file, "--directory", tree, ".", "--directory", "/", ...libraries]);
   const bytes = (await stat(file)).size;
   await crane("append", "--oci-empty-base", "--platform", "linux/amd64", "-f", file, "-t", image);
-  await crane("mutate", "--entrypoint", entrypoint, "--user", user, "--env", "PATH=/usr/local/bin:/usr/bin:/bin", "--set-platform", "linux/amd64", "-t", image, image);
+  await crane(
+    "mutate",
+    "--entrypoint",
+    entrypoint,
+    "--user",
+    user,
+    "--env",
+    "PATH=/usr/local/bin:/usr/bin:/bin",
+    "--set-platform",
+    "linux/amd64",
+    "-t",
+    image,
+    image,
+  );
   await rm(file);
   return bytes;
 }
@@ -131,7 +148,12 @@ async function openDoors(ports: readonly number[], programs: readonly string[], 
         if (open.has(net)) continue;
         open.add(net);
         say(`doors into ${net}`);
-        for (const port of ports) run("nsenter", ["--target", String(pid), "--net", process.execPath, "--eval", relay, String(port), join(home, `door-${port}`)], { reject: false, cancelSignal: ended, stdin: "ignore" });
+        for (const port of ports)
+          run("nsenter", ["--target", String(pid), "--net", process.execPath, "--eval", relay, String(port), join(home, `door-${port}`)], {
+            reject: false,
+            cancelSignal: ended,
+            stdin: "ignore",
+          });
       }
       await delay(500);
     }
@@ -141,7 +163,12 @@ async function openDoors(ports: readonly number[], programs: readonly string[], 
 
 /** Binds the claim of the virtual control plane to the volume that was made by hand, as a cluster's volume controller does. */
 async function bindVolume(kubectl: (...args: string[]) => Promise<CommandResult>, ended: AbortSignal): Promise<void> {
-  const claims = async () => (JSON.parse((await kubectl("get", "pvc", "-A", "-o", "json")).stdout || '{"items":[]}') as { items: { metadata: { namespace: string; name: string; uid: string } }[] }).items;
+  const claims = async () =>
+    (
+      JSON.parse((await kubectl("get", "pvc", "-A", "-o", "json")).stdout || '{"items":[]}') as {
+        items: { metadata: { namespace: string; name: string; uid: string } }[];
+      }
+    ).items;
   for (;;) {
     const claim = (await claims())[0]?.metadata;
     if (ended.aborted) return;
@@ -151,10 +178,17 @@ async function bindVolume(kubectl: (...args: string[]) => Promise<CommandResult>
     }
     const { namespace, name: claimed, uid } = claim;
     const patch = (what: readonly string[], body: object) => kubectl("patch", ...what, "--type=merge", "-p", JSON.stringify(body));
-    await patch(["pv", "by-hand"], { spec: { claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name: claimed, uid } } });
+    await patch(["pv", "by-hand"], {
+      spec: { claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name: claimed, uid } },
+    });
     await patch(["pv", "by-hand", "--subresource=status"], { status: { phase: "Bound" } });
-    await patch(["pvc", claimed, "-n", namespace], { metadata: { annotations: { "pv.kubernetes.io/bind-completed": "yes" } }, spec: { volumeName: "by-hand" } });
-    await patch(["pvc", claimed, "-n", namespace, "--subresource=status"], { status: { phase: "Bound", accessModes: ["ReadWriteOnce"], capacity: { storage: "2Gi" } } });
+    await patch(["pvc", claimed, "-n", namespace], {
+      metadata: { annotations: { "pv.kubernetes.io/bind-completed": "yes" } },
+      spec: { volumeName: "by-hand" },
+    });
+    await patch(["pvc", claimed, "-n", namespace, "--subresource=status"], {
+      status: { phase: "Bound", accessModes: ["ReadWriteOnce"], capacity: { storage: "2Gi" } },
+    });
     // Of the controller that would take it away when no pod uses the claim any more.
     await patch(["pvc", claimed, "-n", namespace], { metadata: { finalizers: null } });
     return;
@@ -164,17 +198,37 @@ async function bindVolume(kubectl: (...args: string[]) => Promise<CommandResult>
 /** Gives a service the address and leads it to its pods, for as long as it is there. */
 async function balance(kubectl: (...args: string[]) => Promise<CommandResult>, kubeconfig: string, ended: AbortSignal): Promise<void> {
   while (!ended.aborted) {
-    const { stdout } = await kubectl("get", "services", "-A", "-o", "jsonpath={range .items[?(@.spec.type=='LoadBalancer')]}{.metadata.namespace} {.metadata.name} {.status.loadBalancer.ingress[0].ip}{'\\n'}{end}");
+    const { stdout } = await kubectl(
+      "get",
+      "services",
+      "-A",
+      "-o",
+      "jsonpath={range .items[?(@.spec.type=='LoadBalancer')]}{.metadata.namespace} {.metadata.name} {.status.loadBalancer.ingress[0].ip}{'\\n'}{end}",
+    );
     const [namespace, service, address] = stdout.split("\n")[0]?.split(" ") ?? [];
     if (!namespace || !service) {
       await delay(1000);
       continue;
     }
     if (!address) {
-      const patched = await kubectl("patch", "service", service, "-n", namespace, "--subresource=status", "--type=merge", "-p", JSON.stringify({ status: { loadBalancer: { ingress: [{ ip: balancerAddress }] } } }));
+      const patched = await kubectl(
+        "patch",
+        "service",
+        service,
+        "-n",
+        namespace,
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        JSON.stringify({ status: { loadBalancer: { ingress: [{ ip: balancerAddress }] } } }),
+      );
       say(`load balancer: ${patched.stdout.trim()}${patched.stderr.trim()}`);
     }
-    const forward = await run(await toolPath("kubectl"), ["port-forward", "-n", namespace, `service/${service}`, "443:443", "--address", balancerAddress], { env: { KUBECONFIG: kubeconfig }, reject: false, cancelSignal: ended, stdin: "ignore" });
+    const forward = await run(
+      await toolPath("kubectl"),
+      ["port-forward", "-n", namespace, `service/${service}`, "443:443", "--address", balancerAddress],
+      { env: { KUBECONFIG: kubeconfig }, reject: false, cancelSignal: ended, stdin: "ignore" },
+    );
     if (!ended.aborted) say(`port-forward ended: ${String(forward.stderr).split("\n").at(-1)}`);
     await delay(1000);
   }
@@ -195,7 +249,12 @@ try {
   say(`the Kubernetes below is up (${seconds(belowStarted)} s)`);
   const buildStarted = Date.now();
   const [vcluster, kine] = [
-    await built("vcluster", "github.com/loft-sh/vcluster/cmd/vcluster", { CGO_ENABLED: "0" }, "-X github.com/loft-sh/vcluster/pkg/telemetry.SyncerVersion=0.30.0"),
+    await built(
+      "vcluster",
+      "github.com/loft-sh/vcluster/cmd/vcluster",
+      { CGO_ENABLED: "0" },
+      "-X github.com/loft-sh/vcluster/pkg/telemetry.SyncerVersion=0.30.0",
+    ),
     await built("kine", "github.com/k3s-io/kine", { CGO_ENABLED: "1" }),
   ];
   say(`vcluster and kine are built (${seconds(buildStarted)} s)`);
@@ -205,24 +264,52 @@ try {
   const kubeconfig = join(cohortPaths(below.name, below.home).learner("below").kubeconfigs, "admin.yaml");
   const kubectl = async (...args: string[]) => below.run(await toolPath("kubectl"), args, { KUBECONFIG: kubeconfig });
 
-  await writeFile(join(home, "config.json"), JSON.stringify({ auths: { [host]: { auth: Buffer.from(`${lab.registry.username}:${lab.registry.password}`).toString("base64") } } }), { mode: 0o600 });
+  await writeFile(
+    join(home, "config.json"),
+    JSON.stringify({ auths: { [host]: { auth: Buffer.from(`${lab.registry.username}:${lab.registry.password}`).toString("base64") } } }),
+    { mode: 0o600 },
+  );
   const crane = (...args: string[]) => toolPath("crane").then((path) => must(path, [...args, "--insecure"], { DOCKER_CONFIG: home }));
   const tool = (one: ToolName) => toolPath(one);
-  let bytes = await pushImage(crane, `${host}/${owner}/loft-sh/vcluster-oss:0.30.0`, { programs: { vcluster, "usr/local/bin/kine": kine, "usr/local/bin/helm": await tool("helm") }, entrypoint: "/vcluster,start" });
+  let bytes = await pushImage(crane, `${host}/${owner}/loft-sh/vcluster-oss:0.30.0`, {
+    programs: { vcluster, "usr/local/bin/kine": kine, "usr/local/bin/helm": await tool("helm") },
+    entrypoint: "/vcluster,start",
+  });
   bytes += await pushImage(crane, `${host}/${owner}/loft-sh/kubernetes:v1.34.0`, {
-    programs: { "bin/cp": "/bin/cp", "kubernetes/kube-apiserver": await tool("kube-apiserver"), "kubernetes/kube-controller-manager": await tool("kube-controller-manager") },
+    programs: {
+      "bin/cp": "/bin/cp",
+      "kubernetes/kube-apiserver": await tool("kube-apiserver"),
+      "kubernetes/kube-controller-manager": await tool("kube-controller-manager"),
+    },
     entrypoint: "/bin/cp",
   });
-  bytes += await pushImage(crane, `${host}/${owner}/coredns/coredns:1.12.1`, { programs: { coredns: await built("dns", "./virtual", { CGO_ENABLED: "0" }) }, entrypoint: "/coredns" });
+  bytes += await pushImage(crane, `${host}/${owner}/coredns/coredns:1.12.1`, {
+    programs: { coredns: await built("dns", "./virtual", { CGO_ENABLED: "0" }) },
+    entrypoint: "/coredns",
+  });
   for (const controller of fluxControllerNames) {
     const image = publishedImage(controller).replace(/^.*\//, `${host}/${owner}/fluxcd/`);
-    bytes += await pushImage(crane, image, { programs: { [controller]: await tool(controller) }, entrypoint: `/${controller}`, user: "65532:65532" });
+    bytes += await pushImage(crane, image, {
+      programs: { [controller]: await tool(controller) },
+      entrypoint: `/${controller}`,
+      user: "65532:65532",
+    });
   }
   figures["imagesMiB"] = Math.round(bytes / 1024 ** 2);
   say("images are pushed");
 
   // No provisioner is here, and an embedded lab runs no controller for volumes: the volume is made, and bound, by hand.
-  const volume = { apiVersion: "v1", kind: "PersistentVolume", metadata: { name: "by-hand" }, spec: { capacity: { storage: "2Gi" }, accessModes: ["ReadWriteOnce"], persistentVolumeReclaimPolicy: "Retain", hostPath: { path: "/var/lib/by-hand", type: "DirectoryOrCreate" } } };
+  const volume = {
+    apiVersion: "v1",
+    kind: "PersistentVolume",
+    metadata: { name: "by-hand" },
+    spec: {
+      capacity: { storage: "2Gi" },
+      accessModes: ["ReadWriteOnce"],
+      persistentVolumeReclaimPolicy: "Retain",
+      hostPath: { path: "/var/lib/by-hand", type: "DirectoryOrCreate" },
+    },
+  };
   const volumeFile = join(home, "volume.json");
   await writeFile(volumeFile, JSON.stringify(volume));
   await must(await toolPath("kubectl"), ["apply", "-f", volumeFile], { KUBECONFIG: kubeconfig });
@@ -231,14 +318,24 @@ try {
   github = await startGithubFake({ folder: home, onPushed: runner.onPushed });
   registry = await startPlainRegistry(join(home, "plain"), { deletes: true });
   const ports = [new URL(github.url).port, registry.host.split(":")[1], github.sshPort].map(Number);
-  doors = await openDoors(ports, ["containerd", "source-controller", "image-reflector-controller", "image-automation-controller"], ended.signal);
+  doors = await openDoors(
+    ports,
+    ["containerd", "source-controller", "image-reflector-controller", "image-automation-controller"],
+    ended.signal,
+  );
   void balance(kubectl, kubeconfig, ended.signal);
   void bindVolume(kubectl, ended.signal);
 
   const cohort = {
     course: "Shared",
     parameters: { interval: "10s" },
-    cluster: { kind: "shared", kubeconfig, expose: { kind: "load-balancer", allowedNetworks: ["127.0.0.0/8"] }, controlPlaneImages: `${host}/${owner}`, fluxImages: `${host}/${owner}/fluxcd` },
+    cluster: {
+      kind: "shared",
+      kubeconfig,
+      expose: { kind: "load-balancer", allowedNetworks: ["127.0.0.0/8"] },
+      controlPlaneImages: `${host}/${owner}`,
+      fluxImages: `${host}/${owner}/fluxcd`,
+    },
     git: { kind: "github", organization: "course", url: github.url },
     registry: { kind: "oci", url: `http://${registry.host}/course`, username: registryUser.username },
     learners: [{ id: "ada", name: "Ada", email: "ada@example.org", github: "ada-l" }],

@@ -14,7 +14,10 @@ export async function readArchivedCourse(file: string, fingerprint: string | und
   const { files, problems, manifest, fingerprint: signer } = await openArchive(file, fingerprint);
   const results = resultsIn(files);
   if (problems.length > 0 || manifest === undefined || signer === undefined || results === undefined) {
-    throw new LabError("archive-invalid", `${file} is not shown, since it is not as it was archived: ${problems.join(" ")} \`./lab archive verify ${file}\` checks it.`);
+    throw new LabError(
+      "archive-invalid",
+      `${file} is not shown, since it is not as it was archived: ${problems.join(" ")} \`./lab archive verify ${file}\` checks it.`,
+    );
   }
   const { cohort, course, template } = results;
   const textOf = (name: string) => files.get(name)?.toString("utf8");

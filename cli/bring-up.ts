@@ -72,7 +72,14 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
     typical: costsOf(plan).steps,
     expectedSeconds: options.expectedSeconds,
     display: chooseDisplay(json, about),
-    onLearner: ({ learner, result, cause }) => paused.includes(learner) || record?.note(learner, { result: result === "up" ? "up" : "failed", command, at: new Date().toISOString(), ...(cause !== null && { cause }) }),
+    onLearner: ({ learner, result, cause }) =>
+      paused.includes(learner) ||
+      record?.note(learner, {
+        result: result === "up" ? "up" : "failed",
+        command,
+        at: new Date().toISOString(),
+        ...(cause !== null && { cause }),
+      }),
   });
   const resume = `./lab ${command} ${cohort}`;
   try {
@@ -80,19 +87,32 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
       const stack = await prepare(plan, reporter, interrupt);
       if (options.only === undefined) await keepOfLeavers(cohort, roster);
       paused = (await pausedIn(cohort)).filter((learner) => roster.includes(learner));
-      for (const learner of paused) note(`${paint("yellow", learner, process.stderr)} is paused and left as is; \`./lab resume ${learner}${cohort === "demo" ? "" : ` --cohort ${cohort}`}\` brings the lab back.`);
+      for (const learner of paused)
+        note(
+          `${paint("yellow", learner, process.stderr)} is paused and left as is; \`./lab resume ${learner}${cohort === "demo" ? "" : ` --cohort ${cohort}`}\` brings the lab back.`,
+        );
       if (paused.length > 0) await requireOpenedAlready(plan, paused);
       const scope = await refreshIfNeeded(stack, options.only, paused, reporter, interrupt);
-      record = await LastRunRecord.begin(cohort, command, about.filter((learner) => !paused.includes(learner)), roster);
+      record = await LastRunRecord.begin(
+        cohort,
+        command,
+        about.filter((learner) => !paused.includes(learner)),
+        roster,
+      );
       try {
         await runEngine(stack, about, scope, options, reporter, interrupt);
       } finally {
         await (await loadStack()).cleanUpAfterEngine(stack);
       }
-      const left = options.only === undefined ? await interrupt.orEnd(removeLeavers(stack, new Set(roster), new Date(reporter.startedAt))) : ExitCode.ok;
+      const left =
+        options.only === undefined
+          ? await interrupt.orEnd(removeLeavers(stack, new Set(roster), new Date(reporter.startedAt)))
+          : ExitCode.ok;
       return conclude(cohort, about, left, json, reporter, interrupt);
     };
-    const exitCode = await whileRunning(cohort, command, () => interruptible({ cohort, resume, onSignal: interruptionTeller(reporter) }, work));
+    const exitCode = await whileRunning(cohort, command, () =>
+      interruptible({ cohort, resume, onSignal: interruptionTeller(reporter) }, work),
+    );
     // What they began is finished by now.
     if (exitCode === ExitCode.ok && options.only === undefined) await forgetCutShort(cohort);
     return exitCode;
@@ -127,20 +147,33 @@ async function prepare(plan: CohortPlan, reporter: RunReporter, interrupt: Inter
 /** Throws LabError (exit code 2) where a cohort is to be opened that was not: who is paused could not be told how to reach it. */
 async function requireOpenedAlready({ cohort, opening }: CohortPlan, paused: readonly string[]): Promise<void> {
   if (opening === undefined || (await readDaemonConfig(cohort))?.opening !== undefined) return;
-  throw new LabError("opening-paused", `\`access\` in the cohort file opens cohort ${cohort}, and ${paused.join(", ")} can't be opened while paused. Nothing was changed. Bring each back with \`./lab resume <learner> --cohort ${cohort}\`, run \`./lab up ${cohort}\`, then pause them again.`, {
-    exitCode: ExitCode.badInput,
-  });
+  throw new LabError(
+    "opening-paused",
+    `\`access\` in the cohort file opens cohort ${cohort}, and ${paused.join(", ")} can't be opened while paused. Nothing was changed. Bring each back with \`./lab resume <learner> --cohort ${cohort}\`, run \`./lab up ${cohort}\`, then pause them again.`,
+    {
+      exitCode: ExitCode.badInput,
+    },
+  );
 }
 
 /** What the engine is to work on, by URN: everything without either. */
-type Scope = { readonly target: string[]; readonly targetDependents: true } | { readonly exclude: string[]; readonly excludeDependents: true } | undefined;
+type Scope =
+  | { readonly target: string[]; readonly targetDependents: true }
+  | { readonly exclude: string[]; readonly excludeDependents: true }
+  | undefined;
 
 /**
  * Makes the state true where it may not be. Returns what the engine is to work on.
  *
  * @param paused learners nothing of whom answers, and who are to stay as they are
  */
-async function refreshIfNeeded(stack: Stack, only: readonly string[] | undefined, paused: readonly string[], reporter: RunReporter, interrupt: Interrupt): Promise<Scope> {
+async function refreshIfNeeded(
+  stack: Stack,
+  only: readonly string[] | undefined,
+  paused: readonly string[],
+  reporter: RunReporter,
+  interrupt: Interrupt,
+): Promise<Scope> {
   const { learnerUrn, readState } = await loadStack();
   const state = await interrupt.orEnd(readState(stack));
   // Nobody can be up where what all stand on is missing: then there is nobody to leave alone.
@@ -157,10 +190,18 @@ async function refreshIfNeeded(stack: Stack, only: readonly string[] | undefined
     const looked = target ? { target } : passedOver.length > 0 ? { exclude: passedOver } : {};
     await noteUncertain(stack);
     if (target?.length !== 0) {
-      await reporter.phase(phases.refresh, () => stack.refresh({ onEvent: reporter.errorsOnly, color: "never", clearPendingCreates: true, signal: interrupt.signal, ...looked })).catch((error: unknown) => {
-        interrupt.check();
-        throw new LabError("refresh-failed", `What there is of cohort ${stack.name} could not be looked at. ${reporter.causes(error)} Run the command again.`, { cause: error });
-      });
+      await reporter
+        .phase(phases.refresh, () =>
+          stack.refresh({ onEvent: reporter.errorsOnly, color: "never", clearPendingCreates: true, signal: interrupt.signal, ...looked }),
+        )
+        .catch((error: unknown) => {
+          interrupt.check();
+          throw new LabError(
+            "refresh-failed",
+            `What there is of cohort ${stack.name} could not be looked at. ${reporter.causes(error)} Run the command again.`,
+            { cause: error },
+          );
+        });
     }
   }
   if (some !== undefined) return { target: some.map((learner) => learnerUrn(stack.name, learner)), targetDependents: true };
@@ -175,13 +216,29 @@ async function keepOfLeavers(cohort: string, ids: readonly string[]): Promise<vo
   for (const id of leaving) if (await hasWork(cohort, id)) note(`Kept what ${id} had in ${await backUp(cohort, id)}.`);
 }
 
-async function runEngine(stack: Stack, about: readonly string[], scope: Scope, { command, parallel }: BringUpOptions, reporter: RunReporter, interrupt: Interrupt): Promise<void> {
+async function runEngine(
+  stack: Stack,
+  about: readonly string[],
+  scope: Scope,
+  { command, parallel }: BringUpOptions,
+  reporter: RunReporter,
+  interrupt: Interrupt,
+): Promise<void> {
   const cohort = stack.name;
-  note(`Bringing up cohort ${cohort}: ${about.length} ${about.length === 1 ? "learner" : "learners"}${scope !== undefined && "target" in scope ? `, ${about.join(", ")}, and nobody else` : ""}.`);
+  note(
+    `Bringing up cohort ${cohort}: ${about.length} ${about.length === 1 ? "learner" : "learners"}${scope !== undefined && "target" in scope ? `, ${about.join(", ")}, and nobody else` : ""}.`,
+  );
   interrupt.check();
   try {
     await reporter.engine((onEvent) =>
-      stack.up({ onEvent, color: "never", continueOnError: true, signal: interrupt.signal, ...(parallel !== undefined && { parallel }), ...scope }),
+      stack.up({
+        onEvent,
+        color: "never",
+        continueOnError: true,
+        signal: interrupt.signal,
+        ...(parallel !== undefined && { parallel }),
+        ...scope,
+      }),
     );
     for (const id of about) reporter.learnerDone(id);
     const changes = Object.entries(reporter.changes).map(([op, count]) => `${count} ${op}`);
@@ -191,9 +248,15 @@ async function runEngine(stack: Stack, about: readonly string[], scope: Scope, {
     if (reporter.failures.size === 0) {
       const cause = reporter.causes(error);
       for (const id of about) reporter.learnerFailed(id, cause);
-      throw new LabError("up-failed", `Cohort ${cohort} did not come up. ${cause} Run \`./lab ${command} ${cohort}\` again: what is there already stays.`, { cause: error });
+      throw new LabError(
+        "up-failed",
+        `Cohort ${cohort} did not come up. ${cause} Run \`./lab ${command} ${cohort}\` again: what is there already stays.`,
+        { cause: error },
+      );
     }
-    for (const { learner, result } of reporter.outcomes) if (result === "unfinished") reporter.learnerFailed(learner, reporter.errors.join(" ") || "The engine ended before all of it was made.");
+    for (const { learner, result } of reporter.outcomes)
+      if (result === "unfinished")
+        reporter.learnerFailed(learner, reporter.errors.join(" ") || "The engine ended before all of it was made.");
   }
 }
 
@@ -213,7 +276,14 @@ async function removeLeavers(stack: Stack, learners: ReadonlySet<string>, since:
  *
  * @param left what came of looking for what those who left the cohort file had
  */
-async function conclude(cohort: string, about: readonly string[], left: ExitCode, json: boolean, reporter: RunReporter, interrupt: Interrupt): Promise<number> {
+async function conclude(
+  cohort: string,
+  about: readonly string[],
+  left: ExitCode,
+  json: boolean,
+  reporter: RunReporter,
+  interrupt: Interrupt,
+): Promise<number> {
   for (const learner of await pausedIn(cohort)) reporter.learnerPaused(learner);
   const ofResult = (...results: LearnerOutcome["result"][]) => reporter.outcomes.filter(({ result }) => results.includes(result));
   const [up, failed] = [new Set(ofResult("up").map(({ learner }) => learner)), ofResult("failed", "unfinished")];
@@ -230,9 +300,14 @@ async function conclude(cohort: string, about: readonly string[], left: ExitCode
     if (reports.length > 0) printReports(reports);
     print(`\n${renderSummary(reporter.outcomes, process.stdout.columns)}`.trimEnd());
   }
-  for (const { learner } of ofResult("paused")) note(`${paint("yellow", learner, process.stderr)} is paused, so neither changed nor looked at.`);
-  for (const { learner, cause } of failed) note(`${paint("red", learner, process.stderr)} did not come up: ${[cause, cloudRemedy(cause ?? "")].filter(Boolean).join(" ")}`);
-  if (failed.length > 0) note(`${about.length - failed.length} of ${about.length} learners are up. \`./lab retry ${cohort}\` tries the others again and leaves these as they are.`);
+  for (const { learner } of ofResult("paused"))
+    note(`${paint("yellow", learner, process.stderr)} is paused, so neither changed nor looked at.`);
+  for (const { learner, cause } of failed)
+    note(`${paint("red", learner, process.stderr)} did not come up: ${[cause, cloudRemedy(cause ?? "")].filter(Boolean).join(" ")}`);
+  if (failed.length > 0)
+    note(
+      `${about.length - failed.length} of ${about.length} learners are up. \`./lab retry ${cohort}\` tries the others again and leaves these as they are.`,
+    );
   return exitCode;
 }
 
@@ -240,7 +315,10 @@ async function evidenceOf(cohort: string, learners: ReadonlySet<string>) {
   const outputs = await readOutputs(cohort);
   for (const sentence of outputs.simulated) note(paint("yellow", `simulated: ${sentence}`, process.stderr));
   const { lookAtEvidence } = await loadVerify();
-  return lookAtEvidence(outputs, Object.values(outputs.learners).filter(({ id }) => learners.has(id)));
+  return lookAtEvidence(
+    outputs,
+    Object.values(outputs.learners).filter(({ id }) => learners.has(id)),
+  );
 }
 
 /** Learners of whom a rotation was cut short after their cluster had taken the new credentials. */
@@ -248,7 +326,8 @@ async function rotating(stack: Stack): Promise<string[]> {
   const all = Object.values(((await stack.outputs())["learners"]?.value ?? {}) as CohortOutputs["learners"]);
   const begun = await Promise.all(
     all.map(async ({ id, cluster }) => {
-      const present = cluster.kind === "embedded" ? await readIfExists(join(cohortPaths(stack.name).learner(id).kubeconfigs, "admin.yaml")) : undefined;
+      const present =
+        cluster.kind === "embedded" ? await readIfExists(join(cohortPaths(stack.name).learner(id).kubeconfigs, "admin.yaml")) : undefined;
       return present !== undefined && present !== cluster.adminKubeconfig ? [id] : [];
     }),
   );
@@ -262,18 +341,31 @@ async function needsRefresh(stack: Stack, { isPending, learners }: StateSummary)
   if (last?.result !== "succeeded" || isPending) return true;
   const all = Object.values(((await stack.outputs())["learners"]?.value ?? {}) as CohortOutputs["learners"]);
   // A learner's token that has ended, and a kind cluster that is gone, are found by looking.
-  if (all.some(({ cluster }) => cluster.kind !== "embedded" && (tokenEnd(cluster.kubeconfig) ?? new Date(8.64e15)) < new Date())) return true;
+  if (all.some(({ cluster }) => cluster.kind !== "embedded" && (tokenEnd(cluster.kubeconfig) ?? new Date(8.64e15)) < new Date()))
+    return true;
   if (await anyKindGone(stack.name, all)) return true;
   const told = all.filter(({ cluster }) => cluster.kind === "embedded");
   const wanted = new Set((await processStatus(stack.name)).map(({ name }) => name));
   const expected = ["registry", ...told.flatMap(({ id }) => [`${id}/kube-apiserver`, `${id}/source-controller`])];
-  return told.length > 0 && (expected.some((name) => !wanted.has(name)) || told.some(({ id }) => !existsSync(cohortPaths(stack.name).learner(id).root)));
+  return (
+    told.length > 0 &&
+    (expected.some((name) => !wanted.has(name)) || told.some(({ id }) => !existsSync(cohortPaths(stack.name).learner(id).root)))
+  );
 }
 
 /** Whether a kind cluster that was made is there no more. Where Docker does not answer, that is for the run to say. */
 async function anyKindGone(cohort: string, learners: readonly LearnerOutputs[]): Promise<boolean> {
   const gone = await Promise.all(
-    learners.flatMap(({ id, cluster }) => (cluster.kind === "kind" ? [containersOf(kindName(cohort, id), { learner: id, step: "look for the kind cluster" }).then((found) => found.length === 0, () => false)] : [])),
+    learners.flatMap(({ id, cluster }) =>
+      cluster.kind === "kind"
+        ? [
+            containersOf(kindName(cohort, id), { learner: id, step: "look for the kind cluster" }).then(
+              (found) => found.length === 0,
+              () => false,
+            ),
+          ]
+        : [],
+    ),
   );
   return gone.includes(true);
 }

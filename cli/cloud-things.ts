@@ -14,7 +14,9 @@ const searches: Readonly<Record<keyof typeof cloudPackages, (cohort: string) => 
 
 function cloudOf({ urn }: InState): keyof typeof cloudPackages | undefined {
   const type = urn.split("::")[2]?.split("$").at(-1) ?? "";
-  return Object.keys(cloudPackages).filter(isCloudKind).find((kind) => type.startsWith(`${cloudPackages[kind].name}:`));
+  return Object.keys(cloudPackages)
+    .filter(isCloudKind)
+    .find((kind) => type.startsWith(`${cloudPackages[kind].name}:`));
 }
 
 const nameIn = (urn: string) => `${urn.split("::")[2]!.split("$").at(-1)} ${urn.split("::").at(-1)}`;
@@ -22,7 +24,13 @@ const nameIn = (urn: string) => `${urn.split("::")[2]!.split("$").at(-1)} ${urn.
 /** What the state says that the cohort has in a cloud. */
 export async function cloudThings(stack: Stack): Promise<Thing[]> {
   const { resources } = await readResources(stack);
-  return resources.filter((one) => cloudOf(one) !== undefined).map(({ urn, id }) => ({ kind: "cloud-resource", id: id === undefined || id === "" ? urn : `${cloudOf({ urn })}/${id}`, name: nameIn(urn) }));
+  return resources
+    .filter((one) => cloudOf(one) !== undefined)
+    .map(({ urn, id }) => ({
+      kind: "cloud-resource",
+      id: id === undefined || id === "" ? urn : `${cloudOf({ urn })}/${id}`,
+      name: nameIn(urn),
+    }));
 }
 
 /**
@@ -31,7 +39,8 @@ export async function cloudThings(stack: Stack): Promise<Thing[]> {
  */
 export function cloudLook(left: readonly Thing[], cohort: string): (thing: Thing) => Sight {
   const ids = new Set(left.map(({ id }) => id));
-  return ({ id, name = id }) => (ids.has(id) ? { state: "left", says: `${name} (${id})`, remove: `./lab down ${cohort}` } : { state: "gone" });
+  return ({ id, name = id }) =>
+    ids.has(id) ? { state: "left", says: `${name} (${id})`, remove: `./lab down ${cohort}` } : { state: "gone" };
 }
 
 /**
@@ -42,6 +51,10 @@ export async function noteUncertain(stack: Stack): Promise<void> {
   const { creating } = await readResources(stack);
   for (const one of creating) {
     const cloud = cloudOf(one);
-    if (cloud !== undefined) await noteRemainder(stack.name, `${nameIn(one.urn)}, perhaps: a run was killed while it was made, and only the cloud knows. \`${searches[cloud](stack.name)}\` lists what there is of the cohort; remove it there`);
+    if (cloud !== undefined)
+      await noteRemainder(
+        stack.name,
+        `${nameIn(one.urn)}, perhaps: a run was killed while it was made, and only the cloud knows. \`${searches[cloud](stack.name)}\` lists what there is of the cohort; remove it there`,
+      );
   }
 }

@@ -41,7 +41,11 @@ export async function readCohort(name: string): Promise<CohortPlan> {
   const spec = parseCohortFile(text, `stacks/Pulumi.${cohort}.yaml`);
   const { nodes, because } = await decideNodes(cohort, spec);
   if (because !== undefined) note(`Pods are simulated: they cannot run for real on this machine. ${because}.`);
-  const plan = planCohort(cohort, spec, { nodes, generations: await readGenerations(cohort, spec), beginnings: await readBeginnings(cohort, spec) });
+  const plan = planCohort(cohort, spec, {
+    nodes,
+    generations: await readGenerations(cohort, spec),
+    beginnings: await readBeginnings(cohort, spec),
+  });
   requireReach(plan);
   return plan;
 }
@@ -56,7 +60,8 @@ export async function keepingCohortFile<T>(cohort: string, operation: () => Prom
     return await operation();
   } finally {
     const after = await readIfExists(fileOf(cohort));
-    if (before !== undefined && after !== undefined && !salt.test(before) && salt.test(after)) await writeFile(fileOf(cohort), after.replace(salt, ""));
+    if (before !== undefined && after !== undefined && !salt.test(before) && salt.test(after))
+      await writeFile(fileOf(cohort), after.replace(salt, ""));
   }
 }
 

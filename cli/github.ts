@@ -25,11 +25,20 @@ export async function requireGithub(plan: CohortPlan, stack?: Stack): Promise<vo
   const config = plain ?? (await configOf(stack));
   const accounts = Object.fromEntries(learners.flatMap(({ learner: { id, github } }) => (github === undefined ? [] : [[id, github]])));
   try {
-    await githubPreflight(githubApi(apiUrlOf(git.url), githubCredential((name) => config.get(`gitops-lab:${name}`))), { ...git, accounts });
+    await githubPreflight(
+      githubApi(
+        apiUrlOf(git.url),
+        githubCredential((name) => config.get(`gitops-lab:${name}`)),
+      ),
+      { ...git, accounts },
+    );
   } catch (error) {
     if (!(error instanceof LabError)) throw error;
     const said = error.message.replace(/; what is made already stays\.$/, ".");
-    throw new LabError(error.code, /Nothing was created/.test(said) ? said : `${said} Nothing was created.`, { exitCode: ExitCode.badInput, cause: error });
+    throw new LabError(error.code, /Nothing was created/.test(said) ? said : `${said} Nothing was created.`, {
+      exitCode: ExitCode.badInput,
+      cause: error,
+    });
   }
 }
 

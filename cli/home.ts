@@ -19,8 +19,12 @@ export function unusableHome(error: unknown): LabError | undefined {
 }
 
 function homeError(error: unknown, then = ""): LabError {
-  return new LabError("home-unusable", `The lab's folder ${labHome()} cannot be used: ${messageOf(error)}.${then} Set GITOPS_LAB_HOME to a folder of yours.`, {
-    exitCode: ExitCode.badInput,
-    cause: error,
-  });
+  return new LabError(
+    "home-unusable",
+    `The lab's folder ${labHome()} cannot be used: ${messageOf(error)}.${then} Set GITOPS_LAB_HOME to a folder of yours.`,
+    {
+      exitCode: ExitCode.badInput,
+      cause: error,
+    },
+  );
 }

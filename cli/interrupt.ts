@@ -42,7 +42,10 @@ export function interruptionTeller(reporter: RunReporter): InterruptOptions["onS
  * Does something that SIGINT, SIGTERM and SIGHUP end in order: the engine begins nothing more and notes what it has done.
  * A second signal ends it at once. Throws LabError `interrupted` when that was so, with the signal's exit code.
  */
-export async function interruptible<T>({ cohort, resume, onSignal }: InterruptOptions, work: (interrupt: Interrupt) => Promise<T>): Promise<T> {
+export async function interruptible<T>(
+  { cohort, resume, onSignal }: InterruptOptions,
+  work: (interrupt: Interrupt) => Promise<T>,
+): Promise<T> {
   const abort = new AbortController();
   const timers: NodeJS.Timeout[] = [];
   let received: StopSignal | undefined;
@@ -55,11 +58,19 @@ export async function interruptible<T>({ cohort, resume, onSignal }: InterruptOp
       return engines("SIGKILL");
     }
     received = signal;
-    onSignal(signal, false, `${signal}: nothing more is begun; what is under way has ${duration(graceMs)} to finish. What is there stays, and \`${resume}\` goes on from it. A second signal ends everything at once.`);
+    onSignal(
+      signal,
+      false,
+      `${signal}: nothing more is begun; what is under way has ${duration(graceMs)} to finish. What is there stays, and \`${resume}\` goes on from it. A second signal ends everything at once.`,
+    );
     abort.abort();
-    timers.push(setTimeout(() => engines("SIGINT"), graceMs), setTimeout(() => engines("SIGKILL"), graceMs + forceMs));
+    timers.push(
+      setTimeout(() => engines("SIGINT"), graceMs),
+      setTimeout(() => engines("SIGKILL"), graceMs + forceMs),
+    );
   };
-  const interrupted = () => new LabError("interrupted", `Interrupted by ${received}. Run \`${resume}\` to go on.`, { exitCode: signals[received ?? "SIGINT"] });
+  const interrupted = () =>
+    new LabError("interrupted", `Interrupted by ${received}. Run \`${resume}\` to go on.`, { exitCode: signals[received ?? "SIGINT"] });
   const check = () => {
     if (received !== undefined) throw interrupted();
   };

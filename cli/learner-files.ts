@@ -18,7 +18,9 @@ export function credentialFiles(learner: LearnerOutputs): Record<string, string>
   return {
     [handoutFiles.kubeconfig]: open?.kubeconfig ?? cluster.kubeconfig,
     ...(git.password !== "" && { [handoutFiles.git]: `${url.protocol}//${login}@${url.host}\n` }),
-    [handoutFiles.registry]: registry.shared ? "{}\n" : `${JSON.stringify({ auths: { [repository.split("/", 1)[0]!]: { auth } } }, null, 2)}\n`,
+    [handoutFiles.registry]: registry.shared
+      ? "{}\n"
+      : `${JSON.stringify({ auths: { [repository.split("/", 1)[0]!]: { auth } } }, null, 2)}\n`,
     ...(open && { [handoutFiles.authority]: open.ca }),
   };
 }

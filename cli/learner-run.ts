@@ -14,7 +14,11 @@ export interface LearnerRun {
   /** Seconds it takes by earlier measurements. */
   readonly expectedSeconds: number;
   /** The engine's operation, with what tells of it and what ends it. */
-  readonly operate: (options: { readonly onEvent: (event: EngineEvent) => void; readonly color: "never"; readonly signal: AbortSignal }) => Promise<unknown>;
+  readonly operate: (options: {
+    readonly onEvent: (event: EngineEvent) => void;
+    readonly color: "never";
+    readonly signal: AbortSignal;
+  }) => Promise<unknown>;
   /** What is thrown where the operation fails, given what the engine told of the causes. */
   readonly failure: (causes: string, error: unknown) => LabError;
 }
@@ -22,7 +26,14 @@ export interface LearnerRun {
 /** Lets Pulumi work on one learner's resources: shown as it goes on, and ended in order by a signal, as whole runs are. */
 export async function runOnLearner({ command, stack, learner, expectedSeconds, operate, failure }: LearnerRun): Promise<void> {
   const cohort = stack.name;
-  const reporter = new RunReporter({ command, cohort, learners: [learner], typical: measuredCosts.steps, expectedSeconds, display: chooseDisplay(false, [learner]) });
+  const reporter = new RunReporter({
+    command,
+    cohort,
+    learners: [learner],
+    typical: measuredCosts.steps,
+    expectedSeconds,
+    display: chooseDisplay(false, [learner]),
+  });
   try {
     await interruptible({ cohort, resume: `./lab up ${cohort}`, onSignal: interruptionTeller(reporter) }, async ({ signal, check }) => {
       try {

@@ -48,7 +48,11 @@ program
   .option(...parallel)
   .option("--json", "one JSON event per line, the receipt the last (docs/cli.md); with --orphans one document", false)
   .action(async (name: string, { orphans, yes, ...options }: { receipt?: string; orphans: boolean; yes: boolean } & RunOptions) =>
-    done(orphans ? (await import("./commands/orphans.ts")).orphans({ yes, json: options.json }) : (await import("./commands/down.ts")).down(name, options)),
+    done(
+      orphans
+        ? (await import("./commands/orphans.ts")).orphans({ yes, json: options.json })
+        : (await import("./commands/down.ts")).down(name, options),
+    ),
   );
 program
   .command("verify")
@@ -88,8 +92,11 @@ program
   .option("--questions", "only print the questions, as JSON", false)
   .option("--results", "only list the recorded attempts", false)
   .option("--json", "for programs", false)
-  .action(async (learner: string | undefined, { cohort, ...options }: { cohort: string; answers?: string; questions: boolean; results: boolean; json: boolean }) =>
-    done((await import("./commands/quiz.ts")).quiz(cohort, { ...options, learner })),
+  .action(
+    async (
+      learner: string | undefined,
+      { cohort, ...options }: { cohort: string; answers?: string; questions: boolean; results: boolean; json: boolean },
+    ) => done((await import("./commands/quiz.ts")).quiz(cohort, { ...options, learner })),
   );
 const drill = program.command("drill").description("incidents on demand: break a learner's lab, check the repair, bring it back");
 drill
@@ -112,7 +119,9 @@ for (const [action, description] of [
     .argument("<learner>", "whose lab")
     .option("-c, --cohort <name>", "name of the cohort", "demo")
     .option("--json", "for programs", false)
-    .action(async (id: string, learner: string, options: { cohort: string; json: boolean }) => done((await import("./commands/drill.ts")).drill(action, id, learner, options)));
+    .action(async (id: string, learner: string, options: { cohort: string; json: boolean }) =>
+      done((await import("./commands/drill.ts")).drill(action, id, learner, options)),
+    );
 }
 program
   .command("handout")
@@ -121,7 +130,9 @@ program
   .option("-c, --cohort <name>", "name of the cohort", "demo")
   .option("-o, --out <folder>", "folder for it (default: handouts/<cohort>-<learner>)")
   .option("--archive", "also write it as one file, <folder>.tar.gz", false)
-  .action(async (learner: string, options: { cohort: string; out?: string; archive: boolean }) => done((await import("./commands/handout.ts")).handout(learner, options)));
+  .action(async (learner: string, options: { cohort: string; out?: string; archive: boolean }) =>
+    done((await import("./commands/handout.ts")).handout(learner, options)),
+  );
 const exercise = program.command("exercise").description("the chapter's exercises: instructions, hints, checks and solvers");
 const ofCohort = ["-c, --cohort <name>", "name of the cohort", "demo"] as const;
 /** As in commands/rotate.ts, which is not loaded before it is asked for. */
@@ -133,7 +144,9 @@ exercise
   .argument("[learner]", "only this learner")
   .option(...ofCohort)
   .option("--json", "for programs", false)
-  .action(async (learner: string | undefined, options: OfCohort) => done((await import("./commands/exercise.ts")).listExercises(learner, options)));
+  .action(async (learner: string | undefined, options: OfCohort) =>
+    done((await import("./commands/exercise.ts")).listExercises(learner, options)),
+  );
 exercise
   .command("show")
   .description("print the instructions")
@@ -148,7 +161,9 @@ exercise
   .argument("<learner>")
   .option(...ofCohort)
   .option("--json", "for programs", false)
-  .action(async (id: string, learner: string, options: OfCohort) => done((await import("./commands/exercise.ts")).hintExercise(id, learner, options)));
+  .action(async (id: string, learner: string, options: OfCohort) =>
+    done((await import("./commands/exercise.ts")).hintExercise(id, learner, options)),
+  );
 for (const [verb, description] of [
   ["check", "check one exercise of a learner, or all, and record the results"],
   ["solve", "solve one exercise in a learner's place, or all, and check"],
@@ -175,14 +190,18 @@ program
   .option("-l, --learner <id>", "print a link for this learner's own page instead; the dashboard must run")
   .option("-a, --archive <file>", "show a finished course from its archive instead, read-only")
   .option("-f, --fingerprint <sha256:hex>", "the key that must have signed the archive")
-  .action(async (name: string, options: { port: number; learner?: string; archive?: string; fingerprint?: string }) => done((await import("./commands/dashboard.ts")).dashboard(name, options)));
+  .action(async (name: string, options: { port: number; learner?: string; archive?: string; fingerprint?: string }) =>
+    done((await import("./commands/dashboard.ts")).dashboard(name, options)),
+  );
 program
   .command("results")
   .description("show what the learners of a cohort have done: evidence, exercises, drills, quiz")
   .argument(...cohort)
   .option("--csv", "for spreadsheets", false)
   .option("--json", "for programs", false)
-  .action(async (name: string, options: { csv: boolean; json: boolean }) => done((await import("./commands/results.ts")).results(name, options)));
+  .action(async (name: string, options: { csv: boolean; json: boolean }) =>
+    done((await import("./commands/results.ts")).results(name, options)),
+  );
 const archive = program.command("archive").description("keep what a course has shown in one file, or check such a file");
 archive
   .command("create", { isDefault: true })
@@ -190,14 +209,18 @@ archive
   .argument("<cohort>", "name of the cohort")
   .option("-o, --out <file>", "new file for it (default: archives/<cohort>-<time>.tar.gz)")
   .option("--json", "for programs", false)
-  .action(async (name: string, options: { out?: string; json: boolean }) => done((await import("./commands/archive.ts")).archive(name, options)));
+  .action(async (name: string, options: { out?: string; json: boolean }) =>
+    done((await import("./commands/archive.ts")).archive(name, options)),
+  );
 archive
   .command("verify")
   .description("check an archive offline, with every evidence bundle in it")
   .argument("<file>", "the archive")
   .option("-f, --fingerprint <sha256:hex>", "the key that must have signed it")
   .option("--json", "for programs", false)
-  .action(async (file: string, options: { fingerprint?: string; json: boolean }) => done((await import("./commands/archive.ts")).verifyArchive(file, options)));
+  .action(async (file: string, options: { fingerprint?: string; json: boolean }) =>
+    done((await import("./commands/archive.ts")).verifyArchive(file, options)),
+  );
 program
   .command("status")
   .description("show the processes of a cohort")
@@ -223,7 +246,9 @@ for (const [verb, description] of [
     .description(description)
     .argument("<learner>", "whose lab")
     .option(...ofCohort)
-    .action(async (learner: string, options: { cohort: string }) => done((await import("./commands/processes.ts"))[verb](learner, options)));
+    .action(async (learner: string, options: { cohort: string }) =>
+      done((await import("./commands/processes.ts"))[verb](learner, options)),
+    );
 }
 program
   .command("rotate")
@@ -237,21 +262,27 @@ program
     return [...(before ?? []), ...names];
   })
   .option("--json", "for programs", false)
-  .action(async (learner: string, options: OfCohort & { only?: (typeof rotatableNames)[number][] }) => done((await import("./commands/rotate.ts")).rotate(learner, options)));
+  .action(async (learner: string, options: OfCohort & { only?: (typeof rotatableNames)[number][] }) =>
+    done((await import("./commands/rotate.ts")).rotate(learner, options)),
+  );
 program
   .command("shell")
   .description("open a shell as a learner, or run a command: ./lab shell ada -- kubectl get pods -A")
   .argument("<learner>", "as whom")
   .argument("[command...]", "after --, the command and its arguments")
   .option(...ofCohort)
-  .action(async (learner: string, command: string[], options: { cohort: string }) => done((await import("./commands/shell.ts")).shell(learner, command, options)));
+  .action(async (learner: string, command: string[], options: { cohort: string }) =>
+    done((await import("./commands/shell.ts")).shell(learner, command, options)),
+  );
 program
   .command("reset")
   .description("give a learner a fresh lab, with a backup of what they had")
   .argument("<learner>", "whose lab")
   .option(...ofCohort)
   .option("-o, --out <folder>", "new folder for the backup (default: backups/<cohort>-<learner>-<time>)")
-  .action(async (learner: string, options: { cohort: string; out?: string }) => done((await import("./commands/reset.ts")).reset(learner, options)));
+  .action(async (learner: string, options: { cohort: string; out?: string }) =>
+    done((await import("./commands/reset.ts")).reset(learner, options)),
+  );
 program
   .command("reap")
   .description("archive what is past its time, then remove it (cohorts) or pause it (learners); for cron")
@@ -334,6 +365,8 @@ function report(thrown: unknown): number {
   }
   // commander has printed its own message; help and version are not errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.badInput;
-  note(`This is a defect of gitops-lab; please report it with what follows.\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  note(
+    `This is a defect of gitops-lab; please report it with what follows.\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+  );
   return ExitCode.bug;
 }

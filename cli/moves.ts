@@ -29,7 +29,14 @@ export function movesBetween({ learners }: Pick<CohortOutputs, "learners">, plan
         learner: learner.id,
         from: name(there.cluster),
         to: name({ kind: cluster.kind, nodes: cluster.kind === "embedded" ? cluster.nodes : "real" }),
-        madeAnew: ["cluster", "everything in the cluster", "Flux", "kubeconfig", ...(sameGit ? [] : ["Git repository"]), ...(sameImages ? [] : ["images"])],
+        madeAnew: [
+          "cluster",
+          "everything in the cluster",
+          "Flux",
+          "kubeconfig",
+          ...(sameGit ? [] : ["Git repository"]),
+          ...(sameImages ? [] : ["images"]),
+        ],
         kept: [...(sameGit ? ["Git repository with its history"] : []), ...(sameImages ? ["images"] : [])],
       },
     ];

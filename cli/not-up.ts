@@ -10,6 +10,13 @@ import { cohortFileText, cohortNames } from "./cohort-file.ts";
 export async function notUp(cohort: string, because = ""): Promise<LabError> {
   const here = (await inventoriedCohorts()).filter((other) => other !== cohort);
   const others = here.length === 0 ? "" : ` On this machine ${here.length === 1 ? "is" : "are"}: ${here.join(", ")}.`;
-  if ((await cohortFileText(cohort)) !== undefined) return new LabError("cohort-not-up", `Cohort ${cohort} is not up${because}. Run \`./lab up ${cohort}\`.${others}`, { exitCode: ExitCode.badInput });
-  return new LabError("cohort-not-up", `Cohort ${cohort} is not up${because}, and stacks/Pulumi.${cohort}.yaml does not exist. Known cohorts: ${(await cohortNames()).join(", ")}.${others}`, { exitCode: ExitCode.badInput });
+  if ((await cohortFileText(cohort)) !== undefined)
+    return new LabError("cohort-not-up", `Cohort ${cohort} is not up${because}. Run \`./lab up ${cohort}\`.${others}`, {
+      exitCode: ExitCode.badInput,
+    });
+  return new LabError(
+    "cohort-not-up",
+    `Cohort ${cohort} is not up${because}, and stacks/Pulumi.${cohort}.yaml does not exist. Known cohorts: ${(await cohortNames()).join(", ")}.${others}`,
+    { exitCode: ExitCode.badInput },
+  );
 }

@@ -11,7 +11,12 @@ export interface OpenCohort {
   readonly listen: string;
   /** By which learners reach it. */
   readonly name: string;
-  readonly doors: readonly { readonly what: string; readonly port: number; readonly state: "open" | "shut" | "by the dashboard"; readonly trouble?: string }[];
+  readonly doors: readonly {
+    readonly what: string;
+    readonly port: number;
+    readonly state: "open" | "shut" | "by the dashboard";
+    readonly trouble?: string;
+  }[];
 }
 
 /** Undefined for a cohort that listens on loopback alone. */
@@ -24,7 +29,12 @@ export async function openingOf(cohort: string): Promise<OpenCohort | undefined>
     listen: opening.listen,
     name: opening.name,
     doors: [
-      ...doors.map(({ name, port, trouble }) => ({ what: name === "web" ? "Git and images" : `API server of ${name.split("/")[0]}`, port, state: trouble === undefined ? ("open" as const) : ("shut" as const), ...(trouble !== undefined && { trouble }) })),
+      ...doors.map(({ name, port, trouble }) => ({
+        what: name === "web" ? "Git and images" : `API server of ${name.split("/")[0]}`,
+        port,
+        state: trouble === undefined ? ("open" as const) : ("shut" as const),
+        ...(trouble !== undefined && { trouble }),
+      })),
       { what: "learners' pages", port: opening.pagePort, state: "by the dashboard" as const },
     ],
   };

@@ -18,9 +18,13 @@ export async function readOutputs(cohort: string): Promise<CohortOutputs> {
   const result = await run(await toolPath("pulumi"), args, { cwd: projectFolder, env, reject: false, stdin: "ignore" });
   const isMissing = result.exitCode !== 0 && /no stack named/.test(result.stderr);
   if (result.exitCode !== 0 && !isMissing) {
-    throw new LabError("outputs-unavailable", `Pulumi did not give the outputs of cohort ${cohort}: ${result.stderr.trim().split("\n").at(-1)} Try \`eval "$(./lab env)"; pulumi stack output --stack ${cohort}\`.`, {
-      cause: result,
-    });
+    throw new LabError(
+      "outputs-unavailable",
+      `Pulumi did not give the outputs of cohort ${cohort}: ${result.stderr.trim().split("\n").at(-1)} Try \`eval "$(./lab env)"; pulumi stack output --stack ${cohort}\`.`,
+      {
+        cause: result,
+      },
+    );
   }
   const outputs = isMissing ? {} : (JSON.parse(result.stdout) as Record<string, unknown>);
   if (Object.keys(outputs).length === 0) {

@@ -3,7 +3,10 @@ import type { ProcessStatus } from "../host/daemon/supervisor.ts";
 
 /** Learners all of whose processes are down because somebody wanted it. */
 export function pausedLearners(processes: readonly ProcessStatus[]): string[] {
-  const byOwner = Map.groupBy(processes.filter(({ owner }) => owner !== "cohort"), ({ owner }) => owner);
+  const byOwner = Map.groupBy(
+    processes.filter(({ owner }) => owner !== "cohort"),
+    ({ owner }) => owner,
+  );
   return [...byOwner].flatMap(([owner, own]) => (own.every(({ state }) => state === "paused") ? [owner] : []));
 }
 

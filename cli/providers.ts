@@ -8,7 +8,9 @@ import { projectFolder } from "./cohort-file.ts";
 import { note } from "./terminal.ts";
 
 /** Every provider of clusters with what it needs, for `./lab doctor`. */
-export async function inspectProviders(): Promise<readonly { readonly kind: ClusterKind; readonly conditions: readonly ProviderCondition[] }[]> {
+export async function inspectProviders(): Promise<
+  readonly { readonly kind: ClusterKind; readonly conditions: readonly ProviderCondition[] }[]
+> {
   return Promise.all(clusterKinds.map(async (kind) => ({ kind, conditions: await providerConditions(kind) })));
 }
 
@@ -24,11 +26,21 @@ export async function requireProviders({ cohort, learners }: CohortPlan): Promis
     if (faults.length > 0) unmet.set(kind, faults.map(({ name, found }) => `${name}: ${found}`).join("; "));
   }
   if (unmet.size === 0) return;
-  const sentences = [...unmet].map(([kind, faults]) => `clusters of kind ${kind} (${learners.filter(({ cluster }) => cluster.kind === kind).map(({ learner }) => learner.id).join(", ")}) need ${faults}`);
+  const sentences = [...unmet].map(
+    ([kind, faults]) =>
+      `clusters of kind ${kind} (${learners
+        .filter(({ cluster }) => cluster.kind === kind)
+        .map(({ learner }) => learner.id)
+        .join(", ")}) need ${faults}`,
+  );
   if (unmet.size < kinds.length) return note(`These learners will not come up, and the others will: ${sentences.join("; ")}.`);
-  throw new LabError("provider-unready", `Cohort ${cohort} can't be brought up from here: ${sentences.join("; ")}. Nothing was created. Mend that and run \`./lab up ${cohort}\` again; \`./lab doctor\` shows every provider.`, {
-    exitCode: ExitCode.badInput,
-  });
+  throw new LabError(
+    "provider-unready",
+    `Cohort ${cohort} can't be brought up from here: ${sentences.join("; ")}. Nothing was created. Mend that and run \`./lab up ${cohort}\` again; \`./lab doctor\` shows every provider.`,
+    {
+      exitCode: ExitCode.badInput,
+    },
+  );
 }
 
 /** The kubeconfig files that shared clusters name. */

@@ -19,9 +19,13 @@ import { duration, note, print } from "./terminal.ts";
 export async function receiptFile(path: string): Promise<string> {
   const file = resolve(path);
   const refused = (code: string, because: string, cause?: unknown) =>
-    new LabError(code, `${path} ${because}. Nothing was removed. Name another file with \`--receipt\`.`, { exitCode: ExitCode.badInput, cause });
+    new LabError(code, `${path} ${because}. Nothing was removed. Name another file with \`--receipt\`.`, {
+      exitCode: ExitCode.badInput,
+      cause,
+    });
   if (existsSync(file)) throw refused("receipt-exists", "exists and a receipt is never overwritten");
-  if (`${file}/`.startsWith(`${labHome()}/`)) throw refused("receipt-in-lab", `is in the lab's folder ${labHome()}, which is removed with its last cohort`);
+  if (`${file}/`.startsWith(`${labHome()}/`))
+    throw refused("receipt-in-lab", `is in the lab's folder ${labHome()}, which is removed with its last cohort`);
   try {
     await mkdir(dirname(file), { recursive: true });
     await access(dirname(file), constants.W_OK);
@@ -60,7 +64,10 @@ export async function settleLearner(stack: Stack, learner: string, startedAt: Da
   const cohort = stack.name;
   const items = (await readInventory(cohort)).filter((item) => item.learner === learner);
   const seen = await lookForAll(cohort, items, { learner, looks: { "github-repository": await repositoryLook(stack, items) } });
-  await recordGone(cohort, seen.filter(({ sight }) => sight.state === "gone" || sight.state === "kept"));
+  await recordGone(
+    cohort,
+    seen.filter(({ sight }) => sight.state === "gone" || sight.state === "kept"),
+  );
   const receipt = makeReceipt({ cohort, learner, startedAt, problems: [] }, seen);
   tellReceipt(receipt, note);
   return exitCodeOf(receipt);
@@ -72,7 +79,12 @@ export async function settleLearner(stack: Stack, learner: string, startedAt: Da
  */
 export async function whileRunning<T>(cohort: string, command: string, work: () => Promise<T>): Promise<T> {
   const identity = identify(process.pid)!;
-  const run: Thing = { kind: "run", id: `${identity.bootId}/${identity.pid}/${identity.startTime}`, name: `${command} ${cohort}`, identity };
+  const run: Thing = {
+    kind: "run",
+    id: `${identity.bootId}/${identity.pid}/${identity.startTime}`,
+    name: `${command} ${cohort}`,
+    identity,
+  };
   await recordCreation(cohort, run);
   let wasCutShort = false;
   try {

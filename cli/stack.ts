@@ -20,8 +20,15 @@ async function openWorkspace(cohort: string): Promise<LocalWorkspace> {
   const environment = { ...(await pulumiEnvironment()), GITOPS_LAB_PULUMI: await toolPath("pulumi") };
   // The library asks `pulumi` for its version in this process' environment; the engine looks for its plugins on its own.
   Object.assign(process.env, environment);
-  const pulumiCommand = await PulumiCommand.get({ root: fileURLToPath(new URL("../tools/pulumi-engine", import.meta.url)), skipVersionCheck: true });
-  return LocalWorkspace.create({ workDir: projectFolder, pulumiCommand, envVars: { ...environment, ...engineMark(cohortPaths(cohort).daemon) } });
+  const pulumiCommand = await PulumiCommand.get({
+    root: fileURLToPath(new URL("../tools/pulumi-engine", import.meta.url)),
+    skipVersionCheck: true,
+  });
+  return LocalWorkspace.create({
+    workDir: projectFolder,
+    pulumiCommand,
+    envVars: { ...environment, ...engineMark(cohortPaths(cohort).daemon) },
+  });
 }
 
 /** The stack as the inventory has it; named by its backend, without credentials, so that it is not missed in another. */
@@ -60,7 +67,9 @@ export async function stackNames(): Promise<string[]> {
 /** What of a stack can still be found: by its files in the lab's own backend, by Pulumi in any other. */
 export async function lookForStack(cohort: string): Promise<Sight> {
   const isOwn = (await backendName()).startsWith(pathToFileURL(ownBackend()).href);
-  const present = isOwn ? await Array.fromAsync(glob(stackFiles(cohort), { cwd: ownBackend() })) : (await stackNames()).filter((name) => name === cohort);
+  const present = isOwn
+    ? await Array.fromAsync(glob(stackFiles(cohort), { cwd: ownBackend() }))
+    : (await stackNames()).filter((name) => name === cohort);
   if (present.length === 0) return { state: "gone" };
   return { state: "left", says: `stack ${cohort}${isOwn ? ` (${join(ownBackend(), present[0]!)})` : ""}`, remove: `./lab down ${cohort}` };
 }
@@ -75,7 +84,9 @@ const Deployment = z.object({
 });
 
 /** What is in the state, and what was being made when a run was killed. */
-export async function readResources(stack: Stack): Promise<{ readonly resources: readonly InState[]; readonly creating: readonly InState[] }> {
+export async function readResources(
+  stack: Stack,
+): Promise<{ readonly resources: readonly InState[]; readonly creating: readonly InState[] }> {
   const { resources, pending_operations } = Deployment.parse((await stack.exportStack()).deployment ?? {});
   return { resources, creating: (pending_operations ?? []).flatMap(({ resource, type }) => (type === "creating" ? [resource] : [])) };
 }
@@ -95,7 +106,8 @@ export interface StateSummary {
 export async function readState(stack: Stack): Promise<StateSummary> {
   const { resources, pending_operations } = Deployment.parse((await stack.exportStack()).deployment ?? {});
   const owners = new Map<string, string>();
-  const ownerOf = ({ urn, parent }: z.output<typeof InState>) => /::gitops-lab:lab:Learner::(.+)$/.exec(urn)?.[1] ?? owners.get(parent ?? "");
+  const ownerOf = ({ urn, parent }: z.output<typeof InState>) =>
+    /::gitops-lab:lab:Learner::(.+)$/.exec(urn)?.[1] ?? owners.get(parent ?? "");
   // A parent is in the state before its children.
   for (const resource of resources) {
     const owner = ownerOf(resource);
@@ -103,7 +115,9 @@ export async function readState(stack: Stack): Promise<StateSummary> {
   }
   const pending = (pending_operations ?? []).map(({ resource }) => ownerOf(resource));
   return {
-    learners: new Map([...Map.groupBy(owners, ([, learner]) => learner)].map(([learner, entries]) => [learner, entries.map(([urn]) => urn)])),
+    learners: new Map(
+      [...Map.groupBy(owners, ([, learner]) => learner)].map(([learner, entries]) => [learner, entries.map(([urn]) => urn)]),
+    ),
     hasHost: resources.some(({ urn }) => urn.endsWith(":LabHost::lab-host")),
     isPending: pending.length > 0,
     pending: new Set(pending.filter((owner) => owner !== undefined)),
@@ -185,7 +199,12 @@ async function awaitOtherOperations(workspace: LocalWorkspace, cohort: string): 
       told = true;
       return { done: false, because: `process ${holder} holds the stack's lock.` };
     },
-    { what: `another operation on cohort ${cohort} to end`, timeoutSeconds: 900, intervalMs: 500, remedy: "If that process hangs, end it with `kill` and run the command again." },
+    {
+      what: `another operation on cohort ${cohort} to end`,
+      timeoutSeconds: 900,
+      intervalMs: 500,
+      remedy: "If that process hangs, end it with `kill` and run the command again.",
+    },
   );
 }
 

@@ -14,7 +14,9 @@ const shortestCause = 20;
 export function renderSummary(outcomes: readonly LearnerOutcome[], columns = Infinity): string {
   const heading = ["learner", "result", "seconds", "evidence"];
   const rows = outcomes.map(({ learner, result, seconds, evidence }) =>
-    [learner, result, seconds === null ? "-" : seconds.toFixed(1), evidence === null ? "-" : `${evidence.passed}/${evidence.of}`].map(printable),
+    [learner, result, seconds === null ? "-" : seconds.toFixed(1), evidence === null ? "-" : `${evidence.passed}/${evidence.of}`].map(
+      printable,
+    ),
   );
   if (outcomes.every(({ cause }) => cause === null)) return alignColumns([heading, ...rows]);
   const before = (alignColumns([[...heading, ""], ...rows]).split("\n")[0] ?? "").length + 2;

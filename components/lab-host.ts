@@ -1,4 +1,4 @@
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import type { LabHostInput, LabHostOutput, OpenedHost } from "../host/drivers/lab-host.ts";
 import type { Opening } from "../shared/opening.ts";
 import { ManagedResource } from "./managed-resource.ts";

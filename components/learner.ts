@@ -63,19 +63,51 @@ export class Learner extends pulumi.ComponentResource {
 
     const cluster = clusterProvider(plan.cluster.kind).create(
       name,
-      { cohort, learner: learner.id, plan: plan.cluster, ports: plan.ports, generation: plan.generations.kubeconfig, lifetime: plan.lifetime, host, foundation: args.foundation },
+      {
+        cohort,
+        learner: learner.id,
+        plan: plan.cluster,
+        ports: plan.ports,
+        generation: plan.generations.kubeconfig,
+        lifetime: plan.lifetime,
+        host,
+        foundation: args.foundation,
+      },
       here,
     );
     const siblings = template.sideImages.map((side) => side.name);
     const images = imageRegistry(plan.registry.kind).createImageRepository(
       name,
-      { cohort, learner: learner.id, image: plan.registry.image, settings: plan.registry, siblings, generation: plan.generations.registry, via: plan.via, host },
+      {
+        cohort,
+        learner: learner.id,
+        image: plan.registry.image,
+        settings: plan.registry,
+        siblings,
+        generation: plan.generations.registry,
+        via: plan.via,
+        host,
+      },
       here,
     );
     // They are the same images whatever the cluster calls them.
     const { repository: path, insecure } = onLabHost({ repository: images.repository, insecure: images.insecure, local: images.local });
-    const access = { username: images.learner.username, password: images.learner.password, insecure, ...(images.accessFolder !== undefined && { accessFolder: images.accessFolder }), app: template.app(plan.parameters) };
-    const seedOutputs = { digests: "plain", tags: "plain", repository: "plain", username: "plain", password: "secret", insecure: "plain", accessFolder: "plain" } as const;
+    const access = {
+      username: images.learner.username,
+      password: images.learner.password,
+      insecure,
+      ...(images.accessFolder !== undefined && { accessFolder: images.accessFolder }),
+      app: template.app(plan.parameters),
+    };
+    const seedOutputs = {
+      digests: "plain",
+      tags: "plain",
+      repository: "plain",
+      username: "plain",
+      password: "secret",
+      insecure: "plain",
+      accessFolder: "plain",
+    } as const;
     const seedImages = new ManagedResource<SeedImagesInput, SeedImagesOutput>(
       `${name}-seed-images`,
       {
@@ -84,7 +116,10 @@ export class Learner extends pulumi.ComponentResource {
         input: {
           ...access,
           repository: path,
-          releases: plan.releases.map((release) => ({ ...release, tags: template.environments.map((environment) => template.tag(environment, release)) })),
+          releases: plan.releases.map((release) => ({
+            ...release,
+            tags: template.environments.map((environment) => template.tag(environment, release)),
+          })),
         },
         outputs: seedOutputs,
       },
@@ -96,7 +131,11 @@ export class Learner extends pulumi.ComponentResource {
         {
           driver: "seed-images",
           type: "SideImages",
-          input: { ...access, repository: path.apply((one) => siblingImage(one, side.name)), releases: plan.releases.slice(0, 1).map((release) => ({ ...release, tags: side.tags })) },
+          input: {
+            ...access,
+            repository: path.apply((one) => siblingImage(one, side.name)),
+            releases: plan.releases.slice(0, 1).map((release) => ({ ...release, tags: side.tags })),
+          },
           outputs: seedOutputs,
         },
         { ...here, dependsOn: [images.resource], deletedWith: images.resource },
@@ -115,7 +154,17 @@ export class Learner extends pulumi.ComponentResource {
         host,
         seed: (url) =>
           pulumi.all([url, images.repository, seedImages.output.digests]).apply(([gitUrl, imageRepository, digests]) =>
-            template.seed({ params: plan.parameters, learner, imageRepository, insecureRegistry: images.insecure, registryAuthority: images.authority !== undefined, gitUrl, branch: plan.git.branch, gitHost: plan.git.kind, digests }),
+            template.seed({
+              params: plan.parameters,
+              learner,
+              imageRepository,
+              insecureRegistry: images.insecure,
+              registryAuthority: images.authority !== undefined,
+              gitUrl,
+              branch: plan.git.branch,
+              gitHost: plan.git.kind,
+              digests,
+            }),
           ),
       },
       here,
@@ -123,7 +172,11 @@ export class Learner extends pulumi.ComponentResource {
     const pipeline = repository.runPipeline(`${name}-pipeline`, { cluster, images, environments: template.environments }, here);
     // On a node that the lab makes, the node itself logs in to the registry.
     const before = cluster.fluxControllers === "deployment" ? grantPulling(name, cluster, images, template.environments, this) : [];
-    const flux = new FluxBootstrap(`${name}-flux`, { cluster, repository, branch: plan.git.branch, images, learner: learner.id, version: fluxRelease, pipeline, before }, here);
+    const flux = new FluxBootstrap(
+      `${name}-flux`,
+      { cluster, repository, branch: plan.git.branch, images, learner: learner.id, version: fluxRelease, pipeline, before },
+      here,
+    );
     const git = {
       kind: plan.git.kind,
       url: repository.url,
@@ -189,7 +242,12 @@ export class Learner extends pulumi.ComponentResource {
 }
 
 /** What a learner beyond this machine is told; nothing where the cohort is not opened. */
-function opened(host: LabHost | undefined, cluster: ClusterHandle, repository: RepositoryHandle, images: ImageRepositoryHandle): { readonly open?: Wrapped<NonNullable<LearnerOutputs["open"]>> } {
+function opened(
+  host: LabHost | undefined,
+  cluster: ClusterHandle,
+  repository: RepositoryHandle,
+  images: ImageRepositoryHandle,
+): { readonly open?: Wrapped<NonNullable<LearnerOutputs["open"]>> } {
   if (host?.opening === undefined) return {};
   const { opening, output } = host;
   return {

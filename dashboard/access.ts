@@ -8,7 +8,10 @@ import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/pri
 import { waitUntil } from "../shared/wait.ts";
 
 /** Who looks: the instructor at everything, a learner at what is theirs. */
-export const Visitor = z.discriminatedUnion("role", [z.object({ role: z.literal("instructor") }), z.object({ role: z.literal("learner"), learner: z.string() })]);
+export const Visitor = z.discriminatedUnion("role", [
+  z.object({ role: z.literal("instructor") }),
+  z.object({ role: z.literal("learner"), learner: z.string() }),
+]);
 export type Visitor = z.output<typeof Visitor>;
 
 const Entry = z.object({ visitor: Visitor, expiresAt: z.iso.datetime() });
@@ -57,7 +60,8 @@ export async function endVisits(cohort: string, learner: string): Promise<void> 
   const folder = entriesFolder(cohort);
   for (const name of await readdir(folder).catch(() => [])) {
     const entry = Entry.safeParse(JSON.parse((await readIfExists(join(folder, name))) ?? "{}"));
-    if (entry.success && entry.data.visitor.role === "learner" && entry.data.visitor.learner === learner) await rm(join(folder, name), { force: true });
+    if (entry.success && entry.data.visitor.role === "learner" && entry.data.visitor.learner === learner)
+      await rm(join(folder, name), { force: true });
   }
   await writePrivateFile(endedFile(cohort, learner), JSON.stringify({ at: new Date().toISOString() }));
 }

@@ -28,7 +28,9 @@ export function archiveSource({ cohort, course, template, archived, learners }: 
   const facts = learners.map(factsOf);
   const bundleOf = (learner: string) => learners.find(({ id }) => id === learner)?.bundle;
   const refuse = (): never => {
-    throw new LabError("archive-readonly", "This is the archive of a course: it can be looked at and not changed.", { exitCode: ExitCode.badInput });
+    throw new LabError("archive-readonly", "This is the archive of a course: it can be looked at and not changed.", {
+      exitCode: ExitCode.badInput,
+    });
   };
   return {
     cohort: { cohort, course, template, simulated: [...new Set(learners.flatMap(({ bundle }) => bundle.lab.simulated))] },
@@ -55,12 +57,23 @@ const archivedBundle = "archived";
 
 function factsOf({ id, name, bundle, exercises, drills, attempts }: ArchivedCourse["learners"][number]): LearnerFacts {
   const { gitChain, environments, items, createdAt } = bundle;
-  const images = environments.map(({ name: environment, git }) => ({ name: environment, ...(git.status === "observed" && { image: git.value }) }));
+  const images = environments.map(({ name: environment, git }) => ({
+    name: environment,
+    ...(git.status === "observed" && { image: git.value }),
+  }));
   const chain = gitChain.status === "observed" ? gitChain.value : undefined;
   return {
     id,
     name,
-    ...(chain && { branch: { name: chain.branch, tip: chain.commits[0]?.id ?? "", commits: chain.commits, truncated: chain.truncated, environments: images } }),
+    ...(chain && {
+      branch: {
+        name: chain.branch,
+        tip: chain.commits[0]?.id ?? "",
+        commits: chain.commits,
+        truncated: chain.truncated,
+        environments: images,
+      },
+    }),
     checklist: { at: createdAt, reports: items as NonNullable<LearnerFacts["checklist"]>["reports"] },
     exercises,
     attempts,

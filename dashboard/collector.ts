@@ -79,16 +79,40 @@ export class Collector implements Source {
     this.#ports = ports;
     this.#learners = new Map(
       Object.values(cohort.learners).map((outputs, index) => {
-        const facts: LearnerFacts = { id: outputs.id, name: outputs.name, exercises: {}, attempts: [], drills: [], processes: [], problems: [] };
+        const facts: LearnerFacts = {
+          id: outputs.id,
+          name: outputs.name,
+          exercises: {},
+          attempts: [],
+          drills: [],
+          processes: [],
+          problems: [],
+        };
         // The first verifications come one after the other, when the repositories were read.
-        return [outputs.id, { outputs, facts, signs: new Map(), files: new Map(), remoteReadAt: 0, renewedAt: 0, verifyAt: Date.now() + 2000 + index * 1500, usage: new Map(), usageAt: 0 }];
+        return [
+          outputs.id,
+          {
+            outputs,
+            facts,
+            signs: new Map(),
+            files: new Map(),
+            remoteReadAt: 0,
+            renewedAt: 0,
+            verifyAt: Date.now() + 2000 + index * 1500,
+            usage: new Map(),
+            usageAt: 0,
+          },
+        ];
       }),
     );
   }
 
   start(): void {
     void this.#tick();
-    this.#timers.push(setInterval(() => void this.#tick(), tickMs), setInterval(() => void this.#measureNext(), usageMs));
+    this.#timers.push(
+      setInterval(() => void this.#tick(), tickMs),
+      setInterval(() => void this.#measureNext(), usageMs),
+    );
   }
 
   stop(): void {
@@ -140,7 +164,8 @@ export class Collector implements Source {
     if (watched.facts.job?.state === "running") return;
     const { what, work } = this.#workOf(watched, action);
     const startedAt = new Date().toISOString();
-    const tell = (job: Omit<Job, "kind" | "what" | "startedAt">) => this.#change(watched, { job: { kind: action.kind, what, startedAt, ...job } });
+    const tell = (job: Omit<Job, "kind" | "what" | "startedAt">) =>
+      this.#change(watched, { job: { kind: action.kind, what, startedAt, ...job } });
     tell({ state: "running" });
     work()
       .then((says) => tell({ state: "done", ...(says !== undefined && { says }) }))
@@ -284,7 +309,9 @@ export class Collector implements Source {
     if (watched === undefined) return;
     const now = Date.now();
     const pids = processesOf(this.cohort.cohort, watched.facts);
-    const seen = (await Promise.all(pids.map(async (pid) => ({ pid, usage: await usageOf(pid) })))).filter(({ usage }) => usage !== undefined);
+    const seen = (await Promise.all(pids.map(async (pid) => ({ pid, usage: await usageOf(pid) })))).filter(
+      ({ usage }) => usage !== undefined,
+    );
     const elapsed = (now - watched.usageAt) / 1000;
     // Only of processes that both looks saw: one that was started in between has no share yet.
     const spent = seen.reduce((sum, { pid, usage }) => sum + (watched.usage.has(pid) ? usage!.cpuSeconds - watched.usage.get(pid)! : 0), 0);
@@ -292,7 +319,9 @@ export class Collector implements Source {
     watched.usage = new Map(seen.map(({ pid, usage }) => [pid, usage!.cpuSeconds]));
     watched.usageAt = now;
     const pssBytes = seen.reduce((sum, { usage }) => sum + usage!.pssBytes, 0);
-    this.#change(watched, { usage: { pssBytes: Math.round(pssBytes / 1024 ** 2) * 1024 ** 2, ...(cpuShare !== undefined && { cpuShare }) } });
+    this.#change(watched, {
+      usage: { pssBytes: Math.round(pssBytes / 1024 ** 2) * 1024 ** 2, ...(cpuShare !== undefined && { cpuShare }) },
+    });
   }
 }
 

@@ -20,7 +20,7 @@ export interface LearnerFacts {
   readonly attempts: readonly Attempt[];
   readonly drills: readonly DrillRun[];
   readonly processes: readonly ProcessStatus[];
-  readonly usage?: { readonly pssBytes: number; /** Share of one core, of the time since the look before. */ readonly cpuShare?: number };
+  readonly usage?: { readonly pssBytes: number /** Share of one core, of the time since the look before. */; readonly cpuShare?: number };
   /** The last thing that was asked for on a page. */
   readonly job?: Job;
   /** Why something could not be looked at. */
@@ -79,7 +79,9 @@ export interface Source {
   act(learner: string, action: Action): void;
 }
 
-export type Action = { readonly kind: "verify" | "evidence" | "pause" | "resume" | "reset" } | { readonly kind: "drill"; readonly drill: string };
+export type Action =
+  | { readonly kind: "verify" | "evidence" | "pause" | "resume" | "reset" }
+  | { readonly kind: "drill"; readonly drill: string };
 
 /** What acts on a lab or costs an engine; the command line gives it, so that it is the same there and here. */
 export interface Ports {

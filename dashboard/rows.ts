@@ -40,8 +40,14 @@ export function rowOf(facts: LearnerFacts, template: Pick<LabTemplate, "evidence
   const activity = lastActivity(facts);
   const stuck = stuckSince(facts);
   return {
-    checklist: template.evidence.map(({ id, title }) => ({ title, status: facts.checklist?.reports.find((report) => report.id === id)?.result.status ?? "open" })),
-    exercises: { done: template.exercises.filter(({ id }) => isPassed(recordOf(facts.exercises, id))).length, of: template.exercises.length },
+    checklist: template.evidence.map(({ id, title }) => ({
+      title,
+      status: facts.checklist?.reports.find((report) => report.id === id)?.result.status ?? "open",
+    })),
+    exercises: {
+      done: template.exercises.filter(({ id }) => isPassed(recordOf(facts.exercises, id))).length,
+      of: template.exercises.length,
+    },
     drills: { done: solved.size, of: template.drills.length, ...(running !== undefined && { running }) },
     ...(facts.attempts.length > 0 && { quiz: Math.max(...facts.attempts.map(({ result }) => result.percentage)) }),
     ...(activity && { activity }),
@@ -54,7 +60,8 @@ export function rowOf(facts: LearnerFacts, template: Pick<LabTemplate, "evidence
 export const isPassed = ({ checks }: ExerciseRecord) => checks.some(({ status }) => status === "pass");
 
 /** What was solved after the reference solver ran is not the learner's work. */
-export const isSolvedByLearner = ({ solvedAt, solverAt }: DrillRun) => solvedAt !== undefined && (solverAt === undefined || time(solvedAt) < time(solverAt));
+export const isSolvedByLearner = ({ solvedAt, solverAt }: DrillRun) =>
+  solvedAt !== undefined && (solverAt === undefined || time(solvedAt) < time(solverAt));
 
 /** The newest thing that the pipeline noted, by the server's clock. */
 export function lastActivity({ branch }: LearnerFacts): Moment | undefined {
@@ -90,7 +97,14 @@ function runningDrill({ drills }: LearnerFacts): Moment | undefined {
 
 function processesOf({ processes }: LearnerFacts): Row["processes"] {
   const running = processes.filter(({ state }) => state === "running").length;
-  const state = processes.length === 0 ? "none" : processes.some((process) => process.state === "restarting") ? "restarting" : processes.some((process) => process.state === "paused") ? "paused" : "running";
+  const state =
+    processes.length === 0
+      ? "none"
+      : processes.some((process) => process.state === "restarting")
+        ? "restarting"
+        : processes.some((process) => process.state === "paused")
+          ? "paused"
+          : "running";
   return { running, of: processes.length, state };
 }
 

@@ -14,12 +14,19 @@ import { entered, message } from "./views/layout.ts";
 import { overviewPage, rowView, summaryView } from "./views/overview.ts";
 import { ownLive, ownPage, quizPage } from "./views/own.ts";
 
-type Env = { Variables: { visitor: Visitor; /** In milliseconds. */ openedAt: number; /** Instead of the pages' own policy. */ policy?: string } };
+type Env = {
+  Variables: { visitor: Visitor /** In milliseconds. */; openedAt: number /** Instead of the pages' own policy. */; policy?: string };
+};
 
-const assets = { "style.css": "text/css; charset=utf-8", "live.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml" } as const;
+const assets = {
+  "style.css": "text/css; charset=utf-8",
+  "live.js": "text/javascript; charset=utf-8",
+  "icon.svg": "image/svg+xml",
+} as const;
 
 /** A page that was made to stand alone, with its style in it; a sandbox takes from it whatever else a page can do. */
-const standalonePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
+const standalonePolicy =
+  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
 
 const largestBody = 64 * 1024;
 /** How often a stream says that it lives; a proxy or a sleeping laptop would not notice otherwise. */
@@ -80,7 +87,8 @@ export function dashboardServer(source: Source, sessions: Sessions, site: Site):
     if (origin === undefined) return refuse(c, 421, "Wrong address", "This server answers to its own address alone.");
     if (c.req.method !== "GET" && c.req.method !== "HEAD") {
       if (c.req.header("origin") !== origin) return refuse(c, 403, "Refused", "The request did not come from a page of this dashboard.");
-      if (Number(c.req.header("content-length") ?? Infinity) > largestBody) return refuse(c, 413, "Too large", "The request is larger than any form here.");
+      if (Number(c.req.header("content-length") ?? Infinity) > largestBody)
+        return refuse(c, 413, "Too large", "The request is larger than any form here.");
     }
     await next();
     if (!c.res.headers.has("cache-control")) c.res.headers.set("cache-control", "no-store");
@@ -93,17 +101,36 @@ export function dashboardServer(source: Source, sessions: Sessions, site: Site):
 
   app.get("/enter", async (c) => {
     const visitor = await enter(c.req.query("token") ?? "");
-    if (visitor === undefined || (visitor.role === "instructor" && !site.instructor)) return refuse(c, 403, "This link has been used", "A link lets in once, and for a day. Ask for a new one: `./lab dashboard` prints the instructor's, `./lab dashboard --learner <id>` a learner's.");
-    setCookie(c, cookie(), await sessions.open(visitor), { httpOnly: true, secure: own()[0]!.protocol === "https:", sameSite: "Strict", path: "/", maxAge: sessionSeconds });
+    if (visitor === undefined || (visitor.role === "instructor" && !site.instructor))
+      return refuse(
+        c,
+        403,
+        "This link has been used",
+        "A link lets in once, and for a day. Ask for a new one: `./lab dashboard` prints the instructor's, `./lab dashboard --learner <id>` a learner's.",
+      );
+    setCookie(c, cookie(), await sessions.open(visitor), {
+      httpOnly: true,
+      secure: own()[0]!.protocol === "https:",
+      sameSite: "Strict",
+      path: "/",
+      maxAge: sessionSeconds,
+    });
     // No redirect: after one that began elsewhere, a browser would not send the cookie yet.
     return c.html(entered(home(visitor)));
   });
 
-  const isEnded = async (visitor: Visitor, openedAt: number) => visitor.role === "learner" && openedAt <= (await visitsEndedAt(cohort, visitor.learner));
+  const isEnded = async (visitor: Visitor, openedAt: number) =>
+    visitor.role === "learner" && openedAt <= (await visitsEndedAt(cohort, visitor.learner));
 
   const session: MiddlewareHandler<Env> = async (c, next) => {
     const found = sessions.of(getCookie(c, cookie()));
-    if (found === undefined || (await isEnded(found.visitor, found.openedAt))) return refuse(c, 401, "Not signed in", "Open the link that `./lab dashboard` prints; a learner's is printed by `./lab dashboard --learner <id>`.");
+    if (found === undefined || (await isEnded(found.visitor, found.openedAt)))
+      return refuse(
+        c,
+        401,
+        "Not signed in",
+        "Open the link that `./lab dashboard` prints; a learner's is printed by `./lab dashboard --learner <id>`.",
+      );
     c.set("visitor", found.visitor);
     c.set("openedAt", found.openedAt);
     return next();
@@ -118,7 +145,13 @@ export function dashboardServer(source: Source, sessions: Sessions, site: Site):
 
   app.use(async (c, next) => {
     if (source.archived === undefined || c.req.method === "GET" || c.req.method === "HEAD") return next();
-    return refuse(c, 405, "An archive can't be changed", "This is a course that is over, as it was archived. Its labs are not at hand.", c.get("visitor"));
+    return refuse(
+      c,
+      405,
+      "An archive can't be changed",
+      "This is a course that is over, as it was archived. Its labs are not at hand.",
+      c.get("visitor"),
+    );
   });
 
   app.get("/events", (c) => {
@@ -140,7 +173,10 @@ export function dashboardServer(source: Source, sessions: Sessions, site: Site):
         if (changed.size === 0) {
           await new Promise<void>((resolve) => {
             const timer = setTimeout(resolve, heartbeatMs);
-            wake = () => (clearTimeout(timer), resolve());
+            wake = () => {
+              clearTimeout(timer);
+              resolve();
+            };
           });
         }
         if (stream.aborted || (await isEnded(visitor, c.get("openedAt")))) break;
@@ -162,20 +198,41 @@ export function dashboardServer(source: Source, sessions: Sessions, site: Site):
 
   const learnersOwn = new Hono<Env>()
     .use(onlyFor("learner"))
-    .get("/", withLearner(async (c, facts) => c.html(ownPage(source, facts, await source.bundles(facts.id)))))
-    .get("/live", withLearner(async (c, facts) => c.html(ownLive(source, facts, await source.bundles(facts.id)))))
-    .get("/handout", withLearner((c, { id }) => standalone(c, source.handout(id))))
-    .get("/quiz", withLearner((c, facts) => c.html(quizPage(source, facts))))
-    .post("/quiz", withLearner(async (c, facts) => {
-      const answers = answersOf(source.template.quiz, await c.req.parseBody({ all: true }));
-      const attempt = await source.takeQuiz(facts.id, answers);
-      return c.html(quizPage(source, facts, attempt));
-    }))
-    .post("/verify", withLearner((c, { id }) => {
-      source.act(id, { kind: "verify" });
-      return c.redirect("/me", 303);
-    }))
-    .get("/evidence/:name", withLearner((c, { id }) => bundle(c, id)));
+    .get(
+      "/",
+      withLearner(async (c, facts) => c.html(ownPage(source, facts, await source.bundles(facts.id)))),
+    )
+    .get(
+      "/live",
+      withLearner(async (c, facts) => c.html(ownLive(source, facts, await source.bundles(facts.id)))),
+    )
+    .get(
+      "/handout",
+      withLearner((c, { id }) => standalone(c, source.handout(id))),
+    )
+    .get(
+      "/quiz",
+      withLearner((c, facts) => c.html(quizPage(source, facts))),
+    )
+    .post(
+      "/quiz",
+      withLearner(async (c, facts) => {
+        const answers = answersOf(source.template.quiz, await c.req.parseBody({ all: true }));
+        const attempt = await source.takeQuiz(facts.id, answers);
+        return c.html(quizPage(source, facts, attempt));
+      }),
+    )
+    .post(
+      "/verify",
+      withLearner((c, { id }) => {
+        source.act(id, { kind: "verify" });
+        return c.redirect("/me", 303);
+      }),
+    )
+    .get(
+      "/evidence/:name",
+      withLearner((c, { id }) => bundle(c, id)),
+    );
   app.route("/me", learnersOwn);
 
   const bundle = async (c: Context<Env>, learner: string) => {
@@ -186,20 +243,47 @@ export function dashboardServer(source: Source, sessions: Sessions, site: Site):
   app.use(onlyFor("instructor"));
   app.get("/", (c) => c.html(overviewPage(source)));
   app.get("/summary", (c) => c.html(summaryView(source)));
-  app.get("/learners/:id/row", withLearner((c, facts) => c.html(rowView(facts, source))));
-  app.get("/learners/:id", withLearner(async (c, facts) => c.html(learnerPage(source, facts, await source.bundles(facts.id)))));
-  app.get("/learners/:id/live", withLearner(async (c, facts) => c.html(learnerLive(source, facts, await source.bundles(facts.id)))));
-  app.get("/learners/:id/handout", withLearner((c, { id }) => standalone(c, source.handout(id))));
-  app.get("/learners/:id/evidence/:name", withLearner((c, { id }) => bundle(c, id)));
-  app.get("/learners/:id/reset", withLearner((c, facts) => (source.archived ? refuse(c, 404, "Not found", "An archive can't be changed.", c.get("visitor")) : c.html(resetPage(source, facts)))));
+  app.get(
+    "/learners/:id/row",
+    withLearner((c, facts) => c.html(rowView(facts, source))),
+  );
+  app.get(
+    "/learners/:id",
+    withLearner(async (c, facts) => c.html(learnerPage(source, facts, await source.bundles(facts.id)))),
+  );
+  app.get(
+    "/learners/:id/live",
+    withLearner(async (c, facts) => c.html(learnerLive(source, facts, await source.bundles(facts.id)))),
+  );
+  app.get(
+    "/learners/:id/handout",
+    withLearner((c, { id }) => standalone(c, source.handout(id))),
+  );
+  app.get(
+    "/learners/:id/evidence/:name",
+    withLearner((c, { id }) => bundle(c, id)),
+  );
+  app.get(
+    "/learners/:id/reset",
+    withLearner((c, facts) =>
+      source.archived ? refuse(c, 404, "Not found", "An archive can't be changed.", c.get("visitor")) : c.html(resetPage(source, facts)),
+    ),
+  );
   for (const kind of ["verify", "evidence", "pause", "resume", "reset"] as const) {
-    app.post(`/learners/:id/${kind}`, withLearner((c, { id }) => act(c, id, { kind })));
+    app.post(
+      `/learners/:id/${kind}`,
+      withLearner((c, { id }) => act(c, id, { kind })),
+    );
   }
-  app.post("/learners/:id/drill", withLearner(async (c, { id }) => {
-    const { drill } = await c.req.parseBody();
-    if (!source.template.drills.some((one) => one.id === drill)) return refuse(c, 400, "No such drill", "Choose one of the list.", c.get("visitor"));
-    return act(c, id, { kind: "drill", drill: String(drill) });
-  }));
+  app.post(
+    "/learners/:id/drill",
+    withLearner(async (c, { id }) => {
+      const { drill } = await c.req.parseBody();
+      if (!source.template.drills.some((one) => one.id === drill))
+        return refuse(c, 400, "No such drill", "Choose one of the list.", c.get("visitor"));
+      return act(c, id, { kind: "drill", drill: String(drill) });
+    }),
+  );
 
   const act = (c: Context<Env>, learner: string, action: Action) => {
     source.act(learner, action);
@@ -230,6 +314,12 @@ function standalone(c: Context<Env>, page: string): Response {
   return c.html(page) as Response;
 }
 
-function refuse(c: Context, status: 400 | 401 | 403 | 404 | 405 | 413 | 421 | 500, title: string, text: string, visitor?: Visitor): Response {
+function refuse(
+  c: Context,
+  status: 400 | 401 | 403 | 404 | 405 | 413 | 421 | 500,
+  title: string,
+  text: string,
+  visitor?: Visitor,
+): Response {
   return c.html(message(title, text, visitor && home(visitor)), status) as Response;
 }

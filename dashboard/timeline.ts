@@ -48,7 +48,9 @@ export function timelineOf(commits: readonly ChainCommit[], environments: readon
   const lanes = [pushLane, ...environments].map((name, index) => ({ name, y: geometry.top + index * geometry.lane }));
   const yOf = (lane: string) => lanes.find(({ name }) => name === lane)!.y;
   const xOf = (index: number) => geometry.left + index * geometry.column + geometry.column / 2;
-  const nodes = shown.flatMap((commit, index) => nodesOf(commit).map((node) => ({ ...node, x: xOf(index) + (node.kind === "held" ? geometry.column * 0.36 : 0), y: yOf(node.lane) })));
+  const nodes = shown.flatMap((commit, index) =>
+    nodesOf(commit).map((node) => ({ ...node, x: xOf(index) + (node.kind === "held" ? geometry.column * 0.36 : 0), y: yOf(node.lane) })),
+  );
   return {
     width: xOf(Math.max(shown.length, 1) - 1) + geometry.column / 2 + geometry.right,
     height: geometry.top + (lanes.length - 1) * geometry.lane + geometry.top,
@@ -61,7 +63,16 @@ export function timelineOf(commits: readonly ChainCommit[], environments: readon
 
 function nodesOf({ id, kind, subject, changes, journal }: ChainCommit): Omit<TimelineNode, "x" | "y">[] {
   const held = journal.flatMap((entry) =>
-    entry.event === "held" ? [{ commit: id, kind: "held" as const, lane: entry.environment, says: `Image automation's proposal of ${entry.tag} for ${entry.environment} was held: ${entry.reason}` }] : [],
+    entry.event === "held"
+      ? [
+          {
+            commit: id,
+            kind: "held" as const,
+            lane: entry.environment,
+            says: `Image automation's proposal of ${entry.tag} for ${entry.environment} was held: ${entry.reason}`,
+          },
+        ]
+      : [],
   );
   if (changes.length === 0) return [{ commit: id, kind, lane: pushLane, says: `${id.slice(0, 7)} ${nameOf(kind)}: ${subject}` }, ...held];
   const changed = changes.map(({ environment, from, to }) => ({
@@ -75,7 +86,8 @@ function nodesOf({ id, kind, subject, changes, journal }: ChainCommit): Omit<Tim
 }
 
 function linksOf(shown: readonly ChainCommit[], nodes: readonly TimelineNode[], environments: readonly Environment[]): TimelineLink[] {
-  const nodeAt = (commit: string, lane?: string) => nodes.find((node) => node.commit === commit && node.kind !== "held" && (lane === undefined || node.lane === lane));
+  const nodeAt = (commit: string, lane?: string) =>
+    nodes.find((node) => node.commit === commit && node.kind !== "held" && (lane === undefined || node.lane === lane));
   return shown.flatMap((commit, index) =>
     commit.changes.flatMap(({ environment, to }): TimelineLink[] => {
       const target = nodeAt(commit.id, environment)!;
@@ -88,7 +100,11 @@ function linksOf(shown: readonly ChainCommit[], nodes: readonly TimelineNode[], 
       const request = commit.carriesOut === undefined ? undefined : nodeAt(commit.carriesOut, pushLane);
       if (request) links.push({ kind: "request", from: point(request), to: point(target) });
       const before = environments[environments.indexOf(environment) - 1];
-      const origin = shown.slice(0, index).findLast(({ changes }) => changes.some((change) => change.environment === before && change.to?.digest !== undefined && change.to.digest === to?.digest));
+      const origin = shown
+        .slice(0, index)
+        .findLast(({ changes }) =>
+          changes.some((change) => change.environment === before && change.to?.digest !== undefined && change.to.digest === to?.digest),
+        );
       const source = origin && nodeAt(origin.id, before);
       if (source) links.push({ kind: "promotion", from: point(source), to: point(target) });
       return links;
@@ -99,7 +115,15 @@ function linksOf(shown: readonly ChainCommit[], nodes: readonly TimelineNode[], 
 const point = ({ x, y }: TimelineNode) => ({ x, y });
 
 export function nameOf(kind: TimelineNode["kind"]): string {
-  return { seed: "seed", request: "promotion request", "image-update": "image update", promotion: "promotion", revert: "revert", learner: "commit", held: "held proposal" }[kind];
+  return {
+    seed: "seed",
+    request: "promotion request",
+    "image-update": "image update",
+    promotion: "promotion",
+    revert: "revert",
+    learner: "commit",
+    held: "held proposal",
+  }[kind];
 }
 
 /** The version in an immutable tag, else the beginning of what tells the image. */

@@ -61,7 +61,13 @@ export function learnerOf(username: string): string | undefined {
  *
  * @param generation where it is higher than that of the service's credentials, all of these are shut out first
  */
-export async function issueCredential(folder: string, service: Service, username: string, permission: Permission, generation = 0): Promise<Credential> {
+export async function issueCredential(
+  folder: string,
+  service: Service,
+  username: string,
+  permission: Permission,
+  generation = 0,
+): Promise<Credential> {
   await makePrivateFolder(folder);
   // The Git and the registry driver may change one learner's files at once, in two processes.
   return locked(folder, async () => {
@@ -73,7 +79,10 @@ export async function issueCredential(folder: string, service: Service, username
 
     const grants = await readGrants(folder);
     const others = grants[service].filter((grant) => grant.username !== username);
-    await write(grantsFile(folder), { ...grants, [service]: [...others, { username, tokenHash: hash(password).toString("hex"), permission }] });
+    await write(grantsFile(folder), {
+      ...grants,
+      [service]: [...others, { username, tokenHash: hash(password).toString("hex"), permission }],
+    });
     return { username, password };
   });
 }

@@ -53,7 +53,10 @@ export async function loadAuthority({ certificate, key }: KeyPair): Promise<Auth
 /** A new key pair for signatures, as PEM text. */
 export async function newSigningKeys(): Promise<{ readonly privateKey: string; readonly publicKey: string }> {
   const keys = await generateKeys();
-  return { privateKey: await privatePem(keys.privateKey), publicKey: `${x509.PemConverter.encode(await webcrypto.subtle.exportKey("spki", keys.publicKey), "PUBLIC KEY")}\n` };
+  return {
+    privateKey: await privatePem(keys.privateKey),
+    publicKey: `${x509.PemConverter.encode(await webcrypto.subtle.exportKey("spki", keys.publicKey), "PUBLIC KEY")}\n`,
+  };
 }
 
 /** Until when a certificate (PEM) is valid. */
@@ -78,10 +81,16 @@ function authority(ca: x509.X509Certificate, signingKey: webcrypto.CryptoKey): A
   return {
     certificate: `${ca.toString("pem")}\n`,
     issueServer: (user, names) =>
-      issue([{ CN: [user] }], [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]), new x509.SubjectAlternativeNameExtension([...names])]),
+      issue(
+        [{ CN: [user] }],
+        [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]), new x509.SubjectAlternativeNameExtension([...names])],
+      ),
     issueClient: (user, groups) =>
       // Each group is an O of its own: a list in one entry would make a single multi-valued RDN.
-      issue([...groups.map((group) => ({ O: [group] })), { CN: [user] }], [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])]),
+      issue(
+        [...groups.map((group) => ({ O: [group] })), { CN: [user] }],
+        [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])],
+      ),
     privateKey: () => privatePem(signingKey),
   };
 }

@@ -20,7 +20,12 @@ const fileOf = (cohort: string, learner: string | undefined) => join(folderOf(co
 /** Notes that a cohort, or a learner's lab, was made; the first note stays. */
 export async function noteCreation(cohort: string, learner?: string, at: Date = new Date()): Promise<void> {
   await makePrivateFolder(folderOf(cohort));
-  await createPrivateFile(fileOf(cohort, learner), JSON.stringify({ schemaVersion: 1, at: at.toISOString(), ...(learner === undefined && { layout: labLayout }) } satisfies z.input<typeof Creation>));
+  await createPrivateFile(
+    fileOf(cohort, learner),
+    JSON.stringify({ schemaVersion: 1, at: at.toISOString(), ...(learner === undefined && { layout: labLayout }) } satisfies z.input<
+      typeof Creation
+    >),
+  );
 }
 
 /** When it was made; undefined where nobody noted it. */

@@ -11,10 +11,15 @@ import { createPrivateFile, readIfExists } from "../shared/private-files.ts";
  */
 export async function evidenceKey(home: string = labHome()): Promise<KeyObject> {
   const path = join(home, "evidence-key.pem");
-  if ((await readIfExists(path)) === undefined) await createPrivateFile(path, generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }));
+  if ((await readIfExists(path)) === undefined)
+    await createPrivateFile(path, generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }));
   try {
     return createPrivateKey(await readFile(path));
   } catch (error) {
-    throw new LabError("evidence-key-invalid", `${path} is no private key: ${messageOf(error)}. Remove it, and the next bundle is signed with a new key.`, { cause: error });
+    throw new LabError(
+      "evidence-key-invalid",
+      `${path} is no private key: ${messageOf(error)}. Remove it, and the next bundle is signed with a new key.`,
+      { cause: error },
+    );
   }
 }

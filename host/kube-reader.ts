@@ -8,7 +8,12 @@ import type { KubeReader } from "../verification/kube-reader.ts";
 export function leanKubeReader(kubeconfig: string): KubeReader {
   const api = connect(kubeconfig, undefined, 10_000);
   const collection = (apiVersion: string, kind: string, namespace: string | undefined) =>
-    [apiVersion.includes("/") ? "/apis" : "/api", apiVersion, ...(namespace === undefined ? [] : ["namespaces", namespace]), plural(kind)].join("/");
+    [
+      apiVersion.includes("/") ? "/apis" : "/api",
+      apiVersion,
+      ...(namespace === undefined ? [] : ["namespaces", namespace]),
+      plural(kind),
+    ].join("/");
   return {
     async list(apiVersion, kind, namespace) {
       const path = collection(apiVersion, kind, namespace);

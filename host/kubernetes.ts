@@ -40,14 +40,21 @@ export interface FluxObjectName {
 }
 
 const NodeStatus = z.object({
-  status: z.object({ conditions: z.array(z.object({ type: z.string(), status: z.string(), message: z.string().default("") })).default([]) }).default({ conditions: [] }),
+  status: z
+    .object({ conditions: z.array(z.object({ type: z.string(), status: z.string(), message: z.string().default("") })).default([]) })
+    .default({ conditions: [] }),
 });
 
 const Pods = z.object({
   items: z.array(
     z.object({
       metadata: z.object({ name: z.string() }),
-      status: z.object({ phase: z.string().default("Pending"), conditions: z.array(z.object({ type: z.string(), status: z.string(), message: z.string().default("") })).default([]) }).default({ phase: "Pending", conditions: [] }),
+      status: z
+        .object({
+          phase: z.string().default("Pending"),
+          conditions: z.array(z.object({ type: z.string(), status: z.string(), message: z.string().default("") })).default([]),
+        })
+        .default({ phase: "Pending", conditions: [] }),
     }),
   ),
 });
@@ -66,7 +73,8 @@ export function clusterClient(kubeconfig: string): ClusterClient {
     if (answer === undefined) throw new Error(`${path} does not exist`);
   }
 
-  const apply = (path: string, body: Properties) => patch(`${path}?fieldManager=${fieldManager}&force=true`, "application/apply-patch+yaml", body);
+  const apply = (path: string, body: Properties) =>
+    patch(`${path}?fieldManager=${fieldManager}&force=true`, "application/apply-patch+yaml", body);
 
   return {
     applyNode: (name, metadata) => apply(`/api/v1/nodes/${name}`, { apiVersion: "v1", kind: "Node", metadata: { name, ...metadata } }),
@@ -79,15 +87,29 @@ export function clusterClient(kubeconfig: string): ClusterClient {
     async grantReading(role, user, resources) {
       const apiVersion = "rbac.authorization.k8s.io/v1";
       const apiGroup = "rbac.authorization.k8s.io";
-      const rules = Object.entries(resources).map(([group, names]) => ({ apiGroups: [group], resources: [...names], verbs: ["get", "list", "watch"] }));
+      const rules = Object.entries(resources).map(([group, names]) => ({
+        apiGroups: [group],
+        resources: [...names],
+        verbs: ["get", "list", "watch"],
+      }));
       await apply(`/apis/${apiVersion}/clusterroles/${role}`, { apiVersion, kind: "ClusterRole", metadata: { name: role }, rules });
       const roleRef = { apiGroup, kind: "ClusterRole", name: role };
-      await apply(`/apis/${apiVersion}/clusterrolebindings/${role}`, { apiVersion, kind: "ClusterRoleBinding", metadata: { name: role }, roleRef, subjects: [{ apiGroup, kind: "User", name: user }] });
+      await apply(`/apis/${apiVersion}/clusterrolebindings/${role}`, {
+        apiVersion,
+        kind: "ClusterRoleBinding",
+        metadata: { name: role },
+        roleRef,
+        subjects: [{ apiGroup, kind: "User", name: user }],
+      });
     },
     async requestReconcile({ apiVersion, resource, namespace, name }) {
       const requestedAt = new Date().toISOString();
       const annotations = { "reconcile.fluxcd.io/requestedAt": requestedAt };
-      await patch(`/apis/${apiVersion}/namespaces/${namespace}/${resource}/${name}?fieldManager=${fieldManager}`, "application/merge-patch+json", { metadata: { annotations } });
+      await patch(
+        `/apis/${apiVersion}/namespaces/${namespace}/${resource}/${name}?fieldManager=${fieldManager}`,
+        "application/merge-patch+json",
+        { metadata: { annotations } },
+      );
       return requestedAt;
     },
     async lookNodeReady(name) {
@@ -104,9 +126,20 @@ export function clusterClient(kubeconfig: string): ClusterClient {
       try {
         const { items } = Pods.parse((await api.send({ method: "GET", path: `/api/v1/namespaces/${namespace}/pods` })) ?? { items: [] });
         if (items.length === 0) return { done: false, because: `there is no pod in ${namespace} yet.` };
-        const waiting = items.filter(({ status }) => status.phase !== "Succeeded" && !status.conditions.some(({ type, status: is }) => type === "Ready" && is === "True"));
+        const waiting = items.filter(
+          ({ status }) =>
+            status.phase !== "Succeeded" && !status.conditions.some(({ type, status: is }) => type === "Ready" && is === "True"),
+        );
         if (waiting.length === 0) return { done: true, value: undefined };
-        const told = waiting.map(({ metadata, status }) => `${metadata.name} is ${status.phase}${status.conditions.map(({ message }) => message).find((message) => message !== "")?.replace(/^/, ": ") ?? ""}`);
+        const told = waiting.map(
+          ({ metadata, status }) =>
+            `${metadata.name} is ${status.phase}${
+              status.conditions
+                .map(({ message }) => message)
+                .find((message) => message !== "")
+                ?.replace(/^/, ": ") ?? ""
+            }`,
+        );
         return { done: false, because: `${told.join("; ")}.` };
       } catch (error) {
         return { done: false, because: `${messageOf(error).split("\n")[0]}.` };
@@ -118,7 +151,11 @@ export function clusterClient(kubeconfig: string): ClusterClient {
     },
     async applyServiceAccount(namespace, name) {
       await apply(`/api/v1/namespaces/${namespace}`, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
-      await apply(`/api/v1/namespaces/${namespace}/serviceaccounts/${name}`, { apiVersion: "v1", kind: "ServiceAccount", metadata: { name } });
+      await apply(`/api/v1/namespaces/${namespace}/serviceaccounts/${name}`, {
+        apiVersion: "v1",
+        kind: "ServiceAccount",
+        metadata: { name },
+      });
     },
     async issueToken(namespace, name, seconds) {
       const body = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: { expirationSeconds: seconds } };

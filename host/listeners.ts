@@ -14,7 +14,9 @@ export function listenerOn(port: number): Listener | undefined {
   const inodes = ["tcp", "tcp6"].flatMap((table) =>
     linesOf(`/proc/net/${table}`)
       .map((line) => line.trim().split(/\s+/))
-      .flatMap(([, local, , state, , , , , , inode]) => (state === "0A" && local?.endsWith(`:${hex}`) && inode !== undefined ? [inode] : [])),
+      .flatMap(([, local, , state, , , , , , inode]) =>
+        state === "0A" && local?.endsWith(`:${hex}`) && inode !== undefined ? [inode] : [],
+      ),
   );
   if (inodes.length === 0) return undefined;
   const sockets = new Set(inodes.map((inode) => `socket:[${inode}]`));

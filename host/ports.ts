@@ -32,7 +32,13 @@ export async function leasePorts<Name extends string>(
   return amongHomes((elsewhere) => updateLeases((leases) => assign(leases, elsewhere, owner, names, range)));
 }
 
-async function assign<Name extends string>(leases: Record<string, number>, elsewhere: ReadonlySet<number>, owner: string, names: readonly Name[], range: PortRange): Promise<Record<Name, number>> {
+async function assign<Name extends string>(
+  leases: Record<string, number>,
+  elsewhere: ReadonlySet<number>,
+  owner: string,
+  names: readonly Name[],
+  range: PortRange,
+): Promise<Record<Name, number>> {
   const leased = new Set([...elsewhere, ...Object.values(leases)]);
   const result: Partial<Record<Name, number>> = {};
   const untried = candidates(range);
@@ -46,7 +52,8 @@ async function assign<Name extends string>(leases: Record<string, number>, elsew
       if (candidate === undefined) throw noPortLeft(range, owner);
       if (!leased.has(candidate) && (await isFree(candidate))) port = candidate;
     }
-    if (leases[key] === undefined) fresh.push({ kind: "port", id: String(port), name: key, ...(learner !== undefined && learner !== "host" && { learner }) });
+    if (leases[key] === undefined)
+      fresh.push({ kind: "port", id: String(port), name: key, ...(learner !== undefined && learner !== "host" && { learner }) });
     leased.add(port);
     leases[key] = port;
     result[name] = port;
@@ -69,7 +76,13 @@ export async function releasePorts(owner: string): Promise<void> {
  * @param idle whether no process of the cohort runs, so that nothing may listen on its ports
  * @param inDocker learners on whose ports Docker listens all the same
  */
-export async function requirePorts(cohort: string, needed: number, range: PortRange, idle: boolean, inDocker: readonly string[] = []): Promise<void> {
+export async function requirePorts(
+  cohort: string,
+  needed: number,
+  range: PortRange,
+  idle: boolean,
+  inDocker: readonly string[] = [],
+): Promise<void> {
   const leases = await readLeases();
   const own = Object.entries(leases).filter(([key]) => key.startsWith(`${cohort}/`));
   for (const [key, port] of idle ? own : []) {
@@ -137,7 +150,9 @@ async function amongHomes<T>(work: (elsewhere: ReadonlySet<number>) => Promise<T
 /** Those that still have a lease. */
 async function otherHomes(): Promise<string[]> {
   const homes = Homes.safeParse(JSON.parse((await readIfExists(homesFile())) ?? "[]")).data ?? [];
-  const leasing = await Promise.all(homes.map(async (home) => (home !== labHome() && Object.keys(await readLeases(home).catch(() => ({}))).length > 0 ? [home] : [])));
+  const leasing = await Promise.all(
+    homes.map(async (home) => (home !== labHome() && Object.keys(await readLeases(home).catch(() => ({}))).length > 0 ? [home] : [])),
+  );
   return leasing.flat();
 }
 

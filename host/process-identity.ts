@@ -55,7 +55,9 @@ export function allMarked(prefix: string): { readonly mark: string; readonly ide
     const pid = Number(entry);
     if (!Number.isInteger(pid)) return [];
     try {
-      const marked = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").find((one) => one.startsWith(`${variable}${prefix}`));
+      const marked = readFileSync(`/proc/${pid}/environ`, "utf8")
+        .split("\0")
+        .find((one) => one.startsWith(`${variable}${prefix}`));
       const identity = marked === undefined ? undefined : identify(pid);
       return marked === undefined || identity === undefined ? [] : [{ mark: marked.slice(variable.length), identity }];
     } catch {
@@ -112,7 +114,10 @@ export function orphansOfEngine(daemonFolder: string): ProcessIdentity[] {
 function ownerOf(pid: number): string | undefined {
   const prefix = `${ownerVariable}=`;
   try {
-    return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").find((variable) => variable.startsWith(prefix))?.slice(prefix.length);
+    return readFileSync(`/proc/${pid}/environ`, "utf8")
+      .split("\0")
+      .find((variable) => variable.startsWith(prefix))
+      ?.slice(prefix.length);
   } catch {
     return undefined;
   }

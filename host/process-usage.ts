@@ -18,7 +18,9 @@ export async function usageOf(pid: number): Promise<ProcessUsage | undefined> {
     const pss = /^Pss:\s+(\d+) kB$/m.exec(rollup)?.[1];
     // After the command name: fields 14 and 15 of proc_pid_stat(5) are user and system time.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return pss === undefined ? undefined : { pssBytes: Number(pss) * 1024, cpuSeconds: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond };
+    return pss === undefined
+      ? undefined
+      : { pssBytes: Number(pss) * 1024, cpuSeconds: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond };
   } catch {
     return undefined;
   }

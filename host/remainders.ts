@@ -22,7 +22,8 @@ export async function noteRemainder(cohort: string, sentence: string, kind: Rema
   await makePrivateFolder(folder());
   await locked(fileOf(cohort), async () => {
     const before = await readRemainders(cohort);
-    if (!before.some((one) => one.sentence === sentence)) await writePrivateFile(fileOf(cohort), JSON.stringify([...before, { kind, sentence }]));
+    if (!before.some((one) => one.sentence === sentence))
+      await writePrivateFile(fileOf(cohort), JSON.stringify([...before, { kind, sentence }]));
   });
 }
 

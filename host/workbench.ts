@@ -25,7 +25,12 @@ import { buildModule, toolchain } from "./images/program.ts";
 import { readPipelineConfig } from "./pipeline/config.ts";
 
 /** Calls `use` with a workbench for a learner's lab on this host; its folder, which holds credentials, goes afterwards. */
-export async function withWorkbench<T>(cohort: string, learner: LearnerOutputs, environments: readonly Environment[], use: (bench: Backstage) => Promise<T>): Promise<T> {
+export async function withWorkbench<T>(
+  cohort: string,
+  learner: LearnerOutputs,
+  environments: readonly Environment[],
+  use: (bench: Backstage) => Promise<T>,
+): Promise<T> {
   const folder = await makeScratchFolder("bench");
   try {
     return await use(await openWorkbench(folder, cohort, learner, environments));
@@ -40,9 +45,18 @@ interface Committer {
   readonly credential: { readonly username: string; readonly password: string };
 }
 
-async function openWorkbench(folder: string, cohort: string, learner: LearnerOutputs, environments: readonly Environment[]): Promise<Backstage> {
+async function openWorkbench(
+  folder: string,
+  cohort: string,
+  learner: LearnerOutputs,
+  environments: readonly Environment[],
+): Promise<Backstage> {
   if (learner.git.kind !== "embedded") {
-    throw new LabError("workbench-elsewhere", `The repository of learner ${learner.id} is on ${new URL(learner.git.url).host}, where the lab pushes nothing in a learner's or a colleague's name: drills and \`exercise solve\` need \`git.kind: embedded\`. \`./lab exercise check\` works all the same.`, { exitCode: ExitCode.badInput });
+    throw new LabError(
+      "workbench-elsewhere",
+      `The repository of learner ${learner.id} is on ${new URL(learner.git.url).host}, where the lab pushes nothing in a learner's or a colleague's name: drills and \`exercise solve\` need \`git.kind: embedded\`. \`./lab exercise check\` works all the same.`,
+      { exitCode: ExitCode.badInput },
+    );
   }
   const paths = cohortPaths(cohort).learner(learner.id);
   const registry = async () => {
@@ -54,7 +68,10 @@ async function openWorkbench(folder: string, cohort: string, learner: LearnerOut
   await writePrivateFile(kubeconfigs.learner, learner.cluster.kubeconfig);
   await writePrivateFile(kubeconfigs.admin, learner.cluster.adminKubeconfig);
   const tool = async (name: "kubectl" | "flux", kubeconfig: string, args: readonly string[], input?: string) => {
-    const { stdout } = await run(await toolPath(name), args, { env: { KUBECONFIG: kubeconfig, HOME: folder }, ...(input === undefined ? { stdin: "ignore" as const } : { input }) });
+    const { stdout } = await run(await toolPath(name), args, {
+      env: { KUBECONFIG: kubeconfig, HOME: folder },
+      ...(input === undefined ? { stdin: "ignore" as const } : { input }),
+    });
     return stdout;
   };
 
@@ -96,7 +113,12 @@ async function openWorkbench(folder: string, cohort: string, learner: LearnerOut
             return { done: false, because: `${messageOf(error).split("\n")[0]}.` };
           }
         },
-        { what: `${what} in the lab of learner ${learner.id}`, timeoutSeconds, intervalMs: 250, remedy: `\`./lab verify ${learner.id}\` shows the lab's state.` },
+        {
+          what: `${what} in the lab of learner ${learner.id}`,
+          timeoutSeconds,
+          intervalMs: 250,
+          remedy: `\`./lab verify ${learner.id}\` shows the lab's state.`,
+        },
       ),
     tags: async () =>
       withRepository(await registry(), async (client) => {
@@ -122,7 +144,12 @@ async function openWorkbench(folder: string, cohort: string, learner: LearnerOut
       const tools = await toolchain();
       const [program, layout] = [join(clone.path, "..", "program"), join(clone.path, "..", "image")];
       await buildModule(join(clone.path, "app"), tools, program);
-      await writeLayout(layout, await readFile(program), { version, revision: "0000000", created: Math.floor(Date.now() / 1000), arch: tools.arch });
+      await writeLayout(layout, await readFile(program), {
+        version,
+        revision: "0000000",
+        created: Math.floor(Date.now() / 1000),
+        arch: tools.arch,
+      });
       const digest = await layoutDigest(layout);
       await withRepository(await registry(), (client) => client.push(layout, digest));
       return digest;
@@ -133,7 +160,11 @@ async function openWorkbench(folder: string, cohort: string, learner: LearnerOut
 type Git = (...args: string[]) => Promise<string>;
 
 /** A fresh clone in a folder of its own. */
-async function cloneOf(folder: string, { url, branch }: LearnerOutputs["git"], who: Committer): Promise<{ readonly path: string; readonly git: Git }> {
+async function cloneOf(
+  folder: string,
+  { url, branch }: LearnerOutputs["git"],
+  who: Committer,
+): Promise<{ readonly path: string; readonly git: Git }> {
   const path = join(await mkdtemp(join(folder, "clone-")), "work");
   await mkdir(path);
   const identity = { GIT_AUTHOR_NAME: who.name, GIT_AUTHOR_EMAIL: who.email, GIT_COMMITTER_NAME: who.name, GIT_COMMITTER_EMAIL: who.email };
@@ -150,7 +181,13 @@ interface EarlierImage {
 }
 
 /** Commits the files of an earlier commit, unless they are there already. */
-async function restoreFiles(git: Git, commit: string, message: string, environments: readonly Environment[], images: readonly EarlierImage[]): Promise<void> {
+async function restoreFiles(
+  git: Git,
+  commit: string,
+  message: string,
+  environments: readonly Environment[],
+  images: readonly EarlierImage[],
+): Promise<void> {
   const differing = async (from: string) => (await git("diff", "--name-only", from)).split("\n").filter((path) => path !== "");
   const changed = await differing(commit);
   if (changed.length === 0) return;
@@ -165,8 +202,11 @@ async function restoreFiles(git: Git, commit: string, message: string, environme
     await git("commit", "--quiet", "--allow-empty", `--reuse-message=${broughtBy}`);
   }
   // A record that changed would be a promotion to carry out; this says that it was.
-  const trailers = environments.filter((environment) => changed.includes(recordPath(environment))).map((environment) => `${promotionTrailer}: ${environment} ${restored}`);
-  if (trailers.length > 0) await git("commit", "--quiet", "--allow-empty", "--message", `${message}: nothing is promoted anew\n\n${trailers.join("\n")}`);
+  const trailers = environments
+    .filter((environment) => changed.includes(recordPath(environment)))
+    .map((environment) => `${promotionTrailer}: ${environment} ${restored}`);
+  if (trailers.length > 0)
+    await git("commit", "--quiet", "--allow-empty", "--message", `${message}: nothing is promoted anew\n\n${trailers.join("\n")}`);
 }
 
 /** By which commits the environments came to their images at an earlier commit. */
@@ -183,7 +223,12 @@ async function imagesAt({ git, learner, environments }: CheckContext, commit: st
 }
 
 /** Makes a change on the newest state of the branch and pushes it, again when somebody else was faster. */
-async function push(folder: string, repository: LearnerOutputs["git"], who: Committer, change: (git: Git, clone: string) => Promise<void>): Promise<string> {
+async function push(
+  folder: string,
+  repository: LearnerOutputs["git"],
+  who: Committer,
+  change: (git: Git, clone: string) => Promise<void>,
+): Promise<string> {
   for (let attempt = 1; ; attempt += 1) {
     const { path, git } = await cloneOf(folder, repository, who);
     await change(git, path);

@@ -84,7 +84,8 @@ export type QuizResult = z.output<typeof QuizResult>;
 export function gradeQuiz(quiz: Quiz, answers: QuizAnswers): QuizResult {
   const known = new Set(quiz.questions.map(({ id }) => id));
   const unknown = Object.keys(answers).filter((id) => !known.has(id));
-  if (unknown.length > 0) throw invalidAnswers(`there is no question ${unknown.map((id) => `"${id}"`).join(", ")}; the questions are ${[...known].join(", ")}`);
+  if (unknown.length > 0)
+    throw invalidAnswers(`there is no question ${unknown.map((id) => `"${id}"`).join(", ")}; the questions are ${[...known].join(", ")}`);
 
   const questions = quiz.questions.map((question) => {
     const { id, topic, points: max } = question;
@@ -104,7 +105,10 @@ export function learnerView(quiz: Quiz, seed: string): LearnerQuiz {
 function withoutKey(question: Question, seed: string): LearnerQuestion {
   const { id, topic, prompt, points } = question;
   if (question.kind === "short") return { kind: "short", id, topic, prompt, points };
-  const place = (option: string) => createHash("sha256").update(JSON.stringify([seed, id, option])).digest("hex");
+  const place = (option: string) =>
+    createHash("sha256")
+      .update(JSON.stringify([seed, id, option]))
+      .digest("hex");
   const options = question.options
     .map((option) => ({ id: option.id, text: option.text }))
     .toSorted((a, b) => (place(a.id) < place(b.id) ? -1 : 1));
@@ -135,7 +139,13 @@ function gradeChoice({ id, options }: ChoiceQuestion, chosen: ReadonlySet<string
   const share = Math.max(0, (2 * hits - chosen.size) / right.size);
   if (share === 1) return { share, feedback: "Right." };
   if (share === 0) return { share, feedback: "Not right." };
-  return { share, feedback: hits === chosen.size ? "Partly right: something that belongs to it is missing." : "Partly right: not everything chosen belongs to it." };
+  return {
+    share,
+    feedback:
+      hits === chosen.size
+        ? "Partly right: something that belongs to it is missing."
+        : "Partly right: not everything chosen belongs to it.",
+  };
 }
 
 function gradeShort({ ideas }: ShortQuestion, text: string): Grade {
@@ -164,9 +174,13 @@ function normalise(text: string): string {
 }
 
 function invalidAnswers(because: string): LabError {
-  return new LabError("quiz-answers-invalid", `The answers do not fit the quiz: ${because}. Nothing was graded or recorded. \`./lab quiz <learner> --questions\` prints every question and option.`, {
-    exitCode: ExitCode.badInput,
-  });
+  return new LabError(
+    "quiz-answers-invalid",
+    `The answers do not fit the quiz: ${because}. Nothing was graded or recorded. \`./lab quiz <learner> --questions\` prints every question and option.`,
+    {
+      exitCode: ExitCode.badInput,
+    },
+  );
 }
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);

@@ -44,7 +44,11 @@ export function runningOf(runs: readonly DrillRun[]): DrillRun | undefined {
 }
 
 /** Changes a learner's runs, also while another process does; what `change` returns is written and returned. */
-export async function changeRuns(cohort: string, learner: string, change: (runs: readonly DrillRun[]) => readonly DrillRun[]): Promise<readonly DrillRun[]> {
+export async function changeRuns(
+  cohort: string,
+  learner: string,
+  change: (runs: readonly DrillRun[]) => readonly DrillRun[],
+): Promise<readonly DrillRun[]> {
   const file = fileIn(await makePrivateFolder(folderOf(cohort, learner)));
   return locked(file, async () => {
     const runs = change(await readFrom(file));
@@ -68,6 +72,10 @@ export function parseRuns(text: string, file: string): DrillRun[] {
   try {
     return RunsFile.parse(JSON.parse(text)).runs;
   } catch (error) {
-    throw new LabError("drill-runs-unreadable", `${file} does not hold drill runs in this version's form (schemaVersion 1). Move it away with \`mv\` and run the command again.`, { cause: error });
+    throw new LabError(
+      "drill-runs-unreadable",
+      `${file} does not hold drill runs in this version's form (schemaVersion 1). Move it away with \`mv\` and run the command again.`,
+      { cause: error },
+    );
   }
 }

@@ -31,7 +31,12 @@ export async function readRecords(cohort: string, learner: string): Promise<Reco
 }
 
 /** Changes one exercise's record, also while another process changes one. The file is the instructor's alone. */
-export async function changeRecord(cohort: string, learner: string, exercise: string, change: (record: ExerciseRecord) => ExerciseRecord): Promise<ExerciseRecord> {
+export async function changeRecord(
+  cohort: string,
+  learner: string,
+  exercise: string,
+  change: (record: ExerciseRecord) => ExerciseRecord,
+): Promise<ExerciseRecord> {
   const file = fileIn(await makePrivateFolder(folderOf(cohort, learner)));
   return locked(file, async () => {
     const exercises = await readFrom(file);
@@ -56,8 +61,12 @@ export function parseRecords(text: string, file: string): Record<string, Exercis
   try {
     return RecordsFile.parse(JSON.parse(text)).exercises;
   } catch (error) {
-    throw new LabError("records-unreadable", `${file} does not hold exercise records in this version's form (schemaVersion 1). Move it away with \`mv\` and run the command again.`, {
-      cause: error,
-    });
+    throw new LabError(
+      "records-unreadable",
+      `${file} does not hold exercise records in this version's form (schemaVersion 1). Move it away with \`mv\` and run the command again.`,
+      {
+        cause: error,
+      },
+    );
   }
 }

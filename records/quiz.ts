@@ -41,8 +41,12 @@ export function parseAttempts(text: string, file: string): Attempt[] {
   try {
     return AttemptsFile.parse(JSON.parse(text)).attempts;
   } catch (error) {
-    throw new LabError("attempts-unreadable", `${file} does not hold quiz attempts in this version's form (schemaVersion 1). Move it away with \`mv\` and run the command again.`, {
-      cause: error,
-    });
+    throw new LabError(
+      "attempts-unreadable",
+      `${file} does not hold quiz attempts in this version's form (schemaVersion 1). Move it away with \`mv\` and run the command again.`,
+      {
+        cause: error,
+      },
+    );
   }
 }

@@ -15,7 +15,12 @@ const Networks = z
   .min(1, "must name at least one network, such as your own address with /32")
   .superRefine((networks, context) => {
     for (const [index, network] of networks.entries()) {
-      if (network.endsWith("/0")) context.addIssue({ code: "custom", path: [index], message: `${network} is open to everybody; name the networks of your instructors and learners` });
+      if (network.endsWith("/0"))
+        context.addIssue({
+          code: "custom",
+          path: [index],
+          message: `${network} is open to everybody; name the networks of your instructors and learners`,
+        });
     }
   });
 
@@ -89,16 +94,28 @@ const SharedClusterSpec = z.strictObject({
     }),
     z.strictObject({ kind: z.literal("load-balancer"), allowedNetworks: Networks }),
   ]),
-  vcluster: z.string().regex(/^\d+\.\d+\.\d+$/, "must be a chart version such as 0.30.0").default(vclusterVersion),
+  vcluster: z
+    .string()
+    .regex(/^\d+\.\d+\.\d+$/, "must be a chart version such as 0.30.0")
+    .default(vclusterVersion),
   /** Where the images of the virtual control plane are: a registry that has those of ghcr.io and Docker Hub by the same paths. */
   controlPlaneImages: z.string().min(1, "must be a registry").optional(),
   /** What all of a learner's pods together may take, the virtual control plane's among them. */
   quota: z
     .strictObject({
-      cpu: z.string().regex(/^\d+m?$/, "must be an amount such as 2 or 1500m").default("2"),
-      memory: z.string().regex(/^\d+[MG]i$/, "must be an amount such as 4Gi").default("4Gi"),
+      cpu: z
+        .string()
+        .regex(/^\d+m?$/, "must be an amount such as 2 or 1500m")
+        .default("2"),
+      memory: z
+        .string()
+        .regex(/^\d+[MG]i$/, "must be an amount such as 4Gi")
+        .default("4Gi"),
       pods: z.int().min(15, "must be at least 15: Flux and the control plane take nine").default(40),
-      storage: z.string().regex(/^\d+[MG]i$/, "must be an amount such as 10Gi").default("10Gi"),
+      storage: z
+        .string()
+        .regex(/^\d+[MG]i$/, "must be an amount such as 10Gi")
+        .default("10Gi"),
     })
     .prefault({}),
   /** Networks of the cluster itself, which a learner's pods may not reach; `kubectl cluster-info dump | grep cidr` tells them. */
@@ -107,7 +124,14 @@ const SharedClusterSpec = z.strictObject({
 });
 
 /** Where a learner's cluster runs. */
-export const ClusterSpec = z.discriminatedUnion("kind", [EmbeddedClusterSpec, KindClusterSpec, GkeClusterSpec, EksClusterSpec, DoksClusterSpec, SharedClusterSpec]);
+export const ClusterSpec = z.discriminatedUnion("kind", [
+  EmbeddedClusterSpec,
+  KindClusterSpec,
+  GkeClusterSpec,
+  EksClusterSpec,
+  DoksClusterSpec,
+  SharedClusterSpec,
+]);
 export type ClusterSpec = z.output<typeof ClusterSpec>;
 export type ClusterKind = ClusterSpec["kind"];
 export const clusterKinds = ClusterSpec.options.map(({ shape }) => shape.kind.value);

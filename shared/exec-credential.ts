@@ -21,7 +21,12 @@ const Exec = z.object({
 });
 
 const Answer = z.object({
-  status: z.object({ token: z.string().optional(), clientCertificateData: z.string().optional(), clientKeyData: z.string().optional(), expirationTimestamp: z.iso.datetime({ offset: true }).optional() }),
+  status: z.object({
+    token: z.string().optional(),
+    clientCertificateData: z.string().optional(),
+    clientKeyData: z.string().optional(),
+    expirationTimestamp: z.iso.datetime({ offset: true }).optional(),
+  }),
 });
 
 /** A program that has not answered by then waits for somebody at a terminal. */
@@ -42,13 +47,23 @@ export async function execLogin(exec: Properties): Promise<Login> {
     reject: false,
     timeout: answerSeconds * 1000,
   });
-  if (result.code === "ENOENT") throw new LabError("credential-program-missing", `The cluster's kubeconfig logs in through ${command}, which is not on PATH. ${hint}`);
+  if (result.code === "ENOENT")
+    throw new LabError("credential-program-missing", `The cluster's kubeconfig logs in through ${command}, which is not on PATH. ${hint}`);
   const said = () => (result.timedOut ? `it did not answer within ${answerSeconds} s` : (result.stderr.trim().split("\n").at(-1) ?? ""));
   if (result.failed) throw new LabError("credential-refused", `${command}, which logs in to the cluster, failed: ${said()}. ${hint}`);
   try {
     const { token, clientCertificateData, clientKeyData, expirationTimestamp } = Answer.parse(JSON.parse(result.stdout)).status;
-    return { token, certificate: clientCertificateData, key: clientKeyData, endsAt: expirationTimestamp === undefined ? Infinity : Date.parse(expirationTimestamp) };
+    return {
+      token,
+      certificate: clientCertificateData,
+      key: clientKeyData,
+      endsAt: expirationTimestamp === undefined ? Infinity : Date.parse(expirationTimestamp),
+    };
   } catch (error) {
-    throw new LabError("credential-refused", `${command}, which logs in to the cluster, gave no credential: ${messageOf(error).split("\n")[0]}. ${hint}`, { cause: error });
+    throw new LabError(
+      "credential-refused",
+      `${command}, which logs in to the cluster, gave no credential: ${messageOf(error).split("\n")[0]}. ${hint}`,
+      { cause: error },
+    );
   }
 }

@@ -109,7 +109,10 @@ export function connect(kubeconfig: string, contextName?: string, answerTimeoutM
 /** Who took the request is there, so this is no UnreachableError. */
 function tooSlow(server: string, { method, path }: ApiRequest, timeoutMs: number): LabError {
   const what = `${method} ${path.split("?")[0]}`;
-  return new LabError("api-timeout", `The API server ${server} took longer than ${timeoutMs / 1000} s for ${what}. Repeat the command when it is less busy.`);
+  return new LabError(
+    "api-timeout",
+    `The API server ${server} took longer than ${timeoutMs / 1000} s for ${what}. Repeat the command when it is less busy.`,
+  );
 }
 
 /** A proxy may answer in another language than JSON. */

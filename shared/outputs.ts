@@ -96,8 +96,14 @@ export const LearnerOutputs = z.object({
 export type LearnerOutputs = z.output<typeof LearnerOutputs>;
 
 /** How a learner reaches the lab: by its opened address where there is one, else on its host. */
-export function addressesOf({ cluster, git, registry, open }: LearnerOutputs): { readonly apiServer: string; readonly gitUrl: string; readonly repository: string; readonly insecure: boolean } {
-  if (open === undefined) return { apiServer: cluster.apiServer, gitUrl: git.url, repository: registry.repository, insecure: registry.insecure };
+export function addressesOf({ cluster, git, registry, open }: LearnerOutputs): {
+  readonly apiServer: string;
+  readonly gitUrl: string;
+  readonly repository: string;
+  readonly insecure: boolean;
+} {
+  if (open === undefined)
+    return { apiServer: cluster.apiServer, gitUrl: git.url, repository: registry.repository, insecure: registry.insecure };
   return { apiServer: open.apiServer, gitUrl: open.gitUrl, repository: open.repository, insecure: false };
 }
 

@@ -23,7 +23,10 @@ export async function abandonedScratchFolders(parent: string = tmpdir()): Promis
       if (pid === undefined || startTimeOf(Number(pid)) === startTime) return [];
       const path = join(parent, name);
       // Others may make folders here, too, and give them any name.
-      const owner = await stat(path).then(({ uid }) => uid, () => undefined);
+      const owner = await stat(path).then(
+        ({ uid }) => uid,
+        () => undefined,
+      );
       return owner === process.getuid?.() ? [path] : [];
     }),
   );

@@ -13,7 +13,10 @@ const GithubSpec = z
     kind: z.literal("github"),
     organization: z.string().regex(/^[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}$/i, "must be the name of a GitHub organization"),
     /** Another one than github.com: a GitHub Enterprise Server. */
-    url: z.url({ protocol: /^https?$/, error: "must be the address of a GitHub, such as https://github.example.org" }).refine((url) => isHttps(url) || isLoopback(url), "must begin with https://").default("https://github.com"),
+    url: z
+      .url({ protocol: /^https?$/, error: "must be the address of a GitHub, such as https://github.example.org" })
+      .refine((url) => isHttps(url) || isLoopback(url), "must begin with https://")
+      .default("https://github.com"),
     onTeardown: z.enum(["archive", "delete"]).default("archive"),
     /** Whether rulesets protect the branches, which private repositories of a free organization can't have. */
     protect: z.boolean().default(true),
@@ -21,8 +24,14 @@ const GithubSpec = z
     /** github.com allows 80 and 500; a server of one's own what its owner says. */
     pace: z.strictObject({ perMinute: z.int().min(1).default(60), perHour: z.int().min(1).default(480) }).prefault({}),
   })
-  .refine(({ url, pace }) => !isGithubCom(url) || pace.perMinute < 80, { path: ["pace", "perMinute"], error: "must be below 80, which is what github.com allows" })
-  .refine(({ url, pace }) => !isGithubCom(url) || pace.perHour < 500, { path: ["pace", "perHour"], error: "must be below 500, which is what github.com allows" });
+  .refine(({ url, pace }) => !isGithubCom(url) || pace.perMinute < 80, {
+    path: ["pace", "perMinute"],
+    error: "must be below 80, which is what github.com allows",
+  })
+  .refine(({ url, pace }) => !isGithubCom(url) || pace.perHour < 500, {
+    path: ["pace", "perHour"],
+    error: "must be below 500, which is what github.com allows",
+  });
 
 const isHttps = (url: string) => URL.parse(url)?.protocol === "https:";
 const isLoopback = (url: string) => ["127.0.0.1", "localhost", "[::1]"].includes(URL.parse(url)?.hostname ?? "");
@@ -45,7 +54,13 @@ const RegistrySpec = z.discriminatedUnion("kind", [
       .refine((url) => URL.parse(url)?.pathname.toLowerCase() === URL.parse(url)?.pathname, "must be in lower case"),
     ...registryFields,
   }),
-  z.strictObject({ kind: z.literal("ghcr"), organization: z.string().regex(/^[a-z\d-]+$/i, "must be the name of a GitHub organization"), ...registryFields }).transform(({ organization, ...rest }) => ({ ...rest, url: `https://ghcr.io/${organization.toLowerCase()}` })),
+  z
+    .strictObject({
+      kind: z.literal("ghcr"),
+      organization: z.string().regex(/^[a-z\d-]+$/i, "must be the name of a GitHub organization"),
+      ...registryFields,
+    })
+    .transform(({ organization, ...rest }) => ({ ...rest, url: `https://ghcr.io/${organization.toLowerCase()}` })),
 ]);
 
 const loopback = ["localhost", "127.0.0.1", "::1"];
@@ -55,10 +70,18 @@ const hostName = /^(?=.{1,253}$)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63
 /** A host name or an IPv4 address: what an image's name, too, can have in it. */
 const HostName = z.string().superRefine((name, context) => {
   const complain = (message: string) => context.addIssue({ code: "custom", message, input: name });
-  if (everywhere.includes(name)) complain(`is ${JSON.stringify(name)}, which is every address of this machine; name the one that learners reach, or a host name that leads to it`);
-  else if (loopback.includes(name)) complain(`is ${JSON.stringify(name)}, where the lab listens anyway; leave \`access\` out, or name an address that learners reach`);
-  else if (name.includes(":")) complain(`is ${JSON.stringify(name)}; an IPv6 address or a port can't stand here. Name an IPv4 address or a host name (which may lead to IPv6); ports are chosen from \`ports\``);
-  else if (/^[\d.]+$/.test(name) ? !z.ipv4().safeParse(name).success : !hostName.test(name)) complain(`is ${JSON.stringify(name)}; it must be an IPv4 address or a host name`);
+  if (everywhere.includes(name))
+    complain(
+      `is ${JSON.stringify(name)}, which is every address of this machine; name the one that learners reach, or a host name that leads to it`,
+    );
+  else if (loopback.includes(name))
+    complain(`is ${JSON.stringify(name)}, where the lab listens anyway; leave \`access\` out, or name an address that learners reach`);
+  else if (name.includes(":"))
+    complain(
+      `is ${JSON.stringify(name)}; an IPv6 address or a port can't stand here. Name an IPv4 address or a host name (which may lead to IPv6); ports are chosen from \`ports\``,
+    );
+  else if (/^[\d.]+$/.test(name) ? !z.ipv4().safeParse(name).success : !hostName.test(name))
+    complain(`is ${JSON.stringify(name)}; it must be an IPv4 address or a host name`);
 });
 
 /** What is opened beside loopback. */
@@ -75,7 +98,10 @@ const AccessSpec = z
 const reservedIds = ["cohort", "host", "lab"];
 
 export const LearnerSpec = z.strictObject({
-  id: DnsLabel.refine((id) => !reservedIds.includes(id), `must be another than ${reservedIds.join(", ")}, by which the cohort's own things go`),
+  id: DnsLabel.refine(
+    (id) => !reservedIds.includes(id),
+    `must be another than ${reservedIds.join(", ")}, by which the cohort's own things go`,
+  ),
   name: z.string().min(1, "must not be empty"),
   email: z.email("must be an e-mail address"),
   /** Name of the learner's account, where repositories are on GitHub. */
@@ -91,48 +117,67 @@ export const LearnerSpec = z.strictObject({
 export type LearnerSpec = z.output<typeof LearnerSpec>;
 
 /** What a cohort on GitHub needs besides: an account for every learner, and a registry that GitHub's runners reach. */
-function checkGithub({ git, registry, learners }: { git: z.output<typeof GitSpec>; registry: z.output<typeof RegistrySpec>; learners: readonly LearnerSpec[] }, context: z.RefinementCtx): void {
+function checkGithub(
+  { git, registry, learners }: { git: z.output<typeof GitSpec>; registry: z.output<typeof RegistrySpec>; learners: readonly LearnerSpec[] },
+  context: z.RefinementCtx,
+): void {
   if (git.kind !== "github") return;
   for (const [index, { id, github }] of learners.entries()) {
-    if (github === undefined) context.addIssue({ code: "custom", path: ["learners", index, "github"], message: `is missing; learner "${id}" needs the name of a GitHub account, since \`git.kind\` is github` });
+    if (github === undefined)
+      context.addIssue({
+        code: "custom",
+        path: ["learners", index, "github"],
+        message: `is missing; learner "${id}" needs the name of a GitHub account, since \`git.kind\` is github`,
+      });
   }
   if (registry.kind === "embedded" && !isLoopback(git.url)) {
-    context.addIssue({ code: "custom", path: ["registry", "kind"], message: "is embedded, and the workflows that GitHub runs do not reach this machine; allowed with `git.kind: github`: oci, ghcr" });
+    context.addIssue({
+      code: "custom",
+      path: ["registry", "kind"],
+      message: "is embedded, and the workflows that GitHub runs do not reach this machine; allowed with `git.kind: github`: oci, ghcr",
+    });
   }
 }
 
 /** The `gitops-lab:cohort` value of `stacks/Pulumi.<cohort>.yaml`: everything an instructor says of a cohort. */
-export const CohortSpec = z.strictObject({
-  course: z.string().min(1, "must not be empty"),
-  template: z.string().default("gitops-promotion"),
-  /** Parameters of the template; the template's own schema checks them. */
-  parameters: z.record(z.string(), z.unknown()).default({}),
-  ttl: Duration.default("14d"),
-  cluster: ClusterSpec.prefault({ kind: "embedded" }),
-  git: GitSpec.prefault({ kind: "embedded" }),
-  registry: RegistrySpec.prefault({ kind: "embedded" }),
-  access: AccessSpec.optional(),
-  /** Ports that the embedded providers may take. */
-  ports: z
-    .strictObject({ from: Port, to: Port })
-    .refine(({ from, to }) => from <= to, { path: ["to"], error: "must not be smaller than `from`" })
-    .default({ from: 20000, to: 29999 }),
-  /** How many learners are brought up at the same time; left out, what suits the machine and its clusters: stacks/cohort.ts. */
-  parallel: z.int().min(1, "must be at least 1").optional(),
-  /** A CSV file with learners, relative to stacks/; load-spec.ts reads it and adds them to `learners`. */
-  roster: z.string().min(1, "must not be empty").optional(),
-  /** Which part of the learners this stack has, where a class is divided among several. */
-  shard: Shard.optional(),
-  learners: z
-    .array(LearnerSpec)
-    .min(1, "must name at least one learner")
-    .superRefine((learners, context) => {
-      const seen = new Map<string, number>();
-      learners.forEach(({ id }, index) => {
-        const first = seen.get(id);
-        if (first === undefined) seen.set(id, index);
-        else context.addIssue({ code: "custom", path: [index, "id"], message: `"${id}" is taken by learners[${first}]; every learner needs an id of their own` });
-      });
-    }),
-}).superRefine(checkGithub);
+export const CohortSpec = z
+  .strictObject({
+    course: z.string().min(1, "must not be empty"),
+    template: z.string().default("gitops-promotion"),
+    /** Parameters of the template; the template's own schema checks them. */
+    parameters: z.record(z.string(), z.unknown()).default({}),
+    ttl: Duration.default("14d"),
+    cluster: ClusterSpec.prefault({ kind: "embedded" }),
+    git: GitSpec.prefault({ kind: "embedded" }),
+    registry: RegistrySpec.prefault({ kind: "embedded" }),
+    access: AccessSpec.optional(),
+    /** Ports that the embedded providers may take. */
+    ports: z
+      .strictObject({ from: Port, to: Port })
+      .refine(({ from, to }) => from <= to, { path: ["to"], error: "must not be smaller than `from`" })
+      .default({ from: 20000, to: 29999 }),
+    /** How many learners are brought up at the same time; left out, what suits the machine and its clusters: stacks/cohort.ts. */
+    parallel: z.int().min(1, "must be at least 1").optional(),
+    /** A CSV file with learners, relative to stacks/; load-spec.ts reads it and adds them to `learners`. */
+    roster: z.string().min(1, "must not be empty").optional(),
+    /** Which part of the learners this stack has, where a class is divided among several. */
+    shard: Shard.optional(),
+    learners: z
+      .array(LearnerSpec)
+      .min(1, "must name at least one learner")
+      .superRefine((learners, context) => {
+        const seen = new Map<string, number>();
+        learners.forEach(({ id }, index) => {
+          const first = seen.get(id);
+          if (first === undefined) seen.set(id, index);
+          else
+            context.addIssue({
+              code: "custom",
+              path: [index, "id"],
+              message: `"${id}" is taken by learners[${first}]; every learner needs an id of their own`,
+            });
+        });
+      }),
+  })
+  .superRefine(checkGithub);
 export type CohortSpec = z.output<typeof CohortSpec>;

@@ -16,7 +16,9 @@ import type { CohortPlan } from "./plan.ts";
  * next one when one is whole or has failed.
  */
 export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
-  const host = plan.needsHost ? new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports, ...(plan.opening && { opening: plan.opening }) }) : undefined;
+  const host = plan.needsHost
+    ? new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports, ...(plan.opening && { opening: plan.opening }) })
+    : undefined;
   const foundations = new Foundations();
   const git = gitHost(plan.git.kind).forCohort({ cohort: plan.cohort, settings: plan.git, learners: plan.learners.length });
   const learners: Learner[] = [];

@@ -2,7 +2,11 @@ import { creationTime, noteCreation } from "../host/creation.ts";
 import type { CohortSpec } from "./cohort-spec.ts";
 import type { Beginnings, CohortPlan } from "./plan.ts";
 
-export async function readBeginnings(cohort: string, { learners }: Pick<CohortSpec, "learners">, now: Date = new Date()): Promise<Beginnings> {
+export async function readBeginnings(
+  cohort: string,
+  { learners }: Pick<CohortSpec, "learners">,
+  now: Date = new Date(),
+): Promise<Beginnings> {
   const began = await creationTime(cohort);
   const each = await Promise.all(learners.map(async ({ id }) => [id, (await creationTime(cohort, id)) ?? now] as const));
   return { cohort: began ?? now, learners: Object.fromEntries(each) };
@@ -14,5 +18,6 @@ export async function readBeginnings(cohort: string, { learners }: Pick<CohortSp
  */
 export async function noteBeginnings({ cohort, learners }: CohortPlan): Promise<void> {
   await noteCreation(cohort, undefined, learners[0]?.lifetime.cohortSince);
-  for (const { learner, cluster, lifetime } of learners) if (cluster.kind !== "embedded" && cluster.kind !== "kind") await noteCreation(cohort, learner.id, lifetime.since);
+  for (const { learner, cluster, lifetime } of learners)
+    if (cluster.kind !== "embedded" && cluster.kind !== "kind") await noteCreation(cohort, learner.id, lifetime.since);
 }

@@ -27,7 +27,11 @@ export function parseCohort(value: unknown, source: string, readRoster: RosterRe
     if (shard === undefined) return result.data;
     const own = inShard(learners, shard);
     if (own.length > 0) return { ...result.data, learners: own };
-    throw new LabError("shard-empty", `${source} has no learner in shard ${shard.index} of ${shard.count}: there are ${learners.length} in all. Nothing was created. Divide the class into fewer shards.`, { exitCode: ExitCode.badInput });
+    throw new LabError(
+      "shard-empty",
+      `${source} has no learner in shard ${shard.index} of ${shard.count}: there are ${learners.length} in all. Nothing was created. Divide the class into fewer shards.`,
+      { exitCode: ExitCode.badInput },
+    );
   }
   const problems = result.error.issues.map((issue) => describe(issue)).join("; ");
   throw new LabError(
@@ -74,10 +78,14 @@ function rosterFile(path: string): string {
   try {
     return readFileSync(join(import.meta.dirname, path), "utf8");
   } catch (error) {
-    throw new LabError("roster-unreadable", `The roster stacks/${path} can't be read: ${messageOf(error)}. Nothing was created. \`roster\` in the cohort file must name a CSV file, relative to stacks/.`, {
-      exitCode: ExitCode.badInput,
-      cause: error,
-    });
+    throw new LabError(
+      "roster-unreadable",
+      `The roster stacks/${path} can't be read: ${messageOf(error)}. Nothing was created. \`roster\` in the cohort file must name a CSV file, relative to stacks/.`,
+      {
+        exitCode: ExitCode.badInput,
+        cause: error,
+      },
+    );
   }
 }
 
@@ -85,20 +93,33 @@ function rosterFile(path: string): string {
 export function parseCohortName(name: string): string {
   const result = DnsLabel.safeParse(name);
   if (result.success) return name;
-  throw new LabError("cohort-name-invalid", `"${name}" is no name for a cohort: it ${result.error.issues[0]?.message}. Nothing was changed. Example: \`./lab up demo\`.`, {
-    exitCode: ExitCode.badInput,
-  });
+  throw new LabError(
+    "cohort-name-invalid",
+    `"${name}" is no name for a cohort: it ${result.error.issues[0]?.message}. Nothing was changed. Example: \`./lab up demo\`.`,
+    {
+      exitCode: ExitCode.badInput,
+    },
+  );
 }
 
 function describe(issue: z.core.$ZodIssue): string {
   // The discriminator is the field at fault, not the object that holds it.
-  const path = issue.code === "invalid_union" && issue.discriminator !== undefined && issue.path.at(-1) !== issue.discriminator ? [...issue.path, issue.discriminator] : issue.path;
-  const at = path.reduce<string>((path, key) => (typeof key === "number" ? `${path}[${key}]` : path ? `${path}.${String(key)}` : String(key)), "");
+  const path =
+    issue.code === "invalid_union" && issue.discriminator !== undefined && issue.path.at(-1) !== issue.discriminator
+      ? [...issue.path, issue.discriminator]
+      : issue.path;
+  const at = path.reduce<string>(
+    (path, key) => (typeof key === "number" ? `${path}[${key}]` : path ? `${path}.${String(key)}` : String(key)),
+    "",
+  );
   return `${at === "" ? "the cohort" : `\`${at}\``} ${complaint(issue)}`;
 }
 
 function complaint(issue: z.core.$ZodIssue): string {
-  const input = issue.code === "invalid_union" && issue.discriminator !== undefined ? (issue.input as Record<string, unknown>)[issue.discriminator] : issue.input;
+  const input =
+    issue.code === "invalid_union" && issue.discriminator !== undefined
+      ? (issue.input as Record<string, unknown>)[issue.discriminator]
+      : issue.input;
   if (input === undefined && issue.code === "invalid_type") return `is missing; it must be ${article(issue.expected)}`;
   const got = `is ${JSON.stringify(input)}`;
   switch (issue.code) {
@@ -107,7 +128,9 @@ function complaint(issue: z.core.$ZodIssue): string {
     case "invalid_value":
       return `${got}; allowed: ${issue.values.map(String).join(", ")}`;
     case "invalid_union":
-      return "options" in issue && issue.options !== undefined ? `${got}; allowed: ${issue.options.map(String).join(", ")}` : `${got}; it ${issue.message}`;
+      return "options" in issue && issue.options !== undefined
+        ? `${got}; allowed: ${issue.options.map(String).join(", ")}`
+        : `${got}; it ${issue.message}`;
     case "unrecognized_keys":
       return `has unknown ${issue.keys.length === 1 ? "field" : "fields"} ${issue.keys.map((key) => `\`${key}\``).join(", ")}`;
     case "custom":

@@ -11,7 +11,10 @@ import type { CohortSpec } from "./cohort-spec.ts";
  * machine, since another choice makes the clusters anew. Throws LabError `nodes-impossible` when `real` is asked for and
  * the machine does not allow it.
  */
-export async function decideNodes(cohort: string, spec: Pick<CohortSpec, "cluster" | "learners">): Promise<{ readonly nodes: "real" | "simulated"; readonly because?: string }> {
+export async function decideNodes(
+  cohort: string,
+  spec: Pick<CohortSpec, "cluster" | "learners">,
+): Promise<{ readonly nodes: "real" | "simulated"; readonly because?: string }> {
   const wanted = new Set(spec.learners.flatMap(({ cluster = spec.cluster }) => (cluster.kind === "embedded" ? [cluster.nodes] : [])));
   if (!wanted.has("real") && !wanted.has("auto")) return { nodes: "simulated" };
   const chosen = await nodesThere(cohort);
@@ -31,7 +34,9 @@ const listed = (unmet: readonly Condition[]) => unmet.map(({ name, found }) => `
 /** What the cohort's embedded clusters on this machine have; undefined where it has none. */
 async function nodesThere(cohort: string): Promise<"real" | "simulated" | undefined> {
   const paths = cohortPaths(cohort);
-  const clusters = (await readdir(join(paths.root, "learners")).catch(() => [])).map((id) => paths.learner(id).cluster).filter((folder) => existsSync(folder));
+  const clusters = (await readdir(join(paths.root, "learners")).catch(() => []))
+    .map((id) => paths.learner(id).cluster)
+    .filter((folder) => existsSync(folder));
   if (clusters.length === 0) return undefined;
   return clusters.some((folder) => existsSync(join(folder, "node"))) ? "real" : "simulated";
 }

@@ -3,7 +3,7 @@ import type { RegistrySettings } from "../components/registry/types.ts";
 import type { LearnerPlan } from "../components/learner.ts";
 import type { PortRange } from "../host/ports.ts";
 import { labTemplate } from "../lab-templates/templates.ts";
-import { type ClusterPlan, type ClusterSpec } from "../shared/cluster-spec.ts";
+import type { ClusterPlan, ClusterSpec } from "../shared/cluster-spec.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import type { Opening } from "../shared/opening.ts";
 import { ttlMs } from "../shared/ttl.ts";
@@ -52,14 +52,22 @@ export interface Found {
  *
  * @param found what the file does not say; pods are simulated and nothing has begun or was rotated without
  */
-export function planCohort(cohort: string, spec: CohortSpec, { nodes = "simulated", generations = {}, beginnings }: Found = {}): CohortPlan {
+export function planCohort(
+  cohort: string,
+  spec: CohortSpec,
+  { nodes = "simulated", generations = {}, beginnings }: Found = {},
+): CohortPlan {
   const template = labTemplate(spec.template);
   const parsed = template.params.safeParse(spec.parameters);
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `\`parameters.${issue.path.join(".")}\`: ${issue.message}`).join("; ");
-    throw new LabError("parameters-invalid", `The template ${template.name} refuses the cohort's parameters: ${problems}. Nothing was created. docs/cohort-file.md lists them.`, {
-      exitCode: ExitCode.badInput,
-    });
+    throw new LabError(
+      "parameters-invalid",
+      `The template ${template.name} refuses the cohort's parameters: ${problems}. Nothing was created. docs/cohort-file.md lists them.`,
+      {
+        exitCode: ExitCode.badInput,
+      },
+    );
   }
   const cohortSince = beginnings?.cohort ?? new Date(0);
   const cohortUntil = new Date(cohortSince.getTime() + ttlMs(spec.ttl));
@@ -103,8 +111,13 @@ function planCluster(spec: ClusterSpec, auto: "real" | "simulated"): ClusterPlan
 }
 
 function requireOfThisMachine(learners: readonly LearnerPlan[]): void {
-  const of = (name: string, { kind }: { readonly kind: string }, ...allowed: readonly string[]) => (kind === "embedded" || allowed.includes(kind) ? [] : [`${name} is "${kind}"`]);
-  const faults = learners.flatMap(({ learner, cluster, git, registry }) => [...of("`git.kind`", git), ...of("`registry.kind`", registry), ...of(`\`cluster.kind\` of learner ${learner.id}`, cluster, "kind")]);
+  const of = (name: string, { kind }: { readonly kind: string }, ...allowed: readonly string[]) =>
+    kind === "embedded" || allowed.includes(kind) ? [] : [`${name} is "${kind}"`];
+  const faults = learners.flatMap(({ learner, cluster, git, registry }) => [
+    ...of("`git.kind`", git),
+    ...of("`registry.kind`", registry),
+    ...of(`\`cluster.kind\` of learner ${learner.id}`, cluster, "kind"),
+  ]);
   if (faults.length === 0) return;
   throw new LabError(
     "access-unsupported",

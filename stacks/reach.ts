@@ -22,7 +22,11 @@ export function requireReach({ learners, opening }: Pick<CohortPlan, "learners" 
     first.kind === "kind"
       ? `Open the cohort to the nodes: put \`access: {listen: ${address ?? "<address>"}}\` beside \`cluster\` in the cohort file${address === undefined ? ", with an address of this machine that is not loopback" : " (any address of this machine that is not loopback does; other machines do not reach Docker's own, mostly 172.17.0.1)"}. ${elsewhere.replace("Choose", "Or choose")}`
       : `\`access\` would not help: what it opens has a certificate of the cohort's own authority, which nodes that the lab does not make do not trust. ${elsewhere}`;
-  throw new LabError("out-of-reach", `The cluster of ${who} (${first.kind}) has no way to what is embedded: ${first.here} would listen on this machine's loopback, where pods elsewhere do not get. Nothing was created. ${remedy}`, {
-    exitCode: ExitCode.badInput,
-  });
+  throw new LabError(
+    "out-of-reach",
+    `The cluster of ${who} (${first.kind}) has no way to what is embedded: ${first.here} would listen on this machine's loopback, where pods elsewhere do not get. Nothing was created. ${remedy}`,
+    {
+      exitCode: ExitCode.badInput,
+    },
+  );
 }

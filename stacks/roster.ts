@@ -19,10 +19,13 @@ export function parseRoster(text: string, source: string, taken: Iterable<string
   const [header, ...rows] = rowsOf(text, source);
   if (header === undefined) throw invalid(source, ["it is empty"]);
   const wrong = header.cells.flatMap((cell, index) => {
-    if (!columns.includes(cell)) return [`${at(header.line, index)}: ${JSON.stringify(cell)} is no column of a roster; allowed: ${columns.join(", ")}`];
+    if (!columns.includes(cell))
+      return [`${at(header.line, index)}: ${JSON.stringify(cell)} is no column of a roster; allowed: ${columns.join(", ")}`];
     return header.cells.indexOf(cell) === index ? [] : [`${at(header.line, index)}: there is a column ${cell} already`];
   });
-  const missing = required.filter((name) => !header.cells.includes(name)).map((name) => `line ${header.line}: the header has no column ${name}`);
+  const missing = required
+    .filter((name) => !header.cells.includes(name))
+    .map((name) => `line ${header.line}: the header has no column ${name}`);
   if (wrong.length + missing.length > 0) throw invalid(source, [...wrong, ...missing]);
   if (rows.length === 0) throw invalid(source, ["it names no learner below its header"]);
 
@@ -35,7 +38,11 @@ export function parseRoster(text: string, source: string, taken: Iterable<string
       return [];
     }
     // An empty cell of a column that may be left out says nothing.
-    const given = Object.fromEntries(names.flatMap((name, index) => (cells[index] === "" && (optional as readonly string[]).includes(name) ? [] : [[name, cells[index]!]])));
+    const given = Object.fromEntries(
+      names.flatMap((name, index) =>
+        cells[index] === "" && (optional as readonly string[]).includes(name) ? [] : [[name, cells[index]!]],
+      ),
+    );
     const learner = LearnerSpec.safeParse(given);
     if (!learner.success) {
       problems.push(...learner.error.issues.map((issue) => complaint(issue, line, names, given)));
@@ -43,7 +50,8 @@ export function parseRoster(text: string, source: string, taken: Iterable<string
     }
     const { id } = learner.data;
     const first = seen.get(id);
-    if (first !== undefined) problems.push(`${at(line, names.indexOf("id"), "id")}: "${id}" is taken by ${first}; every learner needs an id of their own`);
+    if (first !== undefined)
+      problems.push(`${at(line, names.indexOf("id"), "id")}: "${id}" is taken by ${first}; every learner needs an id of their own`);
     seen.set(id, `line ${line}`);
     return [learner.data];
   });
@@ -59,7 +67,10 @@ interface Row {
 
 function rowsOf(text: string, source: string): Row[] {
   try {
-    const records = parse(text, { bom: true, trim: true, skip_empty_lines: true, relax_column_count: true, info: true }) as unknown as { record: string[]; info: { lines: number } }[];
+    const records = parse(text, { bom: true, trim: true, skip_empty_lines: true, relax_column_count: true, info: true }) as unknown as {
+      record: string[];
+      info: { lines: number };
+    }[];
     // The parser tells the line on which a record ends.
     return records.map(({ record, info }) => ({ line: info.lines - record.join("").split("\n").length + 1, cells: record }));
   } catch (error) {
@@ -78,8 +89,12 @@ function at(line: number, index: number, name?: string): string {
 }
 
 function invalid(source: string, problems: readonly string[], cause?: unknown): LabError {
-  return new LabError("roster-invalid", `${source} is no roster: ${problems.join("; ")}. Nothing was created. Correct the file and run the command again; docs/course.md shows one.`, {
-    exitCode: ExitCode.badInput,
-    cause,
-  });
+  return new LabError(
+    "roster-invalid",
+    `${source} is no roster: ${problems.join("; ")}. Nothing was created. Correct the file and run the command again; docs/course.md shows one.`,
+    {
+      exitCode: ExitCode.badInput,
+      cause,
+    },
+  );
 }

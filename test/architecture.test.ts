@@ -14,13 +14,33 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   records: ["shared", "lab-templates", "host/drills"],
   dashboard: ["shared", "tools", "verification", "lab-templates", "host", "records"],
   components: ["shared", "tools", "lab-templates", "host/drivers"],
-  stacks: ["shared", "tools", "lab-templates", "components", "host/ports.ts", "host/node/preflight.ts", "host/rotations.ts", "host/creation.ts", "host/doors/address.ts", "host/github/preflight.ts"],
+  stacks: [
+    "shared",
+    "tools",
+    "lab-templates",
+    "components",
+    "host/ports.ts",
+    "host/node/preflight.ts",
+    "host/rotations.ts",
+    "host/creation.ts",
+    "host/doors/address.ts",
+    "host/github/preflight.ts",
+  ],
   cli: ["shared", "tools", "verification", "lab-templates", "host", "records", "dashboard", "stacks"],
 };
 
 /** Packages that only these places may load. */
 const reserved: Readonly<Record<string, readonly string[]>> = {
-  "@pulumi/": ["components", "stacks/cohort.ts", "index.ts", "cli/stack.ts", "tools/kubernetes-plugin", "tools/github-plugin", "tools/pulumi-plugins", "test"],
+  "@pulumi/": [
+    "components",
+    "stacks/cohort.ts",
+    "index.ts",
+    "cli/stack.ts",
+    "tools/kubernetes-plugin",
+    "tools/github-plugin",
+    "tools/pulumi-plugins",
+    "test",
+  ],
   execa: ["shared/exec.ts"],
 };
 
@@ -36,13 +56,20 @@ const sources = globSync(["index.ts", ...Object.keys(allowed).map((folder) => `$
 
 const imports: readonly Import[] = sources.flatMap((from) => {
   const text = readFileSync(join(root, from), "utf8");
-  return [...text.matchAll(/^(?:import|export)\s+(type\s)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"|\bimport\("([^"]+)"\)/gm)].map(([, type, statik, dynamic]) => {
-    const target = statik ?? dynamic ?? "";
-    return { from, to: target.startsWith(".") ? relative(root, join(root, dirname(from), target)) : target, typeOnly: type !== undefined };
-  });
+  return [...text.matchAll(/^(?:import|export)\s+(type\s)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"|\bimport\("([^"]+)"\)/gm)].map(
+    ([, type, statik, dynamic]) => {
+      const target = statik ?? dynamic ?? "";
+      return {
+        from,
+        to: target.startsWith(".") ? relative(root, join(root, dirname(from), target)) : target,
+        typeOnly: type !== undefined,
+      };
+    },
+  );
 });
 
-const within = (file: string, places: readonly string[]) => places.some((place) => file === place || file.startsWith(place.endsWith("/") ? place : `${place}/`));
+const within = (file: string, places: readonly string[]) =>
+  places.some((place) => file === place || file.startsWith(place.endsWith("/") ? place : `${place}/`));
 
 describe("the architecture", () => {
   test("is read from every source", () => {
@@ -51,12 +78,16 @@ describe("the architecture", () => {
   });
 
   test.each(Object.entries(allowed))("%s imports only what is below it", (folder, others) => {
-    const wrong = imports.filter(({ from, to, typeOnly }) => from.startsWith(`${folder}/`) && sources.includes(to) && !typeOnly && !within(to, [folder, ...others]));
+    const wrong = imports.filter(
+      ({ from, to, typeOnly }) => from.startsWith(`${folder}/`) && sources.includes(to) && !typeOnly && !within(to, [folder, ...others]),
+    );
     expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
   });
 
   test.each(Object.entries(reserved))("only the named places load %s", (name, places) => {
-    const wrong = imports.filter(({ from, to, typeOnly }) => (name.endsWith("/") ? to.startsWith(name) : to === name) && !typeOnly && !within(from, places));
+    const wrong = imports.filter(
+      ({ from, to, typeOnly }) => (name.endsWith("/") ? to.startsWith(name) : to === name) && !typeOnly && !within(from, places),
+    );
     expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
   });
 

@@ -13,7 +13,12 @@ export async function build(name: string, source: GoBuild, folder: string, env: 
   const modfile = source.placeholder && (await moduleWithPlaceholder(name, source, source.placeholder, folder, env));
   const flags = ["-mod=readonly", "-trimpath", "-ldflags", `-s -w ${source.ldflags ?? ""}`.trim()];
   if (modfile) flags.push("-modfile", modfile);
-  await go(name, ["build", ...flags, "-o", join(folder, name), source.package], source.module, source.static ? { ...env, CGO_ENABLED: "0" } : env);
+  await go(
+    name,
+    ["build", ...flags, "-o", join(folder, name), source.package],
+    source.module,
+    source.static ? { ...env, CGO_ENABLED: "0" } : env,
+  );
 }
 
 /** Copies the asset's files out of their Go modules into the folder. Throws as build does. */
@@ -86,7 +91,11 @@ async function go(name: string, args: readonly string[], module: GoBuild["module
   });
   if (!result.failed) return result.stdout;
   if (result.code === "ENOENT") {
-    throw new LabError("go-missing", `${name} is built from source, and there is no go on PATH. Install Go 1.26 or newer from https://go.dev/dl, then run ./lab setup`, { exitCode: ExitCode.badInput });
+    throw new LabError(
+      "go-missing",
+      `${name} is built from source, and there is no go on PATH. Install Go 1.26 or newer from https://go.dev/dl, then run ./lab setup`,
+      { exitCode: ExitCode.badInput },
+    );
   }
   throw goFailure(name, `${result.stderr}\n${result.stdout}`, result.shortMessage ?? "");
 }

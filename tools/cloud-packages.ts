@@ -35,7 +35,11 @@ export function isCloudInstalled(kind: CloudKind, env: NodeJS.ProcessEnv = proce
  *
  * @param say called with what is going on
  */
-export async function installCloudPlugin(kind: CloudKind, say: (activity: string) => void, env: NodeJS.ProcessEnv = process.env): Promise<void> {
+export async function installCloudPlugin(
+  kind: CloudKind,
+  say: (activity: string) => void,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<void> {
   if (isCloudInstalled(kind, env)) return;
   const { name, version } = cloudPackages[kind];
   say("downloading");

@@ -13,7 +13,11 @@ const waitSeconds = 60 * 60;
  */
 export async function withInstallLock<T>(folder: string, onWait: () => void, work: () => Promise<T>): Promise<T> {
   await mkdir(folder, { recursive: true });
-  const release = (await acquire(folder, 0)) ?? (onWait(), await acquire(folder, waitSeconds));
+  let release = await acquire(folder, 0);
+  if (release === undefined) {
+    onWait();
+    release = await acquire(folder, waitSeconds);
+  }
   if (!release) {
     throw new LabError("setup-busy", `Another ./lab setup has been busy in ${folder} for an hour. Stop it, then run ./lab setup`);
   }

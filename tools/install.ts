@@ -34,7 +34,12 @@ interface Item {
  * Installs every tool that is neither on PATH nor in the cache, and the assets. Safe to repeat, to run twice at once
  * and to kill. Throws LabError: `tool-missing` (Git), `disk-full`, or as download and build do.
  */
-export async function setupTools({ onProgress = () => {}, env = process.env, purposes = new Set(), plugins = ["kubernetes"] }: SetupOptions = {}): Promise<void> {
+export async function setupTools({
+  onProgress = () => {},
+  env = process.env,
+  purposes = new Set(),
+  plugins = ["kubernetes"],
+}: SetupOptions = {}): Promise<void> {
   await gitHttpBackend(env);
   await mkdir(cacheHome(env), { recursive: true });
   const items = [...toolItems(env, purposes), ...assetItems(env, purposes), ...(purposes.has("real-nodes") ? [nodePackagesItem(env)] : [])];
@@ -63,15 +68,17 @@ function toolItems(env: NodeJS.ProcessEnv, purposes: ReadonlySet<Purpose>): Item
 const isNeeded = ({ onlyFor }: Pick<Tool, "onlyFor">, purposes: ReadonlySet<Purpose>) => onlyFor === undefined || purposes.has(onlyFor);
 
 function assetItems(env: NodeJS.ProcessEnv, purposes: ReadonlySet<Purpose>): Item[] {
-  return assetNames.filter((name) => isNeeded(assetManifest[name], purposes)).map((name) => ({
-    what: name,
-    folder: assetFolder(name, env),
-    isThere: () => isInstalledAsset(name, env),
-    bring: async (folder, say) => {
-      say("copying from their modules");
-      await copyAsset(name, assetManifest[name], folder, env);
-    },
-  }));
+  return assetNames
+    .filter((name) => isNeeded(assetManifest[name], purposes))
+    .map((name) => ({
+      what: name,
+      folder: assetFolder(name, env),
+      isThere: () => isInstalledAsset(name, env),
+      bring: async (folder, say) => {
+        say("copying from their modules");
+        await copyAsset(name, assetManifest[name], folder, env);
+      },
+    }));
 }
 
 function nodePackagesItem(env: NodeJS.ProcessEnv): Item {
@@ -90,19 +97,23 @@ function nodePackagesItem(env: NodeJS.ProcessEnv): Item {
 async function install(item: Item, say: (activity: string) => void): Promise<void> {
   if (await item.isThere()) return;
   const parent = dirname(item.folder);
-  await withInstallLock(parent, () => say("waiting for another ./lab setup"), async () => {
-    if (await item.isThere()) return;
-    await sweep(parent);
-    const staging = await mkdtemp(join(parent, stagingPrefix));
-    try {
-      await item.bring(staging, say);
-      await rm(item.folder, { recursive: true, force: true });
-      await rename(staging, item.folder);
-    } finally {
-      await rm(staging, { recursive: true, force: true });
-    }
-    say("installed");
-  });
+  await withInstallLock(
+    parent,
+    () => say("waiting for another ./lab setup"),
+    async () => {
+      if (await item.isThere()) return;
+      await sweep(parent);
+      const staging = await mkdtemp(join(parent, stagingPrefix));
+      try {
+        await item.bring(staging, say);
+        await rm(item.folder, { recursive: true, force: true });
+        await rename(staging, item.folder);
+      } finally {
+        await rm(staging, { recursive: true, force: true });
+      }
+      say("installed");
+    },
+  );
 }
 
 const stagingPrefix = ".staging-";

@@ -116,7 +116,9 @@ export async function isInstalledAsset(name: AssetName, env: NodeJS.ProcessEnv =
 }
 
 function assetMissing(name: AssetName): LabError {
-  return new LabError("tool-missing", `${name} ${assetManifest[name].version} are not installed. Run ./lab setup`, { exitCode: ExitCode.badInput });
+  return new LabError("tool-missing", `${name} ${assetManifest[name].version} are not installed. Run ./lab setup`, {
+    exitCode: ExitCode.badInput,
+  });
 }
 
 /** Git's CGI program that serves repositories over HTTP. Throws LabError `tool-missing` where Git came without it. */
@@ -125,9 +127,13 @@ export async function gitHttpBackend(env: NodeJS.ProcessEnv = process.env): Prom
   const { stdout } = await run(git, ["--exec-path"], { env, extendEnv: false });
   const path = join(stdout, "git-http-backend");
   if (await isProgram(path)) return path;
-  throw new LabError("tool-missing", `${git} came without ${path}, which serves the learners' repositories. Install the full Git package, then run ./lab setup`, {
-    exitCode: ExitCode.badInput,
-  });
+  throw new LabError(
+    "tool-missing",
+    `${git} came without ${path}, which serves the learners' repositories. Install the full Git package, then run ./lab setup`,
+    {
+      exitCode: ExitCode.badInput,
+    },
+  );
 }
 
 /** Whether the path is a file that may be executed. */

@@ -64,7 +64,12 @@ const kubernetes = "1.36.2";
 /** Flux release whose controllers these are. */
 export const fluxRelease = "2.9.2";
 
-export const fluxControllerNames = ["source-controller", "kustomize-controller", "image-reflector-controller", "image-automation-controller"] as const;
+export const fluxControllerNames = [
+  "source-controller",
+  "kustomize-controller",
+  "image-reflector-controller",
+  "image-automation-controller",
+] as const;
 const fluxControllers = { source: "1.9.3", kustomize: "1.9.3", imageReflector: "1.2.3", imageAutomation: "1.2.3" };
 
 const tools = {
@@ -250,7 +255,14 @@ const assets = {
   /** What Flux' own install gives its controllers in a cluster. */
   "flux-rbac": { version: fluxRelease, module: "cluster", modules: ["github.com/fluxcd/flux2/v2"], folder: "manifests/rbac" },
   /** vcluster's Helm chart, which its release publishes as it is here, but for the version in it. */
-  "vcluster-chart": { version: vclusterVersion, module: "vcluster", modules: ["github.com/loft-sh/vcluster"], folder: "chart", whole: true, onlyFor: "shared" },
+  "vcluster-chart": {
+    version: vclusterVersion,
+    module: "vcluster",
+    modules: ["github.com/loft-sh/vcluster"],
+    folder: "chart",
+    whole: true,
+    onlyFor: "shared",
+  },
 } satisfies Record<string, Asset>;
 
 export type AssetName = keyof typeof assets;
@@ -261,7 +273,10 @@ export const assetNames = Object.keys(assets) as readonly AssetName[];
 function sourceVersion(folder: string): string {
   const files = new URL(`go/${folder}/`, import.meta.url);
   const hash = createHash("sha256");
-  for (const file of readdirSync(files).filter((name) => !name.endsWith("_test.go")).sort()) hash.update(`${file}\n`).update(readFileSync(new URL(file, files)));
+  for (const file of readdirSync(files)
+    .filter((name) => !name.endsWith("_test.go"))
+    .sort())
+    hash.update(`${file}\n`).update(readFileSync(new URL(file, files)));
   return hash.digest("hex").slice(0, 12);
 }
 

@@ -80,7 +80,10 @@ export async function unpackNodePackages(folder: string): Promise<void> {
 }
 
 async function fetchPackages(archives: string) {
-  const options = [`Dir::Cache::archives=${archives}`, "Debug::NoLocking=true", "APT::Sandbox::User=root"].flatMap((option) => ["-o", option]);
+  const options = [`Dir::Cache::archives=${archives}`, "Debug::NoLocking=true", "APT::Sandbox::User=root"].flatMap((option) => [
+    "-o",
+    option,
+  ]);
   return run("apt-get", ["install", "--yes", "--no-install-recommends", "--download-only", ...options, ...packages], {
     env: { DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" },
     reject: false,

@@ -34,7 +34,11 @@ const dayMs = 24 * 60 * 60 * 1000;
  * Tries once a day, for a minute at most, to install Pulumi's own plugin, and tells `say` of it. That it can't be had
  * is no error: the stand-in answers then.
  */
-export async function tryOfficialPlugin(name: StandInName, say: (activity: string) => void, env: NodeJS.ProcessEnv = process.env): Promise<void> {
+export async function tryOfficialPlugin(
+  name: StandInName,
+  say: (activity: string) => void,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<void> {
   const { implementation, version } = pluginChoice(name, env);
   const attempt = join(cacheHome(env), `${name}-plugin-${version}-tried`);
   const lastTried = Number((await readIfExists(attempt)) ?? 0);

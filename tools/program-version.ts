@@ -13,11 +13,7 @@ const smallestProgram = 1_000_000;
  * The version a program gives for itself, without `v`; undefined when it gives none. Starting a program takes up to
  * 200 ms, so the answer is remembered in the cache until the file changes.
  */
-export async function programVersion(
-  path: string,
-  probe: VersionProbe,
-  env: NodeJS.ProcessEnv = process.env,
-): Promise<string | undefined> {
+export async function programVersion(path: string, probe: VersionProbe, env: NodeJS.ProcessEnv = process.env): Promise<string | undefined> {
   const { size, mtimeMs } = await stat(path);
   const identity = JSON.stringify({ path, size, mtimeMs });
   const memory = join(cacheHome(env), "versions", createHash("sha256").update(path).digest("hex"));

@@ -81,7 +81,10 @@ export function gitReader(
     );
   }
 
-  async function git(args: readonly string[], options: { input?: string; mayExitWith?: readonly number[]; env?: Record<string, string> } = {}) {
+  async function git(
+    args: readonly string[],
+    options: { input?: string; mayExitWith?: readonly number[]; env?: Record<string, string> } = {},
+  ) {
     const folder = await (fetched ??= fetchBranch());
     const result = await run("git", ["--git-dir", folder, ...args], {
       env: { ...gitEnvironment(), ...options.env },
@@ -110,7 +113,17 @@ export function gitReader(
 
     async history(limit) {
       const format = `--format=%x00${fields.join("%x00")}%x00`;
-      const { stdout } = await git(["log", "-z", "--topo-order", "--diff-merges=first-parent", "--no-renames", "--name-only", `--max-count=${limit}`, format, `refs/heads/${branch}`]);
+      const { stdout } = await git([
+        "log",
+        "-z",
+        "--topo-order",
+        "--diff-merges=first-parent",
+        "--no-renames",
+        "--name-only",
+        `--max-count=${limit}`,
+        format,
+        `refs/heads/${branch}`,
+      ]);
       return commitsWithPaths(stdout.split("\0"));
     },
 
@@ -135,14 +148,23 @@ export function gitReader(
     },
 
     async journal() {
-      const fetched = await git(["fetch", "--quiet", "--", url, `+${journalRef}:${journalRef}`], { mayExitWith: [128], env: await access() });
+      const fetched = await git(["fetch", "--quiet", "--", url, `+${journalRef}:${journalRef}`], {
+        mayExitWith: [128],
+        env: await access(),
+      });
       if (fetched.exitCode !== 0) {
         if (/couldn't find remote ref/.test(fetched.stderr)) return new Map();
-        throw new LabError("git-unreachable", `Could not fetch the pipeline's journal of ${url}: ${fetched.stderr.trim()}. Try \`git ls-remote ${url}\`.`);
+        throw new LabError(
+          "git-unreachable",
+          `Could not fetch the pipeline's journal of ${url}: ${fetched.stderr.trim()}. Try \`git ls-remote ${url}\`.`,
+        );
       }
       const { stdout } = await git(["log", "-z", `--notes=${journalRef}`, "--format=%H%x00%N", `refs/heads/${branch}`]);
       const values = stdout.split("\0");
-      const entries = Array.from({ length: Math.floor(values.length / 2) }, (_, index) => [values[index * 2] ?? "", parseJournal(values[index * 2 + 1] ?? "")] as const);
+      const entries = Array.from(
+        { length: Math.floor(values.length / 2) },
+        (_, index) => [values[index * 2] ?? "", parseJournal(values[index * 2 + 1] ?? "")] as const,
+      );
       return new Map(entries.filter(([, noted]) => noted.length > 0));
     },
 
@@ -203,16 +225,31 @@ export function gitEnvironment(): Record<string, string> {
 /**
  * Git over SSH with this key alone, to a server with these host keys alone. Writes both into the folder, with mode 0600.
  */
-async function sshEnvironment({ privateKey, knownHosts }: NonNullable<LearnerOutputs["git"]["ssh"]>, folder: string): Promise<Record<string, string>> {
+async function sshEnvironment(
+  { privateKey, knownHosts }: NonNullable<LearnerOutputs["git"]["ssh"]>,
+  folder: string,
+): Promise<Record<string, string>> {
   const files = { key: join(folder, "key"), knownHosts: join(folder, "known_hosts") };
   await writePrivateFile(files.key, privateKey);
   await writePrivateFile(files.knownHosts, knownHosts);
-  const options = ["IdentitiesOnly=yes", "IdentityAgent=none", "BatchMode=yes", "StrictHostKeyChecking=yes", `UserKnownHostsFile=${files.knownHosts}`, "GlobalKnownHostsFile=/dev/null", "ConnectTimeout=15"];
+  const options = [
+    "IdentitiesOnly=yes",
+    "IdentityAgent=none",
+    "BatchMode=yes",
+    "StrictHostKeyChecking=yes",
+    `UserKnownHostsFile=${files.knownHosts}`,
+    "GlobalKnownHostsFile=/dev/null",
+    "ConnectTimeout=15",
+  ];
   return { GIT_SSH_COMMAND: `ssh -F /dev/null -i ${files.key} ${options.map((option) => `-o ${option}`).join(" ")}` };
 }
 
 /** The credential as configuration in the environment, for this URL alone and never sent on to where it redirects. */
-export function gitCredentials({ url, username, password }: Pick<LearnerOutputs["git"], "url" | "username" | "password">): Record<string, string> {
+export function gitCredentials({
+  url,
+  username,
+  password,
+}: Pick<LearnerOutputs["git"], "url" | "username" | "password">): Record<string, string> {
   const basic = Buffer.from(`${username}:${password}`).toString("base64");
   return {
     GIT_CONFIG_COUNT: "2",

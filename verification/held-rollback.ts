@@ -48,9 +48,17 @@ export interface RollbackLook {
  */
 export async function lookAtRollback(context: CheckContext, environment: Environment, since?: Date): Promise<RollbackLook> {
   const { git, learner } = context;
-  const [neededSeconds, changes] = await Promise.all([requiredSeconds(context, environment), imageChanges(git, environment, learner.registry.repository)]);
+  const [neededSeconds, changes] = await Promise.all([
+    requiredSeconds(context, environment),
+    imageChanges(git, environment, learner.registry.repository),
+  ]);
   const [latest] = changes;
-  if (latest === undefined) return { stage: "none", neededSeconds, sentence: `No commit has promoted an image to ${environment}, so there is nothing to take back.` };
+  if (latest === undefined)
+    return {
+      stage: "none",
+      neededSeconds,
+      sentence: `No commit has promoted an image to ${environment}, so there is nothing to take back.`,
+    };
 
   const rollbacks = changes.flatMap((revert, index) => {
     const promoted = takenBackBy(revert, changes);
@@ -61,7 +69,8 @@ export async function lookAtRollback(context: CheckContext, environment: Environ
     return [{ revert, promoted, next, heldSeconds, neededSeconds }];
   });
   const [newest] = rollbacks;
-  if (newest === undefined) return { stage: "promoted", promoted: latest, neededSeconds, sentence: notReverted(environment, latest, since) };
+  if (newest === undefined)
+    return { stage: "promoted", promoted: latest, neededSeconds, sentence: notReverted(environment, latest, since) };
 
   const current = newest.next === undefined ? newest : undefined;
   const problem = current && (await notLive(context, environment, current.revert));
@@ -73,7 +82,12 @@ export async function lookAtRollback(context: CheckContext, environment: Environ
   }
   const { next, ...rest } = newest;
   if (next !== undefined) {
-    return { stage: "undone", ...rest, undoneBy: next, sentence: `${Short(newest.revert)} took ${environment} back, and ${round(newest.heldSeconds)} s later ${short(next)} by ${next.author} set ${shortImage(next.to)} again.` };
+    return {
+      stage: "undone",
+      ...rest,
+      undoneBy: next,
+      sentence: `${Short(newest.revert)} took ${environment} back, and ${round(newest.heldSeconds)} s later ${short(next)} by ${next.author} set ${shortImage(next.to)} again.`,
+    };
   }
   const wait = `${Short(newest.revert)} took ${environment} back ${round(newest.heldSeconds)} s ago; it must hold for ${round(neededSeconds)} s, two intervals of image automation.`;
   return { stage: "reverted", ...rest, sentence: problem === undefined ? wait : `${wait} ${problem}` };
@@ -129,7 +143,8 @@ async function requiredSeconds({ kube }: CheckContext, environment: Environment)
   const automation = await getLive(kube, ImageUpdateAutomation, environment, backendName);
   const interval = automation && goDurationSeconds(automation.spec.interval);
   if (interval !== undefined) return 2 * interval;
-  const why = automation === undefined ? "does not exist" : `has the interval ${JSON.stringify(automation.spec.interval)}, which is no duration`;
+  const why =
+    automation === undefined ? "does not exist" : `has the interval ${JSON.stringify(automation.spec.interval)}, which is no duration`;
   throw new LabError(
     "interval-unknown",
     `ImageUpdateAutomation ${environment}/${backendName} ${why}, so nothing says how long a rollback must hold. Look at \`flux get image update -n ${environment}\`.`,
@@ -152,15 +167,22 @@ function notReverted(environment: Environment, latest: KnownChange, since: Date 
 }
 
 /** Why the cluster does not have what a commit set; undefined when it has. */
-async function notLive({ kube, git, learner }: CheckContext, environment: Environment, { commit, to }: ImageChange): Promise<string | undefined> {
+async function notLive(
+  { kube, git, learner }: CheckContext,
+  environment: Environment,
+  { commit, to }: ImageChange,
+): Promise<string | undefined> {
   const [kustomization, deployment] = await Promise.all([
     getLive(kube, Kustomization, fluxNamespace, appsKustomization(environment)),
     backendDeployment(kube, environment, learner.registry.repository),
   ]);
   const applied = kustomization?.status.lastAppliedRevision?.split("sha1:")[1];
-  if (applied === undefined || !(await git.isAncestor(commit, applied))) return `Flux has applied ${applied ?? "nothing"} to ${environment}, which does not contain it.`;
+  if (applied === undefined || !(await git.isAncestor(commit, applied)))
+    return `Flux has applied ${applied ?? "nothing"} to ${environment}, which does not contain it.`;
   if (deployment === undefined) return noBackend(environment, learner.registry.repository);
-  return sameImage(deployment.image, to) ? undefined : `The Deployment in ${environment} says ${formatImage(deployment.image)}, not what the revert set.`;
+  return sameImage(deployment.image, to)
+    ? undefined
+    : `The Deployment in ${environment} says ${formatImage(deployment.image)}, not what the revert set.`;
 }
 
 const short = ({ commit }: ImageChange) => `commit ${commit.slice(0, 7)}`;

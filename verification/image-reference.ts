@@ -15,9 +15,7 @@ export function parseImage(image: string): ImageReference {
   const [named = "", digest] = image.split("@");
   // A colon before the last slash is the registry's port.
   const colon = named.indexOf(":", named.lastIndexOf("/") + 1);
-  return colon < 0
-    ? { repository: named, digest }
-    : { repository: named.slice(0, colon), tag: named.slice(colon + 1), digest };
+  return colon < 0 ? { repository: named, digest } : { repository: named.slice(0, colon), tag: named.slice(colon + 1), digest };
 }
 
 export function formatImage({ repository, tag, digest }: ImageReference): string {

@@ -31,7 +31,9 @@ export function kubeReader(kubeconfig: string, signal: AbortSignal): KubeReader 
 
   return {
     async list(apiVersion, kind, namespace) {
-      const found = await api().list(apiVersion, kind, namespace).catch((error: unknown) => refuse(error, kind));
+      const found = await api()
+        .list(apiVersion, kind, namespace)
+        .catch((error: unknown) => refuse(error, kind));
       // Items of the built-in kinds come without their apiVersion and kind.
       return found.items.map((item) => ({ ...toJson(item), apiVersion, kind }));
     },

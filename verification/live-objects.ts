@@ -196,11 +196,7 @@ export type Pod = z.output<typeof Pod.schema>;
 export const Node = { apiVersion: "v1", kind: "Node", schema: LiveObject } satisfies LiveKind;
 
 /** The objects of a kind, parsed; throws `malformed-object` where one is not as the API documents it. */
-export async function listLive<S extends z.ZodType>(
-  kube: KubeReader,
-  kind: LiveKind<S>,
-  namespace?: string,
-): Promise<z.output<S>[]> {
+export async function listLive<S extends z.ZodType>(kube: KubeReader, kind: LiveKind<S>, namespace?: string): Promise<z.output<S>[]> {
   const found = await kube.list(kind.apiVersion, kind.kind, namespace);
   return found.map((object) => parseLive(kind, object));
 }

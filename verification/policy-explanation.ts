@@ -59,10 +59,18 @@ export function explainPolicy(pattern: string, extract: string, ordering: Orderi
   };
 }
 
-function explain(tag: string, value: string, { by, order }: Ordering, best: string | undefined, selected: string | undefined, failure: string | undefined): string {
+function explain(
+  tag: string,
+  value: string,
+  { by, order }: Ordering,
+  best: string | undefined,
+  selected: string | undefined,
+  failure: string | undefined,
+): string {
   const extracted = `${tag} matches, and "${value}" is compared`;
   if (failure !== undefined) return `${extracted}; but the policy fails. ${failure}`;
-  if (tag === selected) return `${extracted}: it is the ${order === "asc" ? "greatest" : "least"}, ${by === "numerical" ? "as a number" : "as text"}.`;
+  if (tag === selected)
+    return `${extracted}: it is the ${order === "asc" ? "greatest" : "least"}, ${by === "numerical" ? "as a number" : "as text"}.`;
   if (value === best) return `${extracted}, as it is for another tag, which takes its place.`;
   return `${extracted} ${by === "numerical" ? "as a number" : "as text"}: another tag's value is ${order === "asc" ? "greater" : "less"}.`;
 }
@@ -76,7 +84,11 @@ function latest(values: readonly string[], { by, order }: Ordering): { readonly 
   }
   const wrong = values.find((value) => goFloat(value) === undefined);
   if (wrong !== undefined) return { failure: `"${wrong}" is no number, and one that is none makes the whole policy fail.` };
-  return { value: values.reduce((one, other) => ((order === "asc" ? goFloat(other)! >= goFloat(one)! : goFloat(other)! <= goFloat(one)!) ? other : one)) };
+  return {
+    value: values.reduce((one, other) =>
+      (order === "asc" ? goFloat(other)! >= goFloat(one)! : goFloat(other)! <= goFloat(one)!) ? other : one,
+    ),
+  };
 }
 
 /** Go's strconv.ParseFloat without hexadecimal; undefined where that gives an error. */
@@ -137,11 +149,11 @@ function readPiece(rest: string): Piece {
 }
 
 function readEscape(rest: string): Piece {
-  const escape = rest.slice(0, 2);
-  if (escape === "\\A") return [escape, "^"];
-  if (escape === "\\z") return [escape, "$"];
+  const escaped = rest.slice(0, 2);
+  if (escaped === "\\A") return [escaped, "^"];
+  if (escaped === "\\z") return [escaped, "$"];
   // Go knows neither references to groups nor an escaped letter without a meaning.
-  return [escape, /^\\([dDwWsSbB]|[!-/:-@[-`{-~])$/.test(escape) && escape !== "\\_" ? escape : escape === "\\_" ? "_" : undefined];
+  return [escaped, /^\\([dDwWsSbB]|[!-/:-@[-`{-~])$/.test(escaped) && escaped !== "\\_" ? escaped : escaped === "\\_" ? "_" : undefined];
 }
 
 function readClass(rest: string): Piece {

@@ -50,11 +50,19 @@ export interface BuiltRelease {
 export function builtReleases({ commits, journal }: PromotionHistory): BuiltRelease[] {
   return commits
     .toReversed()
-    .flatMap(({ id }) => (journal.get(id) ?? []).flatMap((entry) => (entry.event === "built" ? [{ commit: id, version: entry.version, tag: entry.tag, digest: entry.digest, at: entry.at }] : [])));
+    .flatMap(({ id }) =>
+      (journal.get(id) ?? []).flatMap((entry) =>
+        entry.event === "built" ? [{ commit: id, version: entry.version, tag: entry.tag, digest: entry.digest, at: entry.at }] : [],
+      ),
+    );
 }
 
 /** The commits that made an environment's record ask for an image, oldest first, with the tag that each named. */
-export async function requestsFor({ git, commits }: PromotionHistory, environment: Environment, digest: string): Promise<{ readonly commit: string; readonly tag: string }[]> {
+export async function requestsFor(
+  { git, commits }: PromotionHistory,
+  environment: Environment,
+  digest: string,
+): Promise<{ readonly commit: string; readonly tag: string }[]> {
   const path = recordPath(environment);
   const requests: { commit: string; tag: string }[] = [];
   for (const { id, paths } of commits.toReversed()) {
@@ -66,9 +74,15 @@ export async function requestsFor({ git, commits }: PromotionHistory, environmen
 }
 
 /** The commit by which the pipeline carried out what another asked for. */
-export function carriedOutBy({ commits, journal }: PromotionHistory, environment: Environment, promotion: string): { readonly commit: string; readonly at: string } | undefined {
+export function carriedOutBy(
+  { commits, journal }: PromotionHistory,
+  environment: Environment,
+  promotion: string,
+): { readonly commit: string; readonly at: string } | undefined {
   for (const { id } of commits) {
-    const entry = (journal.get(id) ?? []).find((noted) => noted.event === "carried-out" && noted.environment === environment && noted.promotion === promotion);
+    const entry = (journal.get(id) ?? []).find(
+      (noted) => noted.event === "carried-out" && noted.environment === environment && noted.promotion === promotion,
+    );
     if (entry) return { commit: id, at: entry.at };
   }
   return undefined;
@@ -76,5 +90,7 @@ export function carriedOutBy({ commits, journal }: PromotionHistory, environment
 
 /** Every tag that the pipeline made, with the time. */
 export function tagsMade({ journal }: PromotionHistory): { readonly tag: string; readonly at: string }[] {
-  return [...journal.values()].flat().flatMap((entry) => (entry.event === "built" || entry.event === "promoted" ? [{ tag: entry.tag, at: entry.at }] : []));
+  return [...journal.values()]
+    .flat()
+    .flatMap((entry) => (entry.event === "built" || entry.event === "promoted" ? [{ tag: entry.tag, at: entry.at }] : []));
 }

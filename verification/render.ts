@@ -16,8 +16,7 @@ const colours = { pass: "green", fail: "red", error: "yellow" } as const;
 
 /** The reports as text for a terminal, ending with a line break. The caller decides whether it may have colour. */
 export function renderReports(learners: readonly LearnerReports[], options: { readonly colour: boolean }): string {
-  const paint = (status: Status, text: string) =>
-    options.colour ? styleText(colours[status], text, { validateStream: false }) : text;
+  const paint = (status: Status, text: string) => (options.colour ? styleText(colours[status], text, { validateStream: false }) : text);
   return learners
     .map(({ id, name, reports }) => {
       const status = verdict(reports);
@@ -43,7 +42,9 @@ function detail(name: string, text: string): string {
 
 /** One line without control characters: commit authors and pod messages are written by others. */
 export function printable(text: string): string {
-  return stripVTControlCharacters(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ").trim();
+  return stripVTControlCharacters(text)
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ")
+    .trim();
 }
 
 /** The same for programs. */

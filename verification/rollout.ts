@@ -45,7 +45,11 @@ export async function lookAtRollout(context: RolloutContext, environment: Enviro
     objects: [object, ...(current ? [current] : []), ...pods].map(factOf),
   };
 
-  const problem = incomplete(object, pods.flatMap((pod) => podTrouble(pod, deployment.container) ?? []), ready.length);
+  const problem = incomplete(
+    object,
+    pods.flatMap((pod) => podTrouble(pod, deployment.container) ?? []),
+    ready.length,
+  );
   if (problem) return { ...seen, problem };
 
   const digests = new Set<string>();
@@ -64,8 +68,7 @@ export async function basisOf({ kube, learner }: CheckContext, rollouts: readonl
   const used = new Set(rollouts.flatMap(({ nodes }) => nodes));
   const nodes = await listLive(kube, Node);
   const simulated = nodes.some(
-    ({ metadata }) =>
-      used.has(metadata.name) && (metadata.labels["type"] === "kwok" || "kwok.x-k8s.io/node" in metadata.annotations),
+    ({ metadata }) => used.has(metadata.name) && (metadata.labels["type"] === "kwok" || "kwok.x-k8s.io/node" in metadata.annotations),
   );
   return simulated ? "simulated" : "live";
 }

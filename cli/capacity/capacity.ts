@@ -62,15 +62,46 @@ export function capacityFor(wanted: number, facts: MachineFacts, costs: LabCosts
       has: `${facts.cores}`,
       perLearner: `${costs.processor.learner}`,
     },
-    { name: "disk", seats: more(facts.diskMiB - once(costs.disk.host), costs.disk.learner), has: mib(facts.diskMiB), perLearner: mib(costs.disk.learner) },
-    { name: "inotify instances", seats: more(facts.inotifyInstances, costs.inotify.instances), has: `${facts.inotifyInstances}`, perLearner: `${costs.inotify.instances}` },
-    { name: "inotify watches", seats: more(facts.inotifyWatches, costs.inotify.watches), has: `${facts.inotifyWatches}`, perLearner: `${costs.inotify.watches}` },
-    { name: "open files", seats: more(facts.openFiles - once(costs.openFiles.host), costs.openFiles.learner), has: count(facts.openFiles), perLearner: `${costs.openFiles.learner}` },
-    { name: "ports", seats: Math.max(0, Math.floor((facts.ports - costs.ports.host) / costs.ports.learner)), has: `${facts.ports}`, perLearner: `${costs.ports.learner}` },
+    {
+      name: "disk",
+      seats: more(facts.diskMiB - once(costs.disk.host), costs.disk.learner),
+      has: mib(facts.diskMiB),
+      perLearner: mib(costs.disk.learner),
+    },
+    {
+      name: "inotify instances",
+      seats: more(facts.inotifyInstances, costs.inotify.instances),
+      has: `${facts.inotifyInstances}`,
+      perLearner: `${costs.inotify.instances}`,
+    },
+    {
+      name: "inotify watches",
+      seats: more(facts.inotifyWatches, costs.inotify.watches),
+      has: `${facts.inotifyWatches}`,
+      perLearner: `${costs.inotify.watches}`,
+    },
+    {
+      name: "open files",
+      seats: more(facts.openFiles - once(costs.openFiles.host), costs.openFiles.learner),
+      has: count(facts.openFiles),
+      perLearner: `${costs.openFiles.learner}`,
+    },
+    {
+      name: "ports",
+      seats: Math.max(0, Math.floor((facts.ports - costs.ports.host) / costs.ports.learner)),
+      has: `${facts.ports}`,
+      perLearner: `${costs.ports.learner}`,
+    },
   ];
   const binding = limits.reduce((one, other) => (other.seats < one.seats ? other : one));
   const missing = wanted - up;
-  return { wanted, seats: binding.seats, limits, binding, readySeconds: missing === 0 ? 0 : Math.round(((once(costs.ready.host) + missing * costs.ready.learner) * costs.cores) / facts.cores) };
+  return {
+    wanted,
+    seats: binding.seats,
+    limits,
+    binding,
+    readySeconds: missing === 0 ? 0 : Math.round(((once(costs.ready.host) + missing * costs.ready.learner) * costs.cores) / facts.cores),
+  };
 }
 
 /** What helps where a limit is too small. */

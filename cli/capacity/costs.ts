@@ -66,7 +66,10 @@ export function learnersHere({ learners }: CohortPlan): CohortPlan["learners"] {
 /** Ports that a cohort leases on this machine. A kind cluster takes as many as an embedded one. */
 export function portsNeeded(plan: CohortPlan): number {
   const { host, learner } = costsOf(plan).ports;
-  return (plan.needsHost ? host : 0) + learner * plan.learners.filter(({ cluster }) => cluster.kind === "embedded" || cluster.kind === "kind").length;
+  return (
+    (plan.needsHost ? host : 0) +
+    learner * plan.learners.filter(({ cluster }) => cluster.kind === "embedded" || cluster.kind === "kind").length
+  );
 }
 
 /** The costs of a cohort whose pods run as planned, and which may be opened to other machines. */
@@ -74,7 +77,11 @@ export function costsOf({ nodes, opening }: Pick<CohortPlan, "nodes" | "opening"
   const { memory, ready, ports } = measuredCosts;
   const opened = { ...measuredCosts, ports: { ...ports, host: ports.host + (opening === undefined ? 0 : openedPorts) } };
   if (nodes === "simulated") return opened;
-  return { ...opened, memory: { ...memory, learner: memory.learner + realNode.memory }, ready: { ...ready, learner: ready.learner + realNode.ready } };
+  return {
+    ...opened,
+    memory: { ...memory, learner: memory.learner + realNode.memory },
+    ready: { ...ready, learner: ready.learner + realNode.ready },
+  };
 }
 
 export interface LabCosts {

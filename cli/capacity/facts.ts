@@ -60,5 +60,8 @@ async function inotifyLeft(): Promise<Pick<MachineFacts, "inotifyInstances" | "i
       watches += (await readFile(`/proc/${pid}/fdinfo/${fd}`, "utf8").catch(() => "")).match(/^inotify /gm)?.length ?? 0;
     }
   }
-  return { inotifyInstances: Math.max(0, (await limit("max_user_instances")) - instances), inotifyWatches: Math.max(0, (await limit("max_user_watches")) - watches) };
+  return {
+    inotifyInstances: Math.max(0, (await limit("max_user_instances")) - instances),
+    inotifyWatches: Math.max(0, (await limit("max_user_watches")) - watches),
+  };
 }

@@ -17,7 +17,10 @@ export interface GithubBudget {
  * What bringing a whole cohort up writes to GitHub, and how long that takes at the pace kept to; undefined where the cohort
  * is not on GitHub. Repositories that are there already cost nothing, which is not looked at.
  */
-export function githubBudget({ git, registry, learners }: Pick<CohortPlan, "git" | "registry" | "learners">, { implementation }: Pick<PluginChoice, "implementation"> = pluginChoice("github")): GithubBudget | undefined {
+export function githubBudget(
+  { git, registry, learners }: Pick<CohortPlan, "git" | "registry" | "learners">,
+  { implementation }: Pick<PluginChoice, "implementation"> = pluginChoice("github"),
+): GithubBudget | undefined {
   if (git.kind !== "github") return undefined;
   const { lab, provider } = githubWrites({ protect: git.protect, registrySecrets: registry.kind !== "ghcr" });
   const count = learners.length;

@@ -51,12 +51,15 @@ export interface CloudCost {
 /** What the cohort's clusters in clouds cost, by cloud; none where it has none. */
 export function cloudCosts({ learners }: Pick<CohortPlan, "learners">): readonly CloudCost[] {
   return (Object.keys(prices.control) as Cloud[]).flatMap((kind) => {
-    const ours = learners.flatMap(({ cluster, lifetime }) => (cluster.kind === kind ? [{ plan: cluster as CloudPlan, hours: ttlMs(lifetime.ttl) / 3_600_000 }] : []));
+    const ours = learners.flatMap(({ cluster, lifetime }) =>
+      cluster.kind === kind ? [{ plan: cluster as CloudPlan, hours: ttlMs(lifetime.ttl) / 3_600_000 }] : [],
+    );
     if (ours.length === 0) return [];
     const unknown = [...new Set(ours.map(({ plan }) => machineOf(plan)).filter((machine) => !Object.hasOwn(prices.nodes, machine)))];
     const shared = prices.foundation[kind];
     const perHour = shared + ours.reduce((sum, { plan }) => sum + hourOf(plan), 0);
-    const inAll = shared * Math.max(...ours.map(({ hours }) => hours)) + ours.reduce((sum, { plan, hours }) => sum + hourOf(plan) * hours, 0);
+    const inAll =
+      shared * Math.max(...ours.map(({ hours }) => hours)) + ours.reduce((sum, { plan, hours }) => sum + hourOf(plan) * hours, 0);
     const known = unknown.length === 0;
     return [{ kind, clusters: ours.length, perHour: known ? perHour : undefined, inAll: known ? inAll : undefined, unknown }];
   });

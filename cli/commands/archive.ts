@@ -42,7 +42,10 @@ export async function archive(name: string, { out, json }: ArchiveOptions): Prom
   if (json) printJson({ schemaVersion: 1, archive: path, fingerprint, unobserved });
   else {
     print(`archive      ${path}\nfingerprint  ${fingerprint}`);
-    if (unobserved.length > 0) note(`The evidence of ${unobserved.join(", ")} could not be looked at as a whole; the archive says so. \`./lab status ${cohort}\` shows what does not run.`);
+    if (unobserved.length > 0)
+      note(
+        `The evidence of ${unobserved.join(", ")} could not be looked at as a whole; the archive says so. \`./lab status ${cohort}\` shows what does not run.`,
+      );
     note(`Keep the fingerprint: \`./lab archive verify ${path} --fingerprint ${fingerprint}\``);
   }
   return unobserved.length > 0 ? ExitCode.unknown : ExitCode.ok;
@@ -56,9 +59,16 @@ export function archiveName(...parts: string[]): string {
 /** Where an archive goes. Throws LabError for a file that exists, and for one in the lab's folder, which goes with its last cohort. */
 export function archiveFile(path: string): string {
   const file = resolve(path);
-  if (existsSync(file)) throw new LabError("archive-exists", `${path} exists and an archive is never overwritten. Name another file with \`--out\`.`, { exitCode: ExitCode.badInput });
+  if (existsSync(file))
+    throw new LabError("archive-exists", `${path} exists and an archive is never overwritten. Name another file with \`--out\`.`, {
+      exitCode: ExitCode.badInput,
+    });
   if (`${file}/`.startsWith(`${labHome()}/`)) {
-    throw new LabError("archive-in-lab", `${path} is in the lab's folder ${labHome()}, which is removed with its last cohort. Name a file elsewhere with \`--out\`.`, { exitCode: ExitCode.badInput });
+    throw new LabError(
+      "archive-in-lab",
+      `${path} is in the lab's folder ${labHome()}, which is removed with its last cohort. Name a file elsewhere with \`--out\`.`,
+      { exitCode: ExitCode.badInput },
+    );
   }
   return file;
 }
@@ -74,18 +84,31 @@ export interface WrittenArchive {
  *
  * @param patience seconds to wait for a lab that has just been started until its evidence can be looked at
  */
-export async function writeArchive(outputs: CohortOutputs, learners: readonly LearnerOutputs[], file: string, patience = 0): Promise<WrittenArchive> {
+export async function writeArchive(
+  outputs: CohortOutputs,
+  learners: readonly LearnerOutputs[],
+  file: string,
+  patience = 0,
+): Promise<WrittenArchive> {
   const key = await evidenceKey();
   const atOnce = pLimit(4);
   const gathered = await Promise.all(
     learners.map((learner) =>
       atOnce(async () => {
         const bundle = await evidenceOf(outputs, learner, patience);
-        return { learner, bundle, result: await learnerResult(outputs, learner, bundle.items as readonly CheckReport[]), records: await recordsOf(outputs.cohort, learner.id) };
+        return {
+          learner,
+          bundle,
+          result: await learnerResult(outputs, learner, bundle.items as readonly CheckReport[]),
+          records: await recordsOf(outputs.cohort, learner.id),
+        };
       }),
     ),
   );
-  const results = resultsOf(outputs, gathered.map(({ result }) => result));
+  const results = resultsOf(
+    outputs,
+    gathered.map(({ result }) => result),
+  );
   const text = await cohortFileText(outputs.cohort);
   const files = new Map<string, Buffer>([
     ["results.json", Buffer.from(`${JSON.stringify(results, null, 2)}\n`)],
@@ -98,9 +121,16 @@ export async function writeArchive(outputs: CohortOutputs, learners: readonly Le
   refuseCredentials(files, Object.values(outputs.learners));
   const content = await packArchive(outputs.cohort, files, key);
   await writePrivateFile(file, content).catch((error: unknown) => {
-    throw new LabError("archive-unwritable", `The archive ${file} can't be written: ${messageOf(error)}. Name a place of yours with \`--out\`.`, { cause: error });
+    throw new LabError(
+      "archive-unwritable",
+      `The archive ${file} can't be written: ${messageOf(error)}. Name a place of yours with \`--out\`.`,
+      { cause: error },
+    );
   });
-  return { fingerprint: fingerprintOf(key), unobserved: gathered.flatMap(({ learner, bundle }) => (isObserved(bundle) ? [] : [learner.id])) };
+  return {
+    fingerprint: fingerprintOf(key),
+    unobserved: gathered.flatMap(({ learner, bundle }) => (isObserved(bundle) ? [] : [learner.id])),
+  };
 }
 
 function isObserved({ items }: EvidenceBundle): boolean {
@@ -112,12 +142,16 @@ async function evidenceOf(outputs: CohortOutputs, learner: LearnerOutputs, patie
   const look = () => observe(learner, environments, (context) => collectEvidence(outputs, evidence, context), { timeoutSeconds: 60 });
   let bundle = await look();
   if (isObserved(bundle) || patience === 0) return bundle;
-  await waitUntil(async () => (isObserved((bundle = await look())) ? { done: true, value: undefined } : { done: false, because: "some could not be looked at." }), {
-    what: `the evidence of learner ${learner.id}`,
-    timeoutSeconds: patience,
-    intervalMs: 1000,
-    remedy: "",
-  }).catch((error: unknown) => {
+  await waitUntil(
+    async () =>
+      isObserved((bundle = await look())) ? { done: true, value: undefined } : { done: false, because: "some could not be looked at." },
+    {
+      what: `the evidence of learner ${learner.id}`,
+      timeoutSeconds: patience,
+      intervalMs: 1000,
+      remedy: "",
+    },
+  ).catch((error: unknown) => {
     if (!(error instanceof LabError)) throw error;
   });
   return bundle;
@@ -126,19 +160,35 @@ async function evidenceOf(outputs: CohortOutputs, learner: LearnerOutputs, patie
 /** What the commands keep of a learner, file by file. */
 async function recordsOf(cohort: string, learner: string): Promise<(readonly [name: string, content: Buffer])[]> {
   const { root } = cohortPaths(cohort).learner(learner);
-  const kept = { "exercises.json": join("exercises", "records.json"), "drills.json": join("drills", "runs.json"), "quiz.json": join("quiz", "attempts.json") };
+  const kept = {
+    "exercises.json": join("exercises", "records.json"),
+    "drills.json": join("drills", "runs.json"),
+    "quiz.json": join("quiz", "attempts.json"),
+  };
   const found = await Promise.all(Object.entries(kept).map(async ([name, path]) => [name, await readIfExists(join(root, path))] as const));
   return found.flatMap(([name, text]) => (text === undefined ? [] : [[name, Buffer.from(text)] as const]));
 }
 
 /** Checks an archive offline: 0 valid, 1 not, 2 when there is none or the fingerprint is no fingerprint. */
-export async function verifyArchive(file: string, { fingerprint: wanted, json }: { readonly fingerprint?: string | undefined; readonly json: boolean }): Promise<number> {
+export async function verifyArchive(
+  file: string,
+  { fingerprint: wanted, json }: { readonly fingerprint?: string | undefined; readonly json: boolean },
+): Promise<number> {
   const { problems, manifest, fingerprint } = await openArchive(file, wanted);
   const valid = problems.length === 0;
-  if (json) printJson({ schemaVersion: 1, valid, problems, fingerprint, cohort: valid ? manifest?.cohort : undefined, createdAt: valid ? manifest?.createdAt : undefined });
+  if (json)
+    printJson({
+      schemaVersion: 1,
+      valid,
+      problems,
+      fingerprint,
+      cohort: valid ? manifest?.cohort : undefined,
+      createdAt: valid ? manifest?.createdAt : undefined,
+    });
   else if (valid) {
     print(`valid: cohort ${printable(manifest!.cohort)}, ${manifest!.createdAt}, ${Object.keys(manifest!.files).length} files`);
-    if (wanted === undefined) note(`Who signed it was not checked: compare ${fingerprint} with the fingerprint that was printed when it was made.`);
+    if (wanted === undefined)
+      note(`Who signed it was not checked: compare ${fingerprint} with the fingerprint that was printed when it was made.`);
   } else print(["not valid:", ...problems.map((problem) => `  ${printable(problem)}`)].join("\n"));
   return valid ? ExitCode.ok : ExitCode.failed;
 }
@@ -154,15 +204,23 @@ export interface OpenedArchive extends ArchiveCheck {
  */
 export async function openArchive(file: string, wanted: string | undefined): Promise<OpenedArchive> {
   if (wanted !== undefined && !/^sha256:[0-9a-f]{64}$/.test(wanted)) {
-    throw new LabError("fingerprint-invalid", "`--fingerprint` must be sha256: and 64 hexadecimal digits, as `./lab archive <cohort>` printed it.", { exitCode: ExitCode.badInput });
+    throw new LabError(
+      "fingerprint-invalid",
+      "`--fingerprint` must be sha256: and 64 hexadecimal digits, as `./lab archive <cohort>` printed it.",
+      { exitCode: ExitCode.badInput },
+    );
   }
   const content = await readFile(file).catch((error: unknown) => {
-    throw new LabError("archive-unreadable", `${file} can't be read: ${messageOf(error)}. Name a file that \`./lab archive\` wrote.`, { exitCode: ExitCode.badInput, cause: error });
+    throw new LabError("archive-unreadable", `${file} can't be read: ${messageOf(error)}. Name a file that \`./lab archive\` wrote.`, {
+      exitCode: ExitCode.badInput,
+      cause: error,
+    });
   });
   const files = await unpackArchive(content, file);
   const { problems: ofArchive, manifest, fingerprint } = checkArchive(files);
   const problems = [...ofArchive];
-  if (fingerprint !== undefined && wanted !== undefined && fingerprint !== wanted) problems.push(`The archive is signed by the key ${fingerprint}, not by ${wanted}.`);
+  if (fingerprint !== undefined && wanted !== undefined && fingerprint !== wanted)
+    problems.push(`The archive is signed by the key ${fingerprint}, not by ${wanted}.`);
   if (fingerprint !== undefined && problems.length === 0) problems.push(...(await problemsOfContent(files, fingerprint)));
   return { files, problems, manifest, fingerprint };
 }

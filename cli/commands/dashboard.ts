@@ -1,7 +1,17 @@
 import type { AddressInfo } from "node:net";
 import { createServer as createTlsServer } from "node:https";
 import { serve, type ServerType } from "@hono/node-server";
-import { entryLink, entryUrl, issueEntry, loopbackOrigin, newToken, removeExpiredEntries, removeServer, writeServer, type Visitor } from "../../dashboard/access.ts";
+import {
+  entryLink,
+  entryUrl,
+  issueEntry,
+  loopbackOrigin,
+  newToken,
+  removeExpiredEntries,
+  removeServer,
+  writeServer,
+  type Visitor,
+} from "../../dashboard/access.ts";
 import { archiveSource } from "../../dashboard/archive-source.ts";
 import { Collector } from "../../dashboard/collector.ts";
 import { dashboardServer } from "../../dashboard/server.ts";
@@ -44,10 +54,15 @@ async function printLink(cohort: string, id: string): Promise<number> {
   const learner = selectLearner(await readOutputs(cohort), id);
   const link = await entryLink(cohort, { role: "learner", learner: learner.id }, learner.open?.page);
   if (link === undefined) {
-    throw new LabError("dashboard-down", `The dashboard of cohort ${cohort} does not run. Start it with \`./lab dashboard ${cohort}\` in another terminal and keep it open.`);
+    throw new LabError(
+      "dashboard-down",
+      `The dashboard of cohort ${cohort} does not run. Start it with \`./lab dashboard ${cohort}\` in another terminal and keep it open.`,
+    );
   }
   print(link);
-  note(`For ${learner.name}: it lets in once, within a day, ${learner.open === undefined ? "on this machine" : `wherever ${learner.open.name} is reached and its certificate authority (\`ca.crt\` of the handout) is trusted`}.`);
+  note(
+    `For ${learner.name}: it lets in once, within a day, ${learner.open === undefined ? "on this machine" : `wherever ${learner.open.name} is reached and its certificate authority (\`ca.crt\` of the handout) is trusted`}.`,
+  );
   return ExitCode.ok;
 }
 
@@ -86,7 +101,10 @@ function collectorOf(outputs: CohortOutputs): Collector {
       const { backup, exitCode } = await resetLearner(id, { cohort });
       const says = `What ${id} had is in ${backup}.`;
       if (exitCode === ExitCode.ok) return `${says} Credentials are new: the learner needs a new handout.`;
-      throw new LabError("reset-unfinished", `${says} Not all of the cohort is well after it; the terminal in which the dashboard runs says what.`);
+      throw new LabError(
+        "reset-unfinished",
+        `${says} Not all of the cohort is well after it; the terminal in which the dashboard runs says what.`,
+      );
     },
     outputs: () => readOutputs(cohort),
   });
@@ -137,7 +155,11 @@ async function serveUntilInterrupted(
     server.once("listening", () => resolve((server.address() as AddressInfo).port));
     server.once("error", reject);
   }).catch((error: NodeJS.ErrnoException) => {
-    throw new LabError("port-taken", `The dashboard can't listen on 127.0.0.1:${port} (${error.code ?? error.message}). Name another port with \`--port\`, or 0 for any.`, { exitCode: ExitCode.badInput, cause: error });
+    throw new LabError(
+      "port-taken",
+      `The dashboard can't listen on 127.0.0.1:${port} (${error.code ?? error.message}). Name another port with \`--port\`, or 0 for any.`,
+      { exitCode: ExitCode.badInput, cause: error },
+    );
   });
   const interrupted = Promise.withResolvers<void>();
   // Not `once`: where that is gone already when the locks' own handler runs, it ends the process there and then.
@@ -165,7 +187,11 @@ async function openPage(cohort: string, collector: Collector, sessions: Sessions
     server.once("listening", resolve);
     server.once("error", reject);
   }).catch((error: NodeJS.ErrnoException) => {
-    throw new LabError("port-taken", `The learners' pages can't be served on ${listen}:${pagePort} (${error.code ?? error.message}), which \`access\` in the cohort file opens. \`./lab status ${cohort}\` tells what is open.`, { exitCode: ExitCode.badInput, cause: error });
+    throw new LabError(
+      "port-taken",
+      `The learners' pages can't be served on ${listen}:${pagePort} (${error.code ?? error.message}), which \`access\` in the cohort file opens. \`./lab status ${cohort}\` tells what is open.`,
+      { exitCode: ExitCode.badInput, cause: error },
+    );
   });
   note(`Learners' own pages are at ${origins[0]} as well.`);
   return server;

@@ -14,7 +14,17 @@ export async function doctor(options: { readonly json: boolean }): Promise<numbe
   const tools = await inspectTools();
   const plugins = { kubernetes: pluginChoice("kubernetes"), github: pluginChoice("github") };
   const [realPods, providers, opened] = await Promise.all([preflight(), inspectProviders(), allOpenings()]);
-  const report = { node: { version: process.version, path: process.execPath }, tools, kubernetesPlugin: plugins.kubernetes, githubPlugin: plugins.github, realPods, providers, opened, labHome: labHome(), cacheHome: cacheHome() };
+  const report = {
+    node: { version: process.version, path: process.execPath },
+    tools,
+    kubernetesPlugin: plugins.kubernetes,
+    githubPlugin: plugins.github,
+    realPods,
+    providers,
+    opened,
+    labHome: labHome(),
+    cacheHome: cacheHome(),
+  };
   const missing = tools.filter(({ state, onlyFor }) => state === "missing" && onlyFor === undefined);
   if (options.json) {
     printJson(report);
@@ -27,10 +37,14 @@ export async function doctor(options: { readonly json: boolean }): Promise<numbe
     }
     for (const name of Object.keys(plugins) as StandInName[]) {
       const { implementation, version } = plugins[name];
-      print(`Pulumi's ${titles[name]} plugin ${version}: ${implementation}${implementation === "fallback" ? ` (tools/${name}-plugin stands in: Pulumi's own is not installed)` : ""}`);
+      print(
+        `Pulumi's ${titles[name]} plugin ${version}: ${implementation}${implementation === "fallback" ? ` (tools/${name}-plugin stands in: Pulumi's own is not installed)` : ""}`,
+      );
     }
     const unmet = realPods.filter(({ met }) => !met);
-    print(`pods that run for real (\`cluster.nodes\`): ${unmet.length === 0 ? paint("green", "possible on this machine") : paint("yellow", "not possible on this machine")}`);
+    print(
+      `pods that run for real (\`cluster.nodes\`): ${unmet.length === 0 ? paint("green", "possible on this machine") : paint("yellow", "not possible on this machine")}`,
+    );
     for (const { name, met, found } of realPods) print(`  ${paint(met ? "green" : "yellow", met ? "✓" : "✗")} ${name}: ${found}`);
     for (const { kind, conditions } of providers) {
       const wanting = conditions.filter(({ met, advice, bySetup }) => !met && !advice && !bySetup);

@@ -48,7 +48,8 @@ export async function down(name: string, options: DownOptions): Promise<number> 
   const receipt = await removeCohort(cohort, options);
   if (file !== undefined) await writeReceipt(file, receipt);
   if (!options.json) tellReceipt(receipt);
-  if (receipt.items.length === 0 && (await cohortFileText(cohort)) === undefined) note(`stacks/Pulumi.${cohort}.yaml does not exist either. Known cohorts: ${(await cohortNames()).join(", ")}.`);
+  if (receipt.items.length === 0 && (await cohortFileText(cohort)) === undefined)
+    note(`stacks/Pulumi.${cohort}.yaml does not exist either. Known cohorts: ${(await cohortNames()).join(", ")}.`);
   return exitCodeOf(receipt);
 }
 
@@ -82,7 +83,11 @@ function reporterFor(cohort: string, learners: readonly string[], json: boolean)
     cohort,
     learners,
     // What is one's share of making is not one's share of removing.
-    typical: Object.fromEntries(Object.keys(steps).filter((step) => step !== fluxObjects.step).map((step) => [step, 1])),
+    typical: Object.fromEntries(
+      Object.keys(steps)
+        .filter((step) => step !== fluxObjects.step)
+        .map((step) => [step, 1]),
+    ),
     expectedSeconds: gone.host + gone.learner * learners.length,
     display: chooseDisplay(json, learners),
   });
@@ -108,7 +113,10 @@ async function removeAndLook(removal: Removal): Promise<Receipt> {
   const { cohort, reporter, interrupt } = removal;
   const startedAt = new Date();
   // Without Pulumi's CLI there can be no stack, but an interrupted first run may have left something on the host.
-  const stack = (await locate("pulumi")) === undefined ? undefined : await interrupt.orEnd(reporter.phase(phases.stack, async () => (await loadStack()).findStack(cohort)));
+  const stack =
+    (await locate("pulumi")) === undefined
+      ? undefined
+      : await interrupt.orEnd(reporter.phase(phases.stack, async () => (await loadStack()).findStack(cohort)));
   const isSomething = stack !== undefined || existsSync(cohortPaths(cohort).root) || (await readInventory(cohort)).length > 0;
   const work = () => remove(removal, stack, startedAt);
   const receipt = await (isSomething ? whileRunning(cohort, "down", work) : work());
@@ -149,7 +157,11 @@ async function remove(removal: Removal, stack: Stack | undefined, startedAt: Dat
     "cloud-resource": cloudLook(inCloud, cohort),
   };
   const seen = await reporter.phase(phases.cleanUp, () => lookForAll(cohort, items, { looks }));
-  if (mustRemember(seen)) await recordGone(cohort, seen.filter(({ kind, sight }) => sight.state === "gone" && kind !== "run"));
+  if (mustRemember(seen))
+    await recordGone(
+      cohort,
+      seen.filter(({ kind, sight }) => sight.state === "gone" && kind !== "run"),
+    );
   else await recordGone(cohort, items);
   const elsewhere = await takeRemainders(cohort);
   const told = (kind: "left" | "kept") => elsewhere.flatMap((one) => (one.kind === kind ? [one.sentence] : []));
@@ -159,7 +171,11 @@ async function remove(removal: Removal, stack: Stack | undefined, startedAt: Dat
 /** What is there without the inventory's knowing: a stack that plain `pulumi up` made, what that has in a cloud, and what runs within real nodes. */
 async function unnoted(cohort: string, stack: Stack | undefined) {
   const known = new Set((await readInventory(cohort)).map(({ kind, id }) => `${kind} ${id}`));
-  const things = [...(stack === undefined ? [] : [await (await loadStack()).stackThing(cohort)]), ...(stack === undefined ? [] : await cloudThings(stack)), ...(await nodeThings(cohort))];
+  const things = [
+    ...(stack === undefined ? [] : [await (await loadStack()).stackThing(cohort)]),
+    ...(stack === undefined ? [] : await cloudThings(stack)),
+    ...(await nodeThings(cohort)),
+  ];
   const at = new Date().toISOString();
   return things.filter(({ kind, id }) => !known.has(`${kind} ${id}`)).map((thing) => ({ ...thing, at }));
 }
@@ -175,10 +191,16 @@ async function destroy({ cohort, learners, parallel, reporter, interrupt }: Remo
   stack.workspace.envVars["PULUMI_K8S_DELETE_UNREACHABLE"] = "true";
   interrupt.check();
   try {
-    await reporter.engine((onEvent) => stack.destroy({ onEvent, color: "never", signal: interrupt.signal, ...(parallel !== undefined && { parallel }) }));
+    await reporter.engine((onEvent) =>
+      stack.destroy({ onEvent, color: "never", signal: interrupt.signal, ...(parallel !== undefined && { parallel }) }),
+    );
   } catch (error) {
     interrupt.check();
-    throw new LabError("down-failed", `Cohort ${cohort} was not removed completely. ${reporter.causes(error)} Run \`./lab down ${cohort}\` again.`, { cause: error });
+    throw new LabError(
+      "down-failed",
+      `Cohort ${cohort} was not removed completely. ${reporter.causes(error)} Run \`./lab down ${cohort}\` again.`,
+      { cause: error },
+    );
   } finally {
     await (await loadStack()).cleanUpAfterEngine(stack);
   }

@@ -16,7 +16,6 @@ import { readOutputs } from "../outputs.ts";
 import { duration, note, print, printJson } from "../terminal.ts";
 import { exitCodeOf } from "./verify.ts";
 
-
 export type DrillAction = "start" | "hint" | "check" | "solve" | "reset";
 
 export interface DrillOptions {
@@ -50,7 +49,13 @@ export async function drill(action: DrillAction, id: string, learnerId: string, 
   return drillCohort(await readOutputs(parseCohortName(cohort)), action, id, learnerId, json);
 }
 
-export async function drillCohort(outputs: CohortOutputs, action: DrillAction, id: string, learnerId: string, json: boolean): Promise<number> {
+export async function drillCohort(
+  outputs: CohortOutputs,
+  action: DrillAction,
+  id: string,
+  learnerId: string,
+  json: boolean,
+): Promise<number> {
   return { start, hint, check, solve, reset }[action](subjectOf(outputs, id, learnerId, json));
 }
 
@@ -64,7 +69,9 @@ function subjectOf(outputs: CohortOutputs, id: string, learnerId: string, json: 
   const template = labTemplate(outputs.template);
   const found = template.drills.find((one) => one.id === id);
   if (found === undefined) {
-    throw new LabError("drill-unknown", `There is no drill "${id}". The drills: ${template.drills.map((one) => one.id).join(", ")}.`, { exitCode: ExitCode.badInput });
+    throw new LabError("drill-unknown", `There is no drill "${id}". The drills: ${template.drills.map((one) => one.id).join(", ")}.`, {
+      exitCode: ExitCode.badInput,
+    });
   }
   const learner = selectLearner(outputs, learnerId);
   return { cohort, learner, template, drill: found, json, bench: (use) => withWorkbench(cohort, learner, template.environments, use) };
@@ -74,7 +81,10 @@ async function start(subject: Subject): Promise<number> {
   await begin(subject);
   const { learner, drill, json } = subject;
   if (json) printJson({ schemaVersion: 1, learner: learner.id, drill: drill.id, title: drill.title, briefing: drill.briefing });
-  else print(`${drill.title}\n\n${drill.briefing}\n\nA hint: \`${command("hint", subject)}\`. When it is done: \`${command("check", subject)}\`.`);
+  else
+    print(
+      `${drill.title}\n\n${drill.briefing}\n\nA hint: \`${command("hint", subject)}\`. When it is done: \`${command("check", subject)}\`.`,
+    );
   return ExitCode.ok;
 }
 
@@ -96,7 +106,11 @@ async function begin(subject: Subject): Promise<void> {
       await drill.start(bench);
     } catch (error) {
       if (!(error instanceof LabError)) throw error;
-      throw new LabError("drill-not-started", `The drill ${drill.id} did not start as it should. ${error.message} Then run \`${command("reset", subject)}\`, which brings back the state from before.`, { cause: error, exitCode: error.exitCode });
+      throw new LabError(
+        "drill-not-started",
+        `The drill ${drill.id} did not start as it should. ${error.message} Then run \`${command("reset", subject)}\`, which brings back the state from before.`,
+        { cause: error, exitCode: error.exitCode },
+      );
     }
   });
   note(`Started, in ${duration(Date.now() - began)}.`);
@@ -106,7 +120,8 @@ async function hint(subject: Subject): Promise<number> {
   const { cohort, learner, drill, json } = subject;
   const { hints } = await requireRunning(subject);
   const number = Math.min(hints.length + 1, drill.hints.length);
-  if (hints.length < drill.hints.length) await changeRunning(cohort, learner.id, (run) => ({ ...run, hints: [...run.hints, new Date().toISOString()] }));
+  if (hints.length < drill.hints.length)
+    await changeRunning(cohort, learner.id, (run) => ({ ...run, hints: [...run.hints, new Date().toISOString()] }));
   else note("That was the last hint; here it is again.");
   const text = drill.hints[number - 1] ?? "";
   if (json) printJson({ schemaVersion: 1, learner: learner.id, drill: drill.id, number, of: drill.hints.length, hint: text });
@@ -117,7 +132,12 @@ async function hint(subject: Subject): Promise<number> {
 async function check(subject: Subject): Promise<number> {
   const { cohort, learner, template, drill, json } = subject;
   const { startedAt } = await requireRunning(subject);
-  const asked = { id: drill.id, title: drill.title, command: command("check", subject), run: (context: Parameters<Drill["check"]>[0]) => drill.check(context, new Date(startedAt)) };
+  const asked = {
+    id: drill.id,
+    title: drill.title,
+    command: command("check", subject),
+    run: (context: Parameters<Drill["check"]>[0]) => drill.check(context, new Date(startedAt)),
+  };
   const reports = await observe(learner, template.environments, (context) => runChecks([asked], context));
   const at = new Date().toISOString();
   for (const { result } of reports) {
@@ -128,7 +148,12 @@ async function check(subject: Subject): Promise<number> {
     }));
   }
   if (json) printJson({ schemaVersion: 1, learner: learner.id, drill: drill.id, verdict: verdict(reports), reports });
-  else process.stdout.write(renderReports([{ id: learner.id, name: learner.name, reports }], { colour: process.stdout.hasColors?.() === true && !process.env["NO_COLOR"] }));
+  else
+    process.stdout.write(
+      renderReports([{ id: learner.id, name: learner.name, reports }], {
+        colour: process.stdout.hasColors?.() === true && !process.env["NO_COLOR"],
+      }),
+    );
   return exitCodeOf([verdict(reports)]);
 }
 
@@ -153,7 +178,13 @@ async function reset(subject: Subject): Promise<number> {
   const { snapshot } = await requireRunning(subject);
   const began = Date.now();
   note(`Bringing the lab of ${learner.id} back to its state of ${snapshot.at}.`);
-  await subject.bench((bench) => restoreSnapshot(bench, snapshot, { message: `Reset after drill ${drill.id}`, evidence: template.evidence, timeoutSeconds: resetSeconds }));
+  await subject.bench((bench) =>
+    restoreSnapshot(bench, snapshot, {
+      message: `Reset after drill ${drill.id}`,
+      evidence: template.evidence,
+      timeoutSeconds: resetSeconds,
+    }),
+  );
   await changeRunning(cohort, learner.id, (run) => ({ ...run, resetAt: new Date().toISOString() }));
   note(`Reset, in ${duration(Date.now() - began)}. Work since the start of the drill is in the history of the branch.`);
   if (json) printJson({ schemaVersion: 1, learner: learner.id, drill: drill.id, snapshot: { at: snapshot.at, commit: snapshot.commit } });
@@ -165,7 +196,11 @@ async function requireRunning(subject: Subject): Promise<DrillRun> {
   const running = runningOf(await readRuns(cohort, learner.id));
   if (running?.drill === drill.id) return running;
   const instead = running === undefined ? "No drill is running." : `Running is ${running.drill}.`;
-  throw new LabError("drill-not-running", `The drill ${drill.id} is not running for learner ${learner.id}. ${instead} Start it with \`${command("start", subject)}\`.`, { exitCode: ExitCode.badInput });
+  throw new LabError(
+    "drill-not-running",
+    `The drill ${drill.id} is not running for learner ${learner.id}. ${instead} Start it with \`${command("start", subject)}\`.`,
+    { exitCode: ExitCode.badInput },
+  );
 }
 
 function requireNone(subject: Subject, running: DrillRun | undefined): void {
@@ -177,4 +212,5 @@ function requireNone(subject: Subject, running: DrillRun | undefined): void {
   );
 }
 
-const command = (action: DrillAction, { cohort, learner, drill }: Subject, id = drill.id) => `./lab drill ${action} ${id} ${learner.id}${cohort === "demo" ? "" : ` --cohort ${cohort}`}`;
+const command = (action: DrillAction, { cohort, learner, drill }: Subject, id = drill.id) =>
+  `./lab drill ${action} ${id} ${learner.id}${cohort === "demo" ? "" : ` --cohort ${cohort}`}`;

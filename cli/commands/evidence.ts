@@ -43,7 +43,11 @@ export async function writeEvidence(outputs: CohortOutputs, id: string, options:
 }
 
 /** Proves a learner's evidence and writes it as a signed bundle into a new folder. */
-export async function bundleInto(outputs: CohortOutputs, learner: LearnerOutputs, folder: string): Promise<{ readonly verdict: EvidenceBundle["verdict"]; readonly key: KeyObject }> {
+export async function bundleInto(
+  outputs: CohortOutputs,
+  learner: LearnerOutputs,
+  folder: string,
+): Promise<{ readonly verdict: EvidenceBundle["verdict"]; readonly key: KeyObject }> {
   const template = labTemplate(outputs.template);
   const bundle = await observe(learner, template.environments, (context) => collectEvidence(outputs, template.evidence, context), {
     // More to look at than `verify` has: the whole history, one commit after the other.
@@ -55,18 +59,26 @@ export async function bundleInto(outputs: CohortOutputs, learner: LearnerOutputs
 }
 
 /** Checks a bundle offline: 0 valid, 1 not, 2 when there is none or the fingerprint is no fingerprint. */
-export async function verifyEvidence(folder: string, options: { readonly fingerprint?: string | undefined; readonly json: boolean }): Promise<number> {
+export async function verifyEvidence(
+  folder: string,
+  options: { readonly fingerprint?: string | undefined; readonly json: boolean },
+): Promise<number> {
   if (options.fingerprint !== undefined && !/^sha256:[0-9a-f]{64}$/.test(options.fingerprint)) {
-    throw new LabError("fingerprint-invalid", "`--fingerprint` must be sha256: and 64 hexadecimal digits, as `./lab evidence <learner>` printed it.", {
-      exitCode: ExitCode.badInput,
-    });
+    throw new LabError(
+      "fingerprint-invalid",
+      "`--fingerprint` must be sha256: and 64 hexadecimal digits, as `./lab evidence <learner>` printed it.",
+      {
+        exitCode: ExitCode.badInput,
+      },
+    );
   }
   const { valid, problems, fingerprint, bundle } = await checkBundle(folder, options);
   if (options.json) printJson({ schemaVersion: 1, valid, problems, fingerprint, learner: bundle?.learner, verdict: bundle?.verdict });
   else if (bundle) {
     const { cohort, learner, createdAt, verdict } = bundle;
     print(`valid: ${printable(learner.name)} (${printable(learner.id)}) in ${printable(cohort)}, ${createdAt}, verdict ${verdict}`);
-    if (options.fingerprint === undefined) note(`Who signed it was not checked: compare ${fingerprint} with the fingerprint that was printed when it was made.`);
+    if (options.fingerprint === undefined)
+      note(`Who signed it was not checked: compare ${fingerprint} with the fingerprint that was printed when it was made.`);
   } else {
     print(["not valid:", ...problems.map((problem) => `  ${printable(problem)}`)].join("\n"));
   }

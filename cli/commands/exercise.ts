@@ -28,7 +28,9 @@ export async function listExercises(learner: string | undefined, options: Exerci
 
 export async function listOf(outputs: CohortOutputs, id: string | undefined, { json }: Options): Promise<number> {
   const { exercises } = labTemplate(outputs.template);
-  const learners = await Promise.all(selectLearners(outputs, id).map(async (learner) => ({ learner, records: await readRecords(outputs.cohort, learner.id) })));
+  const learners = await Promise.all(
+    selectLearners(outputs, id).map(async (learner) => ({ learner, records: await readRecords(outputs.cohort, learner.id) })),
+  );
   if (json) {
     printJson({
       schemaVersion: 1,
@@ -40,7 +42,8 @@ export async function listOf(outputs: CohortOutputs, id: string | undefined, { j
   const wide = Math.max(...exercises.map(({ id: exercise }) => exercise.length));
   for (const { learner, records } of learners) {
     print(`${learner.id} (${learner.name})`);
-    for (const exercise of exercises) print(`  ${exercise.id.padEnd(wide)}  ${exercise.title}: ${summary(exercise, recordOf(records, exercise.id))}`);
+    for (const exercise of exercises)
+      print(`  ${exercise.id.padEnd(wide)}  ${exercise.title}: ${summary(exercise, recordOf(records, exercise.id))}`);
   }
   return ExitCode.ok;
 }
@@ -50,7 +53,10 @@ function summary({ hints }: Exercise, record: ExerciseRecord): string {
   const passed = record.checks.find(({ status }) => status === "pass");
   const last = record.checks.at(-1);
   const state = passed ? `passed ${passed.time}` : last ? `${last.status} ${last.time}` : "not checked";
-  const help = [record.hints.length > 0 ? `${record.hints.length} of ${hints.length} hints` : "", record.solved.length > 0 ? "solved by the reference solver" : ""].filter(Boolean);
+  const help = [
+    record.hints.length > 0 ? `${record.hints.length} of ${hints.length} hints` : "",
+    record.solved.length > 0 ? "solved by the reference solver" : "",
+  ].filter(Boolean);
   return [state, ...help].join(", ");
 }
 
@@ -70,7 +76,9 @@ export async function hintExercise(exercise: string, learner: string, options: E
 export async function hintOf(outputs: CohortOutputs, exercise: string, id: string, { json }: Options): Promise<number> {
   const { id: name, hints } = selectExercise(labTemplate(outputs.template), exercise);
   const learner = selectLearner(outputs, id);
-  const record = await changeRecord(outputs.cohort, learner.id, name, (before) => (before.hints.length < hints.length ? { ...before, hints: [...before.hints, new Date().toISOString()] } : before));
+  const record = await changeRecord(outputs.cohort, learner.id, name, (before) =>
+    before.hints.length < hints.length ? { ...before, hints: [...before.hints, new Date().toISOString()] } : before,
+  );
   const given = hints.slice(0, record.hints.length);
   if (json) printJson({ schemaVersion: 1, exercise: name, learner: learner.id, hints: given, left: hints.length - given.length });
   else {
@@ -105,7 +113,10 @@ async function lookAt(learner: LearnerOutputs, { environments }: LabTemplate, ex
 
 async function record(cohort: string, learner: string, { id, observedAt, result }: CheckReport): Promise<void> {
   const says = result.status === "error" ? result.reason : result.observed;
-  await changeRecord(cohort, learner, id, (before) => ({ ...before, checks: [...before.checks, { time: observedAt, status: result.status, says }] }));
+  await changeRecord(cohort, learner, id, (before) => ({
+    ...before,
+    checks: [...before.checks, { time: observedAt, status: result.status, says }],
+  }));
 }
 
 /** Solves one exercise, or all in an order that works, in a learner's place. Returns the exit code of the checks afterwards. */
@@ -133,9 +144,13 @@ export function solvingOrder(exercises: readonly Exercise[]): Exercise[] {
 function selectExercise({ name, exercises }: LabTemplate, id: string): Exercise {
   const exercise = exercises.find((one) => one.id === id);
   if (exercise !== undefined) return exercise;
-  throw new LabError("exercise-unknown", `The template ${name} has no exercise "${id}". Its exercises: ${exercises.map((one) => one.id).join(", ")}. \`./lab exercise list\` tells more of them.`, {
-    exitCode: ExitCode.badInput,
-  });
+  throw new LabError(
+    "exercise-unknown",
+    `The template ${name} has no exercise "${id}". Its exercises: ${exercises.map((one) => one.id).join(", ")}. \`./lab exercise list\` tells more of them.`,
+    {
+      exitCode: ExitCode.badInput,
+    },
+  );
 }
 
 const outputsOf = ({ cohort }: ExerciseOptions) => readOutputs(parseCohortName(cohort));

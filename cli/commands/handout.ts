@@ -33,7 +33,11 @@ export async function handout(learner: string, options: HandoutOptions): Promise
   return writeHandout(await readOutputs(parseCohortName(options.cohort)), learner, options);
 }
 
-export async function writeHandout(outputs: CohortOutputs, id: string, { out, archive = false }: Omit<HandoutOptions, "cohort">): Promise<number> {
+export async function writeHandout(
+  outputs: CohortOutputs,
+  id: string,
+  { out, archive = false }: Omit<HandoutOptions, "cohort">,
+): Promise<number> {
   const learner = selectLearner(outputs, id);
   const folder = resolve(out ?? join("handouts", `${outputs.cohort}-${id}`));
   await refuseOther(folder);
@@ -46,7 +50,9 @@ export async function writeHandout(outputs: CohortOutputs, id: string, { out, ar
     [handoutFiles.environment]: environmentOf(await toolFolders(), learner),
     [handoutFiles.check]: checkScript(learner),
     ...credentialFiles(learner),
-    ...(learner.open && { [handoutFiles.page]: `${entryUrl(learner.open.page, await issueEntry(outputs.cohort, { role: "learner", learner: id }, linkLifetime))}\n` }),
+    ...(learner.open && {
+      [handoutFiles.page]: `${entryUrl(learner.open.page, await issueEntry(outputs.cohort, { role: "learner", learner: id }, linkLifetime))}\n`,
+    }),
   };
   for (const [name, content] of Object.entries(files)) await writePrivateFile(join(folder, name), content);
   print(relative("", folder) || ".");
@@ -63,10 +69,15 @@ export async function writeHandout(outputs: CohortOutputs, id: string, { out, ar
 async function refuseOther(folder: string): Promise<void> {
   const present: string[] = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [] as string[];
-    throw new LabError("handout-folder-unusable", `${folder} can't be used for a handout: ${error.message}. Name another with \`--out\`.`, { exitCode: ExitCode.badInput, cause: error });
+    throw new LabError("handout-folder-unusable", `${folder} can't be used for a handout: ${error.message}. Name another with \`--out\`.`, {
+      exitCode: ExitCode.badInput,
+      cause: error,
+    });
   });
   if (present.length === 0 || present.includes("handout.md")) return;
-  throw new LabError("handout-folder-taken", `${folder} holds other files and no handout. Name a new folder with \`--out\`.`, { exitCode: ExitCode.badInput });
+  throw new LabError("handout-folder-taken", `${folder} holds other files and no handout. Name a new folder with \`--out\`.`, {
+    exitCode: ExitCode.badInput,
+  });
 }
 
 /** Found by the place of the file itself in bash and zsh, by the current folder in other shells. */

@@ -40,12 +40,14 @@ export async function orphans({ yes, json }: { readonly yes: boolean; readonly j
       receipts.push(receipt);
       if (!json) tellReceipt(receipt);
     }
-    for (const { says, remove } of crumbs) await remove().catch((error: NodeJS.ErrnoException) => error.code !== "ENOENT" && failures.push(`${says}: ${error.message}`));
+    for (const { says, remove } of crumbs)
+      await remove().catch((error: NodeJS.ErrnoException) => error.code !== "ENOENT" && failures.push(`${says}: ${error.message}`));
     if (!json && crumbs.length > 0) print(`Removed ${crumbs.length - failures.length} of ${crumbs.length} other things.`);
   }
   // Looking for stacks makes the folder where there was none.
   if (yes || isNew) for (const path of await removeHomeWithoutCohorts()) note(`${path} is not the lab's and stays.`);
-  if (json) printJson({ schemaVersion: 1, orphans: cohorts, crumbs: crumbs.map(({ says }) => says), doubts, removed: yes, receipts, failures });
+  if (json)
+    printJson({ schemaVersion: 1, orphans: cohorts, crumbs: crumbs.map(({ says }) => says), doubts, removed: yes, receipts, failures });
   else {
     for (const failure of failures) print(`left over: ${failure}`);
     if (!yes && cohorts.length + crumbs.length > 0) note("Nothing was removed. `./lab down --orphans --yes` removes what is listed.");
@@ -66,15 +68,28 @@ async function find(): Promise<Found> {
     const { cohort, things, folder, stack } = one;
     const because = await reasonFor(one);
     if (because !== undefined && !stack && folder && one.backend !== backend) {
-      doubts.push(`cohort ${cohort} has a folder and no stack in ${backend ?? "any backend, since Pulumi is not installed"}; its state may be elsewhere (${one.backend ?? "nobody noted where"}). \`./lab down ${cohort}\` removes it all the same`);
+      doubts.push(
+        `cohort ${cohort} has a folder and no stack in ${backend ?? "any backend, since Pulumi is not installed"}; its state may be elsewhere (${one.backend ?? "nobody noted where"}). \`./lab down ${cohort}\` removes it all the same`,
+      );
     } else if (because !== undefined) {
-      orphaned.push({ cohort, because, things: [...(stack ? [`stack ${cohort}`] : []), ...(folder ? [`folder of cohort ${cohort}`] : []), ...things] });
+      orphaned.push({
+        cohort,
+        because,
+        things: [...(stack ? [`stack ${cohort}`] : []), ...(folder ? [`folder of cohort ${cohort}`] : []), ...things],
+      });
     } else if (one.cutShort[0] !== undefined) {
       const [{ command, how }] = one.cutShort;
-      recovered.push({ says: `note that \`./lab ${command} ${cohort}\` was ${how}; \`./lab up ${cohort}\` finishes what it began`, remove: () => forgetCutShort(cohort) });
+      recovered.push({
+        says: `note that \`./lab ${command} ${cohort}\` was ${how}; \`./lab up ${cohort}\` finishes what it began`,
+        remove: () => forgetCutShort(cohort),
+      });
     }
   }
-  const crumbs = [...recovered, ...(await findCrumbs(traces.map(({ cohort }) => cohort))), ...(await staleStackLocks()).map(({ path, remove }) => ({ says: `lock of a killed Pulumi operation, ${path}`, remove }))];
+  const crumbs = [
+    ...recovered,
+    ...(await findCrumbs(traces.map(({ cohort }) => cohort))),
+    ...(await staleStackLocks()).map(({ path, remove }) => ({ says: `lock of a killed Pulumi operation, ${path}`, remove })),
+  ];
   return { orphans: orphaned, crumbs, doubts };
 }
 
@@ -102,7 +117,8 @@ async function wasHandedOver(cohort: string): Promise<boolean> {
 }
 
 function tell({ orphans: cohorts, crumbs, doubts }: Found): void {
-  for (const { cohort, because, things } of cohorts) print([`orphan ${cohort}: ${because}`, ...things.map((thing) => `  ${thing}`)].join("\n"));
+  for (const { cohort, because, things } of cohorts)
+    print([`orphan ${cohort}: ${because}`, ...things.map((thing) => `  ${thing}`)].join("\n"));
   for (const { says } of crumbs) print(says);
   for (const doubt of doubts) print(`not sure: ${doubt}`);
   if (cohorts.length + crumbs.length + doubts.length === 0) print("No orphan is left of a killed run.");

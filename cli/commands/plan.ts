@@ -25,30 +25,66 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
     learners: cohort.learners.length,
     up: facts.learnersUp,
     clusters: countBy(cohort),
-    perLearner: { controlPlanes: 1, fluxControllers: 4, gitRepositories: 1, imageRepositories: 1 + (cohort.learners[0]?.template.sideImages.length ?? 0), ports: costs.ports.learner },
+    perLearner: {
+      controlPlanes: 1,
+      fluxControllers: 4,
+      gitRepositories: 1,
+      imageRepositories: 1 + (cohort.learners[0]?.template.sideImages.length ?? 0),
+      ports: costs.ports.learner,
+    },
     ports: portsNeeded(cohort),
   };
   const ids = cohort.learners.map(({ learner }) => learner.id);
   const removes = await leavers(cohort.cohort, ids);
   const fits = capacity === undefined || capacity.seats >= capacity.wanted;
-  if (json) printJson({ schemaVersion: 1, cohort: cohort.cohort, fits, creates, removes, facts, costs, ...capacity, cloud, moves, ...(github && { github }) });
+  if (json)
+    printJson({
+      schemaVersion: 1,
+      cohort: cohort.cohort,
+      fits,
+      creates,
+      removes,
+      facts,
+      costs,
+      ...capacity,
+      cloud,
+      moves,
+      ...(github && { github }),
+    });
   else {
     const { perLearner, clusters } = creates;
     const kinds = Object.entries(clusters).map(([kind, count]) => `${count} ${kind}`);
-    print(`cohort ${cohort.cohort}: ${creates.learners} ${creates.learners === 1 ? "learner" : "learners"}, of whom ${creates.up} ${creates.up === 1 ? "is" : "are"} up; template ${cohort.template}, clusters: ${kinds.join(", ")}${here.length === 0 ? "" : `, pods ${cohort.nodes}`}`);
-    print(`each with a control plane, ${perLearner.fluxControllers} Flux controllers, a Git repository and ${perLearner.imageRepositories} image paths; ${creates.ports} ports of this machine in all`);
-    if (cohort.opening) print(`open to other machines at ${cohort.opening.listen}${cohort.opening.name === cohort.opening.listen ? "" : `, as ${cohort.opening.name}`}, over TLS`);
+    print(
+      `cohort ${cohort.cohort}: ${creates.learners} ${creates.learners === 1 ? "learner" : "learners"}, of whom ${creates.up} ${creates.up === 1 ? "is" : "are"} up; template ${cohort.template}, clusters: ${kinds.join(", ")}${here.length === 0 ? "" : `, pods ${cohort.nodes}`}`,
+    );
+    print(
+      `each with a control plane, ${perLearner.fluxControllers} Flux controllers, a Git repository and ${perLearner.imageRepositories} image paths; ${creates.ports} ports of this machine in all`,
+    );
+    if (cohort.opening)
+      print(
+        `open to other machines at ${cohort.opening.listen}${cohort.opening.name === cohort.opening.listen ? "" : `, as ${cohort.opening.name}`}, over TLS`,
+      );
     if (removes.length > 0) print(paint("yellow", leaversSentence(removes, await arrivals(cohort.cohort, ids))));
     for (const move of moves) print(sentenceOf(move));
     for (const cost of cloud) print(priceOf(cost));
     if (github !== undefined) {
-      print(`GitHub: ${github.writes} requests that write, ${github.writesPerLearner} a learner, at ${github.perMinute} a minute and ${github.perHour} an hour at most: about ${duration(github.seconds * 1000)} for all, and workflows run beside`);
+      print(
+        `GitHub: ${github.writes} requests that write, ${github.writesPerLearner} a learner, at ${github.perMinute} a minute and ${github.perHour} an hour at most: about ${duration(github.seconds * 1000)} for all, and workflows run beside`,
+      );
     }
     if (capacity !== undefined) {
       print(`\n${table(capacity)}`);
-      print(fits ? `${paint("green", "fits")}: ${capacity.seats} seats, by ${capacity.binding.name}` : `${paint("red", "does not fit")}: ${capacity.seats} seats, by ${capacity.binding.name}. ${remedies[capacity.binding.name]}.`);
-      print(capacity.readySeconds === 0 ? "ready now" : `about ${duration(capacity.readySeconds * 1000)} until all are ready, tools installed`);
-      note(`By costs measured on ${costs.measuredOn} (${costs.source}), with ${costs.cores} cores${here.length === cohort.learners.length ? "" : "; of embedded clusters only"}.`);
+      print(
+        fits
+          ? `${paint("green", "fits")}: ${capacity.seats} seats, by ${capacity.binding.name}`
+          : `${paint("red", "does not fit")}: ${capacity.seats} seats, by ${capacity.binding.name}. ${remedies[capacity.binding.name]}.`,
+      );
+      print(
+        capacity.readySeconds === 0 ? "ready now" : `about ${duration(capacity.readySeconds * 1000)} until all are ready, tools installed`,
+      );
+      note(
+        `By costs measured on ${costs.measuredOn} (${costs.source}), with ${costs.cores} cores${here.length === cohort.learners.length ? "" : "; of embedded clusters only"}.`,
+      );
     }
   }
   return fits ? ExitCode.ok : ExitCode.failed;
@@ -68,11 +104,15 @@ function sentenceOf({ learner, from, to, madeAnew, kept }: Move): string {
 function priceOf({ kind, clusters, perHour, inAll, unknown }: CloudCost): string {
   const how = `list prices of ${prices.asOf} in the United States, without disks, traffic and tax; ${prices.sources[kind]}`;
   const what = `${kind}: ${clusters} ${clusters === 1 ? "cluster" : "clusters"}`;
-  if (perHour === undefined || inAll === undefined) return `${what}, no estimate: the price of ${unknown.join(", ")} is not in the table (${how})`;
+  if (perHour === undefined || inAll === undefined)
+    return `${what}, no estimate: the price of ${unknown.join(", ")} is not in the table (${how})`;
   return `${what}, about $${perHour.toFixed(2)} an hour and $${inAll.toFixed(0)} until they end (${how})`;
 }
 
 function table({ limits, binding }: Capacity): string {
-  const rows = [["limit", "available", "a learner", "seats"], ...limits.map((limit) => [limit.name, limit.has, limit.perLearner, `${limit.seats}${limit === binding ? "  binds" : ""}`])];
+  const rows = [
+    ["limit", "available", "a learner", "seats"],
+    ...limits.map((limit) => [limit.name, limit.has, limit.perLearner, `${limit.seats}${limit === binding ? "  binds" : ""}`]),
+  ];
   return alignColumns(rows, "  ");
 }

@@ -16,7 +16,9 @@ export async function start(name: string): Promise<number> {
   await bringBack(cohort);
   await startKindClusters(cohort, note);
   const paused = pausedLearners(await processStatus(cohort));
-  note(`Cohort ${cohort} runs${paused.length === 0 ? "" : `, but for ${paused.join(", ")}, who ${paused.length === 1 ? "is" : "are"} paused`}. \`./lab verify --cohort ${cohort}\` tells whether the labs are well.`);
+  note(
+    `Cohort ${cohort} runs${paused.length === 0 ? "" : `, but for ${paused.join(", ")}, who ${paused.length === 1 ? "is" : "are"} paused`}. \`./lab verify --cohort ${cohort}\` tells whether the labs are well.`,
+  );
   return ExitCode.ok;
 }
 
@@ -29,7 +31,9 @@ export async function bringBack(cohort: string, learner?: string): Promise<void>
   const what = learner === undefined ? `cohort ${cohort}` : `learner ${learner}`;
   await waitUntil(
     async () => {
-      const missing = (await processStatus(cohort)).filter(({ owner, state }) => state !== "running" && (learner === undefined ? state !== "paused" : owner === learner)).map((process) => process.name);
+      const missing = (await processStatus(cohort))
+        .filter(({ owner, state }) => state !== "running" && (learner === undefined ? state !== "paused" : owner === learner))
+        .map((process) => process.name);
       return missing.length === 0 ? { done: true, value: undefined } : { done: false, because: `${missing.join(", ")} not running.` };
     },
     { what: `the processes of ${what}`, timeoutSeconds: 60, remedy: `\`./lab status ${cohort}\` shows why each last ended.` },
@@ -59,11 +63,19 @@ const ofCohort = (cohort: string) => (cohort === "demo" ? "" : ` --cohort ${coho
 /** Throws LabError where no process is the learner's, or where no daemon can tell. */
 async function requireLearner(cohort: string, learner: string): Promise<void> {
   if (!(await isDaemonUp(cohort))) {
-    throw new LabError("daemon-down", `The lab daemon of cohort ${cohort} does not answer. Start the cohort with \`./lab start ${cohort}\`.`, { exitCode: ExitCode.badInput });
+    throw new LabError(
+      "daemon-down",
+      `The lab daemon of cohort ${cohort} does not answer. Start the cohort with \`./lab start ${cohort}\`.`,
+      { exitCode: ExitCode.badInput },
+    );
   }
   const owners = new Set((await processStatus(cohort)).flatMap(({ owner }) => (owner === "cohort" ? [] : [owner])));
   if (owners.has(learner)) return;
-  throw new LabError("learner-unknown", `Nothing of a learner "${learner}" runs in cohort ${cohort}. Its learners: ${[...owners].join(", ")}. Run the command with one of these.`, { exitCode: ExitCode.badInput });
+  throw new LabError(
+    "learner-unknown",
+    `Nothing of a learner "${learner}" runs in cohort ${cohort}. Its learners: ${[...owners].join(", ")}. Run the command with one of these.`,
+    { exitCode: ExitCode.badInput },
+  );
 }
 
 /** Ends every process of a cohort in order and keeps all data. Returns the exit code. */
@@ -92,17 +104,28 @@ export async function status(name: string, options: { readonly json: boolean }):
     const width = Math.max(0, ...processes.map((process) => process.name.length));
     for (const { name, owner, state, pid, restarts, lastExit } of processes) {
       const history = restarts === 0 ? "" : `, restarted ${restarts} times, last because: ${lastExit?.reason} at ${lastExit?.at}`;
-      print(`  ${name.padEnd(width)}  ${paint(state === "running" ? "green" : paused.includes(owner) ? "yellow" : "red", state)}${pid === undefined ? "" : ` (pid ${pid})`}${history}`);
+      print(
+        `  ${name.padEnd(width)}  ${paint(state === "running" ? "green" : paused.includes(owner) ? "yellow" : "red", state)}${pid === undefined ? "" : ` (pid ${pid})`}${history}`,
+      );
     }
-    for (const learner of paused) print(paint("yellow", `${learner} is paused; \`./lab resume ${learner}${ofCohort(cohort)}\` brings the lab back`));
+    for (const learner of paused)
+      print(paint("yellow", `${learner} is paused; \`./lab resume ${learner}${ofCohort(cohort)}\` brings the lab back`));
     if (opened) for (const line of openingLines(opened)) print(line);
     for (const { learner, endsAt, state } of ending) {
       const whose = learner === undefined ? `the cohort's time` : `the time of ${learner}`;
-      note(paint("yellow", `${whose} ${state === "over" ? "ended" : "ends"} at ${endsAt}: \`./lab reap\` archives it, then ${learner === undefined ? "removes" : "pauses"} it`, process.stderr));
+      note(
+        paint(
+          "yellow",
+          `${whose} ${state === "over" ? "ended" : "ends"} at ${endsAt}: \`./lab reap\` archives it, then ${learner === undefined ? "removes" : "pauses"} it`,
+          process.stderr,
+        ),
+      );
     }
   }
   const isOpen = (opened?.doors ?? []).every(({ state }) => state !== "shut");
-  return daemon && isOpen && processes.every(({ owner, state }) => state === "running" || paused.includes(owner)) ? ExitCode.ok : ExitCode.failed;
+  return daemon && isOpen && processes.every(({ owner, state }) => state === "running" || paused.includes(owner))
+    ? ExitCode.ok
+    : ExitCode.failed;
 }
 
 async function cohortOnHost(name: string): Promise<string> {

@@ -36,7 +36,8 @@ async function takeQuiz({ cohort, template }: CohortOutputs, learner: LearnerOut
   const view = learnerView(quiz, learner.id);
   if (options.questions) return printJson({ schemaVersion: 1, ...view });
   if (options.answers === undefined) requireTerminal();
-  const answers = options.answers === undefined ? await withTerminal((prompt) => askQuiz(view, prompt)) : await readAnswers(options.answers);
+  const answers =
+    options.answers === undefined ? await withTerminal((prompt) => askQuiz(view, prompt)) : await readAnswers(options.answers);
   const attempt: Attempt = { time: new Date().toISOString(), answers, result: gradeQuiz(quiz, answers) };
   await recordAttempt(cohort, learner.id, attempt);
   if (options.json) printJson({ schemaVersion: 1, learner: learner.id, ...attempt });
@@ -75,22 +76,34 @@ async function readAnswers(file: string): Promise<QuizAnswers> {
 }
 
 function wrongFile(file: string, because: string, cause?: unknown): LabError {
-  return new LabError("answers-unreadable", `The answers in ${file} can't be read: ${because}. Nothing was recorded. \`./lab quiz <learner> --questions\` prints every question and option.`, {
-    exitCode: ExitCode.badInput,
-    cause,
-  });
+  return new LabError(
+    "answers-unreadable",
+    `The answers in ${file} can't be read: ${because}. Nothing was recorded. \`./lab quiz <learner> --questions\` prints every question and option.`,
+    {
+      exitCode: ExitCode.badInput,
+      cause,
+    },
+  );
 }
 
 function requireId(learner: string | undefined): string {
   if (learner !== undefined) return learner;
-  throw new LabError("learner-missing", "The quiz is taken by one learner, and none was named. Run `./lab quiz <learner>`, or `./lab quiz --results` for the attempts of all.", {
-    exitCode: ExitCode.badInput,
-  });
+  throw new LabError(
+    "learner-missing",
+    "The quiz is taken by one learner, and none was named. Run `./lab quiz <learner>`, or `./lab quiz --results` for the attempts of all.",
+    {
+      exitCode: ExitCode.badInput,
+    },
+  );
 }
 
 function requireTerminal(): void {
   if (process.stdin.isTTY) return;
-  throw new LabError("terminal-missing", "Standard input is no terminal, so nobody can be asked. Give the answers in a file: `./lab quiz <learner> --answers <file.json>`.", {
-    exitCode: ExitCode.badInput,
-  });
+  throw new LabError(
+    "terminal-missing",
+    "Standard input is no terminal, so nobody can be asked. Give the answers in a file: `./lab quiz <learner> --answers <file.json>`.",
+    {
+      exitCode: ExitCode.badInput,
+    },
+  );
 }

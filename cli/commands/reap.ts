@@ -97,7 +97,11 @@ async function reapOne({ cohort, learner }: Expiry, out: string): Promise<Pick<R
     const { fingerprint, unobserved } = await writeArchive(outputs, learners, target, 60);
     const archive = relative("", resolve(file));
     if (unobserved.length > 0) {
-      return { archive, fingerprint, failed: `The evidence of ${unobserved.join(", ")} could not be looked at as a whole, so nothing was removed. \`./lab status ${cohort}\` shows what does not run; \`./lab down ${cohort}\` removes the cohort all the same.` };
+      return {
+        archive,
+        fingerprint,
+        failed: `The evidence of ${unobserved.join(", ")} could not be looked at as a whole, so nothing was removed. \`./lab status ${cohort}\` shows what does not run; \`./lab down ${cohort}\` removes the cohort all the same.`,
+      };
     }
     if (learner !== undefined) await pauseProcesses(cohort, learner);
     if (learner !== undefined) return { archive, fingerprint };
@@ -105,7 +109,14 @@ async function reapOne({ cohort, learner }: Expiry, out: string): Promise<Pick<R
     const receipt = archive.replace(/\.tar\.gz$/, ".receipt.json");
     await writeReceipt(resolve(receipt), teardown);
     tellReceipt(teardown, note);
-    return { archive, fingerprint, receipt, ...(teardown.result !== "zero" && { failed: `Something of cohort ${cohort} is left over, as ${receipt} says. Run \`./lab down ${cohort}\` again.` }) };
+    return {
+      archive,
+      fingerprint,
+      receipt,
+      ...(teardown.result !== "zero" && {
+        failed: `Something of cohort ${cohort} is left over, as ${receipt} says. Run \`./lab down ${cohort}\` again.`,
+      }),
+    };
   } catch (error) {
     return { failed: reasonOf(error) };
   }
@@ -117,9 +128,16 @@ async function settled({ cohort, template }: CohortOutputs, learners: readonly L
   await Promise.all(learners.map(({ cluster }) => awaitLookAfterStart(cluster.adminKubeconfig, environments)));
   const look = async (): Promise<Look<void>> => {
     const verdicts = await Promise.all(learners.map(async (one) => verdict(await verifyLearner(one, evidence, environments))));
-    return verdicts.every((one) => one === "pass") ? { done: true, value: undefined } : { done: false, because: `the evidence says ${verdicts.join(", ")}.` };
+    return verdicts.every((one) => one === "pass")
+      ? { done: true, value: undefined }
+      : { done: false, because: `the evidence says ${verdicts.join(", ")}.` };
   };
-  const options = { what: `the labs of cohort ${cohort} to be well again`, timeoutSeconds: 60, intervalMs: 1000, remedy: `\`./lab verify --cohort ${cohort}\` shows what is not.` };
+  const options = {
+    what: `the labs of cohort ${cohort} to be well again`,
+    timeoutSeconds: 60,
+    intervalMs: 1000,
+    remedy: `\`./lab verify --cohort ${cohort}\` shows what is not.`,
+  };
   await waitUntil(look, options).catch((error: unknown) => note(reasonOf(error)));
 }
 

@@ -26,7 +26,9 @@ export interface ResetOptions {
 export async function reset(id: string, options: ResetOptions): Promise<number> {
   const { backup, exitCode } = await resetLearner(id, options);
   print(backup);
-  note(`Credentials are new: \`./lab handout ${id}${options.cohort === "demo" ? "" : ` --cohort ${options.cohort}`}\` writes the handout anew.`);
+  note(
+    `Credentials are new: \`./lab handout ${id}${options.cohort === "demo" ? "" : ` --cohort ${options.cohort}`}\` writes the handout anew.`,
+  );
   return exitCode;
 }
 
@@ -39,7 +41,11 @@ export async function resetLearner(id: string, options: ResetOptions): Promise<{
   const { cohort } = plan;
   const learner = plan.learners.find((one) => one.learner.id === id);
   if (learner === undefined) {
-    throw new LabError("learner-unknown", `The file of cohort ${cohort} has no learner "${id}". Its learners: ${plan.learners.map((one) => one.learner.id).join(", ")}. Run the command with one of these.`, { exitCode: ExitCode.badInput });
+    throw new LabError(
+      "learner-unknown",
+      `The file of cohort ${cohort} has no learner "${id}". Its learners: ${plan.learners.map((one) => one.learner.id).join(", ")}. Run the command with one of these.`,
+      { exitCode: ExitCode.badInput },
+    );
   }
   await requireLayout(cohort);
   const stack = existsSync(cohortPaths(cohort).root) ? await findStack(cohort) : undefined;
@@ -47,7 +53,11 @@ export async function resetLearner(id: string, options: ResetOptions): Promise<{
 
   const { git } = learner;
   if (git.kind === "github" && git.onTeardown === "delete") {
-    throw new LabError("reset-deletes", `A reset would delete the repository of ${id} on GitHub, and no backup is made of one there. Nothing was changed. Set \`git.onTeardown: archive\` in the cohort file, run \`./lab up ${cohort}\` and then the command again.`, { exitCode: ExitCode.badInput });
+    throw new LabError(
+      "reset-deletes",
+      `A reset would delete the repository of ${id} on GitHub, and no backup is made of one there. Nothing was changed. Set \`git.onTeardown: archive\` in the cohort file, run \`./lab up ${cohort}\` and then the command again.`,
+      { exitCode: ExitCode.badInput },
+    );
   }
   const backup = await backUp(cohort, id, options.out);
   note(`Kept what ${id} had in ${backup}. Making the lab anew.`);
@@ -68,7 +78,14 @@ export async function resetLearner(id: string, options: ResetOptions): Promise<{
 /** Removes everything of a learner through Pulumi. Until it is made anew the learner counts as unfinished. */
 async function removeLearner(stack: Stack, { cohort, learners }: CohortPlan, id: string, backup: string): Promise<void> {
   const target = [...(await learnerResources(stack, id))];
-  await (await LastRunRecord.begin(cohort, "reset", [id], learners.map(({ learner }) => learner.id))).written();
+  await (
+    await LastRunRecord.begin(
+      cohort,
+      "reset",
+      [id],
+      learners.map(({ learner }) => learner.id),
+    )
+  ).written();
   if (target.length === 0) return;
   const { gone } = measuredCosts;
   await runOnLearner({
@@ -78,6 +95,10 @@ async function removeLearner(stack: Stack, { cohort, learners }: CohortPlan, id:
     expectedSeconds: gone.host + gone.learner,
     operate: (options) => stack.destroy({ target, ...options }),
     failure: (causes, cause) =>
-      new LabError("reset-failed", `The lab of ${id} was not removed completely. ${causes} Their work is in ${backup}. Run \`./lab up ${cohort}\` to mend it, then the command again.`, { cause }),
+      new LabError(
+        "reset-failed",
+        `The lab of ${id} was not removed completely. ${causes} Their work is in ${backup}. Run \`./lab up ${cohort}\` to mend it, then the command again.`,
+        { cause },
+      ),
   });
 }

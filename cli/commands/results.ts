@@ -22,7 +22,11 @@ export interface ResultsOptions {
 export async function results(name: string, options: ResultsOptions): Promise<number> {
   const cohort = parseCohortName(name);
   if (options.csv && options.json) {
-    throw new LabError("format-ambiguous", `Results are printed in one form, and two were asked for. Run \`./lab results ${cohort} --csv\` or \`./lab results ${cohort} --json\`.`, { exitCode: ExitCode.badInput });
+    throw new LabError(
+      "format-ambiguous",
+      `Results are printed in one form, and two were asked for. Run \`./lab results ${cohort} --csv\` or \`./lab results ${cohort} --json\`.`,
+      { exitCode: ExitCode.badInput },
+    );
   }
   const all = await cohortResults(await readOutputs(cohort));
   if (options.json) printJson(all);
@@ -35,7 +39,9 @@ async function cohortResults(outputs: CohortOutputs): Promise<CohortResults> {
   const { evidence, environments } = labTemplate(outputs.template);
   const atOnce = pLimit(8);
   const learners = await Promise.all(
-    Object.values(outputs.learners).map((learner) => atOnce(async () => learnerResult(outputs, learner, await verifyLearner(learner, evidence, environments)))),
+    Object.values(outputs.learners).map((learner) =>
+      atOnce(async () => learnerResult(outputs, learner, await verifyLearner(learner, evidence, environments))),
+    ),
   );
   return resultsOf(outputs, learners);
 }
@@ -45,14 +51,21 @@ export function resultsOf({ cohort, course, template }: CohortOutputs, learners:
 }
 
 /** @param items what a look at the learner's evidence gave */
-export async function learnerResult({ cohort, template }: CohortOutputs, { id, name, email }: LearnerOutputs, items: readonly CheckReport[]): Promise<LearnerResult> {
+export async function learnerResult(
+  { cohort, template }: CohortOutputs,
+  { id, name, email }: LearnerOutputs,
+  items: readonly CheckReport[],
+): Promise<LearnerResult> {
   const [exercises, drills, quiz] = await Promise.all([readRecords(cohort, id), readRuns(cohort, id), readAttempts(cohort, id)]);
   const ids = labTemplate(template).exercises.map((exercise) => exercise.id);
   return {
     id,
     name,
     email,
-    evidence: { verdict: verdict(items), items: items.map((item) => ({ id: item.id, title: item.title, status: item.result.status, observedAt: item.observedAt })) },
+    evidence: {
+      verdict: verdict(items),
+      items: items.map((item) => ({ id: item.id, title: item.title, status: item.result.status, observedAt: item.observedAt })),
+    },
     ...sumUp(ids, { exercises, drills, quiz }),
   };
 }

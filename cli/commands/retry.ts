@@ -27,11 +27,24 @@ export async function retry(name: string, { json, parallel }: Pick<UpOptions, "j
     const left = unfinished(roster, await readLastRun(cohort), await readState(stack));
     const only = left.filter((learner) => !paused.includes(learner));
     if (only.length === 0) {
-      const reporter = new RunReporter({ command: "retry", cohort, learners: [], typical: {}, expectedSeconds: 0, display: chooseDisplay(json, []) });
+      const reporter = new RunReporter({
+        command: "retry",
+        cohort,
+        learners: [],
+        typical: {},
+        expectedSeconds: 0,
+        display: chooseDisplay(json, []),
+      });
       reporter.summary({ result: "succeeded", exitCode: ExitCode.ok });
       reporter.close();
-      if (left.length > 0) note(`Nothing to try again while ${left.join(", ")} ${left.length === 1 ? "is" : "are"} paused. Bring each back with \`./lab resume <learner> --cohort ${cohort}\` before.`);
-      else note(`Nothing to try again: each of the ${roster.length} learners of cohort ${cohort} came up in the last run about them. \`./lab verify --cohort ${cohort}\` tells whether the labs are well.`);
+      if (left.length > 0)
+        note(
+          `Nothing to try again while ${left.join(", ")} ${left.length === 1 ? "is" : "are"} paused. Bring each back with \`./lab resume <learner> --cohort ${cohort}\` before.`,
+        );
+      else
+        note(
+          `Nothing to try again: each of the ${roster.length} learners of cohort ${cohort} came up in the last run about them. \`./lab verify --cohort ${cohort}\` tells whether the labs are well.`,
+        );
       return ExitCode.ok;
     }
     const expectedSeconds = await requireConditions(plan, true);
@@ -44,7 +57,11 @@ export async function retry(name: string, { json, parallel }: Pick<UpOptions, "j
  * whether it ended well, also of a run that was killed; the state tells of what plain pulumi left undone, and of those of
  * whom nothing is there.
  */
-export function unfinished(roster: readonly string[], lastRun: Readonly<Record<string, LearnerRun>>, { learners, pending }: Pick<StateSummary, "learners" | "pending">): string[] {
-  const isUp = (id: string) => Object.hasOwn(lastRun, id) ? lastRun[id]!.result === "up" : true;
+export function unfinished(
+  roster: readonly string[],
+  lastRun: Readonly<Record<string, LearnerRun>>,
+  { learners, pending }: Pick<StateSummary, "learners" | "pending">,
+): string[] {
+  const isUp = (id: string) => (Object.hasOwn(lastRun, id) ? lastRun[id]!.result === "up" : true);
   return roster.filter((id) => !isUp(id) || !learners.has(id) || pending.has(id));
 }

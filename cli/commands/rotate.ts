@@ -32,7 +32,11 @@ export async function rotate(id: string, { cohort: name, only: asked, json }: Ro
   const outputs = await readOutputs(cohort);
   const only = possible(selectLearner(outputs, id), asked);
   if (!learners.some(({ learner }) => learner.id === id)) {
-    throw new LabError("learner-unknown", `The file of cohort ${cohort} has no learner "${id}" any more. Nothing was changed. \`./lab up ${cohort}\` removes their lab.`, { exitCode: ExitCode.badInput });
+    throw new LabError(
+      "learner-unknown",
+      `The file of cohort ${cohort} has no learner "${id}" any more. Nothing was changed. \`./lab up ${cohort}\` removes their lab.`,
+      { exitCode: ExitCode.badInput },
+    );
   }
   await requireLayout(cohort);
   await requireRunning(cohort, id);
@@ -60,7 +64,12 @@ function possible({ cluster, git, registry }: LearnerOutputs, asked: readonly Ro
   const elsewhere = (asked ?? rotatable).filter((one) => kinds[one] !== "embedded");
   if (elsewhere.length === 0) return asked ?? rotatable;
   const sentence = `Of ${elsewhere.map((one) => `${one} (${kinds[one]})`).join(", ")} the credentials are given elsewhere; change them there`;
-  if (asked !== undefined) throw new LabError("rotation-elsewhere", `${sentence}. Nothing was changed. \`./lab rotate <learner>\` without \`--only\` changes what the lab itself gave.`, { exitCode: ExitCode.badInput });
+  if (asked !== undefined)
+    throw new LabError(
+      "rotation-elsewhere",
+      `${sentence}. Nothing was changed. \`./lab rotate <learner>\` without \`--only\` changes what the lab itself gave.`,
+      { exitCode: ExitCode.badInput },
+    );
   note(`${sentence}. The others are changed now.`);
   return rotatable.filter((one) => !elsewhere.includes(one));
 }
@@ -69,9 +78,13 @@ function possible({ cluster, git, registry }: LearnerOutputs, asked: readonly Ro
 async function requireRunning(cohort: string, id: string): Promise<void> {
   const own = (await processStatus(cohort)).filter(({ owner }) => owner === id);
   if ((await isDaemonUp(cohort)) && own.every(({ state }) => state === "running")) return;
-  throw new LabError("lab-paused", `The lab of ${id} does not run as a whole, and what stands still can't take new credentials. Nothing was changed. \`./lab status ${cohort}\` shows it; bring it back with \`./lab start ${cohort}\`.`, {
-    exitCode: ExitCode.badInput,
-  });
+  throw new LabError(
+    "lab-paused",
+    `The lab of ${id} does not run as a whole, and what stands still can't take new credentials. Nothing was changed. \`./lab status ${cohort}\` shows it; bring it back with \`./lab start ${cohort}\`.`,
+    {
+      exitCode: ExitCode.badInput,
+    },
+  );
 }
 
 /** All credentials of one learner took 24 s on a busy machine. */
@@ -87,7 +100,12 @@ async function carryOut(cohort: string, id: string): Promise<void> {
     learner: id,
     expectedSeconds: rotationSeconds,
     operate: (options) => keepingCohortFile(cohort, () => stack.up({ target, ...options })),
-    failure: (causes, cause) => new LabError("rotate-failed", `The credentials of ${id} are in part the old ones. ${causes} Run \`./lab up ${cohort}\`: it carries on with what was asked for.`, { cause }),
+    failure: (causes, cause) =>
+      new LabError(
+        "rotate-failed",
+        `The credentials of ${id} are in part the old ones. ${causes} Run \`./lab up ${cohort}\`: it carries on with what was asked for.`,
+        { cause },
+      ),
   });
 }
 

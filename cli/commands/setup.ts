@@ -23,11 +23,17 @@ export async function installTools(plan?: CohortPlan, onProgress?: (step: Step) 
 }
 
 async function install(plan: CohortPlan | undefined, onProgress: (step: Step) => void): Promise<void> {
-  await setupTools({ onProgress, purposes: purposesOf(plan), plugins: ["kubernetes", ...(plan?.git.kind === "github" ? (["github"] as const) : [])] });
+  await setupTools({
+    onProgress,
+    purposes: purposesOf(plan),
+    plugins: ["kubernetes", ...(plan?.git.kind === "github" ? (["github"] as const) : [])],
+  });
   const clouds = [...new Set(plan?.learners.map(({ cluster }) => cluster.kind))].filter(isCloudKind);
   for (const [i, kind] of clouds.entries()) {
     const { name, version } = cloudPackages[kind];
-    await installCloudPlugin(kind, (activity) => onProgress({ index: i + 1, total: clouds.length, what: `Pulumi's plugin ${name} ${version}`, activity }));
+    await installCloudPlugin(kind, (activity) =>
+      onProgress({ index: i + 1, total: clouds.length, what: `Pulumi's plugin ${name} ${version}`, activity }),
+    );
   }
 }
 

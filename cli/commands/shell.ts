@@ -22,7 +22,8 @@ export async function shell(id: string, command: readonly string[], options: { r
   const folder = await mkdtemp(join(tmpdir(), "gitops-lab-shell-"));
   try {
     const folders = await toolFolders();
-    for (const [name, content] of Object.entries({ ...credentialFiles(learner), gitconfig: gitConfig(learner, folder) })) await writePrivateFile(join(folder, name), content);
+    for (const [name, content] of Object.entries({ ...credentialFiles(learner), gitconfig: gitConfig(learner, folder) }))
+      await writePrivateFile(join(folder, name), content);
     const env = {
       ...strangers,
       GITOPS_LAB_LEARNER: id,
@@ -35,7 +36,9 @@ export async function shell(id: string, command: readonly string[], options: { r
     };
     if (command.length > 0) return await runAs(env, command[0]!, command.slice(1));
     const { gitUrl } = addressesOf(learner);
-    note(`As ${learner.name} (${id}): kubectl, flux, crane and git are theirs. \`git clone ${gitUrl}\` clones the repository. \`exit\` leaves.`);
+    note(
+      `As ${learner.name} (${id}): kubectl, flux, crane and git are theirs. \`git clone ${gitUrl}\` clones the repository. \`exit\` leaves.`,
+    );
     return await runAs(env, ...(await interactive(folder, id, folders)));
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -57,7 +60,10 @@ async function interactive(folder: string, id: string, toolFolders: readonly str
   // The caller's start-up files may put other programs first.
   const settings = `PATH=${shellWord(toolFolders.join(":"))}:"$PATH"\nPS1='(${id}) '"$PS1"\n`;
   if (basename(process.env["SHELL"] ?? "bash") === "bash") {
-    await writePrivateFile(join(folder, "bashrc"), `if [ -f ${shellWord(join(homedir(), ".bashrc"))} ]; then . ${shellWord(join(homedir(), ".bashrc"))}; fi\n${settings}`);
+    await writePrivateFile(
+      join(folder, "bashrc"),
+      `if [ -f ${shellWord(join(homedir(), ".bashrc"))} ]; then . ${shellWord(join(homedir(), ".bashrc"))}; fi\n${settings}`,
+    );
     return ["bash", ["--rcfile", join(folder, "bashrc"), "-i"]];
   }
   await writePrivateFile(join(folder, "shrc"), settings);
@@ -66,7 +72,18 @@ async function interactive(folder: string, id: string, toolFolders: readonly str
 
 /** Settings of the caller's that would take the place of the learner's. */
 const strangers = Object.fromEntries(
-  ["GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_NO_VERIFY", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_ASKPASS", "GIT_DIR", "GIT_CONFIG_COUNT"].map((name) => [name, undefined]),
+  [
+    "GIT_SSL_CAINFO",
+    "GIT_SSL_CAPATH",
+    "GIT_SSL_NO_VERIFY",
+    "GIT_AUTHOR_NAME",
+    "GIT_AUTHOR_EMAIL",
+    "GIT_COMMITTER_NAME",
+    "GIT_COMMITTER_EMAIL",
+    "GIT_ASKPASS",
+    "GIT_DIR",
+    "GIT_CONFIG_COUNT",
+  ].map((name) => [name, undefined]),
 );
 
 async function runAs(env: Record<string, string | undefined>, command: string, args: readonly string[]): Promise<number> {
@@ -78,7 +95,8 @@ async function runAs(env: Record<string, string | undefined>, command: string, a
   for (const signal of ["SIGTERM", "SIGHUP"] as const) process.on(signal, end);
   try {
     const result = await run(command, args, { env, stdio: "inherit", reject: false, cancelSignal: ended.signal });
-    if (result.code === "ENOENT") throw new LabError("command-unknown", `There is no program "${command}" on PATH. Nothing was run.`, { exitCode: ExitCode.badInput });
+    if (result.code === "ENOENT")
+      throw new LabError("command-unknown", `There is no program "${command}" on PATH. Nothing was run.`, { exitCode: ExitCode.badInput });
     return result.exitCode ?? 128 + (constants.signals[result.signal ?? "SIGTERM"] ?? 0);
   } finally {
     for (const signal of ["SIGINT", "SIGQUIT"] as const) process.off(signal, ignore);

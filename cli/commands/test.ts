@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { startVitest } from "vitest/node";
 import { ExitCode } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
@@ -6,13 +7,13 @@ import { note, print } from "../terminal.ts";
 import { installTools } from "./setup.ts";
 
 /**
- * Type-checks the project and runs its tests: all of them, or those whose file name holds one of the filters. The
- * closing line is `N passed, N failed`. Returns the exit code.
+ * Checks the types and the style of the project and runs its tests: all of them, or those whose file name holds one of
+ * the filters. The closing line is `N passed, N failed`. Returns the exit code.
  */
 export async function test(filters: readonly string[]): Promise<number> {
   await installTools();
-  note("Checking the types.");
-  const types = await run(process.execPath, ["node_modules/typescript/bin/tsc", "--noEmit"], { cwd: projectFolder, stdio: ["ignore", 2, 2], reject: false });
+  note("Checking the types and the style.");
+  const checks = [await check("typescript/bin/tsc", "--noEmit"), await check("@biomejs/biome/bin/biome", "ci", "--colors=off")];
   const vitest = await startVitest("test", [...filters], { run: true, root: projectFolder, watch: false });
   const outcomes = vitest.state.getTestModules().flatMap((module) => {
     const tests = [...module.children.allTests()].map((test) => test.result().state);
@@ -22,8 +23,18 @@ export async function test(filters: readonly string[]): Promise<number> {
   const errors = vitest.state.getUnhandledErrors().length;
   await vitest.close();
   const count = (state: string) => outcomes.filter((outcome) => outcome === state).length;
-  const passed = count("passed") + (types.exitCode === 0 ? 1 : 0);
-  const failed = count("failed") + errors + (types.exitCode === 0 ? 0 : 1);
+  const passed = count("passed") + checks.filter((ok) => ok).length;
+  const failed = count("failed") + errors + checks.filter((ok) => !ok).length;
   print(`${passed} passed, ${failed} failed, ${count("skipped")} skipped`);
   return failed === 0 && count("skipped") === 0 && count("passed") > 0 ? ExitCode.ok : ExitCode.failed;
+}
+
+/** Runs a program of an npm package, whose output goes to standard error, and tells whether it found nothing wrong. */
+async function check(program: string, ...args: string[]): Promise<boolean> {
+  const { exitCode } = await run(process.execPath, [join("node_modules", program), ...args], {
+    cwd: projectFolder,
+    stdio: ["ignore", 2, 2],
+    reject: false,
+  });
+  return exitCode === 0;
 }

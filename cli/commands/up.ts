@@ -27,7 +27,9 @@ export interface UpOptions {
 /** Brings a cohort up, or to what its file says now, and proves it. Returns the exit code. */
 export async function up(name: string, { force, json, parallel }: UpOptions): Promise<number> {
   const plan = await readCohort(name);
-  return keepingCohortFile(plan.cohort, async () => bringUp(plan, { command: "up", json, parallel, expectedSeconds: await requireConditions(plan, force) }));
+  return keepingCohortFile(plan.cohort, async () =>
+    bringUp(plan, { command: "up", json, parallel, expectedSeconds: await requireConditions(plan, force) }),
+  );
 }
 
 /** Throws LabError (exit code 2) where a cohort can't come up here; creates nothing. Returns the seconds it takes. */

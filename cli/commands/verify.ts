@@ -32,7 +32,11 @@ export async function verifyCohort(outputs: CohortOutputs, options: VerifyOption
 export async function lookAtEvidence({ template }: CohortOutputs, learners: readonly LearnerOutputs[]): Promise<LearnerReports[]> {
   const { evidence, environments } = labTemplate(template);
   const atOnce = pLimit(8);
-  return Promise.all(learners.map((learner) => atOnce(async () => ({ id: learner.id, name: learner.name, reports: await verifyLearner(learner, evidence, environments) }))));
+  return Promise.all(
+    learners.map((learner) =>
+      atOnce(async () => ({ id: learner.id, name: learner.name, reports: await verifyLearner(learner, evidence, environments) })),
+    ),
+  );
 }
 
 export function printReports(reports: readonly LearnerReports[]): void {

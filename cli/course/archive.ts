@@ -41,7 +41,8 @@ export async function packArchive(cohort: string, files: ReadonlyMap<string, Buf
   };
   const sealed = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
   const tar = pack();
-  for (const [name, content] of [...files, [manifestName, sealed], [signatureName, sign(null, sealed, privateKey)]] as const) tar.entry({ name, mode: 0o600, mtime: new Date(manifest.createdAt) }, content);
+  for (const [name, content] of [...files, [manifestName, sealed], [signatureName, sign(null, sealed, privateKey)]] as const)
+    tar.entry({ name, mode: 0o600, mtime: new Date(manifest.createdAt) }, content);
   tar.finalize();
   return buffer(tar.pipe(createGzip()));
 }
@@ -53,7 +54,8 @@ export async function unpackArchive(content: Buffer, name: string): Promise<Map<
   let size = 0;
   untar.on("entry", (header, stream, next) => {
     size += header.size ?? 0;
-    if (header.type !== "file" || files.has(header.name) || size > largestBytes) return untar.destroy(new Error(`its entry ${JSON.stringify(header.name)} is no file, comes twice or is too large`));
+    if (header.type !== "file" || files.has(header.name) || size > largestBytes)
+      return untar.destroy(new Error(`its entry ${JSON.stringify(header.name)} is no file, comes twice or is too large`));
     buffer(stream).then(
       (bytes) => {
         files.set(header.name, bytes);
@@ -65,7 +67,11 @@ export async function unpackArchive(content: Buffer, name: string): Promise<Map<
   try {
     await pipeline(Readable.from([content]), createGunzip(), untar);
   } catch (error) {
-    throw new LabError("archive-unreadable", `${name} is no archive of a course, or only a part of one: ${messageOf(error)}. Name a file that \`./lab archive\` wrote.`, { cause: error });
+    throw new LabError(
+      "archive-unreadable",
+      `${name} is no archive of a course, or only a part of one: ${messageOf(error)}. Name a file that \`./lab archive\` wrote.`,
+      { cause: error },
+    );
   }
   return files;
 }
@@ -81,7 +87,8 @@ export interface ArchiveCheck {
 /** Checks the signature, the digest of each file, and that none is missing or added. Who signed is for the caller to compare. */
 export function checkArchive(files: ReadonlyMap<string, Buffer>): ArchiveCheck {
   const [sealed, signature] = [files.get(manifestName), files.get(signatureName)];
-  if (sealed === undefined || signature === undefined) return { problems: [`${sealed === undefined ? manifestName : signatureName} is missing.`] };
+  if (sealed === undefined || signature === undefined)
+    return { problems: [`${sealed === undefined ? manifestName : signatureName} is missing.`] };
   let manifest: ArchiveManifest;
   let key: KeyObject;
   try {
@@ -93,7 +100,9 @@ export function checkArchive(files: ReadonlyMap<string, Buffer>): ArchiveCheck {
   const listed = Object.entries(manifest.files);
   const known = new Set([...listed.map(([name]) => name), manifestName, signatureName]);
   const problems = [
-    ...(key.asymmetricKeyType === "ed25519" && verify(null, sealed, key, signature) ? [] : [`${signatureName} is no signature of ${manifestName} by the key that it names.`]),
+    ...(key.asymmetricKeyType === "ed25519" && verify(null, sealed, key, signature)
+      ? []
+      : [`${signatureName} is no signature of ${manifestName} by the key that it names.`]),
     ...listed.flatMap(([name, digest]) => {
       const content = files.get(name);
       return content === undefined ? [`${name} is missing.`] : sha256(content) === digest ? [] : [`${name} is not as it was archived.`];
@@ -107,19 +116,35 @@ export function checkArchive(files: ReadonlyMap<string, Buffer>): ArchiveCheck {
  * Refuses files in which a credential of these learners stands. Nothing that an archive is made of should hold one; a
  * learner may have committed one, and an archive is handed on. Throws LabError `archive-secret`, which names the files.
  */
-export function refuseCredentials(files: ReadonlyMap<string, Buffer>, learners: readonly Pick<LearnerOutputs, "cluster" | "git" | "registry">[]): void {
+export function refuseCredentials(
+  files: ReadonlyMap<string, Buffer>,
+  learners: readonly Pick<LearnerOutputs, "cluster" | "git" | "registry">[],
+): void {
   const secrets = learners
-    .flatMap(({ cluster, git, registry }) => [git.password, registry.password, ...keyLines(git.ssh?.privateKey), ...[cluster.kubeconfig, cluster.adminKubeconfig].flatMap(keysIn)])
+    .flatMap(({ cluster, git, registry }) => [
+      git.password,
+      registry.password,
+      ...keyLines(git.ssh?.privateKey),
+      ...[cluster.kubeconfig, cluster.adminKubeconfig].flatMap(keysIn),
+    ])
     // A learner with an account of their own has no password here, and nothing is in every file.
     .filter((secret) => secret !== "");
-  const found = [...files].filter(([, content]) => secrets.some((secret) => content.includes(secret) || content.includes(JSON.stringify(secret).slice(1, -1)))).map(([name]) => name);
+  const found = [...files]
+    .filter(([, content]) => secrets.some((secret) => content.includes(secret) || content.includes(JSON.stringify(secret).slice(1, -1))))
+    .map(([name]) => name);
   if (found.length === 0) return;
-  throw new LabError("archive-secret", `A credential of a learner stands in ${found.join(", ")}, so no archive was written. It came from what the learner wrote, such as the subject of a commit; \`./lab evidence <learner>\` shows where. Change it there and run the command again.`);
+  throw new LabError(
+    "archive-secret",
+    `A credential of a learner stands in ${found.join(", ")}, so no archive was written. It came from what the learner wrote, such as the subject of a commit; \`./lab evidence <learner>\` shows where. Change it there and run the command again.`,
+  );
 }
 
 /** The lines of an SSH key that are its own: what stands before the last few is alike in keys of one kind. */
 function keyLines(privateKey: string | undefined): string[] {
-  return (privateKey ?? "").split("\n").filter((line) => /^[A-Za-z0-9+/=]{20,}$/.test(line)).slice(2);
+  return (privateKey ?? "")
+    .split("\n")
+    .filter((line) => /^[A-Za-z0-9+/=]{20,}$/.test(line))
+    .slice(2);
 }
 
 /** The private parts of a kubeconfig. */

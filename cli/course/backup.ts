@@ -17,12 +17,20 @@ const records = ["exercises", "drills", "quiz"];
  */
 export async function backUp(cohort: string, learner: string, out?: string): Promise<string> {
   const folder = resolve(out ?? join("backups", `${cohort}-${learner}-${new Date().toISOString().replace(/[-:]|\.\d+/g, "")}`));
-  if (existsSync(folder)) throw new LabError("backup-exists", `${folder} exists and a backup is never overwritten. Nothing was changed. Name another folder with \`--out\`.`, { exitCode: ExitCode.badInput });
+  if (existsSync(folder))
+    throw new LabError(
+      "backup-exists",
+      `${folder} exists and a backup is never overwritten. Nothing was changed. Name another folder with \`--out\`.`,
+      { exitCode: ExitCode.badInput },
+    );
   await mkdir(dirname(folder), { recursive: true });
   await makePrivateFolder(folder);
   for (const repository of await repositoriesOf(cohort, learner)) {
     // A lab has one.
-    await bundleRepository(repository, join(folder, basename(repository) === "gitops.git" ? "repository.bundle" : `${basename(repository, ".git")}.bundle`));
+    await bundleRepository(
+      repository,
+      join(folder, basename(repository) === "gitops.git" ? "repository.bundle" : `${basename(repository, ".git")}.bundle`),
+    );
   }
   for (const name of records) {
     const from = join(cohortPaths(cohort).learner(learner).root, name);
@@ -68,6 +76,7 @@ async function foldersIn(path: string): Promise<string[]> {
 /** A sentence on who leaves, and on who is new at the same time: a changed id is another learner. */
 export function leaversSentence(leaving: readonly string[], arriving: readonly string[]): string {
   const are = (ids: readonly string[], what: string) => `${ids.join(", ")} ${ids.length === 1 ? "is" : "are"} ${what}`;
-  const also = arriving.length === 0 ? "" : ` and ${are(arriving, "new")}. An id is for ever: who is new gets a new lab, also under the old name`;
+  const also =
+    arriving.length === 0 ? "" : ` and ${are(arriving, "new")}. An id is for ever: who is new gets a new lab, also under the old name`;
   return `${are(leaving, "no longer in the cohort file")}${also}. The ${leaving.length === 1 ? "lab" : "labs"} of ${leaving.join(", ")} will be removed, after a backup of repository and records.`;
 }

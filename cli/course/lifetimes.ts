@@ -19,7 +19,10 @@ export async function requireExpiries(cohort: string, now: Date = new Date()): P
   const { ttl, learnerTtls } = await readCohort(cohort);
   const createdAt = await creationTime(cohort);
   if (createdAt === undefined) {
-    throw new LabError("creation-unknown", `When cohort ${cohort} was made is not noted on this machine, so it never ends by itself. Remove it with \`./lab down ${cohort}\` when its time is over.`);
+    throw new LabError(
+      "creation-unknown",
+      `When cohort ${cohort} was made is not noted on this machine, so it never ends by itself. Remove it with \`./lab down ${cohort}\` when its time is over.`,
+    );
   }
   const learners = await Promise.all(
     Object.entries(learnerTtls).map(async ([id, own]) => {

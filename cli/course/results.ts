@@ -30,10 +30,16 @@ const LearnerResult = z.strictObject({
   id: z.string(),
   name: z.string(),
   email: z.string(),
-  evidence: z.strictObject({ verdict: Status, items: z.array(z.strictObject({ id: z.string(), title: z.string(), status: Status, observedAt: Time })) }),
+  evidence: z.strictObject({
+    verdict: Status,
+    items: z.array(z.strictObject({ id: z.string(), title: z.string(), status: Status, observedAt: Time })),
+  }),
   exercises: z.array(ExerciseResult),
   drills: z.array(DrillResult),
-  quiz: z.strictObject({ attempts: z.int(), best: z.strictObject({ time: Time, points: z.number(), max: z.number(), percentage: z.int() }).optional() }),
+  quiz: z.strictObject({
+    attempts: z.int(),
+    best: z.strictObject({ time: Time, points: z.number(), max: z.number(), percentage: z.int() }).optional(),
+  }),
   /** The first and the last thing recorded of the learner: a check, a hint, a drill, an attempt. */
   firstActivity: Time.optional(),
   lastActivity: Time.optional(),
@@ -53,7 +59,16 @@ export type CohortResults = z.output<typeof CohortResults>;
 
 /** What was recorded of one learner, as the commands keep it. */
 export interface LearnerRecords {
-  readonly exercises: Readonly<Record<string, { readonly hints: readonly string[]; readonly checks: readonly { readonly time: string; readonly status: string }[]; readonly solved: readonly string[] }>>;
+  readonly exercises: Readonly<
+    Record<
+      string,
+      {
+        readonly hints: readonly string[];
+        readonly checks: readonly { readonly time: string; readonly status: string }[];
+        readonly solved: readonly string[];
+      }
+    >
+  >;
   readonly drills: readonly {
     readonly drill: string;
     readonly startedAt: string;
@@ -63,7 +78,10 @@ export interface LearnerRecords {
     readonly solverAt?: string | undefined;
     readonly resetAt?: string | undefined;
   }[];
-  readonly quiz: readonly { readonly time: string; readonly result: { readonly points: number; readonly max: number; readonly percentage: number } }[];
+  readonly quiz: readonly {
+    readonly time: string;
+    readonly result: { readonly points: number; readonly max: number; readonly percentage: number };
+  }[];
 }
 
 /**
@@ -71,11 +89,22 @@ export interface LearnerRecords {
  *
  * @param exercises ids of the template's exercises: those without a record count, too
  */
-export function sumUp(exercises: readonly string[], records: LearnerRecords): Pick<LearnerResult, "exercises" | "drills" | "quiz" | "firstActivity" | "lastActivity"> {
-  const best = records.quiz.reduce<LearnerRecords["quiz"][number] | undefined>((one, other) => (one !== undefined && one.result.points >= other.result.points ? one : other), undefined);
+export function sumUp(
+  exercises: readonly string[],
+  records: LearnerRecords,
+): Pick<LearnerResult, "exercises" | "drills" | "quiz" | "firstActivity" | "lastActivity"> {
+  const best = records.quiz.reduce<LearnerRecords["quiz"][number] | undefined>(
+    (one, other) => (one !== undefined && one.result.points >= other.result.points ? one : other),
+    undefined,
+  );
   const times = [
     ...Object.values(records.exercises).flatMap(({ hints, checks, solved }) => [...hints, ...checks.map(({ time }) => time), ...solved]),
-    ...records.drills.flatMap(({ startedAt, hints, checks, resetAt }) => [startedAt, ...hints, ...checks.map(({ at }) => at), ...(resetAt === undefined ? [] : [resetAt])]),
+    ...records.drills.flatMap(({ startedAt, hints, checks, resetAt }) => [
+      startedAt,
+      ...hints,
+      ...checks.map(({ at }) => at),
+      ...(resetAt === undefined ? [] : [resetAt]),
+    ]),
     ...records.quiz.map(({ time }) => time),
   ].toSorted((one, other) => Date.parse(one) - Date.parse(other));
   return {
@@ -99,9 +128,17 @@ function exerciseResult(id: string, records: LearnerRecords["exercises"]): z.out
 function drillResults(runs: LearnerRecords["drills"]): z.output<typeof DrillResult>[] {
   return [...Map.groupBy(runs, ({ drill }) => drill)].map(([id, ofDrill]) => {
     const seconds = ofDrill.flatMap(({ startedAt, solvedAt, solverAt }) =>
-      solvedAt === undefined || (solverAt !== undefined && Date.parse(solverAt) <= Date.parse(solvedAt)) ? [] : [Math.round((Date.parse(solvedAt) - Date.parse(startedAt)) / 1000)],
+      solvedAt === undefined || (solverAt !== undefined && Date.parse(solverAt) <= Date.parse(solvedAt))
+        ? []
+        : [Math.round((Date.parse(solvedAt) - Date.parse(startedAt)) / 1000)],
     );
-    return { id, started: ofDrill.length, solved: seconds.length, ...(seconds.length > 0 && { seconds: Math.min(...seconds) }), hints: ofDrill.reduce((sum, { hints }) => sum + hints.length, 0) };
+    return {
+      id,
+      started: ofDrill.length,
+      solved: seconds.length,
+      ...(seconds.length > 0 && { seconds: Math.min(...seconds) }),
+      hints: ofDrill.reduce((sum, { hints }) => sum + hints.length, 0),
+    };
   });
 }
 

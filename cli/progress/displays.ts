@@ -50,12 +50,18 @@ export function logDisplay(learners: readonly string[]): Display {
         case "step-started":
           return line(event.learner, paint("dim", `${verbs[event.action][0]} ${event.title}`.trimStart(), process.stderr));
         case "step-done":
-          return line(event.learner, `${paint("green", `${event.title} ${verbs[event.action][1]}`, process.stderr)} (${duration(event.seconds * 1000)})`);
+          return line(
+            event.learner,
+            `${paint("green", `${event.title} ${verbs[event.action][1]}`, process.stderr)} (${duration(event.seconds * 1000)})`,
+          );
         case "interrupted":
           interrupted = true;
           return;
         case "step-failed":
-          return line(event.learner, `${paint("red", `${event.title} ${interrupted ? "not finished" : "failed"}`, process.stderr)} (${duration(event.seconds * 1000)})`);
+          return line(
+            event.learner,
+            `${paint("red", `${event.title} ${interrupted ? "not finished" : "failed"}`, process.stderr)} (${duration(event.seconds * 1000)})`,
+          );
         case "waiting":
           return note(`  ${paint("dim", waitingLine(event, view), process.stderr)}`);
       }

@@ -46,7 +46,10 @@ export class EngineReader {
     if (ended !== undefined) return this.#ended(ended.urn, ended.op);
     if (failed !== undefined) return this.#failed(failed.urn, failed.op);
     if (diagnostic?.severity === "error") return this.#cause(diagnostic.urn, diagnostic.message);
-    if (event.summaryEvent !== undefined) this.changes = Object.fromEntries(Object.entries(event.summaryEvent.resourceChanges ?? {}).filter(([op]) => op !== "same") as [string, number][]);
+    if (event.summaryEvent !== undefined)
+      this.changes = Object.fromEntries(
+        Object.entries(event.summaryEvent.resourceChanges ?? {}).filter(([op]) => op !== "same") as [string, number][],
+      );
     return [];
   }
 
@@ -71,7 +74,8 @@ export class EngineReader {
     if (name !== undefined && op === "same") changes.push({ kind: "unchanged", learner, name });
     if (op === "delete") return typeOf(urn) === "gitops-lab:lab:Learner" ? [...changes, { kind: "gone", learner }] : changes;
     if (op === "refresh" || op === "delete-replaced" || op === "replace") return changes;
-    if (lastFluxObject.test(typeOf(urn))) changes.push(this.#objectsEnded(learner, "done") ?? { kind: "unchanged", learner, name: fluxObjects });
+    if (lastFluxObject.test(typeOf(urn)))
+      changes.push(this.#objectsEnded(learner, "done") ?? { kind: "unchanged", learner, name: fluxObjects });
     return [...changes, ...this.#whole(learner, urn, name)];
   }
 

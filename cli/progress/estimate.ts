@@ -26,7 +26,11 @@ export interface EstimateInput {
  * run's own pace. Undefined when nothing is left to do or nothing can be said.
  */
 export function remainingSeconds({ work, typical, measured, expectedSeconds, elapsedSeconds }: EstimateInput): number | undefined {
-  const means = new Map([...measured].flatMap(([step, seen]) => (step in typical ? [[step, seen.reduce((sum, seconds) => sum + seconds, 0) / seen.length] as const] : [])));
+  const means = new Map(
+    [...measured].flatMap(([step, seen]) =>
+      step in typical ? [[step, seen.reduce((sum, seconds) => sum + seconds, 0) / seen.length] as const] : [],
+    ),
+  );
   const sum = (values: Iterable<number>) => [...values].reduce((all, value) => all + value, 0);
   // What has not been measured yet is as much slower or faster than usual as what has.
   const slowness = means.size === 0 ? 1 : sum(means.values()) / sum([...means.keys()].map((step) => typical[step]!));

@@ -48,9 +48,20 @@ export const ProgressEvent = z.discriminatedUnion("event", [
   z.object({ ...every, event: z.literal("learner-done"), learner: z.string(), seconds: Seconds }),
   z.object({ ...every, event: z.literal("learner-failed"), learner: z.string(), seconds: Seconds, cause: z.string() }),
   /** Nothing else happened for some seconds: what is under way, and since when. */
-  z.object({ ...every, event: z.literal("waiting"), for: z.array(Step.extend({ seconds: Seconds })), aboutSecondsLeft: Seconds.nullable() }),
+  z.object({
+    ...every,
+    event: z.literal("waiting"),
+    for: z.array(Step.extend({ seconds: Seconds })),
+    aboutSecondsLeft: Seconds.nullable(),
+  }),
   z.object({ ...every, event: z.literal("interrupted"), signal: z.string(), atOnce: z.boolean() }),
-  z.object({ ...every, event: z.literal("evidence"), learner: z.string(), ...Evidence.shape, items: z.array(z.object({ id: z.string(), status: Evidence.shape.verdict })) }),
+  z.object({
+    ...every,
+    event: z.literal("evidence"),
+    learner: z.string(),
+    ...Evidence.shape,
+    items: z.array(z.object({ id: z.string(), status: Evidence.shape.verdict })),
+  }),
   z.object({
     ...every,
     event: z.literal("summary"),

@@ -29,8 +29,18 @@ export function liveLines(view: RunView, { columns, rows }: Terminal): LiveLine[
   const shown = fits ? chosen : view.rows.filter((row) => chosen.includes(row));
   // What a learner does matters more than the end of a long name.
   const width = Math.min(Math.max(6, ...shown.map(({ learner }) => learner.length)), Math.max(6, Math.floor(columns / 3)));
-  const lines: LiveLine[] = shown.map((row) => ({ text: `${marks[row.state]} ${clip(row.learner, width).padEnd(width)}  ${whatOf(row, view.doneWord)}`, style: styles[row.state] }));
-  if (!fits) lines.push({ text: `  and ${counted(view.rows.filter((row) => !shown.includes(row)), view.doneWord)}`, style: "dim" });
+  const lines: LiveLine[] = shown.map((row) => ({
+    text: `${marks[row.state]} ${clip(row.learner, width).padEnd(width)}  ${whatOf(row, view.doneWord)}`,
+    style: styles[row.state],
+  }));
+  if (!fits)
+    lines.push({
+      text: `  and ${counted(
+        view.rows.filter((row) => !shown.includes(row)),
+        view.doneWord,
+      )}`,
+      style: "dim",
+    });
   const cohort = view.cohort[0];
   if (cohort !== undefined) lines.push({ text: `▸ ${"cohort".padEnd(width)}  ${stepText(cohort)}`, style: "none" });
   lines.push({ text: countLine(view), style: "bold" });

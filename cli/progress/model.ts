@@ -118,8 +118,18 @@ export class RunModel {
     }));
     const installing = this.#cohort.has(phases.tools.step);
     const elapsedSeconds = seconds - this.#toolSeconds;
-    const secondsLeft = installing ? undefined : remainingSeconds({ work, typical, measured: this.#measured, expectedSeconds, elapsedSeconds });
-    return { rows, cohort: openSteps(null, this.#cohort, now), done: count("done"), failed: count("failed"), doneWord, seconds, secondsLeft };
+    const secondsLeft = installing
+      ? undefined
+      : remainingSeconds({ work, typical, measured: this.#measured, expectedSeconds, elapsedSeconds });
+    return {
+      rows,
+      cohort: openSteps(null, this.#cohort, now),
+      done: count("done"),
+      failed: count("failed"),
+      doneWord,
+      seconds,
+      secondsLeft,
+    };
   }
 
   #row(id: string, learner: Learner, now: number): LearnerRow {
@@ -158,5 +168,7 @@ export class RunModel {
 }
 
 function openSteps(learner: string | null, open: Open, now: number): OpenStep[] {
-  return [...open].map(([step, { title, action, since }]) => ({ learner, step, title, action, seconds: (now - since) / 1000 })).sort((a, b) => b.seconds - a.seconds);
+  return [...open]
+    .map(([step, { title, action, since }]) => ({ learner, step, title, action, seconds: (now - since) / 1000 }))
+    .sort((a, b) => b.seconds - a.seconds);
 }

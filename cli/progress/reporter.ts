@@ -46,7 +46,9 @@ export class RunReporter {
   constructor(options: RunReporterOptions) {
     const { learners, typical, expectedSeconds, command } = options;
     this.#options = options;
-    this.#outcomes = new Map(learners.map((learner) => [learner, { learner, result: "unfinished", seconds: null, evidence: null, cause: null }]));
+    this.#outcomes = new Map(
+      learners.map((learner) => [learner, { learner, result: "unfinished", seconds: null, evidence: null, cause: null }]),
+    );
     this.#reader = this.#newReader();
     this.#model = new RunModel({ learners, typical, expectedSeconds, doneWord: this.#removes ? "gone" : "up", startedAt: this.startedAt });
     this.#timer = setInterval(() => this.#tick(), tickMs);
@@ -138,7 +140,8 @@ export class RunReporter {
   /** Tells that a learner is done, unless something has been told of their end. */
   learnerDone(learner: string): void {
     const seconds = this.#seconds();
-    if (this.#settle(learner, { result: this.#removes ? "removed" : "up", seconds })) this.tell({ event: "learner-done", learner, seconds });
+    if (this.#settle(learner, { result: this.#removes ? "removed" : "up", seconds }))
+      this.tell({ event: "learner-done", learner, seconds });
   }
 
   /** Tells that a learner has failed, unless something has been told of their end. */
@@ -165,13 +168,27 @@ export class RunReporter {
   /** The last event of a run that could not go on. */
   failed(error: unknown): void {
     const expected = error instanceof LabError ? error : undefined;
-    this.summary({ result: expected?.code === "interrupted" ? "interrupted" : "failed", exitCode: expected?.exitCode ?? ExitCode.bug, cause: messageOf(error) });
+    this.summary({
+      result: expected?.code === "interrupted" ? "interrupted" : "failed",
+      exitCode: expected?.exitCode ?? ExitCode.bug,
+      cause: messageOf(error),
+    });
   }
 
   /** The last event of a run, but for the receipt of a `down`. */
   summary(end: { readonly result: "succeeded" | "failed" | "interrupted"; readonly exitCode: number; readonly cause?: string }): void {
     const { command, cohort } = this.#options;
-    this.tell({ event: "summary", command, cohort, result: end.result, exitCode: end.exitCode, seconds: this.#seconds(), changes: this.changes, learners: [...this.outcomes], cause: end.cause ?? null });
+    this.tell({
+      event: "summary",
+      command,
+      cohort,
+      result: end.result,
+      exitCode: end.exitCode,
+      seconds: this.#seconds(),
+      changes: this.changes,
+      learners: [...this.outcomes],
+      cause: end.cause ?? null,
+    });
   }
 
   /** What went wrong, from the engine's own diagnostics where it gave any. */
@@ -246,6 +263,10 @@ export class RunReporter {
     if (now - this.#lastEventAt < quietMs) return;
     const { rows, cohort, secondsLeft } = this.#model.view(now);
     const open = [...rows.flatMap((row) => row.open), ...cohort].sort((a, b) => b.seconds - a.seconds);
-    this.tell({ event: "waiting", for: open.map(({ learner, step, title, seconds }) => ({ learner, step, title, seconds })), aboutSecondsLeft: secondsLeft ?? null });
+    this.tell({
+      event: "waiting",
+      for: open.map(({ learner, step, title, seconds }) => ({ learner, step, title, seconds })),
+      aboutSecondsLeft: secondsLeft ?? null,
+    });
   }
 }

@@ -29,7 +29,10 @@ export const fluxObjects: StepName = { step: "flux-objects", title: "Flux object
 export const lastFluxObject = /\$kubernetes:kustomize\.toolkit\.fluxcd\.io\/v1:Kustomization$/;
 
 /** A learner is up when Flux is and these bindings, which nothing waits for, are there: components/cluster/learner-access.ts. */
-export const lastObjects = { type: /^gitops-lab:lab:Learner\$kubernetes:rbac\.authorization\.k8s\.io\/v1:RoleBinding$/, count: environments.length };
+export const lastObjects = {
+  type: /^gitops-lab:lab:Learner\$kubernetes:rbac\.authorization\.k8s\.io\/v1:RoleBinding$/,
+  count: environments.length,
+};
 
 /** What a run does beside the engine's steps. */
 export const phases = {

@@ -10,7 +10,11 @@ export type Prompt = (text: string) => Promise<string>;
 export async function askQuiz({ questions }: LearnerQuiz, prompt: Prompt): Promise<QuizAnswers> {
   const answers: QuizAnswers = {};
   for (const [index, question] of questions.entries()) {
-    answers[question.id] = await ask(question, `\nQuestion ${index + 1} of ${questions.length}: ${question.topic} (${question.points} points)\n${question.prompt}\n`, prompt);
+    answers[question.id] = await ask(
+      question,
+      `\nQuestion ${index + 1} of ${questions.length}: ${question.topic} (${question.points} points)\n${question.prompt}\n`,
+      prompt,
+    );
   }
   return answers;
 }
@@ -47,7 +51,11 @@ export async function withTerminal<T>(work: (prompt: Prompt) => Promise<T>): Pro
   } catch (error) {
     if (!closed.signal.aborted) throw error;
     note("");
-    throw new LabError("quiz-interrupted", "The quiz was left before its end. Nothing was recorded. Start it anew with `./lab quiz <learner>`.", { cause: error });
+    throw new LabError(
+      "quiz-interrupted",
+      "The quiz was left before its end. Nothing was recorded. Start it anew with `./lab quiz <learner>`.",
+      { cause: error },
+    );
   } finally {
     terminal.close();
   }

@@ -53,6 +53,11 @@ export function cloudCluster(name: string, args: ClusterArgs, parent: pulumi.Res
     resource: parts.resource,
     apiServer: parts.server,
     fluxImages: parts.fluxImages,
-    ...whenReady(name, args, parent, { resource: parts.resource, place: parts.place, kubeconfig: adminKubeconfig, dependsOn: [parts.nodes] }),
+    ...whenReady(name, args, parent, {
+      resource: parts.resource,
+      place: parts.place,
+      kubeconfig: adminKubeconfig,
+      dependsOn: [parts.nodes],
+    }),
   });
 }

@@ -14,7 +14,14 @@ export class CloudProvider extends pulumi.ProviderResource {
   constructor(name: string, kind: keyof typeof cloudPackages, inputs: pulumi.Inputs) {
     const cloud = cloudPackages[kind];
     // A provider's own inputs go over the wire as strings.
-    super(cloud.name, name, Object.fromEntries(Object.entries(inputs).map(([key, value]) => [key, typeof value === "string" ? value : pulumi.jsonStringify(value)])), { version: cloud.version });
+    super(
+      cloud.name,
+      name,
+      Object.fromEntries(
+        Object.entries(inputs).map(([key, value]) => [key, typeof value === "string" ? value : pulumi.jsonStringify(value)]),
+      ),
+      { version: cloud.version },
+    );
     this.cloud = cloud;
   }
 }
@@ -29,10 +36,23 @@ export class CloudResource<Outputs extends object = object> extends pulumi.Custo
   readonly output: { readonly [K in keyof Outputs]: pulumi.Output<Outputs[K]> };
 
   /** @param type without the package, e.g. `compute/network:Network` */
-  constructor(provider: CloudProvider, type: string, name: string, inputs: pulumi.Inputs, { outputs = [], ...options }: CloudResourceOptions<Outputs> = {}) {
+  constructor(
+    provider: CloudProvider,
+    type: string,
+    name: string,
+    inputs: pulumi.Inputs,
+    { outputs = [], ...options }: CloudResourceOptions<Outputs> = {},
+  ) {
     const { name: cloud, version } = provider.cloud;
-    super(`${cloud}:${type}`, name, { ...Object.fromEntries(outputs.map((key) => [key, undefined])), ...inputs }, { ...options, provider, version });
-    this.output = Object.fromEntries(outputs.map((key) => [key, (this as unknown as CloudResource<Outputs>["output"])[key]])) as unknown as CloudResource<Outputs>["output"];
+    super(
+      `${cloud}:${type}`,
+      name,
+      { ...Object.fromEntries(outputs.map((key) => [key, undefined])), ...inputs },
+      { ...options, provider, version },
+    );
+    this.output = Object.fromEntries(
+      outputs.map((key) => [key, (this as unknown as CloudResource<Outputs>["output"])[key]]),
+    ) as unknown as CloudResource<Outputs>["output"];
   }
 }
 

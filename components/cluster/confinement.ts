@@ -12,12 +12,20 @@ export interface ConfinementArgs {
 const apiPort = 8443;
 
 /** Keeps a learner of a shared cluster to what is theirs: a quota, limits for what names none, and a network of their own. */
-export function confineLearner(name: string, { plan, namespace, labels }: ConfinementArgs, options: pulumi.CustomResourceOptions): pulumi.Resource[] {
+export function confineLearner(
+  name: string,
+  { plan, namespace, labels }: ConfinementArgs,
+  options: pulumi.CustomResourceOptions,
+): pulumi.Resource[] {
   const { quota, expose, clusterNetworks } = plan;
   const metadata = (object: string) => ({ name: object, namespace, labels: { ...labels } });
   const balanced = expose.kind === "load-balancer";
-  const policy = (object: string, spec: k8s.types.input.networking.v1.NetworkPolicySpec) => new k8s.networking.v1.NetworkPolicy(`${name}-shared-${object}`, { metadata: metadata(object), spec }, options);
-  const dns = [{ protocol: "UDP", port: 53 }, { protocol: "TCP", port: 53 }];
+  const policy = (object: string, spec: k8s.types.input.networking.v1.NetworkPolicySpec) =>
+    new k8s.networking.v1.NetworkPolicy(`${name}-shared-${object}`, { metadata: metadata(object), spec }, options);
+  const dns = [
+    { protocol: "UDP", port: 53 },
+    { protocol: "TCP", port: 53 },
+  ];
   return [
     new k8s.core.v1.ResourceQuota(
       `${name}-shared-quota`,
@@ -41,7 +49,16 @@ export function confineLearner(name: string, { plan, namespace, labels }: Confin
       `${name}-shared-limits`,
       {
         metadata: metadata("lab"),
-        spec: { limits: [{ type: "Container", default: { cpu: "500m", memory: "256Mi" }, defaultRequest: { cpu: "20m", memory: "64Mi" }, max: { cpu: "2", memory: "2Gi" } }] },
+        spec: {
+          limits: [
+            {
+              type: "Container",
+              default: { cpu: "500m", memory: "256Mi" },
+              defaultRequest: { cpu: "20m", memory: "64Mi" },
+              max: { cpu: "2", memory: "2Gi" },
+            },
+          ],
+        },
       },
       options,
     ),
@@ -63,7 +80,14 @@ export function confineLearner(name: string, { plan, namespace, labels }: Confin
       podSelector: { matchLabels: { app: "vcluster", release: namespace } },
       policyTypes: ["Ingress", "Egress"],
       ingress: [{ ports: [{ protocol: "TCP", port: apiPort }] }],
-      egress: [{ ports: [{ protocol: "TCP", port: 443 }, { protocol: "TCP", port: 6443 }] }],
+      egress: [
+        {
+          ports: [
+            { protocol: "TCP", port: 443 },
+            { protocol: "TCP", port: 6443 },
+          ],
+        },
+      ],
     }),
   ];
 }

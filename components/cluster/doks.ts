@@ -81,6 +81,8 @@ function createNetwork(name: string, { cohort, plan, lifetime }: FoundationArgs<
     // A VPC has no tags at DigitalOcean.
     description: marksLine(marks(cohort, lifetime)),
   });
-  const version = ask<{ latestVersion: string }>(provider, "index/getKubernetesVersions:getKubernetesVersions", {}).apply(({ latestVersion }) => latestVersion);
+  const version = ask<{ latestVersion: string }>(provider, "index/getKubernetesVersions:getKubernetesVersions", {}).apply(
+    ({ latestVersion }) => latestVersion,
+  );
   return { provider, vpc, version };
 }

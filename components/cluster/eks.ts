@@ -30,7 +30,12 @@ export const eks: ClusterProvider = {
         roleArn: clusterRole,
         // Who makes the cluster is its administrator, by IAM and not by a ConfigMap in the cluster.
         accessConfig: { authenticationMode: "API", bootstrapClusterCreatorAdminPermissions: true },
-        vpcConfig: { subnetIds: privateSubnets, endpointPrivateAccess: true, endpointPublicAccess: true, publicAccessCidrs: plan.allowedNetworks },
+        vpcConfig: {
+          subnetIds: privateSubnets,
+          endpointPrivateAccess: true,
+          endpointPublicAccess: true,
+          publicAccessCidrs: plan.allowedNetworks,
+        },
         tags,
       },
       {
@@ -51,7 +56,9 @@ export const eks: ClusterProvider = {
         name: clusterName,
         // Instances and disks get no tags from their node group.
         tagSpecifications: ["instance", "volume", "network-interface"].map((resourceType) => ({ resourceType, tags })),
-        blockDeviceMappings: [{ deviceName: "/dev/xvda", ebs: { volumeSize: plan.diskGb, volumeType: "gp3", encrypted: "true", deleteOnTermination: "true" } }],
+        blockDeviceMappings: [
+          { deviceName: "/dev/xvda", ebs: { volumeSize: plan.diskGb, volumeType: "gp3", encrypted: "true", deleteOnTermination: "true" } },
+        ],
         // One hop: a pod gets no credential of its node.
         metadataOptions: { httpTokens: "required", httpPutResponseHopLimit: 1 },
         tags,

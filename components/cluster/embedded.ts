@@ -34,7 +34,8 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
     this.#args = args;
     const host = requireHost(args.host);
     this.nodes = args.plan.nodes;
-    this.simulated = this.nodes === "real" ? [] : ["Pods are simulated: kwok reports the status that a kubelet would report and no container runs."];
+    this.simulated =
+      this.nodes === "real" ? [] : ["Pods are simulated: kwok reports the status that a kubelet would report and no container runs."];
     const controlPlane = new ManagedResource<EmbeddedClusterInput, Required<EmbeddedClusterOutput>>(
       `${name}-control-plane`,
       {

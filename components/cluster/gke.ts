@@ -45,7 +45,10 @@ export const gke: ClusterProvider = {
         removeDefaultNodePool: true,
         initialNodeCount: 1,
         privateClusterConfig: { enablePrivateNodes: true, enablePrivateEndpoint: false },
-        masterAuthorizedNetworksConfig: { gcpPublicCidrsAccessEnabled: false, cidrBlocks: plan.allowedNetworks.map((cidrBlock) => ({ cidrBlock })) },
+        masterAuthorizedNetworksConfig: {
+          gcpPublicCidrsAccessEnabled: false,
+          cidrBlocks: plan.allowedNetworks.map((cidrBlock) => ({ cidrBlock })),
+        },
         // So that a pod gets no credential of its node.
         workloadIdentityConfig: { workloadPool: `${plan.project}.svc.id.goog` },
         enableShieldedNodes: true,
@@ -63,7 +66,15 @@ export const gke: ClusterProvider = {
         dependsOn: [nat],
         deleteBeforeReplace: true,
         // What Google itself changes later, or what could only be changed by making the cluster anew.
-        ignoreChanges: ["initialNodeCount", "nodeConfig", "ipAllocationPolicy", "privateClusterConfig", "minMasterVersion", "nodeVersion", "datapathProvider"],
+        ignoreChanges: [
+          "initialNodeCount",
+          "nodeConfig",
+          "ipAllocationPolicy",
+          "privateClusterConfig",
+          "minMasterVersion",
+          "nodeVersion",
+          "datapathProvider",
+        ],
         customTimeouts: { create: "30m", delete: "30m" },
       },
     );
@@ -114,7 +125,13 @@ function createNetwork(name: string, { cohort, plan, lifetime }: FoundationArgs<
   const physical = physicalName(cohort, `lab-${cohort}`.slice(0, 30));
   // Networks and what is in them have no labels at Google; none of these descriptions may change without a new network.
   const keep = { ignoreChanges: ["description"] };
-  const network = new CloudResource(provider, "compute/network:Network", `${name}-network`, { name: physical, autoCreateSubnetworks: false, description }, keep);
+  const network = new CloudResource(
+    provider,
+    "compute/network:Network",
+    `${name}-network`,
+    { name: physical, autoCreateSubnetworks: false, description },
+    keep,
+  );
   const subnetwork = new CloudResource(
     provider,
     "compute/subnetwork:Subnetwork",
@@ -122,13 +139,25 @@ function createNetwork(name: string, { cohort, plan, lifetime }: FoundationArgs<
     { name: physical, region, network: network.id, ipCidrRange: "10.0.0.0/20", privateIpGoogleAccess: true, description },
     keep,
   );
-  const router = new CloudResource(provider, "compute/router:Router", `${name}-router`, { name: physical, region, network: network.id, description }, keep);
-  const nat = new CloudResource(provider, "compute/routerNat:RouterNat", `${name}-nat`, {
-    name: physical,
-    region,
-    router: physical,
-    natIpAllocateOption: "AUTO_ONLY",
-    sourceSubnetworkIpRangesToNat: "ALL_SUBNETWORKS_ALL_IP_RANGES",
-  }, { dependsOn: [router], deletedWith: router });
+  const router = new CloudResource(
+    provider,
+    "compute/router:Router",
+    `${name}-router`,
+    { name: physical, region, network: network.id, description },
+    keep,
+  );
+  const nat = new CloudResource(
+    provider,
+    "compute/routerNat:RouterNat",
+    `${name}-nat`,
+    {
+      name: physical,
+      region,
+      router: physical,
+      natIpAllocateOption: "AUTO_ONLY",
+      sourceSubnetworkIpRangesToNat: "ALL_SUBNETWORKS_ALL_IP_RANGES",
+    },
+    { dependsOn: [router], deletedWith: router },
+  );
   return { provider, network, subnetwork, nat };
 }

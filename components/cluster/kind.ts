@@ -27,7 +27,15 @@ export const kind: ClusterProvider = {
           imageArchives: plan.imageArchives,
           ...(opened && { openName: opened.name, registry: pulumi.output({ host: opened.door.registry, ca: opened.door.ca }) }),
         },
-        outputs: { cohort: "plain", learner: "plain", clusterId: "plain", apiServer: "plain", adminKubeconfig: "secret", ingressPort: "plain", openApiServer: "plain" },
+        outputs: {
+          cohort: "plain",
+          learner: "plain",
+          clusterId: "plain",
+          apiServer: "plain",
+          adminKubeconfig: "secret",
+          ingressPort: "plain",
+          openApiServer: "plain",
+        },
       },
       { parent, dependsOn: opened ? [opened.host] : [] },
     );

@@ -17,7 +17,9 @@ export function marks(cohort: string, lifetime: Lifetime, learner?: string): Rea
 
 /** The marks as one line, for what has a description and no labels. */
 export function marksLine(all: Readonly<Record<string, string>>): string {
-  return Object.entries(all).map(([key, value]) => `${key}=${value}`).join(" ");
+  return Object.entries(all)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(" ");
 }
 
 /**

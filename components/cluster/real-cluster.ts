@@ -33,7 +33,12 @@ export interface AwaitedCluster {
  * Waits for a cluster that somebody else makes to answer. What comes back is known only then, so that nothing is put into a
  * cluster before.
  */
-export function whenReady(name: string, { learner }: ClusterArgs, parent: pulumi.Resource, { resource, place, kubeconfig, dependsOn }: AwaitedCluster): Pick<MadeCluster, "clusterId" | "adminKubeconfig"> {
+export function whenReady(
+  name: string,
+  { learner }: ClusterArgs,
+  parent: pulumi.Resource,
+  { resource, place, kubeconfig, dependsOn }: AwaitedCluster,
+): Pick<MadeCluster, "clusterId" | "adminKubeconfig"> {
   const ready = new ManagedResource<ClusterReadyInput, ClusterReadyOutput>(
     `${name}-ready`,
     {
@@ -73,7 +78,13 @@ export function realCluster(name: string, args: ClusterArgs, parent: pulumi.Reso
     {
       driver: "learner-token",
       type: "LearnerToken",
-      input: { learner, clusterId: made.clusterId, kubeconfig: made.adminKubeconfig, namespace: learnerNamespace, until: lifetime.until.toISOString() },
+      input: {
+        learner,
+        clusterId: made.clusterId,
+        kubeconfig: made.adminKubeconfig,
+        namespace: learnerNamespace,
+        until: lifetime.until.toISOString(),
+      },
       outputs: { learner: "plain", learnerKubeconfig: "secret" },
     },
     { parent, deletedWith: made.resource },
@@ -91,7 +102,9 @@ export function realCluster(name: string, args: ClusterArgs, parent: pulumi.Reso
     ...(open && {
       open: {
         apiServer: open.apiServer,
-        kubeconfig: pulumi.all([learnerKubeconfig, open.apiServer]).apply(([text, address]) => atServer(text, learner, address, open.serverName)),
+        kubeconfig: pulumi
+          .all([learnerKubeconfig, open.apiServer])
+          .apply(([text, address]) => atServer(text, learner, address, open.serverName)),
       },
     }),
     kubernetes,
@@ -104,5 +117,6 @@ export function realCluster(name: string, args: ClusterArgs, parent: pulumi.Reso
 
 /** Where a controller's image is: as the Flux project publishes it, or under a prefix that the cohort file names, by the same name and tag. */
 function fluxImage(prefix: string | undefined): (controller: FluxController) => string {
-  return (controller) => (prefix === undefined ? publishedImage(controller) : publishedImage(controller).replace(/^.*\//, `${prefix.replace(/\/$/, "")}/`));
+  return (controller) =>
+    prefix === undefined ? publishedImage(controller) : publishedImage(controller).replace(/^.*\//, `${prefix.replace(/\/$/, "")}/`);
 }

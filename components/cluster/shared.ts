@@ -16,7 +16,10 @@ type Shared = PlanOf<"shared">;
 /** A virtual cluster (vcluster) per learner in a namespace of a Kubernetes that is there already. */
 export const shared: ClusterProvider = {
   kind: "shared",
-  foundation: { place: (plan) => `shared-${markOf(plan as Shared)}`, create: (name, args) => hostProvider(name, args as FoundationArgs<Shared>) },
+  foundation: {
+    place: (plan) => `shared-${markOf(plan as Shared)}`,
+    create: (name, args) => hostProvider(name, args as FoundationArgs<Shared>),
+  },
   create(name, args, options) {
     const { cohort, learner, plan, lifetime, foundation } = args as ClusterArgs<Shared>;
     const provider = foundation as k8s.Provider;
@@ -61,14 +64,22 @@ export const shared: ClusterProvider = {
       resource: cluster,
       apiServer,
       fluxImages: plan.fluxImages,
-      ...whenReady(name, args, parent, { resource: cluster, place: `virtual cluster ${virtual}`, kubeconfig: adminKubeconfig, dependsOn: [cluster] }),
+      ...whenReady(name, args, parent, {
+        resource: cluster,
+        place: `virtual cluster ${virtual}`,
+        kubeconfig: adminKubeconfig,
+        dependsOn: [cluster],
+      }),
     });
   },
 };
 
 /** Stands for the shared cluster in names: its file and context say which it is. */
 function markOf({ kubeconfig, context }: Shared): string {
-  return createHash("sha256").update(`${kubeconfig}\n${context ?? ""}`).digest("hex").slice(0, 8);
+  return createHash("sha256")
+    .update(`${kubeconfig}\n${context ?? ""}`)
+    .digest("hex")
+    .slice(0, 8);
 }
 
 function pathOf({ kubeconfig }: Shared): string {
@@ -96,7 +107,11 @@ function hostOf(expose: Extract<Expose, { kind: "ingress" }>, cohort: string, le
  * a virtual cluster goes with it and none has rights beyond it. A changed value starts the control plane anew, so none follows
  * from what changes in a lab's time, as the marks do.
  */
-export function virtualClusterValues({ expose, controlPlaneImages }: Pick<Shared, "expose" | "controlPlaneImages">, cohort: string, learner: string): Properties {
+export function virtualClusterValues(
+  { expose, controlPlaneImages }: Pick<Shared, "expose" | "controlPlaneImages">,
+  cohort: string,
+  learner: string,
+): Properties {
   const ingress = expose.kind === "ingress" ? hostOf(expose, cohort, learner) : undefined;
   return {
     controlPlane: {
@@ -108,12 +123,15 @@ export function virtualClusterValues({ expose, controlPlaneImages }: Pick<Shared
         persistence: { volumeClaim: { enabled: true, size: "2Gi", retentionPolicy: "Delete" } },
       },
       coredns: { deployment: { resources: { requests: { cpu: "20m", memory: "64Mi" }, limits: { cpu: "200m", memory: "170Mi" } } } },
-      ...(expose.kind === "load-balancer" && { service: { spec: { type: "LoadBalancer", loadBalancerSourceRanges: [...expose.allowedNetworks] } } }),
-      ...(ingress !== undefined && expose.kind === "ingress" && {
-        // Client certificates and tokens are the virtual API server's business, so TLS ends there.
-        ingress: { enabled: true, host: ingress, spec: { ingressClassName: expose.className } },
-        proxy: { extraSANs: [ingress] },
+      ...(expose.kind === "load-balancer" && {
+        service: { spec: { type: "LoadBalancer", loadBalancerSourceRanges: [...expose.allowedNetworks] } },
       }),
+      ...(ingress !== undefined &&
+        expose.kind === "ingress" && {
+          // Client certificates and tokens are the virtual API server's business, so TLS ends there.
+          ingress: { enabled: true, host: ingress, spec: { ingressClassName: expose.className } },
+          proxy: { extraSANs: [ingress] },
+        }),
     },
     ...(ingress !== undefined && { exportKubeConfig: { server: `https://${ingress}` } }),
     // Quota, limits and network policy are ours: the learner's cluster is not to depend on its own manners.

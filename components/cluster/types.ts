@@ -73,6 +73,10 @@ export interface ClusterHandle {
 }
 
 /** Options of an object in the cluster: its own provider, never a default one, and gone with the cluster. */
-export function inCluster(cluster: Pick<ClusterHandle, "kubernetes" | "resource">, parent: pulumi.Resource, dependsOn: pulumi.Resource[] = []): pulumi.CustomResourceOptions {
+export function inCluster(
+  cluster: Pick<ClusterHandle, "kubernetes" | "resource">,
+  parent: pulumi.Resource,
+  dependsOn: pulumi.Resource[] = [],
+): pulumi.CustomResourceOptions {
   return { parent, provider: cluster.kubernetes, deletedWith: cluster.resource, dependsOn };
 }

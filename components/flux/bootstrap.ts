@@ -80,11 +80,12 @@ export class FluxBootstrap extends pulumi.ComponentResource {
       here(namespace),
     );
     const registryAuthority = (images.authority === undefined ? [] : [images.authority]).map(
-      (authority) => new k8s.core.v1.Secret(
-        `${name}-registry-authority`,
-        { metadata: { name: registryAuthoritySecret, namespace: fluxNamespace }, stringData: { "ca.crt": authority } },
-        here(namespace),
-      ),
+      (authority) =>
+        new k8s.core.v1.Secret(
+          `${name}-registry-authority`,
+          { metadata: { name: registryAuthoritySecret, namespace: fluxNamespace }, stringData: { "ca.crt": authority } },
+          here(namespace),
+        ),
     );
     this.controllers = cluster.runFlux(`${name}-controllers`, { parent: this, dependsOn: [namespace, definitions, ...rights] });
 
@@ -95,7 +96,13 @@ export class FluxBootstrap extends pulumi.ComponentResource {
         kind: "GitRepository",
         metadata: { name: "flux-system", namespace: fluxNamespace },
         // A push is told to Flux at once; the interval is only for what was missed.
-        spec: { interval: "1m", url: repository.flux.url, ref: { branch: args.branch }, secretRef: { name: "flux-system" }, timeout: "20s" },
+        spec: {
+          interval: "1m",
+          url: repository.flux.url,
+          ref: { branch: args.branch },
+          secretRef: { name: "flux-system" },
+          timeout: "20s",
+        },
       },
       here(definitions, gitSecret),
     );

@@ -8,14 +8,22 @@ import { fluxManifests, type FluxManifestOptions, type Manifest } from "./manife
  * `options` are those of `ClusterHandle.runFlux`: what must be there before, and the parent.
  */
 export class FluxDeployments extends pulumi.ComponentResource {
-  constructor(name: string, cluster: Pick<ClusterHandle, "kubernetes" | "resource">, manifests: FluxManifestOptions, options: pulumi.ComponentResourceOptions) {
+  constructor(
+    name: string,
+    cluster: Pick<ClusterHandle, "kubernetes" | "resource">,
+    manifests: FluxManifestOptions,
+    options: pulumi.ComponentResourceOptions,
+  ) {
     super("gitops-lab:flux:Deployments", name, {}, options);
     const dependsOn = pulumi.output(options.dependsOn ?? []);
     const before: pulumi.Resource[] = [];
     for (const manifest of fluxManifests(manifests)) {
       const made = create(`${name}-${manifest.kind.toLowerCase()}-${manifest.metadata.name}`, manifest, {
         ...inCluster(cluster, this),
-        dependsOn: dependsOn.apply((resources) => [...(Array.isArray(resources) ? resources : [resources]), ...(manifest.kind === "Deployment" ? before : [])]),
+        dependsOn: dependsOn.apply((resources) => [
+          ...(Array.isArray(resources) ? resources : [resources]),
+          ...(manifest.kind === "Deployment" ? before : []),
+        ]),
       });
       if (manifest.kind !== "Deployment") before.push(made);
     }

@@ -21,7 +21,9 @@ const Deployment = Manifest.extend({
   spec: z.looseObject({
     template: z.looseObject({
       metadata: z.looseObject({ labels: z.record(z.string(), z.string()) }),
-      spec: z.looseObject({ containers: z.tuple([z.looseObject({ image: z.string(), args: z.array(z.string()), env: z.array(z.unknown()) })]) }),
+      spec: z.looseObject({
+        containers: z.tuple([z.looseObject({ image: z.string(), args: z.array(z.string()), env: z.array(z.unknown()) })]),
+      }),
     }),
   }),
 });
@@ -46,15 +48,21 @@ export interface FluxManifestOptions {
 export function fluxManifests({ image, pullSecrets = [] }: FluxManifestOptions): Manifest[] {
   const accounts = fluxControllerNames.map((name) => ({ ...namespaced(name), apiVersion: "v1", kind: "ServiceAccount" }));
   const shipped = read("flux-deployments");
-  const services = shipped.filter(({ kind }) => kind === "Service").map((object) => ({ ...object, metadata: { ...object.metadata, ...namespaced(object.metadata.name).metadata } }));
-  const deployments = shipped.filter(({ kind }) => kind === "Deployment").map((object) => deployment(Deployment.parse(object), image, pullSecrets));
+  const services = shipped
+    .filter(({ kind }) => kind === "Service")
+    .map((object) => ({ ...object, metadata: { ...object.metadata, ...namespaced(object.metadata.name).metadata } }));
+  const deployments = shipped
+    .filter(({ kind }) => kind === "Deployment")
+    .map((object) => deployment(Deployment.parse(object), image, pullSecrets));
   return [...rights(), ...accounts, ...services, ...deployments];
 }
 
 /** Of the rights that Flux ships, those of its controllers; ones of controllers that are not here lead nowhere. */
 function rights(): Manifest[] {
   const kept = new Set(["crd-controller", "cluster-reconciler"]);
-  return read("flux-rbac").filter(({ metadata }) => kept.has(metadata.name)).map((object) => ({ ...object, metadata: { ...object.metadata, labels: labels() } }));
+  return read("flux-rbac")
+    .filter(({ metadata }) => kept.has(metadata.name))
+    .map((object) => ({ ...object, metadata: { ...object.metadata, labels: labels() } }));
 }
 
 /** What sets these controllers up for a lab: `host/drivers/flux-controllers.ts` has the reasons. */
@@ -82,7 +90,11 @@ function deployment(object: z.output<typeof Deployment>, image: FluxManifestOpti
     ],
   };
   const pods = { ...template.metadata, labels: { ...template.metadata.labels, ...labels(name) } };
-  return { ...object, metadata: { ...object.metadata, ...namespaced(name).metadata }, spec: { ...object.spec, template: { ...template, metadata: pods, spec } } };
+  return {
+    ...object,
+    metadata: { ...object.metadata, ...namespaced(name).metadata },
+    spec: { ...object.spec, template: { ...template, metadata: pods, spec } },
+  };
 }
 
 function namespaced(component: string): { metadata: Manifest["metadata"] } {

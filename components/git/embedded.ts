@@ -63,7 +63,10 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
     this.learner = { username: repository.output.learnerUsername, password: repository.output.learnerPassword };
     // By what the driver answers, so that Flux is told of no repository before it is there.
     const { url, fluxUsername: username, fluxPassword: password } = repository.output;
-    this.flux = door === undefined ? { url, secret: { username, password } } : { url: url.apply(() => fluxUrl), secret: { username, password, "ca.crt": door.ca } };
+    this.flux =
+      door === undefined
+        ? { url, secret: { username, password } }
+        : { url: url.apply(() => fluxUrl), secret: { username, password, "ca.crt": door.ca } };
     this.registerOutputs({});
   }
 
@@ -80,7 +83,12 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
           repository,
           environments,
           kubeconfig: cluster.adminKubeconfig,
-          registry: pulumi.output({ repository: images.repository, ...images.pipeline, insecure: images.insecure, ...(images.local && { local: images.local }) }),
+          registry: pulumi.output({
+            repository: images.repository,
+            ...images.pipeline,
+            insecure: images.insecure,
+            ...(images.local && { local: images.local }),
+          }),
         },
         outputs: { cohort: "plain", learner: "plain" },
       },

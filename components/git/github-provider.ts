@@ -12,7 +12,9 @@ export function githubProvider(name: string, { organization, url }: GithubSettin
   const { origin, hostname } = new URL(url);
   const credential = pulumi.secret(stackGithubCredential());
   const token = credential.apply((is) => ("token" in is ? is.token : ""));
-  const appAuth = credential.apply((is) => ("app" in is ? { id: is.app.id, installationId: is.app.installationId, pemFile: is.app.privateKey } : noApp));
+  const appAuth = credential.apply((is) =>
+    "app" in is ? { id: is.app.id, installationId: is.app.installationId, pemFile: is.app.privateKey } : noApp,
+  );
   return new gh.Provider(name, {
     owner: organization,
     baseUrl: hostname === "github.com" ? "https://api.github.com/" : `${origin}/`,
@@ -33,7 +35,10 @@ const noApp = { id: "", installationId: "", pemFile: "" };
 function isApp(env: NodeJS.ProcessEnv = process.env): boolean {
   const config = new pulumi.Config();
   const has = (name: string) => config.getSecret(name) !== undefined;
-  return has("githubApp") || (!has("githubToken") && Boolean(env["GITHUB_APP_ID"] && env["GITHUB_APP_INSTALLATION_ID"] && env["GITHUB_APP_PEM_FILE"]));
+  return (
+    has("githubApp") ||
+    (!has("githubToken") && Boolean(env["GITHUB_APP_ID"] && env["GITHUB_APP_INSTALLATION_ID"] && env["GITHUB_APP_PEM_FILE"]))
+  );
 }
 
 /** The credential of the stack, see shared/github/credential.ts. Throws LabError `github-credential`. */

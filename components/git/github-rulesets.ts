@@ -17,12 +17,21 @@ const actionsApp = 15368;
  * add commits as everybody does, need no exception. Proposals come from image automation alone, by its deploy key, and the
  * workflow takes them away.
  */
-export function protectBranches(name: string, { repository, branch, isGithubCom }: RulesetArgs, options: pulumi.CustomResourceOptions): pulumi.Resource[] {
+export function protectBranches(
+  name: string,
+  { repository, branch, isGithubCom }: RulesetArgs,
+  options: pulumi.CustomResourceOptions,
+): pulumi.Resource[] {
   const common = { repository, target: "branch", enforcement: "active" };
   return [
     new gh.RepositoryRuleset(
       `${name}-history`,
-      { ...common, name: "gitops-lab: history stays", conditions: { refName: { includes: [`refs/heads/${branch}`], excludes: [] } }, rules: { deletion: true, nonFastForward: true } },
+      {
+        ...common,
+        name: "gitops-lab: history stays",
+        conditions: { refName: { includes: [`refs/heads/${branch}`], excludes: [] } },
+        rules: { deletion: true, nonFastForward: true },
+      },
       options,
     ),
     new gh.RepositoryRuleset(
@@ -32,7 +41,10 @@ export function protectBranches(name: string, { repository, branch, isGithubCom 
         name: "gitops-lab: image automation proposes",
         conditions: { refName: { includes: ["refs/heads/image-updates/**"], excludes: [] } },
         rules: { creation: true, update: true, ...(isGithubCom && { deletion: true }) },
-        bypassActors: [{ actorType: "DeployKey", bypassMode: "always" }, ...(isGithubCom ? [{ actorType: "Integration", actorId: actionsApp, bypassMode: "always" }] : [])],
+        bypassActors: [
+          { actorType: "DeployKey", bypassMode: "always" },
+          ...(isGithubCom ? [{ actorType: "Integration", actorId: actionsApp, bypassMode: "always" }] : []),
+        ],
       },
       options,
     ),

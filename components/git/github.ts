@@ -34,7 +34,11 @@ class GithubCohort {
     this.settings = settings;
     this.apiUrl = apiUrlOf(settings.url);
     // Where the secrets of a registry are not needed, this reckons with two writes too many.
-    const share = paceShares(settings.pace, pluginChoice("github").implementation, learners * githubWrites({ protect: settings.protect, registrySecrets: true }).provider);
+    const share = paceShares(
+      settings.pace,
+      pluginChoice("github").implementation,
+      learners * githubWrites({ protect: settings.protect, registrySecrets: true }).provider,
+    );
     this.provider = githubProvider("github", settings, share.writeDelayMs);
     const { organization, onTeardown, hostKeys } = settings;
     const { pace } = share;
@@ -60,7 +64,12 @@ class GithubRepository extends pulumi.ComponentResource implements RepositoryHan
   readonly ssh: NonNullable<RepositoryHandle["ssh"]>;
   readonly #seed: pulumi.Resource;
 
-  constructor(name: string, args: RepositoryArgs, { settings, apiUrl, provider, resource: cohort }: GithubCohort, options: pulumi.ComponentResourceOptions) {
+  constructor(
+    name: string,
+    args: RepositoryArgs,
+    { settings, apiUrl, provider, resource: cohort }: GithubCohort,
+    options: pulumi.ComponentResourceOptions,
+  ) {
     super("gitops-lab:git:Github", name, {}, options);
     const { learner, repository: repositoryName, images } = args;
     const { organization, onTeardown } = settings;
@@ -71,8 +80,27 @@ class GithubRepository extends pulumi.ComponentResource implements RepositoryHan
       {
         driver: "github-repository",
         type: "GithubRepository",
-        input: { cohort: args.cohort, learner: learner.id, organization, name: repositoryName, apiUrl, topic: cohort.output.topic, onTeardown },
-        outputs: { cohort: "plain", organization: "plain", apiUrl: "plain", topic: "plain", description: "plain", onTeardown: "plain", repositoryId: "plain", fullName: "plain", url: "plain", sshUrl: "plain" },
+        input: {
+          cohort: args.cohort,
+          learner: learner.id,
+          organization,
+          name: repositoryName,
+          apiUrl,
+          topic: cohort.output.topic,
+          onTeardown,
+        },
+        outputs: {
+          cohort: "plain",
+          organization: "plain",
+          apiUrl: "plain",
+          topic: "plain",
+          description: "plain",
+          onTeardown: "plain",
+          repositoryId: "plain",
+          fullName: "plain",
+          url: "plain",
+          sshUrl: "plain",
+        },
       },
       { parent: this, dependsOn: [cohort] },
     );
@@ -80,29 +108,59 @@ class GithubRepository extends pulumi.ComponentResource implements RepositoryHan
     const within = { parent: this, provider, dependsOn: [repository], deletedWith: repository };
     const key = new ManagedResource<SshKeyInput, SshKeyOutput>(
       `${name}-flux-key`,
-      { driver: "ssh-key", type: "SshKey", input: { comment: `flux of ${args.cohort}/${learner.id}` }, outputs: { privateKey: "secret", publicKey: "plain" } },
+      {
+        driver: "ssh-key",
+        type: "SshKey",
+        input: { comment: `flux of ${args.cohort}/${learner.id}` },
+        outputs: { privateKey: "secret", publicKey: "plain" },
+      },
       { parent: this },
     );
     const made: pulumi.Resource[] = [
-      new gh.RepositoryDeployKey(`${name}-flux-key`, { repository: repositoryName, title: "gitops-lab: Flux", key: key.output.publicKey, readOnly: false }, within),
+      new gh.RepositoryDeployKey(
+        `${name}-flux-key`,
+        { repository: repositoryName, title: "gitops-lab: Flux", key: key.output.publicKey, readOnly: false },
+        within,
+      ),
       new gh.RepositoryCollaborator(`${name}-collaborator`, { repository: repositoryName, username: account, permission: "push" }, within),
       // The template's workflows use GitHub's own actions and nobody else's.
       new gh.ActionsRepositoryPermissions(
         `${name}-actions`,
-        { repository: repositoryName, enabled: true, allowedActions: "selected", allowedActionsConfig: { githubOwnedAllowed: true, verifiedAllowed: false, patternsAlloweds: [] } },
+        {
+          repository: repositoryName,
+          enabled: true,
+          allowedActions: "selected",
+          allowedActionsConfig: { githubOwnedAllowed: true, verifiedAllowed: false, patternsAlloweds: [] },
+        },
         within,
       ),
       // Each job of theirs asks for what it needs.
-      new gh.WorkflowRepositoryPermissions(`${name}-workflows`, { repository: repositoryName, defaultWorkflowPermissions: "read", canApprovePullRequestReviews: false }, within),
+      new gh.WorkflowRepositoryPermissions(
+        `${name}-workflows`,
+        { repository: repositoryName, defaultWorkflowPermissions: "read", canApprovePullRequestReviews: false },
+        within,
+      ),
       ...(images.takesJobToken ? [] : registrySecrets(name, repositoryName, images.pipeline, within)),
-      ...(settings.protect ? protectBranches(name, { repository: repositoryName, branch: args.branch, isGithubCom: new URL(settings.url).hostname === "github.com" }, within) : []),
+      ...(settings.protect
+        ? protectBranches(
+            name,
+            { repository: repositoryName, branch: args.branch, isGithubCom: new URL(settings.url).hostname === "github.com" },
+            within,
+          )
+        : []),
     ];
     const seed = new ManagedResource<GithubSeedInput, GithubSeedOutput>(
       `${name}-seed`,
       {
         driver: "github-seed",
         type: "GithubSeed",
-        input: { repositoryId: repository.output.repositoryId, url: repository.output.url, apiUrl, branch: args.branch, seed: args.seed(repository.output.url).apply(seedOf) },
+        input: {
+          repositoryId: repository.output.repositoryId,
+          url: repository.output.url,
+          apiUrl,
+          branch: args.branch,
+          seed: args.seed(repository.output.url).apply(seedOf),
+        },
         outputs: { seedCommit: "plain" },
       },
       { parent: this, dependsOn: made, deletedWith: repository },
@@ -127,7 +185,12 @@ class GithubRepository extends pulumi.ComponentResource implements RepositoryHan
 }
 
 /** What workflows log in to a registry with that does not know their job's token. */
-function registrySecrets(name: string, repository: string, { username, password }: RepositoryArgs["images"]["pipeline"], options: pulumi.CustomResourceOptions): pulumi.Resource[] {
+function registrySecrets(
+  name: string,
+  repository: string,
+  { username, password }: RepositoryArgs["images"]["pipeline"],
+  options: pulumi.CustomResourceOptions,
+): pulumi.Resource[] {
   return [
     new gh.ActionsSecret(`${name}-registry-username`, { repository, secretName: "REGISTRY_USERNAME", value: username }, options),
     new gh.ActionsSecret(`${name}-registry-password`, { repository, secretName: "REGISTRY_PASSWORD", value: password }, options),

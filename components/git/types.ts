@@ -69,7 +69,11 @@ export interface RepositoryHandle {
   /** Flux' own credential, in the form of a GitRepository's secret, and the URL that it is for. It pushes image updates. */
   readonly flux: { readonly url: pulumi.Output<string>; readonly secret: Readonly<Record<string, pulumi.Output<string>>> };
   /** How the lab itself reads the repository, where that is not by the learner's password. */
-  readonly ssh?: { readonly url: pulumi.Output<string>; readonly privateKey: pulumi.Output<string>; readonly knownHosts: pulumi.Output<string> };
+  readonly ssh?: {
+    readonly url: pulumi.Output<string>;
+    readonly privateKey: pulumi.Output<string>;
+    readonly knownHosts: pulumi.Output<string>;
+  };
   /** Starts what builds and promotes as the repository says, once there are a cluster to look at and a registry. */
   runPipeline(name: string, args: PipelineArgs, options: pulumi.CustomResourceOptions): pulumi.Resource;
 }

@@ -33,7 +33,13 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
       {
         driver: "image-repository",
         type: "ImageRepository",
-        input: { cohort: args.cohort, learner: args.learner, name: args.image, registry: host.output.registry, ...(args.generation > 0 && { generation: args.generation }) },
+        input: {
+          cohort: args.cohort,
+          learner: args.learner,
+          name: args.image,
+          registry: host.output.registry,
+          ...(args.generation > 0 && { generation: args.generation }),
+        },
         outputs: {
           repository: "plain",
           username: "plain",
@@ -49,7 +55,8 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
     this.resource = path;
     this.repository = path.output.repository;
     this.insecure = args.via === "loopback";
-    if (host.opening) this.openRepository = pulumi.interpolate`${host.output.open.apply((open) => open?.registry)}/${args.learner}/${args.image}`;
+    if (host.opening)
+      this.openRepository = pulumi.interpolate`${host.output.open.apply((open) => open?.registry)}/${args.learner}/${args.image}`;
     if (args.via === "door") {
       const door = requireDoor(host);
       this.local = path.output.repository;

@@ -32,14 +32,25 @@ class OciImageRepository extends pulumi.ComponentResource implements ImageReposi
     const config = new pulumi.Config();
     const password = config.requireSecret("registryPassword");
     // Who may only pull, where the registry has such a user; else the one credential does for both.
-    const pull = settings.pullUsername === undefined ? { username: settings.username, password } : { username: settings.pullUsername, password: config.requireSecret("registryPullPassword") };
+    const pull =
+      settings.pullUsername === undefined
+        ? { username: settings.username, password }
+        : { username: settings.pullUsername, password: config.requireSecret("registryPullPassword") };
     const path = `${host}${pathname.replace(/\/$/, "")}/${cohort}-${learner}/${image}`;
     const repository = new ManagedResource<OciRepositoryInput, OciRepositoryOutput>(
       `${name}-images`,
       {
         driver: "oci-repository",
         type: "OciRepository",
-        input: { cohort, learner, repository: path, siblings: siblings.map((sibling) => siblingImage(path, sibling)), username: settings.username, password, insecure: this.insecure },
+        input: {
+          cohort,
+          learner,
+          repository: path,
+          siblings: siblings.map((sibling) => siblingImage(path, sibling)),
+          username: settings.username,
+          password,
+          insecure: this.insecure,
+        },
         outputs: { cohort: "plain", siblings: "plain", repository: "plain", username: "plain", password: "secret", insecure: "plain" },
       },
       { parent: this },

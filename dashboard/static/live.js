@@ -17,7 +17,11 @@ function stateOf(element) {
   return {
     focus: focused?.id,
     open: [...element.querySelectorAll("details[open][id]")].map(({ id }) => id),
-    scrolled: [...element.querySelectorAll("[data-keep-scroll][id]")].map((one) => ({ id: one.id, left: one.scrollLeft, atEnd: one.scrollLeft + one.clientWidth >= one.scrollWidth - 8 })),
+    scrolled: [...element.querySelectorAll("[data-keep-scroll][id]")].map((one) => ({
+      id: one.id,
+      left: one.scrollLeft,
+      atEnd: one.scrollLeft + one.clientWidth >= one.scrollWidth - 8,
+    })),
   };
 }
 
@@ -69,7 +73,14 @@ function changed(learner) {
 function tellAges() {
   for (const time of document.querySelectorAll("time[data-ago]")) {
     const minutes = Math.floor((Date.now() - Date.parse(time.dateTime)) / 60_000);
-    const text = minutes < 1 ? "<1 min" : minutes < 120 ? `${minutes} min` : minutes < 2880 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 1440)} d`;
+    const text =
+      minutes < 1
+        ? "<1 min"
+        : minutes < 120
+          ? `${minutes} min`
+          : minutes < 2880
+            ? `${Math.floor(minutes / 60)} h`
+            : `${Math.floor(minutes / 1440)} d`;
     if (time.textContent !== text) time.textContent = text;
   }
 }

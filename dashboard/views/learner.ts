@@ -15,17 +15,22 @@ const pathOf = (id: string) => `/learners/${encodeURIComponent(id)}`;
 export function learnerPage(source: Source, facts: LearnerFacts, bundles: readonly BundleFacts[]): Html {
   const path = pathOf(facts.id);
   const { drills } = source.template;
-  const button = (kind: string, label: string) => html`<form method="post" action="${path}/${kind}"><button id="do-${kind}">${label}</button></form>`;
+  const button = (kind: string, label: string) =>
+    html`<form method="post" action="${path}/${kind}"><button id="do-${kind}">${label}</button></form>`;
   const choice = html`<form method="post" action="${path}/drill"><label for="drill">Drill</label> <select id="drill" name="drill">${drills.map(({ id, title }) => html`<option value="${id}">${title}</option>`)}</select> <button id="do-drill">Start the drill</button></form>`;
   return page(
     { title: facts.name, cohort: source.cohort.cohort, home: "/", live: source.archived === undefined, archived: source.archived },
     html`<p class="trail"><a href="/">Overview</a></p>
 <h1>${printable(facts.name)} <span class="soft">${facts.id}</span></h1>
-${source.archived ? "" : html`<section class="actions" aria-label="Actions">
+${
+  source.archived
+    ? ""
+    : html`<section class="actions" aria-label="Actions">
 ${button("verify", "Verify now")}${button("evidence", "Create evidence")}${button("pause", "Pause processes")}${button("resume", "Resume processes")}${drills.length > 0 ? choice : ""}
 <a class="button" href="${path}/reset">Reset the lab …</a>
 <a href="${path}/handout">Handout</a>
-</section>`}
+</section>`
+}
 ${learnerLive(source, facts, bundles)}`,
   );
 }
@@ -59,9 +64,13 @@ ${source.archived ? "" : jobView(facts)}
 ${facts.problems.map((problem) => html`<p class="notice fail">${printable(problem)}</p>`)}
 <dl class="figures">
 <div><dt>Last activity</dt><dd>${row.activity ? moment(row.activity) : "none"}</dd></div>
-${source.archived ? "" : html`<div><dt>Stuck for</dt><dd>${row.stuck ? moment(row.stuck) : "not stuck"}</dd></div>
+${
+  source.archived
+    ? ""
+    : html`<div><dt>Stuck for</dt><dd>${row.stuck ? moment(row.stuck) : "not stuck"}</dd></div>
 <div><dt>Memory, CPU</dt><dd>${usage(facts)}</dd></div>
-<div><dt>Processes</dt><dd>${processes(row.processes)}</dd></div>`}
+<div><dt>Processes</dt><dd>${processes(row.processes)}</dd></div>`
+}
 </dl>
 <h2>Promotion timeline</h2>
 ${facts.branch ? timelineView(facts.branch, source.template.environments, "timeline") : html`<p class="soft">The repository was not looked at yet.</p>`}
@@ -84,17 +93,27 @@ export function jobView({ job }: LearnerFacts): Content {
 
 export function environmentsView({ branch }: LearnerFacts): Html {
   const rows = (branch?.environments ?? []).map(({ name, image }) => [name, image ? html`<code>${formatImage(image)}</code>` : "no image"]);
-  return section("environments", "Environments", table("What Git asks for, by environment", ["Environment", "Image that Git asks for"], rows, "The repository was not looked at yet."));
+  return section(
+    "environments",
+    "Environments",
+    table("What Git asks for, by environment", ["Environment", "Image that Git asks for"], rows, "The repository was not looked at yet."),
+  );
 }
 
 export function checklistView({ checklist }: LearnerFacts): Html {
   const rows = (checklist?.reports ?? []).map(({ title, command, result }) => [
     title,
     html`${mark(result.status)} ${result.status}`,
-    result.status === "error" ? printable(result.reason) : html`${lines(result.observed)}${result.status === "fail" ? html`<div class="soft">Expected: ${lines(result.expected)}</div><div class="soft">Hint: ${printable(result.hint)}</div>` : ""}`,
+    result.status === "error"
+      ? printable(result.reason)
+      : html`${lines(result.observed)}${result.status === "fail" ? html`<div class="soft">Expected: ${lines(result.expected)}</div><div class="soft">Hint: ${printable(result.hint)}</div>` : ""}`,
     html`<code>${command}</code>`,
   ]);
-  return section("checklist", "Checklist", html`${checklist ? html`<p class="soft">Observed ${ago(checklist.at)} ago.</p>` : ""}${table("Checklist", ["Item", "Result", "Observed", "By hand"], rows, "Not looked at yet.")}`);
+  return section(
+    "checklist",
+    "Checklist",
+    html`${checklist ? html`<p class="soft">Observed ${ago(checklist.at)} ago.</p>` : ""}${table("Checklist", ["Item", "Result", "Observed", "By hand"], rows, "Not looked at yet.")}`,
+  );
 }
 
 export function exercisesView({ template }: Source, facts: LearnerFacts): Html {
@@ -109,37 +128,87 @@ export function exercisesView({ template }: Source, facts: LearnerFacts): Html {
       record.solved.length > 0 ? "by the reference solver" : "",
     ];
   });
-  return section("exercises", "Exercises", table("Exercises", ["Exercise", "State", "Last check", "Hints", "Solved"], rows, "This lab has none."));
+  return section(
+    "exercises",
+    "Exercises",
+    table("Exercises", ["Exercise", "State", "Last check", "Hints", "Solved"], rows, "This lab has none."),
+  );
 }
 
 export function drillsView({ template }: Source, { drills }: LearnerFacts): Html {
   const rows = drills.toReversed().map((run) => {
     const { drill, startedAt, solvedAt, resetAt, hints, checks } = run;
-    const state = isSolvedByLearner(run) ? html`${mark("pass")} solved` : solvedAt ? "solved by the reference solver" : resetAt ? "given up" : html`${mark("open")} running`;
-    return [template.drills.find(({ id }) => id === drill)?.title ?? drill, state, html`${ago(startedAt)} ago`, String(hints.length), lines(checks.at(-1)?.says ?? "")];
+    const state = isSolvedByLearner(run)
+      ? html`${mark("pass")} solved`
+      : solvedAt
+        ? "solved by the reference solver"
+        : resetAt
+          ? "given up"
+          : html`${mark("open")} running`;
+    return [
+      template.drills.find(({ id }) => id === drill)?.title ?? drill,
+      state,
+      html`${ago(startedAt)} ago`,
+      String(hints.length),
+      lines(checks.at(-1)?.says ?? ""),
+    ];
   });
   return section("drills", "Drills", table("Drills", ["Drill", "State", "Started", "Hints", "Last check"], rows, "None was started."));
 }
 
 function quizView({ attempts }: LearnerFacts): Html {
-  const rows = attempts.toReversed().map(({ time, result }) => [html`${ago(time)} ago`, `${result.points} of ${result.max}`, `${result.percentage} %`, result.questions.filter(({ points, max }) => points < max).map(({ topic }) => topic).join("; ") || "nothing"]);
+  const rows = attempts.toReversed().map(({ time, result }) => [
+    html`${ago(time)} ago`,
+    `${result.points} of ${result.max}`,
+    `${result.percentage} %`,
+    result.questions
+      .filter(({ points, max }) => points < max)
+      .map(({ topic }) => topic)
+      .join("; ") || "nothing",
+  ]);
   return section("quiz", "Quiz", table("Quiz attempts", ["Attempt", "Points", "Share", "Not whole"], rows, "No attempt yet."));
 }
 
 export function bundlesView(bundles: readonly BundleFacts[], path: string): Html {
-  const rows = bundles.map(({ name, createdAt, verdict }) => [html`<a href="${path}/evidence/${encodeURIComponent(name)}">${name}</a>`, html`${ago(createdAt)} ago`, verdict]);
-  return section("evidence", "Evidence bundles", table("Evidence bundles", ["Bundle", "Made", "Verdict"], rows, "None was made from this dashboard yet."));
+  const rows = bundles.map(({ name, createdAt, verdict }) => [
+    html`<a href="${path}/evidence/${encodeURIComponent(name)}">${name}</a>`,
+    html`${ago(createdAt)} ago`,
+    verdict,
+  ]);
+  return section(
+    "evidence",
+    "Evidence bundles",
+    table("Evidence bundles", ["Bundle", "Made", "Verdict"], rows, "None was made from this dashboard yet."),
+  );
 }
 
 export function journalView({ branch }: LearnerFacts): Html {
   const rows = journalOf(branch)
     .toReversed()
     .slice(0, 50)
-    .map((entry) => [html`${ago(entry.at)} ago`, momentOf(entry).what, html`<code>${entry.commit.slice(0, 7)}</code>`, "reason" in entry ? lines(entry.reason) : "tag" in entry ? html`<code>${entry.tag}</code>` : ""]);
-  return section("journal", "Journal of the pipeline", table("Journal of the pipeline, newest first", ["When", "Event", "Commit", "Detail"], rows, "The pipeline has noted nothing yet."));
+    .map((entry) => [
+      html`${ago(entry.at)} ago`,
+      momentOf(entry).what,
+      html`<code>${entry.commit.slice(0, 7)}</code>`,
+      "reason" in entry ? lines(entry.reason) : "tag" in entry ? html`<code>${entry.tag}</code>` : "",
+    ]);
+  return section(
+    "journal",
+    "Journal of the pipeline",
+    table("Journal of the pipeline, newest first", ["When", "Event", "Commit", "Detail"], rows, "The pipeline has noted nothing yet."),
+  );
 }
 
 function processesView({ processes: all }: LearnerFacts): Html {
-  const rows = all.map(({ name, state, restarts, lastExit }) => [name, state, String(restarts), lastExit ? html`${ago(lastExit.at)} ago: ${printable(lastExit.reason)}` : "–"]);
-  return section("processes", "Processes", table("Processes", ["Process", "State", "Restarts", "Last end"], rows, "The lab daemon does not answer, or there are none."));
+  const rows = all.map(({ name, state, restarts, lastExit }) => [
+    name,
+    state,
+    String(restarts),
+    lastExit ? html`${ago(lastExit.at)} ago: ${printable(lastExit.reason)}` : "–",
+  ]);
+  return section(
+    "processes",
+    "Processes",
+    table("Processes", ["Process", "State", "Restarts", "Last end"], rows, "The lab daemon does not answer, or there are none."),
+  );
 }

@@ -9,7 +9,16 @@ import { bytes, mark, moment, page, type Content, type Html } from "./layout.ts"
 export function overviewPage(source: Source): Html {
   const { cohort, template } = source;
   const facts = source.facts();
-  const columns = ["Learner", ...template.environments, "Checklist", "Exercises", ...(template.drills.length > 0 ? ["Drills"] : []), "Quiz", "Last activity", ...(source.archived ? [] : ["Stuck for", "Memory, CPU", "Processes"])];
+  const columns = [
+    "Learner",
+    ...template.environments,
+    "Checklist",
+    "Exercises",
+    ...(template.drills.length > 0 ? ["Drills"] : []),
+    "Quiz",
+    "Last activity",
+    ...(source.archived ? [] : ["Stuck for", "Memory, CPU", "Processes"]),
+  ];
   return page(
     { title: "Overview", cohort: cohort.cohort, home: "/", live: source.archived === undefined, archived: source.archived },
     html`<h1>${printable(cohort.course)}</h1>
@@ -34,7 +43,12 @@ export function summaryView(source: Source): Html {
   const figures: [label: string, value: string][] = [
     ["Learners", String(facts.length)],
     ["Checklist passed", String(whole)],
-    ...(archived ? [] : ([["Stuck", String(stuck)], ["Memory of the labs", memory === 0 ? "not measured yet" : bytes(memory)]] satisfies [string, string][])),
+    ...(archived
+      ? []
+      : ([
+          ["Stuck", String(stuck)],
+          ["Memory of the labs", memory === 0 ? "not measured yet" : bytes(memory)],
+        ] satisfies [string, string][])),
   ];
   return html`<dl class="figures" id="summary" data-live-of="*" data-live-from="/summary">${figures.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
@@ -46,7 +60,14 @@ export function rowView(facts: LearnerFacts, { template, archived }: Pick<Source
     ...template.environments.map((name): [string, Content] => [name, environment(facts, name)]),
     ["Checklist", html`<span class="marks">${row.checklist.map(({ title, status }) => mark(status, title))}</span>`],
     ["Exercises", progress(row.exercises)],
-    ...(template.drills.length > 0 ? [["Drills", html`${progress(row.drills)}${row.drills.running ? html`<span class="under">${row.drills.running}</span>` : ""}`] as [string, Content]] : []),
+    ...(template.drills.length > 0
+      ? [
+          ["Drills", html`${progress(row.drills)}${row.drills.running ? html`<span class="under">${row.drills.running}</span>` : ""}`] as [
+            string,
+            Content,
+          ],
+        ]
+      : []),
     ["Quiz", row.quiz === undefined ? none() : html`<span class="whole">${row.quiz} %</span>`],
     ["Last activity", row.activity ? moment(row.activity) : none()],
     ...(archived

@@ -34,7 +34,16 @@ ${checklistView(facts)}
 ${facts.branch ? timelineView(facts.branch, source.template.environments, "timeline") : html`<p class="soft">Your repository was not looked at yet.</p>`}
 ${environmentsView(facts)}
 ${exercisesView(source, facts)}
-${section("quiz", "Quiz", table("Your attempts", ["Attempt", "Points", "Share"], facts.attempts.toReversed().map(({ time, result }) => [time, `${result.points} of ${result.max}`, `${result.percentage} %`]), "No attempt yet."))}
+${section(
+  "quiz",
+  "Quiz",
+  table(
+    "Your attempts",
+    ["Attempt", "Points", "Share"],
+    facts.attempts.toReversed().map(({ time, result }) => [time, `${result.points} of ${result.max}`, `${result.percentage} %`]),
+    "No attempt yet.",
+  ),
+)}
 ${bundlesView(bundles, "/me")}
 ${journalView(facts)}
 </div>`;
@@ -45,7 +54,11 @@ function briefingView({ template }: Source, { drills }: LearnerFacts): Content {
   const run = runningOf(drills);
   const drill = template.drills.find(({ id }) => id === run?.drill);
   if (run === undefined || drill === undefined) return "";
-  return section("incident", `Incident: ${drill.title}`, html`<p class="soft">Began ${ago(run.startedAt)} ago.</p>${renderBlocks(drill.briefing)}`);
+  return section(
+    "incident",
+    `Incident: ${drill.title}`,
+    html`<p class="soft">Began ${ago(run.startedAt)} ago.</p>${renderBlocks(drill.briefing)}`,
+  );
 }
 
 /** The quiz as a form; after an attempt, what came of it. It never holds the key. */
@@ -55,11 +68,15 @@ export function quizPage({ cohort, template }: Source, { id }: LearnerFacts, att
     { title: "Quiz", cohort: cohort.cohort, home: "/me", live: false },
     html`<p class="trail"><a href="/me">Your lab</a></p>
 <h1>Quiz</h1>
-${attempt ? resultView(attempt) : html`<p>${questions.length} questions. Leave out what you do not know; the answers are graded when you send them, and your instructor sees the attempt.</p>
+${
+  attempt
+    ? resultView(attempt)
+    : html`<p>${questions.length} questions. Leave out what you do not know; the answers are graded when you send them, and your instructor sees the attempt.</p>
 <form method="post" action="/me/quiz" class="quiz">
 ${questions.map(questionView)}
 <button>Send the answers</button>
-</form>`}`,
+</form>`
+}`,
   );
 }
 

@@ -24,7 +24,9 @@ ${table("Promotion timeline, as a table", ["Commit", "Time", "Kind", "Subject", 
 
 function row({ id, date, kind, reverts, carriesOut, subject, changes }: ChainCommit): Content[] {
   const of = reverts ? ` of ${reverts.slice(0, 7)}` : carriesOut ? ` asked for by ${carriesOut.slice(0, 7)}` : "";
-  const changed = changes.map(({ environment, from, to }) => `${environment}: ${from ? shortImage(from) : "none"} → ${to ? shortImage(to) : "none"}`);
+  const changed = changes.map(
+    ({ environment, from, to }) => `${environment}: ${from ? shortImage(from) : "none"} → ${to ? shortImage(to) : "none"}`,
+  );
   return [html`<code>${id.slice(0, 7)}</code>`, date, `${nameOf(kind)}${of}`, printable(subject), lines(changed.join("\n"))];
 }
 
@@ -43,7 +45,8 @@ ${nodes.map((node) => html`<g class="node ${node.kind}"><title>${printable(node.
 /** Between the edges of two nodes; a revert bows above its lane. */
 function curve({ kind, from, to }: TimelineLink): string {
   const { radius } = geometry;
-  if (kind === "revert") return `M${from.x} ${from.y - radius} C${from.x - 6} ${from.y - 30} ${to.x + 6} ${to.y - 30} ${to.x} ${to.y - radius - 2}`;
+  if (kind === "revert")
+    return `M${from.x} ${from.y - radius} C${from.x - 6} ${from.y - 30} ${to.x + 6} ${to.y - 30} ${to.x} ${to.y - radius - 2}`;
   const middle = (from.x + to.x) / 2;
   return `M${from.x + radius} ${from.y} C${middle} ${from.y} ${middle} ${to.y} ${to.x - radius - 2} ${to.y}`;
 }
@@ -59,6 +62,7 @@ function shape({ kind, x, y }: Pick<TimelineNode, "kind" | "x" | "y">): Html {
 function legend(prefix: string): Html {
   const kinds = ["seed", "learner", "request", "image-update", "promotion", "revert", "held"] as const;
   return html`<ul class="legend" id="${prefix}-legend">${kinds.map(
-    (kind) => html`<li><svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true"><g class="node ${kind}">${shape({ kind, x: 12, y: 12 })}</g></svg> ${nameOf(kind)}</li>`,
+    (kind) =>
+      html`<li><svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true"><g class="node ${kind}">${shape({ kind, x: 12, y: 12 })}</g></svg> ${nameOf(kind)}</li>`,
   )}</ul>`;
 }

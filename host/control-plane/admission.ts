@@ -31,7 +31,11 @@ export async function writeAdmission(folder: string): Promise<string> {
         },
         {
           name: "ValidatingAdmissionPolicy",
-          configuration: { apiVersion: "apiserver.config.k8s.io/v1", kind: "ValidatingAdmissionPolicyConfiguration", staticManifestsDir: manifests },
+          configuration: {
+            apiVersion: "apiserver.config.k8s.io/v1",
+            kind: "ValidatingAdmissionPolicyConfiguration",
+            staticManifestsDir: manifests,
+          },
         },
       ],
     }),
@@ -49,7 +53,9 @@ const policies = [
     metadata: { name },
     spec: {
       failurePolicy: "Fail",
-      matchConstraints: { resourceRules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE", "UPDATE"], resources: ["namespaces"] }] },
+      matchConstraints: {
+        resourceRules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE", "UPDATE"], resources: ["namespaces"] }],
+      },
       validations: [
         {
           expression: "object.metadata.?labels[?'pod-security.kubernetes.io/enforce'].orValue('baseline') in ['baseline', 'restricted']",
@@ -74,6 +80,13 @@ const policies = [
 export async function writeEgress(folder: string, socket: string): Promise<string> {
   const file = join(folder, "egress.yaml");
   const connection = { proxyProtocol: "HTTPConnect", transport: { uds: { udsName: socket } } };
-  await writePrivateFile(file, stringify({ apiVersion: "apiserver.k8s.io/v1beta1", kind: "EgressSelectorConfiguration", egressSelections: [{ name: "cluster", connection }] }));
+  await writePrivateFile(
+    file,
+    stringify({
+      apiVersion: "apiserver.k8s.io/v1beta1",
+      kind: "EgressSelectorConfiguration",
+      egressSelections: [{ name: "cluster", connection }],
+    }),
+  );
   return file;
 }

@@ -12,7 +12,12 @@ export function kubeconfig(cluster: string, server: string, ca: string, user: st
     {
       apiVersion: "v1",
       kind: "Config",
-      clusters: [{ name: cluster, cluster: { server, ...(serverName !== undefined && { "tls-server-name": serverName }), "certificate-authority-data": base64(ca) } }],
+      clusters: [
+        {
+          name: cluster,
+          cluster: { server, ...(serverName !== undefined && { "tls-server-name": serverName }), "certificate-authority-data": base64(ca) },
+        },
+      ],
       users: [{ name: user, user: { "client-certificate-data": base64(pair.certificate), "client-key-data": base64(pair.key) } }],
       contexts: [{ name: cluster, context: { cluster, user } }],
       "current-context": cluster,

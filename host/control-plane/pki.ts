@@ -63,7 +63,9 @@ export async function ensurePki(folder: string, generation = 0): Promise<Cluster
   if (complete === undefined) await writePrivateFile(file("complete"), "clients have authorities of their own\n");
   const read = async (name: string) => (await readIfExists(file(name))) ?? "";
   const pairs = await Promise.all(
-    (Object.keys(clients) as ClientName[]).map(async (name) => [name, { certificate: await read(`${name}.crt`), key: await read(`${name}.key`) }] as const),
+    (Object.keys(clients) as ClientName[]).map(
+      async (name) => [name, { certificate: await read(`${name}.crt`), key: await read(`${name}.key`) }] as const,
+    ),
   );
   return { ca: await read("ca.crt"), clients: Object.fromEntries(pairs) as Record<ClientName, KeyPair> };
 }
@@ -106,7 +108,8 @@ async function writePeople(folder: string, generation: number): Promise<void> {
   const authority = await newAuthority(`gitops-lab-clients-${generation}`);
   for (const name of people) await save(file, name, await authority.issueClient(clients[name].user, clients[name].groups));
   await writePrivateFile(file(clientAuthorities(generation)), `${(await readIfExists(file("ca.crt"))) ?? ""}${authority.certificate}`);
-  for (const name of await readdir(folder)) if (/^clients-\d+\.crt$/.test(name) && name !== clientAuthorities(generation)) await rm(join(folder, name));
+  for (const name of await readdir(folder))
+    if (/^clients-\d+\.crt$/.test(name) && name !== clientAuthorities(generation)) await rm(join(folder, name));
 }
 
 async function save(file: File, name: string, pair: KeyPair): Promise<void> {

@@ -108,11 +108,14 @@ export async function settlePipeline(cohort: string, learner: string): Promise<v
 /** Ends the daemon and waits until it no longer answers; the processes it started go on. */
 export async function stopDaemon(cohort: string): Promise<void> {
   await tryCall(cohort, "POST", "/shut-down");
-  await waitUntil(async () => ((await isDaemonUp(cohort)) ? { done: false, because: "it still answers." } : { done: true, value: undefined }), {
-    what: `the lab daemon of cohort ${cohort} to end`,
-    timeoutSeconds: 10,
-    remedy: `Run \`./lab down ${cohort}\` again.`,
-  });
+  await waitUntil(
+    async () => ((await isDaemonUp(cohort)) ? { done: false, because: "it still answers." } : { done: true, value: undefined }),
+    {
+      what: `the lab daemon of cohort ${cohort} to end`,
+      timeoutSeconds: 10,
+      remedy: `Run \`./lab down ${cohort}\` again.`,
+    },
+  );
 }
 
 function daemonEnvironment(): Record<string, string> {
@@ -131,15 +134,18 @@ async function call(cohort: string, method: string, path: string, body?: unknown
 /** The daemon's answer; undefined when none listens. */
 async function tryCall(cohort: string, method: string, path: string, body?: unknown): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath: controlSocket(cohort), agent: false, method, path, headers: { "content-type": "application/json" } }, (response) => {
-      let text = "";
-      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-      response.on("error", reject);
-      response.on("end", () => {
-        if (response.statusCode === 200) resolve(JSON.parse(text));
-        else reject(new Error(`lab daemon: ${method} ${path} answered ${response.statusCode}: ${text}`));
-      });
-    });
+    const outgoing = request(
+      { socketPath: controlSocket(cohort), agent: false, method, path, headers: { "content-type": "application/json" } },
+      (response) => {
+        let text = "";
+        response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+        response.on("error", reject);
+        response.on("end", () => {
+          if (response.statusCode === 200) resolve(JSON.parse(text));
+          else reject(new Error(`lab daemon: ${method} ${path} answered ${response.statusCode}: ${text}`));
+        });
+      },
+    );
     outgoing.on("error", (error: NodeJS.ErrnoException) => {
       // The last of them is how a daemon that is shutting down answers.
       if (["ENOENT", "ECONNREFUSED", "ECONNRESET"].includes(error.code ?? "")) resolve(undefined);

@@ -50,7 +50,12 @@ export class FluxNotifier {
       }
     };
     // An API server that is starting; later, Flux' own interval covers what is missed here.
-    const options = { what: `Flux of learner ${learner} to be told of a push`, timeoutSeconds: 20, intervalMs: 1000, remedy: "Flux looks by itself at its next interval." };
+    const options = {
+      what: `Flux of learner ${learner} to be told of a push`,
+      timeoutSeconds: 20,
+      intervalMs: 1000,
+      remedy: "Flux looks by itself at its next interval.",
+    };
     await waitUntil(look, options).catch((error: unknown) => console.error(`${new Date().toISOString()} ${messageOf(error)}`));
   }
 }

@@ -31,16 +31,14 @@ const notifier = new FluxNotifier(config.cohort);
 const pipeline = new Pipeline({ cohort: config.cohort, paths, onBranchMoved: (learner) => notifier.gitPushed(learner) });
 const socket = controlSocket(config.cohort);
 
-const web = new Hono()
-  .route("/", gitRoutes({ paths, hookSocket: socket }))
-  .route(
-    "/",
-    registryRoutes({
-      paths,
-      eventsToken: config.registryEventsToken,
-      onImagePushed: ({ learner }) => notifier.imagePushed(learner),
-    }),
-  );
+const web = new Hono().route("/", gitRoutes({ paths, hookSocket: socket })).route(
+  "/",
+  registryRoutes({
+    paths,
+    eventsToken: config.registryEventsToken,
+    onImagePushed: ({ learner }) => notifier.imagePushed(learner),
+  }),
+);
 serve({ fetch: web.fetch, hostname: "127.0.0.1", port: config.httpPort });
 
 const doors = new Doors(config.cohort, publicWeb({ paths, hookSocket: socket, registryPort: config.registryPort }));

@@ -22,7 +22,11 @@ export async function requireAddress({ listen }: Opening): Promise<string> {
   } catch (error) {
     if (error instanceof LabError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
-    const known: Readonly<Record<string, string>> = { EADDRNOTAVAIL: "is no address of this machine", ENOTFOUND: "is a name that leads to no address", EAI_AGAIN: "is a name that could not be looked up just now" };
+    const known: Readonly<Record<string, string>> = {
+      EADDRNOTAVAIL: "is no address of this machine",
+      ENOTFOUND: "is a name that leads to no address",
+      EAI_AGAIN: "is a name that could not be looked up just now",
+    };
     throw impossible(listen, known[code ?? ""] ?? `can't be listened on (${code ?? message})`, error);
   } finally {
     server.close();
@@ -32,15 +36,21 @@ export async function requireAddress({ listen }: Opening): Promise<string> {
 /** The IPv4 addresses of this machine beside loopback; those of Docker's bridges, which no other machine reaches, first. */
 export function ownAddresses(): string[] {
   const bridges = Object.entries(networkInterfaces()).toSorted(([one], [other]) => Number(isBridge(other)) - Number(isBridge(one)));
-  return bridges.flatMap(([, addresses]) => (addresses ?? []).filter(({ internal, family }) => !internal && family === "IPv4").map(({ address }) => address));
+  return bridges.flatMap(([, addresses]) =>
+    (addresses ?? []).filter(({ internal, family }) => !internal && family === "IPv4").map(({ address }) => address),
+  );
 }
 
 const isBridge = (name: string) => /^(docker\d+|br-[0-9a-f]{12})$/.test(name);
 
 function impossible(listen: string, because: string, cause?: unknown): LabError {
   const there = ownAddresses();
-  return new LabError("access-impossible", `\`access.listen\` is ${JSON.stringify(listen)}, which ${because}. Nothing was created. Addresses of this machine: ${there.join(", ") || "none but loopback"}. Name one, or a host name that leads to one, and run the command again.`, {
-    exitCode: ExitCode.badInput,
-    cause,
-  });
+  return new LabError(
+    "access-impossible",
+    `\`access.listen\` is ${JSON.stringify(listen)}, which ${because}. Nothing was created. Addresses of this machine: ${there.join(", ") || "none but loopback"}. Name one, or a host name that leads to one, and run the command again.`,
+    {
+      exitCode: ExitCode.badInput,
+      cause,
+    },
+  );
 }

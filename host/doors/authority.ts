@@ -29,7 +29,9 @@ export async function serverCertificate(paths: CohortPaths): Promise<KeyPair> {
 export async function ensureServerCertificate(paths: CohortPaths, { listen, name }: Opening): Promise<string> {
   await makePrivateFolder(join(paths.root, "tls"));
   const names = [...new Set([name, listen])];
-  const [certificate, key, issued, issuedFor] = await Promise.all(["ca.crt", "ca.key", "server.crt", "server.names"].map((file) => readIfExists(fileOf(paths, file))));
+  const [certificate, key, issued, issuedFor] = await Promise.all(
+    ["ca.crt", "ca.key", "server.crt", "server.names"].map((file) => readIfExists(fileOf(paths, file))),
+  );
   const isKept = certificate !== undefined && key !== undefined;
   const authority = isKept ? await loadAuthority({ certificate, key }) : await newAuthority(`gitops-lab cohort ${basename(paths.root)}`);
   if (!isKept) {
@@ -37,9 +39,13 @@ export async function ensureServerCertificate(paths: CohortPaths, { listen, name
     await writePrivateFile(fileOf(paths, "ca.key"), await authority.privateKey());
     await writePrivateFile(fileOf(paths, "ca.crt"), authority.certificate);
   }
-  const isValid = isKept && issued !== undefined && issuedFor === names.join(" ") && expiryOf(issued).getTime() - Date.now() > renewBeforeMs;
+  const isValid =
+    isKept && issued !== undefined && issuedFor === names.join(" ") && expiryOf(issued).getTime() - Date.now() > renewBeforeMs;
   if (!isValid) {
-    const pair = await authority.issueServer(name, names.map((value) => ({ type: isIP(value) === 0 ? "dns" : "ip", value })));
+    const pair = await authority.issueServer(
+      name,
+      names.map((value) => ({ type: isIP(value) === 0 ? "dns" : "ip", value })),
+    );
     await writePrivateFile(fileOf(paths, "server.key"), pair.key);
     await writePrivateFile(fileOf(paths, "server.crt"), pair.certificate);
     // Last: what was killed before is issued once more.

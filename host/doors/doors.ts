@@ -49,7 +49,12 @@ export class Doors {
   }
 
   status(): DoorStatus[] {
-    return [...this.#doors.values()].map(({ wanted: { name, listen, port }, trouble }) => ({ name, listen, port, ...(trouble !== undefined && { trouble }) }));
+    return [...this.#doors.values()].map(({ wanted: { name, listen, port }, trouble }) => ({
+      name,
+      listen,
+      port,
+      ...(trouble !== undefined && { trouble }),
+    }));
   }
 
   /** Opens what is to be open and is not, shuts what is not to be open, and leaves the rest, with its connections. */
@@ -77,10 +82,18 @@ export class Doors {
     const { listen, port } = opening;
     const { certificate: cert, key } = await serverCertificate(cohortPaths(this.#cohort));
     const fingerprint = createHash("sha256").update(cert).digest("hex");
-    const web: Wanted = { name: "web", listen, port, key: `web ${listen}:${port} ${fingerprint}`, make: () => createTlsServer({ cert, key }, this.#web) };
+    const web: Wanted = {
+      name: "web",
+      listen,
+      port,
+      key: `web ${listen}:${port} ${fingerprint}`,
+      make: () => createTlsServer({ cert, key }, this.#web),
+    };
     const apis = Object.entries(await portsOf(this.#cohort)).flatMap(([lease, apiPort]): Wanted[] => {
       const learner = /^[^/]+\/([^/]+)\/api$/.exec(lease)?.[1];
-      return learner === undefined ? [] : [{ name: `${learner}/api`, listen, port: apiPort, key: `${learner} ${listen}:${apiPort}`, make: () => passOn(apiPort) }];
+      return learner === undefined
+        ? []
+        : [{ name: `${learner}/api`, listen, port: apiPort, key: `${learner} ${listen}:${apiPort}`, make: () => passOn(apiPort) }];
     });
     return [web, ...apis];
   }

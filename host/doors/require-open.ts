@@ -5,7 +5,11 @@ import { updateDoors } from "../daemon/client.ts";
 export async function requireOpen(cohort: string, name: string): Promise<void> {
   const door = (await updateDoors(cohort)).find((one) => one.name === name);
   if (door?.trouble === undefined) return;
-  throw new LabError("door-shut", `\`access.listen\` of cohort ${cohort} opens ${door.listen}:${door.port} (${name}), and that failed: ${door.trouble}. Mend that or change \`access\` in the cohort file, and run \`./lab up ${cohort}\`.`, {
-    exitCode: ExitCode.failed,
-  });
+  throw new LabError(
+    "door-shut",
+    `\`access.listen\` of cohort ${cohort} opens ${door.listen}:${door.port} (${name}), and that failed: ${door.trouble}. Mend that or change \`access\` in the cohort file, and run \`./lab up ${cohort}\`.`,
+    {
+      exitCode: ExitCode.failed,
+    },
+  );
 }

@@ -5,7 +5,16 @@ import { messageOf } from "../../shared/errors.ts";
 import { fluxNamespace } from "../../shared/names.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
 import type { KubeReader } from "../../verification/kube-reader.ts";
-import { listLive, GitRepository, ImagePolicy, ImageRepository, ImageUpdateAutomation, Kustomization, type LiveKind, type FluxObject } from "../../verification/live-objects.ts";
+import {
+  listLive,
+  GitRepository,
+  ImagePolicy,
+  ImageRepository,
+  ImageUpdateAutomation,
+  Kustomization,
+  type LiveKind,
+  type FluxObject,
+} from "../../verification/live-objects.ts";
 import type { EvidenceCheck } from "../../verification/types.ts";
 import { observe, runChecks } from "../../verification/verify.ts";
 import { lookAtRest } from "../flux/at-rest.ts";
@@ -45,7 +54,11 @@ export async function takeSnapshot(bench: Backstage): Promise<Snapshot> {
  * commit on top, tags and digests in the registry, every Flux object at work. Throws LabError `timeout` that says what is
  * still wrong after `timeoutSeconds`.
  */
-export async function restoreSnapshot(bench: Backstage, snapshot: Snapshot, options: { readonly message: string; readonly evidence: readonly EvidenceCheck[]; readonly timeoutSeconds: number }): Promise<void> {
+export async function restoreSnapshot(
+  bench: Backstage,
+  snapshot: Snapshot,
+  options: { readonly message: string; readonly evidence: readonly EvidenceCheck[]; readonly timeoutSeconds: number },
+): Promise<void> {
   await bench.interruptGit(undefined);
   await restoreTags(bench, snapshot);
   let tip = await bench.restoreFiles(snapshot.commit, options.message);
@@ -86,7 +99,9 @@ async function lookAtHealth(kube: KubeReader, bench: Backstage, evidence: readon
     const rest = await lookAtRest(kube, learner.git, environments);
     if (!rest.done) return rest;
     const reports = await observe(learner, environments, (context) => runChecks(evidence, context));
-    const troubles = reports.flatMap(({ title, result }) => (result.status === "pass" ? [] : [`${title}: ${result.status === "fail" ? result.observed : result.reason}`]));
+    const troubles = reports.flatMap(({ title, result }) =>
+      result.status === "pass" ? [] : [`${title}: ${result.status === "fail" ? result.observed : result.reason}`],
+    );
     return troubles.length === 0 ? { done: true, value: undefined } : { done: false, because: troubles.join(" ") };
   } catch (error) {
     return { done: false, because: `${messageOf(error).split("\n")[0]}.` };
@@ -108,7 +123,17 @@ async function resumeAll(bench: Backstage): Promise<void> {
   for (const kind of fluxKinds) {
     for (const { metadata } of (await listLive(kube, kind)) as FluxObject[]) {
       const patch = { metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": requestedAt } }, spec: { suspend: null } };
-      await bench.adminKubectl(["patch", `${kind.kind.toLowerCase()}.${kind.apiVersion.split("/")[0]}`, metadata.name, "-n", metadata.namespace ?? fluxNamespace, "--type=merge", "--field-manager=gitops-lab", "-p", JSON.stringify(patch)]);
+      await bench.adminKubectl([
+        "patch",
+        `${kind.kind.toLowerCase()}.${kind.apiVersion.split("/")[0]}`,
+        metadata.name,
+        "-n",
+        metadata.namespace ?? fluxNamespace,
+        "--type=merge",
+        "--field-manager=gitops-lab",
+        "-p",
+        JSON.stringify(patch),
+      ]);
     }
   }
 }

@@ -29,7 +29,12 @@ export const clusterReady: Driver<ClusterReadyInput, ClusterReadyOutput> = {
         return { done: true, value: await cluster.identity() };
       } catch (error) {
         // A login that is refused is not a cluster that is still being made.
-        if (error instanceof LabError && error.code.startsWith("credential-")) throw new LabError(error.code, `Learner ${learner}: could not log in to ${place}. ${error.message} Then run \`./lab up\` again; other learners are not affected.`, { cause: error });
+        if (error instanceof LabError && error.code.startsWith("credential-"))
+          throw new LabError(
+            error.code,
+            `Learner ${learner}: could not log in to ${place}. ${error.message} Then run \`./lab up\` again; other learners are not affected.`,
+            { cause: error },
+          );
         return { done: false, because: `${messageOf(error).split("\n")[0]}.` };
       }
     };
@@ -37,7 +42,8 @@ export const clusterReady: Driver<ClusterReadyInput, ClusterReadyOutput> = {
       what: `the API server of learner ${learner} (${place}) to answer`,
       timeoutSeconds,
       intervalMs: 2000,
-      remedy: "Check your login with the provider's own command line and that `allowedNetworks` holds this machine's address; then run `./lab up` again, which goes on from here.",
+      remedy:
+        "Check your login with the provider's own command line and that `allowedNetworks` holds this machine's address; then run `./lab up` again, which goes on from here.",
     });
     return { id: place, output: { learner, clusterId } };
   },

@@ -77,10 +77,16 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     if (nodes === "real") {
       await ensureProcesses(cohort, await realProcesses(plane));
       await awaitApiServer(learner, kubeconfigs.admin, paths);
-      await clusterClient(kubeconfigs.admin).grantReading("gitops-lab-dns", clients.dns.user, { "": ["services", "namespaces"], "discovery.k8s.io": ["endpointslices"] });
+      await clusterClient(kubeconfigs.admin).grantReading("gitops-lab-dns", clients.dns.user, {
+        "": ["services", "namespaces"],
+        "discovery.k8s.io": ["endpointslices"],
+      });
       await awaitNode(learner, kubeconfigs.admin, paths);
     } else {
-      await writePrivateFile(join(paths.cluster, "kwok.yaml"), await readFile(new URL("../control-plane/kwok.yaml", import.meta.url), "utf8"));
+      await writePrivateFile(
+        join(paths.cluster, "kwok.yaml"),
+        await readFile(new URL("../control-plane/kwok.yaml", import.meta.url), "utf8"),
+      );
       await ensureProcesses(cohort, await controlPlaneProcesses(plane));
       await awaitApiServer(learner, kubeconfigs.admin, paths);
       await applySimulatedNode(kubeconfigs.admin);
@@ -180,6 +186,12 @@ async function awaitNode(learner: string, admin: string, paths: LearnerPaths): P
 async function applySimulatedNode(admin: string): Promise<void> {
   await clusterClient(admin).applyNode(simulatedNode, {
     annotations: { "kwok.x-k8s.io/node": "fake" },
-    labels: { "kubernetes.io/hostname": simulatedNode, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", type: "kwok", "gitops-lab.dev/nodes": "simulated" },
+    labels: {
+      "kubernetes.io/hostname": simulatedNode,
+      "kubernetes.io/os": "linux",
+      "kubernetes.io/arch": "amd64",
+      type: "kwok",
+      "gitops-lab.dev/nodes": "simulated",
+    },
   });
 }

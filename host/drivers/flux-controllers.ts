@@ -39,25 +39,38 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
     const scratch = await makePrivateFolder(join(paths.cluster, "flux", "tmp"));
     const artifacts = `127.0.0.1:${source}`;
 
-    const controller = async (tool: Parameters<typeof toolPath>[0], args: string[]): Promise<ProcessSpec> => confined(paths, {
-      name: `${learner}/${tool}`,
-      owner: learner,
-      command: await toolPath(tool),
-      args: ["--metrics-addr=0", "--health-addr=0", "--events-addr=", "--enable-leader-election=false", "--log-level=info", "--watch-all-namespaces=true", ...args],
-      env: {
-        KUBECONFIG: join(paths.kubeconfigs, "flux.yaml"),
-        RUNTIME_NAMESPACE: fluxNamespace,
-        // Where the controllers unpack; inside the lab's folder, so that it goes with the lab.
-        TMPDIR: scratch,
-        HOME: scratch,
-        PATH: process.env["PATH"] ?? "",
-        ...(tool === "kustomize-controller" ? heapLimits[tool] : smallHeap),
-      },
-      cwd: scratch,
-      logFile: join(paths.logs, `${tool}.log`),
-    });
+    const controller = async (tool: Parameters<typeof toolPath>[0], args: string[]): Promise<ProcessSpec> =>
+      confined(paths, {
+        name: `${learner}/${tool}`,
+        owner: learner,
+        command: await toolPath(tool),
+        args: [
+          "--metrics-addr=0",
+          "--health-addr=0",
+          "--events-addr=",
+          "--enable-leader-election=false",
+          "--log-level=info",
+          "--watch-all-namespaces=true",
+          ...args,
+        ],
+        env: {
+          KUBECONFIG: join(paths.kubeconfigs, "flux.yaml"),
+          RUNTIME_NAMESPACE: fluxNamespace,
+          // Where the controllers unpack; inside the lab's folder, so that it goes with the lab.
+          TMPDIR: scratch,
+          HOME: scratch,
+          PATH: process.env["PATH"] ?? "",
+          ...(tool === "kustomize-controller" ? heapLimits[tool] : smallHeap),
+        },
+        cwd: scratch,
+        logFile: join(paths.logs, `${tool}.log`),
+      });
     await ensureProcesses(cohort, [
-      await controller("source-controller", [`--storage-path=${storage}`, `--storage-addr=${artifacts}`, `--storage-adv-addr=${artifacts}`]),
+      await controller("source-controller", [
+        `--storage-path=${storage}`,
+        `--storage-addr=${artifacts}`,
+        `--storage-adv-addr=${artifacts}`,
+      ]),
       await controller("kustomize-controller", [
         // By default a Kustomization whose dependency was not ready looks again after 30 s.
         "--requeue-dependency=1s",

@@ -28,7 +28,8 @@ export const fluxDefinitions: Driver<FluxDefinitionsInput, FluxDefinitionsOutput
   async ensure({ learner, clusterId, kubeconfig, version }) {
     const cluster = clusterClient(kubeconfig);
     const definitions = await readFluxDefinitions();
-    const labelled = ({ metadata, ...rest }: CustomResourceDefinition) => ({ ...rest, metadata: { ...metadata, labels: fluxLabels(version) } }) as Properties;
+    const labelled = ({ metadata, ...rest }: CustomResourceDefinition) =>
+      ({ ...rest, metadata: { ...metadata, labels: fluxLabels(version) } }) as Properties;
     await Promise.all(definitions.map((definition) => cluster.applyDefinition(definition.metadata.name, labelled(definition))));
     // Established comes a moment before served.
     await waitUntil(() => cluster.lookServed(definitions.map(resourcesPath)), {

@@ -35,7 +35,10 @@ export const githubCohort: Driver<GithubCohortInput, GithubCohortOutput> = {
   async ensure({ cohort, organization, apiUrl, onTeardown, pace, hostKeys }) {
     await writeBudget(apiUrl).setPace(pace);
     const sshHostKeys = hostKeys.length > 0 ? hostKeys : await publishedHostKeys(apiUrl);
-    return { id: `${organization}/${cohort}`, output: { cohort, organization, apiUrl, onTeardown, topic: await cohortTopic(cohort), sshHostKeys } };
+    return {
+      id: `${organization}/${cohort}`,
+      output: { cohort, organization, apiUrl, onTeardown, topic: await cohortTopic(cohort), sshHostKeys },
+    };
   },
 
   async read(_id, output) {
@@ -51,8 +54,16 @@ export const githubCohort: Driver<GithubCohortInput, GithubCohortOutput> = {
 
 /** GitHub tells its SSH keys over HTTPS, where its certificate vouches for them. */
 async function publishedHostKeys(apiUrl: string): Promise<string[]> {
-  const { body } = await githubSession(apiUrl).send({ method: "GET", path: "/meta", purpose: "tell its SSH keys", needs: "any credential" });
+  const { body } = await githubSession(apiUrl).send({
+    method: "GET",
+    path: "/meta",
+    purpose: "tell its SSH keys",
+    needs: "any credential",
+  });
   const { ssh_keys } = z.object({ ssh_keys: z.array(z.string()).default([]) }).parse(body);
   if (ssh_keys.length > 0) return ssh_keys;
-  throw new LabError("github-host-keys", `${apiUrl}/meta names no SSH keys of the server, as a GitHub Enterprise Server may not, and Flux connects to no server that it does not know. Give them as \`git.hostKeys\` in the cohort file: \`ssh-keyscan -t ed25519 <host>\`, checked with whoever runs the server.`);
+  throw new LabError(
+    "github-host-keys",
+    `${apiUrl}/meta names no SSH keys of the server, as a GitHub Enterprise Server may not, and Flux connects to no server that it does not know. Give them as \`git.hostKeys\` in the cohort file: \`ssh-keyscan -t ed25519 <host>\`, checked with whoever runs the server.`,
+  );
 }

@@ -53,7 +53,13 @@ export const githubRepository: Driver<GithubRepositoryInput, GithubRepositoryOut
     const repository = found ?? (await create(api, input, own.description));
     await recordCreation(cohort, repositoryThing(apiUrl, topic, learner, repository));
     if (!topicsOf(own).every((one) => repository.topics.includes(one))) {
-      await api.send({ method: "PUT", path: `/repos/${repository.full_name}/topics`, body: { names: [...new Set([...repository.topics, ...topicsOf(own)])] }, purpose: `mark ${repository.full_name} as learner ${learner}'s lab`, needs: needsAdmin });
+      await api.send({
+        method: "PUT",
+        path: `/repos/${repository.full_name}/topics`,
+        body: { names: [...new Set([...repository.topics, ...topicsOf(own)])] },
+        purpose: `mark ${repository.full_name} as learner ${learner}'s lab`,
+        needs: needsAdmin,
+      });
     }
     return {
       id: `${cohort}/${learner}/${name}`,
@@ -85,16 +91,24 @@ export const githubRepository: Driver<GithubRepositoryInput, GithubRepositoryOut
 const needsAdmin = "admin rights on the repository";
 
 /** The repository that the lab made before under this name; throws where the name is somebody else's. */
-async function findOwn(api: GithubApi, { learner, organization, name }: GithubRepositoryInput, own: Ownership): Promise<Repository | undefined> {
+async function findOwn(
+  api: GithubApi,
+  { learner, organization, name }: GithubRepositoryInput,
+  own: Ownership,
+): Promise<Repository | undefined> {
   const wanted = `${organization}/${name}`;
   const found = await repositoryAt(api, wanted);
   if (found === undefined) return undefined;
   const isAtName = found.full_name.toLowerCase() === wanted.toLowerCase();
   // An earlier lab's, moved away at its end: GitHub still leads from the old name to it.
   if (!isAtName && (found.archived || !isOwn(found, own))) return undefined;
-  if (!isOwn(found, own)) throw nameTaken(learner, found.full_name, `by a repository that this lab did not make (number ${found.id}, ${found.html_url})`);
+  if (!isOwn(found, own))
+    throw nameTaken(learner, found.full_name, `by a repository that this lab did not make (number ${found.id}, ${found.html_url})`);
   if (found.archived) {
-    throw new LabError("github-archived", `The repository ${found.full_name} of learner ${learner} is archived, so nobody can push to it. Unarchive it at ${found.html_url}/settings to go on with it, or rename it to get a new one, then run the command again.`);
+    throw new LabError(
+      "github-archived",
+      `The repository ${found.full_name} of learner ${learner} is archived, so nobody can push to it. Unarchive it at ${found.html_url}/settings to go on with it, or rename it to get a new one, then run the command again.`,
+    );
   }
   return found;
 }
@@ -109,12 +123,19 @@ async function create(api: GithubApi, { learner, organization, name }: GithubRep
     mayAnswer: [422],
   });
   if (status !== 422) return Repository.parse(body);
-  if (/already exists/i.test(messageIn(body))) throw nameTaken(learner, `${organization}/${name}`, "by a repository that this credential may not even see");
-  throw new LabError("github-rejected", `GitHub did not create the repository ${organization}/${name} of learner ${learner}: ${messageIn(body)}. Mend that and run the command again.`);
+  if (/already exists/i.test(messageIn(body)))
+    throw nameTaken(learner, `${organization}/${name}`, "by a repository that this credential may not even see");
+  throw new LabError(
+    "github-rejected",
+    `GitHub did not create the repository ${organization}/${name} of learner ${learner}: ${messageIn(body)}. Mend that and run the command again.`,
+  );
 }
 
 function nameTaken(learner: string, fullName: string, by: string): LabError {
-  return new LabError("github-name-taken", `The repository name ${fullName}, which learner ${learner} would get, is taken ${by}. It was not touched. Rename or remove it, or give the cohort or the learner another name, and run the command again.`);
+  return new LabError(
+    "github-name-taken",
+    `The repository name ${fullName}, which learner ${learner} would get, is taken ${by}. It was not touched. Rename or remove it, or give the cohort or the learner another name, and run the command again.`,
+  );
 }
 
 function addressesOf({ id, full_name, clone_url, ssh_url }: Repository) {

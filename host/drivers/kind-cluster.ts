@@ -62,13 +62,22 @@ export const kindCluster: Driver<KindClusterInput, KindClusterOutput> = {
     }
     const adminKubeconfig = await readFile(kubeconfigFile, "utf8");
     const archives = imageArchives.map((file) => (isAbsolute(file) ? file : join(import.meta.dirname, "../../stacks", file)));
-    for (const archive of archives) await kind(["load", "image-archive", archive, "--name", name], { learner, step: `load the images of ${archive}` }, 600);
+    for (const archive of archives)
+      await kind(["load", "image-archive", archive, "--name", name], { learner, step: `load the images of ${archive}` }, 600);
     await awaitReady(learner, adminKubeconfig, name);
     if (registry !== undefined) await requireReached(learner, name, registry);
     if (openName !== undefined) await requireOpen(cohort, `${learner}/api`);
     return {
       id: `${cohort}/${learner}`,
-      output: { cohort, learner, clusterId: await clusterClient(adminKubeconfig).identity(), apiServer: `https://127.0.0.1:${ports.api}`, adminKubeconfig, ingressPort: ports.ingress, ...(openName !== undefined && { openApiServer: `https://${openName}:${ports.api}` }) },
+      output: {
+        cohort,
+        learner,
+        clusterId: await clusterClient(adminKubeconfig).identity(),
+        apiServer: `https://127.0.0.1:${ports.api}`,
+        adminKubeconfig,
+        ingressPort: ports.ingress,
+        ...(openName !== undefined && { openApiServer: `https://${openName}:${ports.api}` }),
+      },
     };
   },
 
@@ -158,7 +167,11 @@ async function create(cohort: string, learner: string, image: string, kubeconfig
   await writeRecord(cohort, learner, { name });
   const config = join(kindFolder(cohort, learner), "config.yaml");
   // kind takes back what it made of a failed cluster, and locks a kubeconfig without waiting: so each cluster has its own.
-  await kind(["create", "cluster", "--name", name, "--config", config, "--image", image, "--kubeconfig", kubeconfigFile], { learner, step: "create the kind cluster" }, 600);
+  await kind(
+    ["create", "cluster", "--name", name, "--config", config, "--image", image, "--kubeconfig", kubeconfigFile],
+    { learner, step: "create the kind cluster" },
+    600,
+  );
   const containers = await containersOf(name, { learner, step: "look at the new kind cluster" });
   await recordCreation(cohort, ...containers.map(({ id }) => ({ kind: "container" as const, id, name: nodeOf(name), learner })));
   await writeRecord(cohort, learner, { name, containers: containers.map(({ id }) => id) });
@@ -170,7 +183,8 @@ async function removeOwn(cohort: string, learner: string, doing: Doing): Promise
   if (record === undefined) return;
   const there = await containersOf(record.name, doing);
   if (there.length === 0) return;
-  if (record.containers !== undefined && !there.every(({ id }) => record.containers?.includes(id))) throw foreign(learner, record.name, there);
+  if (record.containers !== undefined && !there.every(({ id }) => record.containers?.includes(id)))
+    throw foreign(learner, record.name, there);
   await kind(["delete", "cluster", "--name", record.name, "--kubeconfig", join(kindFolder(cohort, learner), "admin.yaml")], doing);
 }
 
@@ -193,7 +207,24 @@ async function writeRegistry(folder: string, registry: NodeRegistry | undefined)
 /** Throws LabError `door-unreached` where the node does not come to the registry: a firewall between Docker's networks and this machine. */
 async function requireReached(learner: string, name: string, { host }: NodeRegistry): Promise<void> {
   const url = `https://${host}/v2/`;
-  const asked = await inNode(nodeOf(name), ["curl", "--silent", "--show-error", "--max-time", "15", "--cacert", `${nodeRegistries}/${host}/ca.crt`, "--output", "/dev/null", "--write-out", "%{http_code}", url], { learner, step: "look from the node at the lab's registry" });
+  const asked = await inNode(
+    nodeOf(name),
+    [
+      "curl",
+      "--silent",
+      "--show-error",
+      "--max-time",
+      "15",
+      "--cacert",
+      `${nodeRegistries}/${host}/ca.crt`,
+      "--output",
+      "/dev/null",
+      "--write-out",
+      "%{http_code}",
+      url,
+    ],
+    { learner, step: "look from the node at the lab's registry" },
+  );
   // It asks who is there: that is an answer.
   if (asked.out === "401") return;
   throw new LabError(
@@ -205,7 +236,11 @@ async function requireReached(learner: string, name: string, { host }: NodeRegis
 /** Ready is what its pods say: a node is Ready before names resolve. */
 async function awaitReady(learner: string, kubeconfig: string, name: string): Promise<void> {
   const cluster = clusterClient(kubeconfig);
-  const options = { timeoutSeconds: 180, intervalMs: 500, remedy: `\`docker logs ${nodeOf(name)}\` shows its start; \`./lab up\` goes on from here.` };
+  const options = {
+    timeoutSeconds: 180,
+    intervalMs: 500,
+    remedy: `\`docker logs ${nodeOf(name)}\` shows its start; \`./lab up\` goes on from here.`,
+  };
   await waitUntil(() => cluster.lookNodeReady(nodeOf(name)), { ...options, what: `the node of learner ${learner}'s kind cluster` });
   await waitUntil(() => cluster.lookPodsReady("kube-system"), { ...options, what: `the system pods of learner ${learner}'s kind cluster` });
 }

@@ -59,7 +59,11 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
     await noteCreation(cohort);
     const ports = await leasePorts(`${cohort}/host`, ["http", "registry"], range);
     const registryEventsToken = (await readDaemonConfig(cohort))?.registryEventsToken ?? randomBytes(32).toString("base64url");
-    const opened = opening && { ...opening, ...(await leasePorts(`${cohort}/host`, ["web", "page"], range)), ca: await ensureServerCertificate(paths, opening) };
+    const opened = opening && {
+      ...opening,
+      ...(await leasePorts(`${cohort}/host`, ["web", "page"], range)),
+      ca: await ensureServerCertificate(paths, opening),
+    };
     await writeDaemonConfig({
       cohort,
       httpPort: ports.http,
@@ -68,13 +72,18 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
       ...(opened && { opening: { listen: opened.listen, name: opened.name, port: opened.web, pagePort: opened.page } }),
     });
     await startDaemon(cohort);
-    await ensureProcesses(cohort, [await registryProcess({ paths, httpPort: ports.http, registryPort: ports.registry, registryEventsToken })]);
+    await ensureProcesses(cohort, [
+      await registryProcess({ paths, httpPort: ports.http, registryPort: ports.registry, registryEventsToken }),
+    ]);
     const output = { httpUrl: `http://127.0.0.1:${ports.http}`, registry: `127.0.0.1:${ports.registry}` };
     await awaitRegistry(cohort, output.registry);
     await requireOpen(cohort, "web");
     if (opened === undefined) return { id: cohort, output };
     const { name, web, page, ca } = opened;
-    return { id: cohort, output: { ...output, open: { url: `https://${name}:${web}`, registry: `${name}:${web}`, page: `https://${name}:${page}`, ca } } };
+    return {
+      id: cohort,
+      output: { ...output, open: { url: `https://${name}:${web}`, registry: `${name}:${web}`, page: `https://${name}:${page}`, ca } },
+    };
   },
 
   async read(cohort, output) {
@@ -133,11 +142,17 @@ async function awaitRegistry(cohort: string, registry: string): Promise<void> {
     async () => {
       try {
         const { status } = await fetch(`http://${registry}/v2/`, { signal: AbortSignal.timeout(2000) });
-        return status === 401 ? { done: true, value: undefined } : { done: false, because: `it answered ${status} to a caller without credentials.` };
+        return status === 401
+          ? { done: true, value: undefined }
+          : { done: false, because: `it answered ${status} to a caller without credentials.` };
       } catch {
         return { done: false, because: "nothing listens there." };
       }
     },
-    { what: `the image registry of cohort ${cohort} at ${registry}`, timeoutSeconds: 30, remedy: `Its log is in ${cohortPaths(cohort).registry}.` },
+    {
+      what: `the image registry of cohort ${cohort} at ${registry}`,
+      timeoutSeconds: 30,
+      remedy: `Its log is in ${cohortPaths(cohort).registry}.`,
+    },
   );
 }

@@ -31,7 +31,10 @@ export const ociRepository: Driver<OciRepositoryInput, OciRepositoryOutput> = {
     const access = { repository, username, password, insecure };
     const tags = await withRepository(access, (client) => client.tags());
     if (tags.length > 0 && !tags.some((tag) => parseTag(tag) !== undefined)) {
-      throw new LabError("registry-path-taken", `${repository}, which learner ${learner} would get, holds images that no lab pushed (${tags[0]}). They were not touched. Give the cohort another name or the registry another path, and run the command again.`);
+      throw new LabError(
+        "registry-path-taken",
+        `${repository}, which learner ${learner} would get, holds images that no lab pushed (${tags[0]}). They were not touched. Give the cohort another name or the registry another path, and run the command again.`,
+      );
     }
     return { id: `${cohort}/${learner}/${repository}`, output: { cohort, siblings, ...access } };
   },
@@ -59,7 +62,10 @@ async function removeImages(cohort: string, access: RepositoryAccess): Promise<v
       } catch (error) {
         const said = messageOf(error);
         if (!/UNSUPPORTED|DENIED|UNAUTHORIZED|405|403/i.test(said)) throw error;
-        return noteRemainder(cohort, `${digests.size} images in ${repository}: the registry deletes none for this credential (${said.split("failed: ")[1]?.replace(/\. Look at.*/s, "") ?? said}); ${howToRemove(repository)}`);
+        return noteRemainder(
+          cohort,
+          `${digests.size} images in ${repository}: the registry deletes none for this credential (${said.split("failed: ")[1]?.replace(/\. Look at.*/s, "") ?? said}); ${howToRemove(repository)}`,
+        );
       }
     }
   });
@@ -68,5 +74,7 @@ async function removeImages(cohort: string, access: RepositoryAccess): Promise<v
 /** GitHub's registry deletes no manifests but whole packages, in a place of its own. */
 function howToRemove(repository: string): string {
   const [host, owner, ...name] = repository.split("/");
-  return host === "ghcr.io" ? `remove it with \`gh api -X DELETE /orgs/${owner}/packages/container/${encodeURIComponent(name.join("/"))}\`` : "remove them where the registry is run";
+  return host === "ghcr.io"
+    ? `remove it with \`gh api -X DELETE /orgs/${owner}/packages/container/${encodeURIComponent(name.join("/"))}\``
+    : "remove them where the registry is run";
 }

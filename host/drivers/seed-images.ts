@@ -35,9 +35,19 @@ export const seedImages: Driver<SeedImagesInput, SeedImagesOutput> = {
     const images = await buildImages(app, releases);
     const digests = await withRepository(access, async (client) => {
       const present = new Set(await client.tags());
-      return Promise.all(images.map(async (image) => [image.release.version, await ensureRelease(client, access.repository, present, image)] as const));
+      return Promise.all(
+        images.map(async (image) => [image.release.version, await ensureRelease(client, access.repository, present, image)] as const),
+      );
     });
-    return { id: access.repository, output: { ...access, ...(accessFolder !== undefined && { accessFolder }), digests: Object.fromEntries(digests), tags: releases.flatMap(({ tags }) => tags) } };
+    return {
+      id: access.repository,
+      output: {
+        ...access,
+        ...(accessFolder !== undefined && { accessFolder }),
+        digests: Object.fromEntries(digests),
+        tags: releases.flatMap(({ tags }) => tags),
+      },
+    };
   },
 
   async read(_id, output) {
@@ -55,7 +65,10 @@ export const seedImages: Driver<SeedImagesInput, SeedImagesOutput> = {
   async remove() {},
 };
 
-async function currentAccess({ repository, username, password, insecure }: RepositoryAccess, folder: string | undefined): Promise<RepositoryAccess> {
+async function currentAccess(
+  { repository, username, password, insecure }: RepositoryAccess,
+  folder: string | undefined,
+): Promise<RepositoryAccess> {
   const current = folder === undefined ? undefined : await passwordOf(folder, "registry", username);
   return { repository, username, password: current ?? password, insecure };
 }

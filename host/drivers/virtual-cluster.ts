@@ -54,14 +54,19 @@ export const virtualCluster: Driver<VirtualClusterInput, VirtualClusterOutput> =
       remedy: `\`kubectl -n ${name} describe pods\` on the cluster below shows more; \`./lab up\` goes on from here.`,
     });
     const adminKubeconfig = atServer(exported, `${cohort}-${learner}`, address);
-    return { id: `${cohort}/${learner}/${name}`, output: { learner, kubeconfig, ...(context !== undefined && { context }), name, apiServer: address, adminKubeconfig } };
+    return {
+      id: `${cohort}/${learner}/${name}`,
+      output: { learner, kubeconfig, ...(context !== undefined && { context }), name, apiServer: address, adminKubeconfig },
+    };
   },
 
   /** Out of reach is not gone, unless the run was told so, as it tells Pulumi's Kubernetes plugin. */
   async read(_id, output) {
     try {
       const api = connect(output.kubeconfig, output.context);
-      return (await api.send({ method: "GET", path: `/apis/apps/v1/namespaces/${output.name}/statefulsets/${output.name}` })) === undefined ? undefined : output;
+      return (await api.send({ method: "GET", path: `/apis/apps/v1/namespaces/${output.name}/statefulsets/${output.name}` })) === undefined
+        ? undefined
+        : output;
     } catch (error) {
       if (error instanceof UnreachableError && isUnreachableGone()) return undefined;
       throw error;
@@ -78,7 +83,11 @@ export const virtualCluster: Driver<VirtualClusterInput, VirtualClusterOutput> =
   },
 };
 
-function placeOf({ kubeconfig, context, name }: Pick<VirtualClusterOutput, "kubeconfig" | "name"> & { readonly context?: string | undefined }): ReleasePlace {
+function placeOf({
+  kubeconfig,
+  context,
+  name,
+}: Pick<VirtualClusterOutput, "kubeconfig" | "name"> & { readonly context?: string | undefined }): ReleasePlace {
   return { kubeconfig, context, namespace: name, release: name };
 }
 
@@ -86,11 +95,31 @@ const isUnreachableGone = () => process.env["PULUMI_K8S_DELETE_UNREACHABLE"] ===
 
 const Secret = z.object({ data: z.object({ config: z.string() }) });
 const Ingress = z.object({ ip: z.string().optional(), hostname: z.string().optional() });
-const Service = z.object({ status: z.object({ loadBalancer: z.object({ ingress: z.array(Ingress).default([]) }).default({ ingress: [] }) }).default({ loadBalancer: { ingress: [] } }) });
-const Pods = z.object({
-  items: z.array(z.object({ metadata: z.object({ name: z.string() }), status: z.object({ phase: z.string().default("Pending"), conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]) }) })),
+const Service = z.object({
+  status: z
+    .object({ loadBalancer: z.object({ ingress: z.array(Ingress).default([]) }).default({ ingress: [] }) })
+    .default({ loadBalancer: { ingress: [] } }),
 });
-const Events = z.object({ items: z.array(z.object({ message: z.string().default(""), lastTimestamp: z.string().nullish(), metadata: z.object({ creationTimestamp: z.string() }) })) });
+const Pods = z.object({
+  items: z.array(
+    z.object({
+      metadata: z.object({ name: z.string() }),
+      status: z.object({
+        phase: z.string().default("Pending"),
+        conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]),
+      }),
+    }),
+  ),
+});
+const Events = z.object({
+  items: z.array(
+    z.object({
+      message: z.string().default(""),
+      lastTimestamp: z.string().nullish(),
+      metadata: z.object({ creationTimestamp: z.string() }),
+    }),
+  ),
+});
 
 interface Running {
   /** The kubeconfig that vcluster has exported. */
@@ -101,14 +130,21 @@ interface Running {
 /** Whether the virtual API server answers its readiness probe, its kubeconfig is there and it has an address; if not why. */
 async function lookRunning(api: KubeApi, name: string, server: string | undefined): Promise<Look<Running>> {
   try {
-    const pods = Pods.parse((await api.send({ method: "GET", path: `/api/v1/namespaces/${name}/pods?labelSelector=${encodeURIComponent(`app=vcluster,release=${name}`)}` })) ?? { items: [] }).items;
+    const pods = Pods.parse(
+      (await api.send({
+        method: "GET",
+        path: `/api/v1/namespaces/${name}/pods?labelSelector=${encodeURIComponent(`app=vcluster,release=${name}`)}`,
+      })) ?? { items: [] },
+    ).items;
     const [pod] = pods;
     if (pod === undefined) return { done: false, because: `its pod is not there yet${await lastWarning(api, name)}.` };
-    if (!pod.status.conditions.some(({ type, status }) => type === "Ready" && status === "True")) return { done: false, because: `its pod ${pod.metadata.name} is ${pod.status.phase} and not ready${await lastWarning(api, name)}.` };
+    if (!pod.status.conditions.some(({ type, status }) => type === "Ready" && status === "True"))
+      return { done: false, because: `its pod ${pod.metadata.name} is ${pod.status.phase} and not ready${await lastWarning(api, name)}.` };
     const secret = await api.send({ method: "GET", path: `/api/v1/namespaces/${name}/secrets/vc-${name}` });
     if (secret === undefined) return { done: false, because: `its kubeconfig, the secret vc-${name}, is not there yet.` };
     const address = server ?? (await balancedAddress(api, name));
-    if (address === undefined) return { done: false, because: `the service ${name} has got no address from a load balancer${await lastWarning(api, name)}.` };
+    if (address === undefined)
+      return { done: false, because: `the service ${name} has got no address from a load balancer${await lastWarning(api, name)}.` };
     return { done: true, value: { exported: Buffer.from(Secret.parse(secret).data.config, "base64").toString(), address } };
   } catch (error) {
     return { done: false, because: `${messageOf(error).split("\n")[0]}.` };
@@ -124,7 +160,9 @@ async function balancedAddress(api: KubeApi, name: string): Promise<string | und
 
 /** What the namespace last complained of, as the end of a sentence: an image that can't be pulled, a quota, a volume. */
 async function lastWarning(api: KubeApi, name: string): Promise<string> {
-  const events = Events.parse((await api.send({ method: "GET", path: `/api/v1/namespaces/${name}/events?fieldSelector=type%3DWarning` })) ?? { items: [] }).items;
+  const events = Events.parse(
+    (await api.send({ method: "GET", path: `/api/v1/namespaces/${name}/events?fieldSelector=type%3DWarning` })) ?? { items: [] },
+  ).items;
   const when = ({ lastTimestamp, metadata }: (typeof events)[number]) => lastTimestamp ?? metadata.creationTimestamp;
   const last = events.sort((a, b) => when(a).localeCompare(when(b))).at(-1);
   return last === undefined ? "" : ` (${last.message.split("\n")[0]?.replace(/\.$/, "")})`;

@@ -8,7 +8,11 @@ import { waitingFor } from "../../verification/readiness.ts";
 import { lookAtHandOver } from "./hand-over.ts";
 
 /** Whether everything is as at hand-over and image automation is well too: nothing suspended, nothing under way. */
-export async function lookAtRest(kube: KubeReader, repository: LearnerOutputs["git"], order: readonly Environment[]): Promise<Look<undefined>> {
+export async function lookAtRest(
+  kube: KubeReader,
+  repository: LearnerOutputs["git"],
+  order: readonly Environment[],
+): Promise<Look<undefined>> {
   const [scans, automations] = await Promise.all([listLive(kube, ImageRepository, fluxNamespace), listLive(kube, ImageUpdateAutomation)]);
   const waiting = waitingFor(
     [...scans, ...automations],

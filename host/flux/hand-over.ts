@@ -21,7 +21,11 @@ export interface HandOver {
  * Whether everything is Ready at the branch's tip, the policies are resolved, and image automation has committed its
  * first update of every environment and it runs. In a lab that was handed over before, learners' own changes count too.
  */
-export async function lookAtHandOver(kube: KubeReader, repository: LearnerOutputs["git"], order: readonly Environment[]): Promise<Look<HandOver>> {
+export async function lookAtHandOver(
+  kube: KubeReader,
+  repository: LearnerOutputs["git"],
+  order: readonly Environment[],
+): Promise<Look<HandOver>> {
   const [source, kustomizations, policies] = await Promise.all([
     getLive(kube, GitRepository, fluxNamespace, "flux-system"),
     listLive(kube, Kustomization, fluxNamespace),
@@ -43,7 +47,9 @@ export async function lookAtHandOver(kube: KubeReader, repository: LearnerOutput
     ["GitRepository flux-system", source?.status.artifact?.revision],
     ...kustomizations.map(({ metadata, status }) => [`Kustomization ${metadata.name}`, status.lastAppliedRevision]),
   ];
-  const behind = seen.filter(([, revision]) => revision !== tip).map(([name, revision]) => `${name} is at ${revision}, the branch at ${tip}.`);
+  const behind = seen
+    .filter(([, revision]) => revision !== tip)
+    .map(([name, revision]) => `${name} is at ${revision}, the branch at ${tip}.`);
   if (behind.length > 0) return notYet(...behind);
 
   const environments: LearnerOutputs["environments"] = [];

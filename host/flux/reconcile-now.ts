@@ -19,12 +19,22 @@ export interface Reconciled {
 
 const Watched = z.object({
   spec: z.object({ suspend: z.boolean().default(false) }),
-  status: z.object({ lastHandledReconcileAt: z.string().optional(), conditions: z.array(z.object({ type: z.string(), status: z.string(), message: z.string().default("") })).default([]) }).prefault({}),
+  status: z
+    .object({
+      lastHandledReconcileAt: z.string().optional(),
+      conditions: z.array(z.object({ type: z.string(), status: z.string(), message: z.string().default("") })).default([]),
+    })
+    .prefault({}),
 });
 
 /** Asks Flux to fetch and to scan now and waits for each, half a minute at most. A learner's lab may be broken on purpose, so nothing is thrown. */
-export async function awaitNewCredential(kubeconfig: string, which: { readonly git: boolean; readonly registry: boolean }): Promise<Reconciled[]> {
-  return Promise.all([...(which.git ? [fluxSource] : []), ...(which.registry ? [fluxImages] : [])].map((object) => reconciled(kubeconfig, object)));
+export async function awaitNewCredential(
+  kubeconfig: string,
+  which: { readonly git: boolean; readonly registry: boolean },
+): Promise<Reconciled[]> {
+  return Promise.all(
+    [...(which.git ? [fluxSource] : []), ...(which.registry ? [fluxImages] : [])].map((object) => reconciled(kubeconfig, object)),
+  );
 }
 
 /**
@@ -32,7 +42,11 @@ export async function awaitNewCredential(kubeconfig: string, which: { readonly g
  * the time when they were stopped. Nothing is thrown, as above.
  */
 export async function awaitLookAfterStart(kubeconfig: string, environments: readonly Environment[]): Promise<Reconciled[]> {
-  return Promise.all([fluxSource, fluxImages, ...requiredKustomizations(environments).map(fluxKustomization)].map((object) => reconciled(kubeconfig, object)));
+  return Promise.all(
+    [fluxSource, fluxImages, ...requiredKustomizations(environments).map(fluxKustomization)].map((object) =>
+      reconciled(kubeconfig, object),
+    ),
+  );
 }
 
 async function reconciled(kubeconfig: string, object: FluxObjectName): Promise<Reconciled> {
@@ -42,7 +56,12 @@ async function reconciled(kubeconfig: string, object: FluxObjectName): Promise<R
     const api = connect(kubeconfig);
     const { spec, status } = await waitUntil(
       async () => {
-        const found = Watched.parse(await api.send({ method: "GET", path: `/apis/${object.apiVersion}/namespaces/${object.namespace}/${object.resource}/${object.name}` }));
+        const found = Watched.parse(
+          await api.send({
+            method: "GET",
+            path: `/apis/${object.apiVersion}/namespaces/${object.namespace}/${object.resource}/${object.name}`,
+          }),
+        );
         const done = found.spec.suspend || found.status.lastHandledReconcileAt === requestedAt;
         return done ? { done, value: found } : { done, because: "it has not looked." };
       },

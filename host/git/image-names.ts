@@ -19,7 +19,15 @@ interface Named {
  * names them, by loopback for an embedded cluster and by the opened address for one of kind, and history is not rewritten.
  * Throws LabError `image-names-fixed`. Changes nothing.
  */
-export async function requireImageNames({ cohort, opening, learners }: { readonly cohort: string; readonly opening?: Opening; readonly learners: readonly Named[] }): Promise<void> {
+export async function requireImageNames({
+  cohort,
+  opening,
+  learners,
+}: {
+  readonly cohort: string;
+  readonly opening?: Opening;
+  readonly learners: readonly Named[];
+}): Promise<void> {
   const config = await readDaemonConfig(cohort);
   if (config === undefined) return;
   const web = (await portsOf(`${cohort}/host`))[`${cohort}/host/web`];

@@ -43,7 +43,9 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
     const credential = credentialOf(c.req.raw);
     const permission = await authenticate(paths.learner(learner.data).access, "git", credential);
     if (credential === undefined || permission === undefined) {
-      return c.text("This repository asks for its learner's user name and password.\n", 401, { "WWW-Authenticate": 'Basic realm="gitops-lab"' });
+      return c.text("This repository asks for its learner's user name and password.\n", 401, {
+        "WWW-Authenticate": 'Basic realm="gitops-lab"',
+      });
     }
     if (service === "git-receive-pack" && permission !== "write") {
       return c.text(`User ${credential.username} may read this repository and not push to it.\n`, 403);
@@ -53,25 +55,29 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
 
     const name = `${learner.data}/${repository.data}.git`;
     const upload = new Upload(c.req.raw, service === "git-receive-pack");
-    const backend = run(await toolPath("git"), [...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]), "http-backend"], {
-      env: {
-        ...gitEnvironment(),
-        ...requestVariables(c.req.raw),
-        GIT_PROJECT_ROOT: paths.git,
-        GIT_HTTP_EXPORT_ALL: "1",
-        PATH_INFO: `/${name}/${resource}`,
-        REMOTE_USER: credential.username,
-        GITOPS_LAB_NODE: process.execPath,
-        GITOPS_LAB_HOOKS: hookSocket,
-        GITOPS_LAB_PUSH: JSON.stringify({ learner: learner.data, repository: repository.data, user: credential.username }),
+    const backend = run(
+      await toolPath("git"),
+      [...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]), "http-backend"],
+      {
+        env: {
+          ...gitEnvironment(),
+          ...requestVariables(c.req.raw),
+          GIT_PROJECT_ROOT: paths.git,
+          GIT_HTTP_EXPORT_ALL: "1",
+          PATH_INFO: `/${name}/${resource}`,
+          REMOTE_USER: credential.username,
+          GITOPS_LAB_NODE: process.execPath,
+          GITOPS_LAB_HOOKS: hookSocket,
+          GITOPS_LAB_PUSH: JSON.stringify({ learner: learner.data, repository: repository.data, user: credential.username }),
+        },
+        extendEnv: false,
+        stdin: upload.body ?? "ignore",
+        stderr: "inherit",
+        buffer: false,
+        reject: false,
+        cancelSignal: upload.abandoned,
       },
-      extendEnv: false,
-      stdin: upload.body ?? "ignore",
-      stderr: "inherit",
-      buffer: false,
-      reject: false,
-      cancelSignal: upload.abandoned,
-    });
+    );
     return cgiResponse(backend.stdout);
   }
 

@@ -7,7 +7,12 @@ import { requireAccess } from "./preflight.ts";
 import { repositoryWithId } from "./repositories.ts";
 
 /** What the inventory says of a repository: GitHub's number, under the API that gave it, and the topic by which it is the cohort's. */
-export function repositoryThing(apiUrl: string, topic: string, learner: string, { id, full_name: name }: { readonly id: number; readonly full_name: string }): Thing {
+export function repositoryThing(
+  apiUrl: string,
+  topic: string,
+  learner: string,
+  { id, full_name: name }: { readonly id: number; readonly full_name: string },
+): Thing {
   return { kind: "github-repository", id: `${apiUrl}/repositories/${id}`, name, learner, mark: topic };
 }
 
@@ -16,7 +21,10 @@ export function repositoryThing(apiUrl: string, topic: string, learner: string, 
  *
  * @param config a value of the stack's configuration, for the credential
  */
-export async function lookForRepository({ id: url, name = "", mark: topic = "" }: Thing, config: (name: string) => string | undefined): Promise<Sight> {
+export async function lookForRepository(
+  { id: url, name = "", mark: topic = "" }: Thing,
+  config: (name: string) => string | undefined,
+): Promise<Sight> {
   const [, apiUrl = "", number = ""] = /^(.+)\/repositories\/(\d+)$/.exec(url) ?? [];
   const remove = `gh api -X DELETE repositories/${number}`;
   try {

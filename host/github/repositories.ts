@@ -20,7 +20,13 @@ const needsRead = "a credential that may read the organization's private reposit
 
 /** The repository at a name, or the one that had it before it was renamed; undefined where GitHub shows none. */
 export async function repositoryAt(api: GithubApi, fullName: string): Promise<Repository | undefined> {
-  const { status, body } = await api.send({ method: "GET", path: `/repos/${fullName}`, purpose: `show the repository ${fullName}`, needs: needsRead, mayAnswer: [404] });
+  const { status, body } = await api.send({
+    method: "GET",
+    path: `/repos/${fullName}`,
+    purpose: `show the repository ${fullName}`,
+    needs: needsRead,
+    mayAnswer: [404],
+  });
   return status === 404 ? undefined : Repository.parse(body);
 }
 
@@ -31,7 +37,13 @@ export async function repositoryAt(api: GithubApi, fullName: string): Promise<Re
 export async function repositoryWithId(api: GithubApi, id: number, fullName: string): Promise<Repository | undefined> {
   const named = await repositoryAt(api, fullName);
   if (named?.id === id) return named;
-  const { status, body } = await api.send({ method: "GET", path: `/repositories/${id}`, purpose: `show the repository ${fullName} (number ${id})`, needs: needsRead, mayAnswer: [404] });
+  const { status, body } = await api.send({
+    method: "GET",
+    path: `/repositories/${id}`,
+    purpose: `show the repository ${fullName} (number ${id})`,
+    needs: needsRead,
+    mayAnswer: [404],
+  });
   return status === 404 ? undefined : Repository.parse(body);
 }
 
@@ -41,7 +53,12 @@ const pageSize = 100;
 export async function repositoriesWithTopic(api: GithubApi, organization: string, topic: string): Promise<Repository[]> {
   const found: Repository[] = [];
   for (let page = 1; ; page += 1) {
-    const { body } = await api.send({ method: "GET", path: `/orgs/${organization}/repos?type=all&per_page=${pageSize}&page=${page}`, purpose: `list the repositories of ${organization}`, needs: needsRead });
+    const { body } = await api.send({
+      method: "GET",
+      path: `/orgs/${organization}/repos?type=all&per_page=${pageSize}&page=${page}`,
+      purpose: `list the repositories of ${organization}`,
+      needs: needsRead,
+    });
     const repositories = z.array(Repository).parse(body);
     found.push(...repositories.filter(({ topics }) => topics.includes(topic)));
     if (repositories.length < pageSize) return found;

@@ -23,9 +23,17 @@ export async function seedRemote(remote: RemoteBranch, seed: Seed): Promise<stri
   const folder = await mkdtemp(join(tmpdir(), "gitops-lab-seed-"));
   const ref = `refs/heads/${remote.branch}`;
   const git = async (...args: readonly string[]) => {
-    const result = await run(await toolPath("git"), [`--git-dir=${folder}`, ...args], { env: { ...gitEnvironment(), ...gitCredentials(remote) }, extendEnv: false, reject: false, stdin: "ignore" });
+    const result = await run(await toolPath("git"), [`--git-dir=${folder}`, ...args], {
+      env: { ...gitEnvironment(), ...gitCredentials(remote) },
+      extendEnv: false,
+      reject: false,
+      stdin: "ignore",
+    });
     if (result.exitCode === 0) return result.stdout.trim();
-    throw new LabError("git-unreachable", `\`git ${args[0]}\` at ${remote.url} failed: ${result.stderr.trim()}. The credential must be allowed to push there, workflow files included. Run the command again.`);
+    throw new LabError(
+      "git-unreachable",
+      `\`git ${args[0]}\` at ${remote.url} failed: ${result.stderr.trim()}. The credential must be allowed to push there, workflow files included. Run the command again.`,
+    );
   };
   try {
     await createRepository(folder, remote.branch);

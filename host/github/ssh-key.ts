@@ -13,7 +13,15 @@ export function generateSshKey(comment: string): { readonly privateKey: string; 
   const secret = Buffer.concat([check, check, publicBlob, text(Buffer.concat([seed, point])), text(comment)]);
   const padding = Buffer.from(Array.from({ length: (8 - (secret.length % 8)) % 8 }, (_, index) => index + 1));
   const one = Buffer.from([0, 0, 0, 1]);
-  const file = Buffer.concat([Buffer.from("openssh-key-v1\0"), text("none"), text("none"), text(""), one, text(publicBlob), text(Buffer.concat([secret, padding]))]);
+  const file = Buffer.concat([
+    Buffer.from("openssh-key-v1\0"),
+    text("none"),
+    text("none"),
+    text(""),
+    one,
+    text(publicBlob),
+    text(Buffer.concat([secret, padding])),
+  ]);
   const lines = file.toString("base64").match(/.{1,70}/g) ?? [];
   return {
     privateKey: ["-----BEGIN OPENSSH PRIVATE KEY-----", ...lines, "-----END OPENSSH PRIVATE KEY-----", ""].join("\n"),

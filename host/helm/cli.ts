@@ -35,20 +35,34 @@ const repository = "https://charts.loft.sh";
 export async function applyVcluster(place: ReleasePlace, version: string, values: Properties, doing: Doing): Promise<void> {
   await takeBackUnfinished(place, doing);
   await inScratch(async (scratch) => {
-    const chart = version === vclusterVersion ? [await packagedChart(scratch, doing)] : ["vcluster", "--repo", repository, "--version", version];
+    const chart =
+      version === vclusterVersion ? [await packagedChart(scratch, doing)] : ["vcluster", "--repo", repository, "--version", version];
     // Values on standard input: they are too long for the command line, and are nobody else's to read.
-    await helm(["upgrade", "--install", place.release, ...chart, ...at(place), "--values", "-", "--history-max", "2", "--timeout", "2m"], doing, { scratch, input: JSON.stringify(values) });
+    await helm(
+      ["upgrade", "--install", place.release, ...chart, ...at(place), "--values", "-", "--history-max", "2", "--timeout", "2m"],
+      doing,
+      { scratch, input: JSON.stringify(values) },
+    );
   });
 }
 
 /** Removes a release and what the chart made, and waits for their deletion. A release that is not there is no failure. */
 export async function removeRelease(place: ReleasePlace, doing: Doing): Promise<void> {
-  await inScratch((scratch) => helm(["uninstall", place.release, ...at(place), "--ignore-not-found", "--wait", "--cascade", "foreground", "--timeout", "3m"], doing, { scratch }));
+  await inScratch((scratch) =>
+    helm(["uninstall", place.release, ...at(place), "--ignore-not-found", "--wait", "--cascade", "foreground", "--timeout", "3m"], doing, {
+      scratch,
+    }),
+  );
 }
 
 /** The chart's objects as YAML, rendered without a cluster. */
 export async function renderVcluster(release: string, namespace: string, values: Properties, doing: Doing): Promise<string> {
-  return inScratch(async (scratch) => helm(["template", release, await packagedChart(scratch, doing), "--namespace", namespace, "--values", "-"], doing, { scratch, input: JSON.stringify(values) }));
+  return inScratch(async (scratch) =>
+    helm(["template", release, await packagedChart(scratch, doing), "--namespace", namespace, "--values", "-"], doing, {
+      scratch,
+      input: JSON.stringify(values),
+    }),
+  );
 }
 
 const Status = z.object({ version: z.number(), info: z.object({ status: z.string() }) });
@@ -71,7 +85,13 @@ async function packagedChart(scratch: string, doing: Doing): Promise<string> {
   return join(scratch, `vcluster-${vclusterVersion}.tgz`);
 }
 
-const at = ({ kubeconfig, context, namespace }: ReleasePlace) => ["--kubeconfig", kubeconfig, ...(context === undefined ? [] : ["--kube-context", context]), "--namespace", namespace];
+const at = ({ kubeconfig, context, namespace }: ReleasePlace) => [
+  "--kubeconfig",
+  kubeconfig,
+  ...(context === undefined ? [] : ["--kube-context", context]),
+  "--namespace",
+  namespace,
+];
 
 /** Helm's caches and settings are in a folder of ours for as long as it runs, so that none of the user's matters. */
 async function inScratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
@@ -92,7 +112,12 @@ interface HelmOptions {
 
 async function helm(args: readonly string[], doing: Doing, { scratch, input, orElse }: HelmOptions): Promise<string> {
   const result = await run(await toolPath("helm"), args, {
-    env: { HELM_CACHE_HOME: join(scratch, "cache"), HELM_CONFIG_HOME: join(scratch, "config"), HELM_DATA_HOME: join(scratch, "data"), NO_COLOR: "1" },
+    env: {
+      HELM_CACHE_HOME: join(scratch, "cache"),
+      HELM_CONFIG_HOME: join(scratch, "config"),
+      HELM_DATA_HOME: join(scratch, "data"),
+      NO_COLOR: "1",
+    },
     reject: false,
     timeout: 300_000,
     forceKillAfterDelay: 20_000,
@@ -105,16 +130,42 @@ async function helm(args: readonly string[], doing: Doing, { scratch, input, orE
 
 /** What Helm says, what it means and what helps. */
 const known: readonly (readonly [RegExp, string, string])[] = [
-  [/cluster unreachable|connection refused|i\/o timeout|no such host|no route to host|stat .*kubeconfig|no such file/i, "shared-unreachable", "Check `cluster.kubeconfig` with `kubectl cluster-info`"],
-  [/is forbidden|Unauthorized|cannot (create|get|patch|list) resource/i, "shared-rights", "The kubeconfig's user must be allowed to do everything in the learner's namespace, roles included"],
-  [/specifications of the schema/, "chart-values", "The chart of `cluster.vcluster` takes other values than the pinned one; leave that field out"],
-  [/failed to fetch|could not find|cannot be reached|not found in .* (index|repository)/i, "chart-missing", "The pinned version of `cluster.vcluster` needs no download; leave that field out, or check the way to " + repository],
+  [
+    /cluster unreachable|connection refused|i\/o timeout|no such host|no route to host|stat .*kubeconfig|no such file/i,
+    "shared-unreachable",
+    "Check `cluster.kubeconfig` with `kubectl cluster-info`",
+  ],
+  [
+    /is forbidden|Unauthorized|cannot (create|get|patch|list) resource/i,
+    "shared-rights",
+    "The kubeconfig's user must be allowed to do everything in the learner's namespace, roles included",
+  ],
+  [
+    /specifications of the schema/,
+    "chart-values",
+    "The chart of `cluster.vcluster` takes other values than the pinned one; leave that field out",
+  ],
+  [
+    /failed to fetch|could not find|cannot be reached|not found in .* (index|repository)/i,
+    "chart-missing",
+    `The pinned version of \`cluster.vcluster\` needs no download; leave that field out, or check the way to ${repository}`,
+  ],
 ];
 
 function failure({ learner, step }: Doing, output: string): LabError {
-  const [, code, remedy] = known.find(([pattern]) => pattern.test(output)) ?? [/./, "helm-failed", "`helm status` and `kubectl get events` in the learner's namespace show more"];
-  const lines = output.split("\n").map((line) => line.trim()).filter((line) => line !== "" && !/^(WARNING|level=)/.test(line));
+  const [, code, remedy] = known.find(([pattern]) => pattern.test(output)) ?? [
+    /./,
+    "helm-failed",
+    "`helm status` and `kubectl get events` in the learner's namespace show more",
+  ];
+  const lines = output
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !/^(WARNING|level=)/.test(line));
   const text = (lines.findLast((line) => line.startsWith("Error:"))?.replace(/^Error: /, "") ?? lines.at(-1) ?? "").replace(/\.$/, "");
   const said = text.length > 400 ? `${text.slice(0, 397)}...` : text;
-  return new LabError(code, `Learner ${learner}: could not ${step}: ${said}. ${remedy}, then run \`./lab up\` again; other learners are not affected.`);
+  return new LabError(
+    code,
+    `Learner ${learner}: could not ${step}: ${said}. ${remedy}, then run \`./lab up\` again; other learners are not affected.`,
+  );
 }

@@ -31,7 +31,8 @@ export async function imageArchive({ name, arch, program, args }: ProgramImage):
   const tar = pack();
   tar.entry({ name: "oci-layout" }, JSON.stringify({ imageLayoutVersion: "1.0.0" }));
   tar.entry({ name: "index.json" }, JSON.stringify(index));
-  for (const { digest, content } of [layer, config, manifest]) tar.entry({ name: `blobs/sha256/${digest.slice("sha256:".length)}` }, content);
+  for (const { digest, content } of [layer, config, manifest])
+    tar.entry({ name: `blobs/sha256/${digest.slice("sha256:".length)}` }, content);
   tar.finalize();
   return buffer(tar);
 }

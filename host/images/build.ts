@@ -25,7 +25,9 @@ const patience = { retries: 1200, factor: 1, minTimeout: 250, maxTimeout: 250 };
  */
 export async function buildImages<R extends Release>(app: FileTree, releases: readonly R[]): Promise<readonly Image<R>[]> {
   const tools = await toolchain();
-  const key = createHash("sha256").update(JSON.stringify([tools, Object.entries(app)])).digest("hex");
+  const key = createHash("sha256")
+    .update(JSON.stringify([tools, Object.entries(app)]))
+    .digest("hex");
   const folder = join(cacheHome(), "images", key);
   const layoutOf = ({ version, revision, created }: Release) => join(folder, `${version}-${revision}-${created}`);
 
@@ -45,5 +47,7 @@ export async function buildImages<R extends Release>(app: FileTree, releases: re
       await unlock();
     }
   }
-  return Promise.all(releases.map(async (release) => ({ release, layout: layoutOf(release), digest: await layoutDigest(layoutOf(release)) })));
+  return Promise.all(
+    releases.map(async (release) => ({ release, layout: layoutOf(release), digest: await layoutDigest(layoutOf(release)) })),
+  );
 }

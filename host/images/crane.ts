@@ -44,7 +44,10 @@ export async function withRepository<T>(access: RepositoryAccess, use: (client: 
     const auth = Buffer.from(`${username}:${password}`).toString("base64");
     await writePrivateFile(join(folder, "config.json"), JSON.stringify({ auths: { [host]: { auth } } }));
     const call = async (verb: string, ...args: readonly string[]): Promise<string> => {
-      const result = await run(crane, [verb, ...args, ...(insecure ? ["--insecure"] : [])], { env: { DOCKER_CONFIG: folder }, reject: false });
+      const result = await run(crane, [verb, ...args, ...(insecure ? ["--insecure"] : [])], {
+        env: { DOCKER_CONFIG: folder },
+        reject: false,
+      });
       if (!result.failed) return result.stdout;
       if (verb === "ls" && /NAME_UNKNOWN|404 Not Found/.test(result.stderr)) return "";
       throw failure(repository, verb, result.stderr || (result.shortMessage ?? ""), result);
@@ -64,5 +67,7 @@ export async function withRepository<T>(access: RepositoryAccess, use: (client: 
 
 function failure(repository: string, verb: string, output: string, cause: unknown): LabError {
   const reason = output.trim().split("\n").at(-1);
-  return new LabError("registry-failed", `crane ${verb} on ${repository} failed: ${reason}. Look at the registry with \`./lab doctor\`.`, { cause });
+  return new LabError("registry-failed", `crane ${verb} on ${repository} failed: ${reason}. Look at the registry with \`./lab doctor\`.`, {
+    cause,
+  });
 }

@@ -17,9 +17,13 @@ export interface Toolchain {
 export async function toolchain(): Promise<Toolchain> {
   const arch = { x64: "amd64", arm64: "arm64" }[process.arch as string] as Toolchain["arch"] | undefined;
   if (!arch) {
-    throw new LabError("architecture-unknown", `The lab builds images for x64 and arm64, and this machine is ${process.arch}. Use a lab host of one of the two.`, {
-      exitCode: ExitCode.badInput,
-    });
+    throw new LabError(
+      "architecture-unknown",
+      `The lab builds images for x64 and arm64, and this machine is ${process.arch}. Use a lab host of one of the two.`,
+      {
+        exitCode: ExitCode.badInput,
+      },
+    );
   }
   const { stdout } = await go(["env", "GOVERSION"]);
   return { goVersion: stdout, arch, args: buildArgs };
@@ -46,11 +50,19 @@ export async function buildProgram(source: FileTree, { arch, args }: Toolchain, 
 }
 
 /** The same for a module in a folder, with an end to the patience. */
-export async function buildModule(module: string, { arch, args }: Pick<Toolchain, "arch" | "args">, target: string, timeoutSeconds?: number): Promise<void> {
+export async function buildModule(
+  module: string,
+  { arch, args }: Pick<Toolchain, "arch" | "args">,
+  target: string,
+  timeoutSeconds?: number,
+): Promise<void> {
   await go([...args, "-o", target, "."], { cwd: module, arch, ...(timeoutSeconds !== undefined && { timeout: timeoutSeconds * 1000 }) });
 }
 
-async function go(args: readonly string[], { cwd, arch, timeout }: { cwd?: string; arch?: string; timeout?: number } = {}): Promise<{ readonly stdout: string }> {
+async function go(
+  args: readonly string[],
+  { cwd, arch, timeout }: { cwd?: string; arch?: string; timeout?: number } = {},
+): Promise<{ readonly stdout: string }> {
   const inherited = Object.fromEntries(["PATH", "HOME", "GOCACHE", "XDG_CACHE_HOME", "TMPDIR"].map((name) => [name, process.env[name]]));
   const env = {
     ...inherited,
@@ -65,9 +77,17 @@ async function go(args: readonly string[], { cwd, arch, timeout }: { cwd?: strin
   const result = await run("go", args, { env, extendEnv: false, reject: false, ...(cwd && { cwd }), ...(timeout && { timeout }) });
   if (!result.failed) return result;
   if (result.code === "ENOENT") {
-    throw new LabError("go-missing", "The lab builds the backend's images itself and found no Go on PATH. Install Go 1.24 or newer and run the command again.", {
-      exitCode: ExitCode.badInput,
-    });
+    throw new LabError(
+      "go-missing",
+      "The lab builds the backend's images itself and found no Go on PATH. Install Go 1.24 or newer and run the command again.",
+      {
+        exitCode: ExitCode.badInput,
+      },
+    );
   }
-  throw new LabError("image-build-failed", `go ${args[0]} failed: ${result.stderr || result.shortMessage} Check the Go installation with \`go version\`.`, { cause: result });
+  throw new LabError(
+    "image-build-failed",
+    `go ${args[0]} failed: ${result.stderr || result.shortMessage} Check the Go installation with \`go version\`.`,
+    { cause: result },
+  );
 }

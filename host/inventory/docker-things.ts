@@ -11,8 +11,17 @@ const listings = {
 export async function lookInDocker({ kind, id, name }: Thing): Promise<Sight> {
   const { list, remove: command } = listings[kind as keyof typeof listings];
   const [what, remove] = [`${kind} ${name ?? ""} (${id.slice(0, 12)})`.replace("  ", " "), `${command} ${id}`];
-  const asked = await run("docker", [...list, "--no-trunc", "--filter", `id=${id}`, "--format", "{{.ID}}"], { reject: false, stdin: "ignore", timeout: 20_000 });
+  const asked = await run("docker", [...list, "--no-trunc", "--filter", `id=${id}`, "--format", "{{.ID}}"], {
+    reject: false,
+    stdin: "ignore",
+    timeout: 20_000,
+  });
   if (!asked.failed) return asked.stdout.trim() === id ? { state: "left", says: what, remove } : { state: "gone" };
-  const because = asked.code === "ENOENT" ? "there is no docker command on PATH" : asked.timedOut ? "Docker does not answer" : (asked.stderr.trim().split("\n").at(-1) ?? "");
+  const because =
+    asked.code === "ENOENT"
+      ? "there is no docker command on PATH"
+      : asked.timedOut
+        ? "Docker does not answer"
+        : (asked.stderr.trim().split("\n").at(-1) ?? "");
   return { state: "unknown", says: `${what}: ${because}`, remove };
 }

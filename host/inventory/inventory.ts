@@ -68,13 +68,19 @@ const fileOf = (cohort: string) => join(folder(), `${cohort}.jsonl`);
  */
 export async function recordCreation(cohort: string, ...things: readonly Thing[]): Promise<void> {
   const at = new Date().toISOString();
-  await append(cohort, things.map((thing) => ({ event: "created", at, ...Thing.parse(thing) })));
+  await append(
+    cohort,
+    things.map((thing) => ({ event: "created", at, ...Thing.parse(thing) })),
+  );
 }
 
 /** Tells that things were looked for and are gone. */
 export async function recordGone(cohort: string, things: readonly Pick<Thing, "kind" | "id">[]): Promise<void> {
   const at = new Date().toISOString();
-  await append(cohort, things.map(({ kind, id }) => ({ event: "gone", at, kind, id })));
+  await append(
+    cohort,
+    things.map(({ kind, id }) => ({ event: "gone", at, kind, id })),
+  );
 }
 
 /** What a cohort has by what was told, in the order of telling. */

@@ -13,11 +13,11 @@ import { lookForVirtualCluster } from "./virtual-clusters.ts";
 
 /** What was found where a thing of the lab was. */
 export type Sight =
-  | { readonly state: "gone"; /** What is in its place now, where that is worth telling. */ readonly says?: string }
+  | { readonly state: "gone" /** What is in its place now, where that is worth telling. */; readonly says?: string }
   /** Still there, as the cohort file wants it. */
   | { readonly state: "kept"; readonly says: string }
   /** `left` is the lab's own; `foreign` is not, and was left alone; `unknown` could not be looked at. */
-  | { readonly state: "left" | "foreign" | "unknown"; readonly says: string; /** The command that removes it. */ readonly remove: string };
+  | { readonly state: "left" | "foreign" | "unknown"; readonly says: string /** The command that removes it. */; readonly remove: string };
 
 export type Look = (item: Thing, around: Surroundings) => Sight | Promise<Sight>;
 
@@ -41,9 +41,11 @@ const looks: Partial<Record<Kind, Look>> = {
   images: lookForPath,
   kubeconfig: lookForPath,
   key: lookForPath,
-  "control-group": ({ id }) => (existsSync(id) ? { state: "left", says: `control group ${id}`, remove: `rmdir ${shellWord(id)}` } : { state: "gone" }),
+  "control-group": ({ id }) =>
+    existsSync(id) ? { state: "left", says: `control group ${id}`, remove: `rmdir ${shellWord(id)}` } : { state: "gone" },
   namespace: lookForNamespace,
-  mount: ({ id }, { mounts }) => (mounts.includes(id) ? { state: "left", says: `mount ${id}`, remove: `umount ${shellWord(id)}` } : { state: "gone" }),
+  mount: ({ id }, { mounts }) =>
+    mounts.includes(id) ? { state: "left", says: `mount ${id}`, remove: `umount ${shellWord(id)}` } : { state: "gone" },
   container: lookInDocker,
   network: lookInDocker,
   "virtual-cluster": lookForVirtualCluster,
@@ -74,16 +76,28 @@ export async function lookForAll(cohort: string, items: readonly Item[], { looks
   const known = new Set(items.map(({ kind, id }) => `${kind} ${id}`));
   const at = new Date().toISOString();
   const untold: Item[] = [
-    ...[...around.marked.keys()].map((mark) => ({ kind: "process" as const, id: mark, name: mark.slice(mark.indexOf("#") + 1), at })).filter(({ name }) => isMeant(name)),
+    ...[...around.marked.keys()]
+      .map((mark) => ({ kind: "process" as const, id: mark, name: mark.slice(mark.indexOf("#") + 1), at }))
+      .filter(({ name }) => isMeant(name)),
     ...(learner === undefined ? around.mounts.map((point) => ({ kind: "mount" as const, id: point, at })) : []),
-    ...Object.entries(around.leases).flatMap(([lease, port]) => (lease.startsWith(`${cohort}/`) && isMeant(lease.slice(cohort.length + 1)) ? [{ kind: "port" as const, id: String(port), name: lease, at }] : [])),
+    ...Object.entries(around.leases).flatMap(([lease, port]) =>
+      lease.startsWith(`${cohort}/`) && isMeant(lease.slice(cohort.length + 1))
+        ? [{ kind: "port" as const, id: String(port), name: lease, at }]
+        : [],
+    ),
   ].filter(({ kind, id }) => !known.has(`${kind} ${id}`));
   return Promise.all([...items, ...untold].map(async (item) => ({ ...item, sight: await lookFor(item, around, own) })));
 }
 
 async function lookFor(item: Item, around: Surroundings, own: Partial<Record<Kind, Look>>): Promise<Sight> {
   const look = own[item.kind] ?? looks[item.kind];
-  return look === undefined ? { state: "unknown", says: `${nameOf(item)} (${item.id}), for which this version cannot look`, remove: "look for it where it was made" } : look(item, around);
+  return look === undefined
+    ? {
+        state: "unknown",
+        says: `${nameOf(item)} (${item.id}), for which this version cannot look`,
+        remove: "look for it where it was made",
+      }
+    : look(item, around);
 }
 
 async function surroundings(cohort: string): Promise<Surroundings> {
@@ -100,7 +114,11 @@ async function surroundings(cohort: string): Promise<Surroundings> {
 
 /** What was killed a moment ago may take another until it is gone. */
 async function endOfProcesses(cohort: string, isMeant: (name: string) => boolean): Promise<void> {
-  for (const deadline = Date.now() + 2000; Date.now() < deadline && findMarked(cohortPaths(cohort).daemon).some(({ name }) => isMeant(name)); ) await delay(50);
+  for (
+    const deadline = Date.now() + 2000;
+    Date.now() < deadline && findMarked(cohortPaths(cohort).daemon).some(({ name }) => isMeant(name));
+  )
+    await delay(50);
 }
 
 /** By mark, which the process and its children carry, and by identity, should it have shed the mark. A pid alone says nothing. */
@@ -117,14 +135,19 @@ function lookForProcess(item: Thing, { marked }: Surroundings): Sight {
 
 function lookForPort({ id, name }: Thing, { cohort, leases, marked }: Surroundings): Sight {
   const holder = Object.keys(leases).find((lease) => leases[lease] === Number(id));
-  if (holder !== undefined && (name === undefined || holder === name)) return { state: "left", says: `port ${id}, leased to ${holder}`, remove: `./lab down ${cohort}` };
+  if (holder !== undefined && (name === undefined || holder === name))
+    return { state: "left", says: `port ${id}, leased to ${holder}`, remove: `./lab down ${cohort}` };
   // Given back, and leased by this lab home to somebody else since.
   if (holder !== undefined) return { state: "gone" };
   const listener = listenerOn(Number(id));
   if (listener === undefined) return { state: "gone" };
   const ours = [...marked.values()].flat().some(({ pid }) => pid === listener.pid);
   const says = `port ${id}, on which ${callerOf(listener)} listens`;
-  return { state: ours ? "left" : "foreign", says: ours ? says : `${says} now`, remove: listener.pid === undefined ? `ss -tlnp sport = ${id}` : `kill ${listener.pid}` };
+  return {
+    state: ours ? "left" : "foreign",
+    says: ours ? says : `${says} now`,
+    remove: listener.pid === undefined ? `ss -tlnp sport = ${id}` : `kill ${listener.pid}`,
+  };
 }
 
 const callerOf = ({ pid, program }: Listener) => (pid === undefined ? "a process of another user" : `process ${pid} (${program})`);
@@ -132,7 +155,11 @@ const callerOf = ({ pid, program }: Listener) => (pid === undefined ? "a process
 function lookForPath({ kind, id }: Thing, { cohort, folder }: Surroundings): Sight {
   if (!existsSync(id)) return { state: "gone" };
   const isForeign = folder === "foreign" && `${id}/`.startsWith(`${cohortPaths(cohort).root}/`);
-  return { state: isForeign ? "foreign" : "left", says: `${kind} ${id}${isForeign ? ", which is not what the lab made" : ""}`, remove: `rm -r ${shellWord(id)}` };
+  return {
+    state: isForeign ? "foreign" : "left",
+    says: `${kind} ${id}${isForeign ? ", which is not what the lab made" : ""}`,
+    remove: `rm -r ${shellWord(id)}`,
+  };
 }
 
 /** A namespace lasts as long as a process is in it or it is mounted. Its number is given again, so its first process must live. */

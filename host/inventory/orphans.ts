@@ -40,13 +40,34 @@ export async function findTraces(stacks: ReadonlySet<string>): Promise<Traces[]>
   const leases = Map.groupBy(Object.entries(await leasedPorts()), ([lease]) => lease.split("/")[0]!);
   const groups = Map.groupBy(await controlGroups(), ({ cohort }) => cohort);
   const mounts = Map.groupBy(await mountsBelow(cohortsFolder), inCohorts);
-  const names = new Set([...folders, ...stacks, ...processes.keys(), ...leases.keys(), ...groups.keys(), ...mounts.keys(), ...(await inventoriedCohorts())]);
+  const names = new Set([
+    ...folders,
+    ...stacks,
+    ...processes.keys(),
+    ...leases.keys(),
+    ...groups.keys(),
+    ...mounts.keys(),
+    ...(await inventoriedCohorts()),
+  ]);
   return Promise.all(
     [...names].sort().map(async (cohort): Promise<Traces> => {
       const items = await readInventory(cohort);
-      const runs = items.flatMap(({ kind, name, identity, interrupted }) => (kind === "run" && identity !== undefined ? [{ command: (name ?? "").split(" ")[0]!, how: interrupted ? ("interrupted" as const) : ("killed" as const), lives: !interrupted && isRunning(identity) }] : []));
+      const runs = items.flatMap(({ kind, name, identity, interrupted }) =>
+        kind === "run" && identity !== undefined
+          ? [
+              {
+                command: (name ?? "").split(" ")[0]!,
+                how: interrupted ? ("interrupted" as const) : ("killed" as const),
+                lives: !interrupted && isRunning(identity),
+              },
+            ]
+          : [],
+      );
       const orphaned = new Set(orphansOfEngine(cohortPaths(cohort).daemon).map(({ pid }) => pid));
-      const own = (processes.get(cohort) ?? []).map(({ mark, identity }) => ({ name: mark.slice(mark.indexOf("#") + 1), pid: identity.pid }));
+      const own = (processes.get(cohort) ?? []).map(({ mark, identity }) => ({
+        name: mark.slice(mark.indexOf("#") + 1),
+        pid: identity.pid,
+      }));
       return {
         cohort,
         folder: folders.has(cohort),
@@ -56,7 +77,15 @@ export async function findTraces(stacks: ReadonlySet<string>): Promise<Traces[]>
           ...(leases.get(cohort) ?? []).map(([lease, port]) => `port ${port}, leased to ${lease}`),
           ...(groups.get(cohort) ?? []).map(({ folder }) => `control group ${folder}`),
           ...(mounts.get(cohort) ?? []).map((point) => `mount ${point}`),
-          ...items.flatMap(({ kind, id }) => (id.startsWith("/") && !id.includes("#") && existsSync(id) && !`${id}/`.startsWith(`${cohortPaths(cohort).root}/`) && kind !== "control-group" ? [`${kind} ${id}`] : [])),
+          ...items.flatMap(({ kind, id }) =>
+            id.startsWith("/") &&
+            !id.includes("#") &&
+            existsSync(id) &&
+            !`${id}/`.startsWith(`${cohortPaths(cohort).root}/`) &&
+            kind !== "control-group"
+              ? [`${kind} ${id}`]
+              : [],
+          ),
         ],
         cutShort: runs.flatMap(({ lives, ...run }) => (lives ? [] : [run])),
         busy: runs.some(({ lives }) => lives) || own.some(({ name, pid }) => name === engineName && !orphaned.has(pid)),
@@ -69,7 +98,9 @@ export async function findTraces(stacks: ReadonlySet<string>): Promise<Traces[]>
 async function controlGroups(): Promise<{ readonly cohort: string; readonly folder: string }[]> {
   const parents = Object.values((await planCgroup("gitops-lab")).folders);
   const prefix = `${homeMark()}-`;
-  const found = await Promise.all(parents.map(async (parent) => (await readdir(parent).catch(() => [])).map((name) => ({ name, folder: join(parent, name) }))));
+  const found = await Promise.all(
+    parents.map(async (parent) => (await readdir(parent).catch(() => [])).map((name) => ({ name, folder: join(parent, name) }))),
+  );
   return found.flat().flatMap(({ name, folder }) => (name.startsWith(prefix) ? [{ cohort: name.slice(prefix.length), folder }] : []));
 }
 
@@ -87,7 +118,10 @@ export async function findCrumbs(cohorts: readonly string[]): Promise<Crumb[]> {
   const engines = cohorts.flatMap((cohort) => orphansOfEngine(cohortPaths(cohort).daemon).map((identity) => ({ cohort, identity })));
   const scratch = [...(await abandonedScratchFolders()), ...(await abandonedScratchFolders(labHome()))];
   return [
-    ...engines.map(({ cohort, identity }) => ({ says: `process ${identity.pid} of a killed Pulumi engine, cohort ${cohort}`, remove: async () => endOne(identity) })),
+    ...engines.map(({ cohort, identity }) => ({
+      says: `process ${identity.pid} of a killed Pulumi engine, cohort ${cohort}`,
+      remove: async () => endOne(identity),
+    })),
     ...(await staleLocks()).map((path) => ({ says: `lock ${path}`, remove: () => rmdir(path) })),
     ...scratch.map((path) => ({ says: `temporary folder ${path}`, remove: () => rm(path, { recursive: true, force: true }) })),
   ];
@@ -96,7 +130,12 @@ export async function findCrumbs(cohorts: readonly string[]): Promise<Crumb[]> {
 /** Forgets that commands were cut short while they changed a cohort that is whole. */
 export async function forgetCutShort(cohort: string): Promise<void> {
   const items = await readInventory(cohort);
-  await recordGone(cohort, items.filter(({ kind, identity, interrupted }) => kind === "run" && (interrupted === true || identity === undefined || !isRunning(identity))));
+  await recordGone(
+    cohort,
+    items.filter(
+      ({ kind, identity, interrupted }) => kind === "run" && (interrupted === true || identity === undefined || !isRunning(identity)),
+    ),
+  );
 }
 
 /** Folders that proper-lockfile made and nobody has renewed for a while. */

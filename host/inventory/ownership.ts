@@ -21,7 +21,10 @@ export async function claimCohortFolder(cohort: string): Promise<void> {
   const present = await readIfExists(markFile(cohort));
   const mark = noted ?? present ?? randomUUID();
   if ((await ownership(cohort)) === "foreign") {
-    throw new LabError("folder-foreign", `${root} is not the folder that the lab made for cohort ${cohort}: somebody put another in its place. Nothing was changed. Move it away with \`mv ${shellWord(root)} ${shellWord(`${root}.other`)}\` and run the command again.`);
+    throw new LabError(
+      "folder-foreign",
+      `${root} is not the folder that the lab made for cohort ${cohort}: somebody put another in its place. Nothing was changed. Move it away with \`mv ${shellWord(root)} ${shellWord(`${root}.other`)}\` and run the command again.`,
+    );
   }
   if (noted === undefined) await recordCreation(cohort, { kind: "folder", id: root, mark });
   await makePrivateFolder(root);
@@ -53,19 +56,29 @@ export async function removeOwned(cohort: string, path: string): Promise<void> {
   if ((await ownership(cohort)) !== "own") return;
   const [mount] = await mountsBelow(path);
   if (mount !== undefined) {
-    throw new LabError("folder-mounted", `${mount} is mounted, so ${path} was left: removing it would reach what is mounted there. Take it off with \`umount ${shellWord(mount)}\` and run the command again.`);
+    throw new LabError(
+      "folder-mounted",
+      `${mount} is mounted, so ${path} was left: removing it would reach what is mounted there. Take it off with \`umount ${shellWord(mount)}\` and run the command again.`,
+    );
   }
   try {
     await rm(path, { recursive: true, force: true });
   } catch (error) {
-    throw new LabError("folder-kept", `${path} could not be removed: ${messageOf(error)}. Remove it with \`rm -r ${shellWord(path)}\` and run the command again.`, { cause: error });
+    throw new LabError(
+      "folder-kept",
+      `${path} could not be removed: ${messageOf(error)}. Remove it with \`rm -r ${shellWord(path)}\` and run the command again.`,
+      { cause: error },
+    );
   }
 }
 
 /** The mount points at a path and below it, the innermost first. */
 export async function mountsBelow(path: string): Promise<string[]> {
   const points = (await readFile("/proc/self/mountinfo", "utf8")).split("\n").flatMap((line) => line.split(" ")[4] ?? []);
-  return points.map(unescaped).filter((point) => point === path || point.startsWith(`${path}/`)).toReversed();
+  return points
+    .map(unescaped)
+    .filter((point) => point === path || point.startsWith(`${path}/`))
+    .toReversed();
 }
 
 /** Spaces and the like are octal in mountinfo: see proc_pid_mountinfo(5). */

@@ -4,7 +4,12 @@ import { labHome } from "../../shared/paths.ts";
 import { kinds } from "./inventory.ts";
 import { nameOf, type Seen, type Sight } from "./looks.ts";
 
-const Remainder = z.strictObject({ kind: z.enum(kinds), id: z.string(), says: z.string(), /** The command that removes it. */ remove: z.string() });
+const Remainder = z.strictObject({
+  kind: z.enum(kinds),
+  id: z.string(),
+  says: z.string(),
+  /** The command that removes it. */ remove: z.string(),
+});
 
 /** What a teardown came to. `zero`: everything that the inventory names was looked for and is gone, and nothing else is in its place. */
 export const Receipt = z.strictObject({
@@ -78,15 +83,30 @@ export function makeReceipt({ cohort, learner, startedAt, problems, kept = [] }:
 
 /** Without what is in a folder that is told already. */
 function outermost<T extends { readonly id: string }>(found: readonly T[]): T[] {
-  return found.filter(({ id }) => !found.some((other) => other.id !== id && other.id.startsWith("/") && id.startsWith(`${other.id}/`) && !id.includes("#")));
+  return found.filter(
+    ({ id }) => !found.some((other) => other.id !== id && other.id.startsWith("/") && id.startsWith(`${other.id}/`) && !id.includes("#")),
+  );
 }
 
-const plurals: Partial<Record<string, string>> = { process: "processes", repository: "repositories", images: "image paths", "control-group": "control groups", "github-repository": "GitHub repositories" };
+const plurals: Partial<Record<string, string>> = {
+  process: "processes",
+  repository: "repositories",
+  images: "image paths",
+  "control-group": "control groups",
+  "github-repository": "GitHub repositories",
+};
 
 /** How many of each kind were looked for, such as `12 processes, 4 ports, 1 stack`. */
 export function countsOf({ items }: Pick<Receipt, "items">): string {
-  const counts = [...Map.groupBy(items.filter(({ kind }) => kind !== "run"), ({ kind }) => kind)];
-  return counts.map(([kind, { length }]) => `${length} ${length === 1 ? (kind === "images" ? "image path" : kind) : (plurals[kind] ?? `${kind}s`)}`).join(", ");
+  const counts = [
+    ...Map.groupBy(
+      items.filter(({ kind }) => kind !== "run"),
+      ({ kind }) => kind,
+    ),
+  ];
+  return counts
+    .map(([kind, { length }]) => `${length} ${length === 1 ? (kind === "images" ? "image path" : kind) : (plurals[kind] ?? `${kind}s`)}`)
+    .join(", ");
 }
 
 /** A line for each thing that is not as it should be. */

@@ -15,12 +15,26 @@ export function virtualClusterId({ kubeconfig, context, namespace }: Pick<Releas
 export async function lookForVirtualCluster({ id }: Thing): Promise<Sight> {
   const [kubeconfig = "", ...rest] = id.split("#");
   const [namespace = "", context] = rest.reverse();
-  const remove = ["kubectl", "--kubeconfig", shellWord(kubeconfig), ...(context === undefined ? [] : ["--context", shellWord(context)]), "delete", "namespace", namespace].join(" ");
-  const unknown = (because: string): Sight => ({ state: "unknown", says: `the virtual cluster in namespace ${namespace} of ${kubeconfig}: ${because}`, remove });
+  const remove = [
+    "kubectl",
+    "--kubeconfig",
+    shellWord(kubeconfig),
+    ...(context === undefined ? [] : ["--context", shellWord(context)]),
+    "delete",
+    "namespace",
+    namespace,
+  ].join(" ");
+  const unknown = (because: string): Sight => ({
+    state: "unknown",
+    says: `the virtual cluster in namespace ${namespace} of ${kubeconfig}: ${because}`,
+    remove,
+  });
   if (!existsSync(kubeconfig)) return unknown("that kubeconfig is not there any more");
   try {
     const found = await connect(kubeconfig, context, 20_000).send({ method: "GET", path: `/api/v1/namespaces/${namespace}` });
-    return found === undefined ? { state: "gone" } : { state: "left", says: `namespace ${namespace} of ${kubeconfig}, with a virtual cluster`, remove };
+    return found === undefined
+      ? { state: "gone" }
+      : { state: "left", says: `namespace ${namespace} of ${kubeconfig}, with a virtual cluster`, remove };
   } catch (error) {
     return unknown(`${messageOf(error).split("\n")[0]}`);
   }

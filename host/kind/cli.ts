@@ -23,11 +23,23 @@ export async function docker(args: readonly string[], doing: Doing, timeoutSecon
 }
 
 /** Runs a program in a node. What it says is for the caller to judge; throws LabError where Docker does not let it run. */
-export async function inNode(node: string, command: readonly string[], doing: Doing, timeoutSeconds = 60): Promise<{ readonly out: string; readonly error: string }> {
+export async function inNode(
+  node: string,
+  command: readonly string[],
+  doing: Doing,
+  timeoutSeconds = 60,
+): Promise<{ readonly out: string; readonly error: string }> {
   const args = ["exec", node, ...command];
-  const { stdout, stderr, exitCode, ...result } = await run("docker", args, { env: environment, reject: false, stdin: "ignore", timeout: timeoutSeconds * 1000, forceKillAfterDelay: 20_000 });
+  const { stdout, stderr, exitCode, ...result } = await run("docker", args, {
+    env: environment,
+    reject: false,
+    stdin: "ignore",
+    timeout: timeoutSeconds * 1000,
+    forceKillAfterDelay: 20_000,
+  });
   // Docker's own failures have these codes (docker exec, "Exit status"); the rest are the program's.
-  if (exitCode === undefined || exitCode >= 125) throw failure(doing, result.timedOut ? `it took longer than ${timeoutSeconds} s` : result.code === "ENOENT" ? "ENOENT" : stderr);
+  if (exitCode === undefined || exitCode >= 125)
+    throw failure(doing, result.timedOut ? `it took longer than ${timeoutSeconds} s` : result.code === "ENOENT" ? "ENOENT" : stderr);
   return { out: stdout.trim(), error: stderr.trim() };
 }
 
@@ -39,7 +51,10 @@ export interface Container {
 
 /** The containers of a kind cluster, by the label that kind gives them; none where there is no cluster of that name. */
 export async function containersOf(name: string, doing: Doing): Promise<Container[]> {
-  const out = await docker(["ps", "--all", "--no-trunc", "--filter", `label=io.x-k8s.kind.cluster=${name}`, "--format", "{{.ID}}\t{{.State}}"], doing);
+  const out = await docker(
+    ["ps", "--all", "--no-trunc", "--filter", `label=io.x-k8s.kind.cluster=${name}`, "--format", "{{.ID}}\t{{.State}}"],
+    doing,
+  );
   return out.split("\n").flatMap((line) => {
     const [id, state] = line.split("\t");
     return id && state ? [{ id, state }] : [];
@@ -47,7 +62,13 @@ export async function containersOf(name: string, doing: Doing): Promise<Containe
 }
 
 async function succeed(command: string, args: readonly string[], doing: Doing, timeoutSeconds: number): Promise<string> {
-  const result = await run(command, args, { env: environment, reject: false, stdin: "ignore", timeout: timeoutSeconds * 1000, forceKillAfterDelay: 20_000 });
+  const result = await run(command, args, {
+    env: environment,
+    reject: false,
+    stdin: "ignore",
+    timeout: timeoutSeconds * 1000,
+    forceKillAfterDelay: 20_000,
+  });
   if (!result.failed) return result.stdout;
   const output = `${result.stderr}\n${result.stdout}`;
   throw failure(doing, result.timedOut ? `it took longer than ${timeoutSeconds} s` : result.code === "ENOENT" ? "ENOENT" : output);
@@ -61,24 +82,75 @@ interface Explained {
 
 /** Failures of kind and Docker as they are seen in their issue trackers: what each says, what it means and what helps. */
 const known: readonly (readonly [RegExp, Explained])[] = [
-  [/^ENOENT$/, { code: "docker-missing", what: "there is no docker command on PATH", remedy: "Install Docker Engine, or set `cluster.kind` to another provider" }],
+  [
+    /^ENOENT$/,
+    {
+      code: "docker-missing",
+      what: "there is no docker command on PATH",
+      remedy: "Install Docker Engine, or set `cluster.kind` to another provider",
+    },
+  ],
   [
     /permission denied while trying to connect to the (Docker daemon|docker API)/i,
-    { code: "docker-denied", what: "this user may not speak to Docker", remedy: "Add the user to the group docker (`sudo usermod -aG docker $USER`) and log in again" },
+    {
+      code: "docker-denied",
+      what: "this user may not speak to Docker",
+      remedy: "Add the user to the group docker (`sudo usermod -aG docker $USER`) and log in again",
+    },
   ],
-  [/Cannot connect to the Docker daemon|error during connect|Is the docker daemon running/i, { code: "docker-away", what: "no Docker engine answers", remedy: "Start it (`sudo systemctl start docker`), or set `cluster.kind` to another provider" }],
-  [/node\(s\) already exist for a cluster with the name/, { code: "kind-name-taken", what: "a cluster of that name is there already", remedy: "Look at it with `kind get clusters`; `kind delete cluster --name <name>` removes it" }],
-  [/no space left on device/, { code: "disk-full", what: "Docker's disk is full", remedy: "Make room (`docker system df` tells what takes it)" }],
+  [
+    /Cannot connect to the Docker daemon|error during connect|Is the docker daemon running/i,
+    {
+      code: "docker-away",
+      what: "no Docker engine answers",
+      remedy: "Start it (`sudo systemctl start docker`), or set `cluster.kind` to another provider",
+    },
+  ],
+  [
+    /node\(s\) already exist for a cluster with the name/,
+    {
+      code: "kind-name-taken",
+      what: "a cluster of that name is there already",
+      remedy: "Look at it with `kind get clusters`; `kind delete cluster --name <name>` removes it",
+    },
+  ],
+  [
+    /no space left on device/,
+    { code: "disk-full", what: "Docker's disk is full", remedy: "Make room (`docker system df` tells what takes it)" },
+  ],
   [
     /failed to pull image|pull access denied|manifest unknown|manifest for .* not found|No such image/,
-    { code: "kind-image-missing", what: "the node image is neither here nor to be pulled", remedy: "Offline, push it to a registry of your own and name it there by digest (docs/clusters.md); else check `cluster.image` in the cohort file and the network" },
+    {
+      code: "kind-image-missing",
+      what: "the node image is neither here nor to be pulled",
+      remedy:
+        "Offline, push it to a registry of your own and name it there by digest (docs/clusters.md); else check `cluster.image` in the cohort file and the network",
+    },
   ],
   [
     /too many open files|could not find a log line that matches|inotify_init/,
-    { code: "kind-limits", what: "the node did not start, as happens where the machine has too few inotify instances", remedy: "Raise them with `sudo sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288`" },
+    {
+      code: "kind-limits",
+      what: "the node did not start, as happens where the machine has too few inotify instances",
+      remedy: "Raise them with `sudo sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288`",
+    },
   ],
-  [/port is already allocated|address already in use/, { code: "port-in-use", what: "a port it has leased is used by another program", remedy: "`./lab down <cohort>` gives its ports back; `ss -tlnp` names the program" }],
-  [/failed to init node with kubeadm|timed out waiting for the condition|it took longer than/, { code: "kind-slow", what: "the control plane did not come up in time", remedy: "Make fewer at once (`parallel` in the cohort file), or give the machine more memory" }],
+  [
+    /port is already allocated|address already in use/,
+    {
+      code: "port-in-use",
+      what: "a port it has leased is used by another program",
+      remedy: "`./lab down <cohort>` gives its ports back; `ss -tlnp` names the program",
+    },
+  ],
+  [
+    /failed to init node with kubeadm|timed out waiting for the condition|it took longer than/,
+    {
+      code: "kind-slow",
+      what: "the control plane did not come up in time",
+      remedy: "Make fewer at once (`parallel` in the cohort file), or give the machine more memory",
+    },
+  ],
 ];
 
 /** What went wrong as one paragraph: who, at which step, why, and what helps. */
@@ -87,12 +159,18 @@ function failure({ learner, step }: Doing, output: string): LabError {
   const said = saidBy(output);
   const what = explained === undefined ? said : `${explained.what}${said === "" || output === "ENOENT" ? "" : ` (${said})`}`;
   const remedy = explained?.remedy ?? "`docker ps -a` and `kind export logs` show more";
-  return new LabError(explained?.code ?? "kind-failed", `Learner ${learner}: could not ${step}: ${what}. ${remedy}, then run \`./lab up\` again; other learners are not affected.`);
+  return new LabError(
+    explained?.code ?? "kind-failed",
+    `Learner ${learner}: could not ${step}: ${what}. ${remedy}, then run \`./lab up\` again; other learners are not affected.`,
+  );
 }
 
 /** The sentence that tells most: kind's last line that begins with ERROR, else the last one; not the JSON of `docker info`. */
 function saidBy(output: string): string {
-  const lines = output.split("\n").map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("Command Output: {"));
+  const lines = output
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("Command Output: {"));
   const error = lines.findLast((line) => line.startsWith("ERROR:"))?.replace(/^ERROR: /, "");
   const text = error ?? lines.at(-1) ?? "";
   return (text.length > 300 ? `${text.slice(0, 297)}...` : text).replace(/\.$/, "");

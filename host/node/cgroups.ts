@@ -30,11 +30,14 @@ export function cgroupAt(name: string, own: string, mountinfo: string): Cgroup {
     const [type, , options = ""] = after.split(" ");
     return root === undefined || point === undefined ? [] : [{ type, root, point, options: options.split(",") }];
   });
-  if (mounts.some(({ type, point }) => type === "cgroup2" && point === cgroupRoot)) return { version: 2, folders: { unified: join(cgroupRoot, name) } };
+  if (mounts.some(({ type, point }) => type === "cgroup2" && point === cgroupRoot))
+    return { version: 2, folders: { unified: join(cgroupRoot, name) } };
   const folders = own.split("\n").flatMap((line): [string, string][] => {
     const [, hierarchy, controllers = "", path = "/"] = /^(\d+):([^:]*):(.*)$/.exec(line) ?? [];
     if (hierarchy === undefined || controllers === "") return [];
-    const mount = mounts.find(({ type, options }) => type === "cgroup" && controllers.split(",").every((controller) => options.includes(controller)));
+    const mount = mounts.find(
+      ({ type, options }) => type === "cgroup" && controllers.split(",").every((controller) => options.includes(controller)),
+    );
     if (mount === undefined) return [];
     const below = mount.root === "/" ? path : path.startsWith(mount.root) ? path.slice(mount.root.length) : "/";
     return [[controllers, join(mount.point, below, name)]];
@@ -48,7 +51,12 @@ export function limits(version: 1 | 2, cores: number): Record<string, string> {
   const quota = Math.round(cores * periodMicroseconds * share);
   return version === 2
     ? { "memory.max": String(memoryBytes), "pids.max": String(processes), "cpu.max": `${quota} ${periodMicroseconds}` }
-    : { "memory.limit_in_bytes": String(memoryBytes), "pids.max": String(processes), "cpu.cfs_period_us": String(periodMicroseconds), "cpu.cfs_quota_us": String(quota) };
+    : {
+        "memory.limit_in_bytes": String(memoryBytes),
+        "pids.max": String(processes),
+        "cpu.cfs_period_us": String(periodMicroseconds),
+        "cpu.cfs_quota_us": String(quota),
+      };
 }
 
 /** A lab at rest has a quarter of it. */
@@ -77,7 +85,8 @@ export async function removeCgroup(cgroup: Cgroup): Promise<void> {
   );
   // The folders above are shared with other labs, and go with the last of them.
   for (const folder of Object.values(cgroup.folders)) {
-    for (let parent = join(folder, ".."); parent.includes("/gitops-lab"); parent = join(parent, "..")) if (!(await tryRemove(parent))) break;
+    for (let parent = join(folder, ".."); parent.includes("/gitops-lab"); parent = join(parent, ".."))
+      if (!(await tryRemove(parent))) break;
   }
 }
 
@@ -88,7 +97,9 @@ export async function cgroupMembers({ folders }: Cgroup): Promise<ReadonlySet<nu
 
 /** The group's folders that still exist. */
 export async function presentFolders({ folders }: Cgroup): Promise<string[]> {
-  const present = await Promise.all(Object.values(folders).map(async (folder) => ((await subfolders(folder)) === undefined ? [] : [folder])));
+  const present = await Promise.all(
+    Object.values(folders).map(async (folder) => ((await subfolders(folder)) === undefined ? [] : [folder])),
+  );
   return present.flat();
 }
 

@@ -25,7 +25,7 @@ export interface RealNode {
   readonly learner: string;
   readonly paths: LearnerPaths;
   /** Loopback ports of the host that the node's programs use. */
-  readonly ports: { readonly api: number; readonly registry: number; /** Gives tokens for the registry. */ readonly http: number };
+  readonly ports: { readonly api: number; readonly registry: number /** Gives tokens for the registry. */; readonly http: number };
   /** With which the node pulls images. */
   readonly registryCredential: Credential;
 }
@@ -95,7 +95,8 @@ export async function removeNode(paths: LearnerPaths): Promise<void> {
 /** Removes the control groups of a whole cohort, also of learners whose folders are gone. */
 export async function removeNodes(cohort: string): Promise<void> {
   const { root, learner } = cohortPaths(cohort);
-  if ((await ownership(cohort)) === "own") for (const id of await readdir(join(root, "learners")).catch(() => [])) await removeNode(learner(id));
+  if ((await ownership(cohort)) === "own")
+    for (const id of await readdir(join(root, "learners")).catch(() => [])) await removeNode(learner(id));
   await removeCgroup(await planCgroup(cohortGroup(cohort)));
 }
 
@@ -108,9 +109,20 @@ export async function nodeThings(cohort: string): Promise<Thing[]> {
   const marked = new Set(findMarked(cohortPaths(cohort).daemon).map(({ identity }) => identity.pid));
   const members = [...(await cgroupMembers(group))].flatMap((pid) => identify(pid) ?? []);
   const processes = members.flatMap((identity): Thing[] =>
-    marked.has(identity.pid) ? [] : [{ kind: "process", id: `${identity.bootId}/${identity.pid}/${identity.startTime}`, name: `of a node, ${commandName(identity.pid) ?? "unnamed"}`, identity }],
+    marked.has(identity.pid)
+      ? []
+      : [
+          {
+            kind: "process",
+            id: `${identity.bootId}/${identity.pid}/${identity.startTime}`,
+            name: `of a node, ${commandName(identity.pid) ?? "unnamed"}`,
+            identity,
+          },
+        ],
   );
-  const namespaces = new Map(members.flatMap((identity) => namespacesOf(identity.pid).map((id): [string, Thing] => [id, { kind: "namespace", id, identity }])));
+  const namespaces = new Map(
+    members.flatMap((identity) => namespacesOf(identity.pid).map((id): [string, Thing] => [id, { kind: "namespace", id, identity }])),
+  );
   const groups = (await presentFolders(group)).map((id): Thing => ({ kind: "control-group", id }));
   return [...processes, ...namespaces.values(), ...groups];
 }
@@ -130,7 +142,11 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
   const cgroup = await ensureCgroup(cohort, learner, paths);
   const folder = nodeFolder(paths);
   const secret = (name: string) => `${secrets}/${name}`;
-  const bin = async (tool: "kubelet" | "kube-proxy" | "coredns") => ({ source: await toolPath(tool), target: `${nodeBin}/${tool}`, writable: false });
+  const bin = async (tool: "kubelet" | "kube-proxy" | "coredns") => ({
+    source: await toolPath(tool),
+    target: `${nodeBin}/${tool}`,
+    writable: false,
+  });
   const program = (name: string, args: readonly string[], more: object = {}) => ({
     name,
     args,
@@ -178,7 +194,11 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
     },
     programs: [
       program("containerd", ["containerd", "--config", secret("containerd.toml")]),
-      program("pause-image", ["ctr", "--address", containerdSocket, "--namespace", "k8s.io", "images", "import", "/opt/gitops-lab/pause.tar"], { once: true, awaits: containerdSocket }),
+      program(
+        "pause-image",
+        ["ctr", "--address", containerdSocket, "--namespace", "k8s.io", "images", "import", "/opt/gitops-lab/pause.tar"],
+        { once: true, awaits: containerdSocket },
+      ),
       program("kubelet", [
         "kubelet",
         "--config=/etc/gitops-lab-kubelet.yaml",
@@ -230,7 +250,10 @@ async function writeSecrets({ paths, ports, registryCredential }: RealNode, fold
     "dns.yaml": join(paths.kubeconfigs, "dns.yaml"),
   };
   for (const [name, source] of Object.entries(copies)) await writePrivateFile(join(folder, name), await readFile(source, "utf8"));
-  await writePrivateFile(join(folder, "containerd.toml"), containerdConfiguration({ registry: `127.0.0.1:${ports.registry}`, ...registryCredential, pauseImage }));
+  await writePrivateFile(
+    join(folder, "containerd.toml"),
+    containerdConfiguration({ registry: `127.0.0.1:${ports.registry}`, ...registryCredential, pauseImage }),
+  );
 }
 
 async function pauseArchive(): Promise<Buffer> {

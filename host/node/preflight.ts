@@ -38,11 +38,23 @@ const neededCapabilities = { CAP_SYS_ADMIN: 21n, CAP_NET_ADMIN: 12n, CAP_MKNOD: 
 /** What real pods need, and whether it is there. Pure. */
 export function assess(facts: HostFacts): readonly Condition[] {
   const lacking = Object.entries(neededCapabilities).flatMap(([name, bit]) => ((facts.capabilities >> bit) & 1n ? [] : [name]));
-  const trial = (name: string, trouble: string): Condition => ({ name, met: trouble === "", found: trouble === "" ? "tried, works" : trouble });
+  const trial = (name: string, trouble: string): Condition => ({
+    name,
+    met: trouble === "",
+    found: trouble === "" ? "tried, works" : trouble,
+  });
   return [
-    { name: "Linux on x64 or arm64", met: facts.platform === "linux" && ["x64", "arm64"].includes(facts.arch), found: `${facts.platform} on ${facts.arch}` },
+    {
+      name: "Linux on x64 or arm64",
+      met: facts.platform === "linux" && ["x64", "arm64"].includes(facts.arch),
+      found: `${facts.platform} on ${facts.arch}`,
+    },
     { name: "root", met: facts.uid === 0, found: `user ${facts.uid}` },
-    { name: "capabilities", met: lacking.length === 0, found: lacking.length === 0 ? "all that are needed" : `without ${lacking.join(", ")}` },
+    {
+      name: "capabilities",
+      met: lacking.length === 0,
+      found: lacking.length === 0 ? "all that are needed" : `without ${lacking.join(", ")}`,
+    },
     trial("namespaces", facts.namespaces),
     trial("overlayfs", facts.overlay),
     trial("control groups", facts.cgroups),
@@ -99,7 +111,10 @@ async function tryOverlay(): Promise<void> {
   const folder = await makeScratchFolder("overlay", labHome());
   try {
     for (const name of ["lower", "upper", "work", "merged"]) await mkdir(join(folder, name));
-    await run("unshare", ["--mount", "mount", "-t", "overlay", "overlay", "-o", "lowerdir=lower,upperdir=upper,workdir=work", "merged"], { cwd: folder, stdin: "ignore" });
+    await run("unshare", ["--mount", "mount", "-t", "overlay", "overlay", "-o", "lowerdir=lower,upperdir=upper,workdir=work", "merged"], {
+      cwd: folder,
+      stdin: "ignore",
+    });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

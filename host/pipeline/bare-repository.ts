@@ -39,7 +39,10 @@ export interface BareRepository {
 }
 
 export function bareRepository(path: string, quarantine: Readonly<Record<string, string>> = {}): BareRepository {
-  async function git(args: readonly string[], options: { readonly input?: string; readonly env?: Record<string, string>; readonly mayFail?: boolean } = {}) {
+  async function git(
+    args: readonly string[],
+    options: { readonly input?: string; readonly env?: Record<string, string>; readonly mayFail?: boolean } = {},
+  ) {
     const result = await run(await toolPath("git"), [`--git-dir=${path}`, ...args], {
       env: { ...gitEnvironment(), ...identity, ...quarantine, ...options.env },
       extendEnv: false,
@@ -66,7 +69,8 @@ export function bareRepository(path: string, quarantine: Readonly<Record<string,
       const end = content.indexOf("\n");
       return / blob \d+$/.test(content.slice(0, end)) ? content.slice(end + 1, -1) : undefined;
     },
-    commitsTouching: (tip, file, limit) => words("log", "--format=%H", ...(limit === undefined ? [] : [`--max-count=${limit}`]), tip, "--", file),
+    commitsTouching: (tip, file, limit) =>
+      words("log", "--format=%H", ...(limit === undefined ? [] : [`--max-count=${limit}`]), tip, "--", file),
     async commitWithLine(tip, line) {
       return (await words("log", "--format=%H", "--max-count=1", `--grep=^${line}$`, tip))[0];
     },
@@ -76,7 +80,8 @@ export function bareRepository(path: string, quarantine: Readonly<Record<string,
     },
     async commitFile({ branch, parent, path: file, content, message, author }) {
       const seconds = Math.floor(Date.now() / 1000);
-      const signature = (who: { readonly name: string; readonly email: string }) => `${who.name.replace(/[<>\n]/g, "")} <${who.email.replace(/[<>\n]/g, "")}> ${seconds} +0000`;
+      const signature = (who: { readonly name: string; readonly email: string }) =>
+        `${who.name.replace(/[<>\n]/g, "")} <${who.email.replace(/[<>\n]/g, "")}> ${seconds} +0000`;
       const stream = [
         "feature done",
         `commit refs/heads/${branch}`,

@@ -21,14 +21,22 @@ export interface BuildRequest {
  * What a change of the branch asks to be built: undefined where the app is as it was, or as it was at some commit before
  * (a revert needs no new image). A `problem` where the version can't be told.
  */
-export async function releaseOf(before: string, after: string, repository: BareRepository): Promise<BuildRequest | { readonly problem: string } | undefined> {
+export async function releaseOf(
+  before: string,
+  after: string,
+  repository: BareRepository,
+): Promise<BuildRequest | { readonly problem: string } | undefined> {
   const tree = (commit: string) => repository.resolve(`${commit}:${appFolder}`);
   const [old, next] = await Promise.all([tree(before), tree(after)]);
   if (next === old) return undefined;
-  if (next === undefined) return { problem: `${appFolder}/ is deleted; it is the source of the backend. Put it back with \`git checkout ${before.slice(0, 7)} -- ${appFolder}\`.` };
+  if (next === undefined)
+    return {
+      problem: `${appFolder}/ is deleted; it is the source of the backend. Put it back with \`git checkout ${before.slice(0, 7)} -- ${appFolder}\`.`,
+    };
   for (const commit of await repository.commitsTouching(before, appFolder)) if ((await tree(commit)) === next) return undefined;
   const version = (await repository.readFile(after, versionFile))?.trim() ?? "";
-  if (!/^[0-9]+\.[0-9]+\.[0-9]+$/.test(version)) return { problem: `${versionFile} must hold the app's version, such as 0.3.0; it holds ${JSON.stringify(version)}.` };
+  if (!/^[0-9]+\.[0-9]+\.[0-9]+$/.test(version))
+    return { problem: `${versionFile} must hold the app's version, such as 0.3.0; it holds ${JSON.stringify(version)}.` };
   return { version };
 }
 

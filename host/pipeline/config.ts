@@ -12,7 +12,13 @@ export const PipelineConfig = z.object({
   environments: z.array(z.enum(environments)),
   /** cluster-admin, as YAML. */
   kubeconfig: z.string(),
-  registry: z.object({ repository: z.string(), username: z.string(), password: z.string(), insecure: z.boolean(), local: z.string().optional() }),
+  registry: z.object({
+    repository: z.string(),
+    username: z.string(),
+    password: z.string(),
+    insecure: z.boolean(),
+    local: z.string().optional(),
+  }),
 });
 export type PipelineConfig = z.output<typeof PipelineConfig>;
 

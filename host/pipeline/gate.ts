@@ -20,7 +20,8 @@ export async function refusalsOf(push: Push, lab: Lab): Promise<string[]> {
   for (const { ref, oldOid, newOid } of push.refs) {
     const misplaced = misplacedRef(ref, push, lab.environments);
     if (misplaced !== undefined) refusals.push(misplaced);
-    else if (ref === `refs/heads/${main}` && oldOid !== noCommit && newOid !== noCommit) refusals.push(...(await refusalsOfMain(oldOid, newOid, lab)));
+    else if (ref === `refs/heads/${main}` && oldOid !== noCommit && newOid !== noCommit)
+      refusals.push(...(await refusalsOfMain(oldOid, newOid, lab)));
   }
   return refusals;
 }
@@ -42,12 +43,19 @@ async function refusalsOfMain(before: string, after: string, lab: Lab): Promise<
 }
 
 /** A record that changed must ask for what runs in the environment before, by its immutable tag and its true digest. */
-async function refusePromotion(before: string, after: string, environment: Environment, previous: Environment, lab: Lab): Promise<string | undefined> {
+async function refusePromotion(
+  before: string,
+  after: string,
+  environment: Environment,
+  previous: Environment,
+  lab: Lab,
+): Promise<string | undefined> {
   const { repository } = lab;
   const path = recordPath(environment);
   const [old, text] = await Promise.all([repository.readFile(before, path), repository.readFile(after, path)]);
   if (text === old) return undefined;
-  if (text === undefined) return `${path} is deleted; it says what ${environment} is asked to run. Put it back with \`git checkout ${before.slice(0, 7)} -- ${path}\`.`;
+  if (text === undefined)
+    return `${path} is deleted; it says what ${environment} is asked to run. Put it back with \`git checkout ${before.slice(0, 7)} -- ${path}\`.`;
   const parsed = parseRecord(text);
   if ("problem" in parsed) return `${path} ${parsed.problem}.`;
   const { record } = parsed;
@@ -56,7 +64,12 @@ async function refusePromotion(before: string, after: string, environment: Envir
   return desired?.digest === record.digest ? undefined : refuseRequest(record, environment, previous, lab);
 }
 
-async function refuseRequest({ tag, digest }: PromotionRecord, environment: Environment, previous: Environment, lab: Lab): Promise<string | undefined> {
+async function refuseRequest(
+  { tag, digest }: PromotionRecord,
+  environment: Environment,
+  previous: Environment,
+  lab: Lab,
+): Promise<string | undefined> {
   const path = recordPath(environment);
   const asks = `${path} asks for "${tag}"`;
   const family = parseTag(tag)?.environment;
@@ -73,8 +86,10 @@ async function refuseRequest({ tag, digest }: PromotionRecord, environment: Envi
     return `${path} says that ${tag} is ${digest}, but the registry has ${manifest.digest} under that tag. Either the digest is mistyped or somebody pushed over the tag: look at what ${previous} runs with \`kubectl get deploy backend -n ${previous} -o wide\`.`;
   }
   const rollout = await lookAtRollout({ kube: lab.kube, registry: lab.registryReader, learner: { registry: lab.registry } }, previous);
-  if (rollout.digest === undefined) return `${asks}, but ${previous} is not well: ${rollout.problem ?? "nothing runs there."} Promote when it is.`;
-  if (rollout.digest !== digest) return `${asks} (${digest}), but ${previous} runs ${rollout.digest}: what did not run in ${previous} is not promoted to ${environment}.`;
+  if (rollout.digest === undefined)
+    return `${asks}, but ${previous} is not well: ${rollout.problem ?? "nothing runs there."} Promote when it is.`;
+  if (rollout.digest !== digest)
+    return `${asks} (${digest}), but ${previous} runs ${rollout.digest}: what did not run in ${previous} is not promoted to ${environment}.`;
   return undefined;
 }
 
@@ -85,7 +100,8 @@ async function refuseImageByHand(before: string, after: string, environment: Env
   const image = (treeish: string) => desiredImage(repository, treeish, environment, lab.registry.repository);
   const [old, next] = await Promise.all([image(before), image(after)]);
   if (old === undefined || (next !== undefined && sameImage(old, next))) return undefined;
-  if (next === undefined) return `${path} names no image of ${lab.registry.repository} any more. Put it back with \`git checkout ${before.slice(0, 7)} -- ${path}\`.`;
+  if (next === undefined)
+    return `${path} names no image of ${lab.registry.repository} any more. Put it back with \`git checkout ${before.slice(0, 7)} -- ${path}\`.`;
   for (const commit of await repository.commitsTouching(before, path)) {
     const had = await image(commit);
     if (had !== undefined && sameImage(had, next)) return undefined;

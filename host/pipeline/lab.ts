@@ -31,7 +31,12 @@ export interface LabOptions {
 }
 
 /** @param quarantine see `Push`; none for what was accepted */
-export function labOf({ paths, kubeReader = leanKubeReader }: LabOptions, learner: string, config: PipelineConfig, quarantine: Readonly<Record<string, string>> = {}): Lab {
+export function labOf(
+  { paths, kubeReader = leanKubeReader }: LabOptions,
+  learner: string,
+  config: PipelineConfig,
+  quarantine: Readonly<Record<string, string>> = {},
+): Lab {
   const { registry } = config;
   return {
     learner,

@@ -71,7 +71,12 @@ export class Pipeline implements PushListener {
         return { done: false, because: messageOf(error) };
       }
     };
-    const options = { what: `the pipeline of learner ${learner} to settle`, timeoutSeconds: 120, intervalMs: 2000, remedy: "The learner's next push tries again." };
+    const options = {
+      what: `the pipeline of learner ${learner} to settle`,
+      timeoutSeconds: 120,
+      intervalMs: 2000,
+      remedy: "The learner's next push tries again.",
+    };
     await waitUntil(look, options).catch((error: unknown) => console.error(`${new Date().toISOString()} ${messageOf(error)}`));
   }
 

@@ -85,7 +85,12 @@ async function currentPromotion(lab: Lab, environment: Environment): Promise<Pro
 const trailer = (environment: Environment, commit: string) => `${promotionTrailer}: ${environment} ${commit}`;
 
 /** Gives the image that is asked for a tag of the environment, and returns it; undefined where there is nothing to do. */
-async function promote(lab: Lab, environment: Environment, { commit, record, carriedOut }: Promotion, say: Say): Promise<string | undefined> {
+async function promote(
+  lab: Lab,
+  environment: Environment,
+  { commit, record, carriedOut }: Promotion,
+  say: Say,
+): Promise<string | undefined> {
   if (carriedOut !== undefined || (await isThere(lab, environment, record))) return undefined;
   const { repository, registryReader } = lab;
   try {
@@ -97,7 +102,9 @@ async function promote(lab: Lab, environment: Environment, { commit, record, car
     const tag = formatTag({ ...asked, environment, created: freshTime(tags, environment) });
     await withRepository(lab.registry, (client) => client.tag(record.digest, tag));
     await repository.note(commit, { event: "promoted", at: now(), environment, tag, digest: record.digest });
-    say(`Promoted to ${environment}: ${record.tag} is now also ${tag}, the same image (${record.digest}). Image automation brings it to ${overlayPath(environment)}.`);
+    say(
+      `Promoted to ${environment}: ${record.tag} is now also ${tag}, the same image (${record.digest}). Image automation brings it to ${overlayPath(environment)}.`,
+    );
     return tag;
   } catch (error) {
     const reason = messageOf(error);
@@ -148,7 +155,14 @@ async function takeProposal(lab: Lab, environment: Environment, promotion: Promo
     const overlay = await repository.readFile(tip, overlayPath(environment));
     const content = overlay && withImage(overlay, registry.repository, proposed.tag, proposed.digest);
     if (content === undefined || content === "") return false;
-    const commit = await repository.commitFile({ branch: await repository.branch(), parent: tip, path: overlayPath(environment), content, message, author });
+    const commit = await repository.commitFile({
+      branch: await repository.branch(),
+      parent: tip,
+      path: overlayPath(environment),
+      content,
+      message,
+      author,
+    });
     if (commit === undefined) continue;
     await repository.note(commit, { event: "carried-out", at: now(), environment, promotion: promotion.commit });
     await repository.deleteBranch(branch, proposal);
@@ -158,12 +172,20 @@ async function takeProposal(lab: Lab, environment: Environment, promotion: Promo
   throw new Error(`the branch moved five times while ${proposed.tag} was to be committed`);
 }
 
-async function hold({ repository }: Lab, environment: Environment, { commit, record, carriedOut }: Promotion, tag: string, say: Say): Promise<void> {
+async function hold(
+  { repository }: Lab,
+  environment: Environment,
+  { commit, record, carriedOut }: Promotion,
+  tag: string,
+  say: Say,
+): Promise<void> {
   const reason =
     carriedOut === undefined
       ? `${recordPath(environment)} asks for ${record.digest}, not for what this tag names`
       : `promotion ${commit.slice(0, 7)} was carried out with ${carriedOut.slice(0, 7)}, once and for all; what came after stands`;
-  const told = (await repository.journal(commit)).some((entry) => entry.event === "held" && entry.environment === environment && entry.tag === tag && entry.reason === reason);
+  const told = (await repository.journal(commit)).some(
+    (entry) => entry.event === "held" && entry.environment === environment && entry.tag === tag && entry.reason === reason,
+  );
   if (told) return;
   await repository.note(commit, { event: "held", at: now(), environment, tag, reason });
   say(`${tag} is kept out of ${environment}: ${reason}.`);

@@ -37,21 +37,55 @@ export async function providerConditions(kind: ClusterKind, env: NodeJS.ProcessE
 const wantedLimits = { max_user_instances: 512, max_user_watches: 524_288 };
 
 async function kindConditions(env: NodeJS.ProcessEnv): Promise<ProviderCondition[]> {
-  const engine = await run("docker", ["version", "--format", "{{.Server.Version}}"], { env, extendEnv: false, reject: false, stdin: "ignore", timeout: 20_000 });
+  const engine = await run("docker", ["version", "--format", "{{.Server.Version}}"], {
+    env,
+    extendEnv: false,
+    reject: false,
+    stdin: "ignore",
+    timeout: 20_000,
+  });
   const kind = await locate("kind", env);
-  const cgroups = engine.failed ? "" : (await run("docker", ["info", "--format", "{{.CgroupVersion}}"], { env, extendEnv: false, reject: false, stdin: "ignore", timeout: 20_000 })).stdout.trim();
+  const cgroups = engine.failed
+    ? ""
+    : (
+        await run("docker", ["info", "--format", "{{.CgroupVersion}}"], {
+          env,
+          extendEnv: false,
+          reject: false,
+          stdin: "ignore",
+          timeout: 20_000,
+        })
+      ).stdout.trim();
   const limits = await Promise.all(
     Object.entries(wantedLimits).map(async ([name, wanted]): Promise<ProviderCondition> => {
       const has = Number(await readFile(`/proc/sys/fs/inotify/${name}`, "utf8").catch(() => Infinity));
-      return { name: `fs.inotify.${name}`, met: has >= wanted, found: has >= wanted ? `${has}` : `${has}; run \`sudo sysctl fs.inotify.${name}=${wanted}\``, advice: true };
+      return {
+        name: `fs.inotify.${name}`,
+        met: has >= wanted,
+        found: has >= wanted ? `${has}` : `${has}; run \`sudo sysctl fs.inotify.${name}=${wanted}\``,
+        advice: true,
+      };
     }),
   );
-  const said = engine.code === "ENOENT" ? "there is no docker command on PATH; install Docker Engine" : `${engine.stderr.trim().split("\n").at(-1)}`;
+  const said =
+    engine.code === "ENOENT" ? "there is no docker command on PATH; install Docker Engine" : `${engine.stderr.trim().split("\n").at(-1)}`;
   return [
     { name: "Docker engine", met: !engine.failed, found: engine.failed ? said : `version ${engine.stdout.trim()}` },
     { name: "kind", met: kind !== undefined, found: kind?.path ?? "`./lab setup <cohort>` builds it", bySetup: true },
     // A kubelet of 1.35 or later does not start on version 1 unless its configuration says `failCgroupV1: false`.
-    ...(cgroups === "" ? [] : [{ name: "cgroups", met: cgroups === "2", found: cgroups === "2" ? "version 2" : `version ${cgroups}; nodes of Kubernetes 1.35 or later want 2, so name an older \`cluster.image\``, advice: true as const }]),
+    ...(cgroups === ""
+      ? []
+      : [
+          {
+            name: "cgroups",
+            met: cgroups === "2",
+            found:
+              cgroups === "2"
+                ? "version 2"
+                : `version ${cgroups}; nodes of Kubernetes 1.35 or later want 2, so name an older \`cluster.image\``,
+            advice: true as const,
+          },
+        ]),
     ...limits,
     await openFiles(),
   ];
@@ -108,6 +142,11 @@ async function cloudConditions(kind: string, env: NodeJS.ProcessEnv): Promise<Pr
   return [
     { name: "credentials", met: found !== undefined, found: found === undefined ? `none; log in: \`${login}\`` : `${found} (not tried)` },
     { name: program, met: hasProgram, found: hasProgram ? "on PATH" : `not on PATH: ${programHint}` },
-    { name: `Pulumi's plugin ${name} ${version}`, met: installed, found: installed ? "installed" : "`./lab setup <cohort>` installs it", bySetup: true },
+    {
+      name: `Pulumi's plugin ${name} ${version}`,
+      met: installed,
+      found: installed ? "installed" : "`./lab setup <cohort>` installs it",
+      bySetup: true,
+    },
   ];
 }

@@ -5,14 +5,26 @@ import { authenticate, credentialOf, learnerOf } from "../access.ts";
 import { grantedAccess, mintToken } from "./tokens.ts";
 
 /** Headers of one connection and not of the message (RFC 9110, section 7.6.1). */
-const ofConnection = ["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"];
+const ofConnection = [
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
 
 /**
  * The registry for clients beyond this machine: takes their user name and password itself and passes the request on to
  * the registry with a token for just that. Not the registry's own tokens, because clients built on go-containerregistry
  * refuse a token service at a private address (validateRealmURL), and because a password that was taken back ends here at once.
  */
-export function registryGateway(paths: CohortPaths, registryPort: number): (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void> {
+export function registryGateway(
+  paths: CohortPaths,
+  registryPort: number,
+): (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void> {
   return async (incoming, outgoing) => {
     const url = new URL(incoming.url ?? "/", "http://registry");
     const credential = credentialOf(new Request(url, { headers: { authorization: incoming.headers.authorization ?? "" } }));
@@ -21,7 +33,11 @@ export function registryGateway(paths: CohortPaths, registryPort: number): (inco
     if (credential === undefined || learner === undefined || permission === undefined) {
       return refuse(outgoing, 401, "UNAUTHORIZED", "The registry asks for a learner's user name and password.");
     }
-    const access = grantedAccess(repositoriesOf(url).map((name) => `repository:${name}:pull,push,delete`), learner, permission);
+    const access = grantedAccess(
+      repositoriesOf(url).map((name) => `repository:${name}:pull,push,delete`),
+      learner,
+      permission,
+    );
     const token = await mintToken(paths, credential.username, access);
     const upstream = request({
       host: "127.0.0.1",

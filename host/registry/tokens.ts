@@ -40,7 +40,10 @@ const permitted: Readonly<Record<Permission, readonly string[]>> = {
 
 const Events = z.object({
   events: z.array(
-    z.object({ action: z.string(), target: z.object({ repository: z.string(), tag: z.string().optional(), digest: z.string().optional() }) }),
+    z.object({
+      action: z.string(),
+      target: z.object({ repository: z.string(), tag: z.string().optional(), digest: z.string().optional() }),
+    }),
   ),
 });
 
@@ -52,13 +55,16 @@ export function registryRoutes({ paths, eventsToken, onImagePushed }: RegistryRo
       const learner = learnerOf(credential?.username ?? "");
       const permission = learner === undefined ? undefined : await authenticate(paths.learner(learner).access, "registry", credential);
       if (credential === undefined || learner === undefined || permission === undefined) {
-        return c.json({ details: "The registry asks for a learner's user name and password." }, 401, { "WWW-Authenticate": 'Basic realm="gitops-lab"' });
+        return c.json({ details: "The registry asks for a learner's user name and password." }, 401, {
+          "WWW-Authenticate": 'Basic realm="gitops-lab"',
+        });
       }
       const token = await mintToken(paths, credential.username, grantedAccess(c.req.queries("scope") ?? [], learner, permission));
       return c.json({ token, access_token: token, expires_in: lifetimeSeconds }, 200, { "Cache-Control": "no-store" });
     })
     .post("/registry/events", async (c) => {
-      if (!isSameSecret(c.req.header("authorization") ?? "", `Bearer ${eventsToken}`)) return c.text("Only the registry reports events.\n", 401);
+      if (!isSameSecret(c.req.header("authorization") ?? "", `Bearer ${eventsToken}`))
+        return c.text("Only the registry reports events.\n", 401);
       const { events } = Events.parse(await c.req.json());
       for (const { action, target } of events) {
         const [learner = ""] = target.repository.split("/", 1);
@@ -93,7 +99,8 @@ export function grantedAccess(scopes: readonly string[], learner: string, permis
     .flatMap((scope) => scope.split(" "))
     .flatMap((scope) => {
       const [type, name, actions, ...more] = scope.split(":");
-      if (type !== "repository" || name === undefined || actions === undefined || more.length > 0 || !name.startsWith(`${learner}/`)) return [];
+      if (type !== "repository" || name === undefined || actions === undefined || more.length > 0 || !name.startsWith(`${learner}/`))
+        return [];
       return [{ type, name, actions: actions.split(",").filter((action) => permitted[permission].includes(action)) }];
     });
 }

@@ -61,10 +61,7 @@ export const gitopsPromotion: LabTemplate<Params> = {
   drills,
 };
 
-const releases: readonly [Release, ...Release[]] = [
-  release("0.1.0", Date.UTC(2026, 0, 12, 9)),
-  release("0.2.0", Date.UTC(2026, 0, 19, 9)),
-];
+const releases: readonly [Release, ...Release[]] = [release("0.1.0", Date.UTC(2026, 0, 12, 9)), release("0.2.0", Date.UTC(2026, 0, 19, 9))];
 
 /** Stands for the commit that a release would have been built from: a hash over the source and the version. */
 function release(version: string, createdMs: number): Release {
@@ -72,14 +69,35 @@ function release(version: string, createdMs: number): Release {
   return { version, revision: createHash("sha256").update(source).digest("hex").slice(0, 7), created: createdMs / 1000 };
 }
 
-function seed({ params, learner, imageRepository, insecureRegistry, registryAuthority = false, gitUrl, branch, gitHost = "embedded", digests }: SeedContext<Params>): FileTree {
+function seed({
+  params,
+  learner,
+  imageRepository,
+  insecureRegistry,
+  registryAuthority = false,
+  gitUrl,
+  branch,
+  gitHost = "embedded",
+  digests,
+}: SeedContext<Params>): FileTree {
   const [deployed] = releases;
   const asked = releases.at(-1) ?? deployed;
   const [digest, askedDigest] = [deployed, asked].map(({ version }) => digests[version]);
-  if (digest === undefined || askedDigest === undefined) throw new Error(`The seed needs the digests of ${deployed.version} and ${asked.version}; it got ${JSON.stringify(digests)}.`);
+  if (digest === undefined || askedDigest === undefined)
+    throw new Error(`The seed needs the digests of ${deployed.version} and ${asked.version}; it got ${JSON.stringify(digests)}.`);
   const onGithub = gitHost === "github";
   const answer = onGithub ? "in the run of its workflow, on this repository's Actions page" : "in the answer to your push";
-  const values = { ...params, answer, learner: learner.name, imageRepository, insecureRegistry, registryTrust: registryAuthority ? `\n  certSecretRef:\n    name: ${registryAuthoritySecret}` : "", gitUrl, branch, ...policyLabValues(imageRepository) };
+  const values = {
+    ...params,
+    answer,
+    learner: learner.name,
+    imageRepository,
+    insecureRegistry,
+    registryTrust: registryAuthority ? `\n  certSecretRef:\n    name: ${registryAuthoritySecret}` : "",
+    gitUrl,
+    branch,
+    ...policyLabValues(imageRepository),
+  };
   const overlays = environments.map((environment) =>
     under(
       `flux/apps/backend/${environment}`,
@@ -88,7 +106,10 @@ function seed({ params, learner, imageRepository, insecureRegistry, registryAuth
   );
   const records = environments.slice(1).map((environment, index) => {
     const previous = environments[index]!;
-    return fillIn({ [recordPath(environment)]: record }, { environment, previous, tag: formatTag({ environment: previous, ...asked }), digest: askedDigest });
+    return fillIn(
+      { [recordPath(environment)]: record },
+      { environment, previous, tag: formatTag({ environment: previous, ...asked }), digest: askedDigest },
+    );
   });
   const pipeline = onGithub ? githubPipeline(imageRepository, insecureRegistry, branch) : {};
   return Object.assign({}, fillIn(repository, values), under("app", app), ...overlays, ...records, pipeline);
@@ -106,7 +127,10 @@ function githubPipeline(imageRepository: string, insecureRegistry: boolean, bran
 }
 
 function policyLabValues(imageRepository: string) {
-  return { policyLabRepository: siblingImage(imageRepository, policyLab.image), policyLabTags: policyLab.tags.map((tag) => `#   ${tag}`).join("\n") };
+  return {
+    policyLabRepository: siblingImage(imageRepository, policyLab.image),
+    policyLabTags: policyLab.tags.map((tag) => `#   ${tag}`).join("\n"),
+  };
 }
 
 /** Develop follows its newest tag at once; what comes after takes only what a promotion asks for. */

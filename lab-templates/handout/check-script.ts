@@ -27,7 +27,9 @@ export function checkScript(learner: LearnerOutputs): string {
   return `#!/bin/sh
 # What of the lab is reached from here, one line each: sh ./${handoutFiles.check}
 # Ends with 0 when everything is, 1 when something is not, 3 when something could not be looked at.
-${Object.entries(settings).map(([name, value]) => `${name}=${value === "" ? "" : shellWord(value)}`).join("\n")}
+${Object.entries(settings)
+  .map(([name, value]) => `${name}=${value === "" ? "" : shellWord(value)}`)
+  .join("\n")}
 ${body}`;
 }
 

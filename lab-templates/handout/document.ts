@@ -3,13 +3,29 @@ import { addressesOf, type CohortOutputs, type LearnerOutputs } from "../../shar
 import { printable } from "../../verification/render.ts";
 
 /** Names of the files beside the pages; what is secret is in these alone. */
-export const handoutFiles = { environment: "env.sh", kubeconfig: "kubeconfig.yaml", git: "git-credentials", registry: "registry/config.json", authority: "ca.crt", check: "check.sh", page: "page-link.txt" } as const;
+export const handoutFiles = {
+  environment: "env.sh",
+  kubeconfig: "kubeconfig.yaml",
+  git: "git-credentials",
+  registry: "registry/config.json",
+  authority: "ca.crt",
+  check: "check.sh",
+  page: "page-link.txt",
+} as const;
 
 /** A learner's handout as Markdown. Pure, and without any credential: the files beside it hold them. */
-export function handoutOf(outputs: Pick<CohortOutputs, "course" | "cohort" | "simulated">, learner: LearnerOutputs, template: LabTemplate): string {
+export function handoutOf(
+  outputs: Pick<CohortOutputs, "course" | "cohort" | "simulated">,
+  learner: LearnerOutputs,
+  template: LabTemplate,
+): string {
   const sections = [
     `# Your lab: ${template.title}`,
-    [`- **Learner**: ${literal(learner.name)} (${learner.id})`, `- **Course**: ${literal(outputs.course)}`, `- **Cohort**: ${outputs.cohort}`].join("\n"),
+    [
+      `- **Learner**: ${literal(learner.name)} (${learner.id})`,
+      `- **Course**: ${literal(outputs.course)}`,
+      `- **Cohort**: ${outputs.cohort}`,
+    ].join("\n"),
     connect(learner),
     template.guide,
     exercises(template, learner),
@@ -73,7 +89,11 @@ ${names} Docker wants \`${handoutFiles.authority}\` in its folder \`certs.d/<hos
 
 function exercises({ exercises: all }: LabTemplate, { id }: LearnerOutputs): string {
   const list = all.map(({ title, instructions, hints }) => `### ${title}\n\n${instructions}\n\n${hints.length} hints on request.`);
-  return [`## Exercises`, `Ask your instructor for a check or for the next hint (\`./lab exercise check <exercise> ${id}\`, \`./lab exercise hint <exercise> ${id}\`).`, ...list].join("\n\n");
+  return [
+    `## Exercises`,
+    `Ask your instructor for a check or for the next hint (\`./lab exercise check <exercise> ${id}\`, \`./lab exercise hint <exercise> ${id}\`).`,
+    ...list,
+  ].join("\n\n");
 }
 
 function drills({ drills: all }: LabTemplate): string {
@@ -96,7 +116,10 @@ function evidence({ evidenceCommands, environments }: LearnerOutputs): string {
 
 function reality({ simulated }: Pick<CohortOutputs, "simulated">, { cluster }: LearnerOutputs): string {
   const stands = simulated.length > 0 ? simulated.map((sentence) => `- ${literal(sentence)}`).join("\n") : "- Nothing.";
-  const nodes = cluster.nodes === "simulated" ? "\n\nSo a pod has no logs and can't be entered, and no application answers; what a pod is to run, by digest, is true." : "";
+  const nodes =
+    cluster.nodes === "simulated"
+      ? "\n\nSo a pod has no logs and can't be entered, and no application answers; what a pod is to run, by digest, is true."
+      : "";
   return `## What is real and what is simulated
 
 Real: the API server with its controllers, Flux, Git, the registry, the images and their digests. Not real here:

@@ -80,7 +80,13 @@ function blocks(lines: readonly string[]): Html[] {
     const line = lines[at]!;
     const heading = /^(#{1,3}) (.*)/.exec(line);
     const length =
-      heading || line === "" ? 1 : fence.test(line) ? fencedLength(lines.slice(at)) : bullet.test(line) ? listLength(lines.slice(at)) : paragraphLength(lines.slice(at));
+      heading || line === ""
+        ? 1
+        : fence.test(line)
+          ? fencedLength(lines.slice(at))
+          : bullet.test(line)
+            ? listLength(lines.slice(at))
+            : paragraphLength(lines.slice(at));
     const own = lines.slice(at, at + length);
     if (heading) found.push(headingOf(heading[1]!.length, heading[2]!));
     else if (fence.test(line)) found.push(html`<pre tabindex="0"><code>${own.slice(1, -1).join("\n")}</code></pre>\n` as Html);
@@ -102,7 +108,11 @@ function listLength(lines: readonly string[]): number {
   const end = lines.findIndex((line, index) => {
     if (bullet.test(line) || line.startsWith("  ")) return false;
     const next = lines[index + 1];
-    return line !== "" || next === undefined || !(next.startsWith("  ") || (bullet.test(next) && lines[0]!.startsWith("- ") === next.startsWith("- ")));
+    return (
+      line !== "" ||
+      next === undefined ||
+      !(next.startsWith("  ") || (bullet.test(next) && lines[0]!.startsWith("- ") === next.startsWith("- ")))
+    );
   });
   return end < 0 ? lines.length : end;
 }

@@ -45,7 +45,13 @@ export function githubApi(apiUrl: string, credential: GithubCredential, budget: 
     if ("token" in credential) return credential.token;
     if (installation !== undefined && installation.expires > Date.now() + 60_000) return installation.token;
     const { app } = credential;
-    const request = { method: "POST", path: `/app/installations/${app.installationId}/access_tokens`, isWrite: false, purpose: "take a token of the GitHub App's installation", needs: "an App that is installed in the organization" } as const;
+    const request = {
+      method: "POST",
+      path: `/app/installations/${app.installationId}/access_tokens`,
+      isWrite: false,
+      purpose: "take a token of the GitHub App's installation",
+      needs: "an App that is installed in the organization",
+    } as const;
     const { body } = await exchange(request, await appJwt(app));
     const { token: fresh, expires_at } = z.object({ token: z.string(), expires_at: z.iso.datetime() }).parse(body);
     installation = { token: fresh, expires: Date.parse(expires_at) };
@@ -62,7 +68,9 @@ export function githubApi(apiUrl: string, credential: GithubCredential, budget: 
       const until = blockedUntil(answer, attempt);
       if (until === undefined) {
         if (answer.status < 400 || request.mayAnswer?.includes(answer.status)) return answer;
-        throw answer.status === 401 || answer.status === 403 || answer.status === 404 ? forbidden(request, answer, request.method) : rejected(request, answer);
+        throw answer.status === 401 || answer.status === 403 || answer.status === 404
+          ? forbidden(request, answer, request.method)
+          : rejected(request, answer);
       }
       if (until > deadline) throw limited(request, until);
       await budget.block(until);
@@ -75,15 +83,23 @@ export function githubApi(apiUrl: string, credential: GithubCredential, budget: 
       const response = await call(url, { method, body: body === undefined ? null : JSON.stringify(body), bearer, purpose });
       const location = response.headers.get("location");
       // Of a repository that was renamed. The credential goes nowhere else.
-      if (location === null || ![301, 302, 307, 308].includes(response.status)) return { status: response.status, headers: response.headers, body: await jsonOf(response) };
+      if (location === null || ![301, 302, 307, 308].includes(response.status))
+        return { status: response.status, headers: response.headers, body: await jsonOf(response) };
       const next = new URL(location, url);
-      if (redirects === 3 || next.origin !== new URL(apiUrl).origin) throw new LabError("github-redirect", `${apiUrl} sent a request to ${purpose} on to ${next.origin}${next.pathname}, which is not followed. Check \`git.url\` in the cohort file.`);
+      if (redirects === 3 || next.origin !== new URL(apiUrl).origin)
+        throw new LabError(
+          "github-redirect",
+          `${apiUrl} sent a request to ${purpose} on to ${next.origin}${next.pathname}, which is not followed. Check \`git.url\` in the cohort file.`,
+        );
       await response.body?.cancel();
       url = next.href;
     }
   }
 
-  async function call(url: string, { method, body, bearer, purpose }: { method: string; body: string | null; bearer: string; purpose: string }): Promise<Response> {
+  async function call(
+    url: string,
+    { method, body, bearer, purpose }: { method: string; body: string | null; bearer: string; purpose: string },
+  ): Promise<Response> {
     const headers = {
       accept: "application/vnd.github+json",
       authorization: `Bearer ${bearer}`,
@@ -95,7 +111,11 @@ export function githubApi(apiUrl: string, credential: GithubCredential, budget: 
       return await fetch(url, { method, body, headers, redirect: "manual", signal: AbortSignal.timeout(answerTimeoutMs) });
     } catch (error) {
       const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error);
-      throw new LabError("github-unreachable", `GitHub could not be asked to ${purpose}: ${new URL(url).origin} does not answer (${cause}). Run the command again when it does; what is made already stays.`, { cause: error });
+      throw new LabError(
+        "github-unreachable",
+        `GitHub could not be asked to ${purpose}: ${new URL(url).origin} does not answer (${cause}). Run the command again when it does; what is made already stays.`,
+        { cause: error },
+      );
     }
   }
 
@@ -106,7 +126,12 @@ export function githubApi(apiUrl: string, credential: GithubCredential, budget: 
     async installation() {
       if ("token" in credential) return undefined;
       const { app } = credential;
-      const request = { method: "GET", path: `/app/installations/${app.installationId}`, purpose: "show the GitHub App's installation", needs: "an App with that installation" } as const;
+      const request = {
+        method: "GET",
+        path: `/app/installations/${app.installationId}`,
+        purpose: "show the GitHub App's installation",
+        needs: "an App with that installation",
+      } as const;
       return (await exchange(request, await appJwt(app))).body;
     },
   };
@@ -129,7 +154,8 @@ export function blockedUntil({ status, headers, body }: Answer, attempt: number,
   if (status !== 403 && status !== 429) return undefined;
   const retryAfter = Number(headers.get("retry-after") ?? NaN);
   if (Number.isFinite(retryAfter)) return now + Math.max(retryAfter, 1) * 1000;
-  if (headers.get("x-ratelimit-remaining") === "0") return Math.max(now + 1000, Number(headers.get("x-ratelimit-reset") ?? 0) * 1000 + 1000);
+  if (headers.get("x-ratelimit-remaining") === "0")
+    return Math.max(now + 1000, Number(headers.get("x-ratelimit-reset") ?? 0) * 1000 + 1000);
   const message = isObject(body) && typeof body["message"] === "string" ? body["message"] : "";
   return status === 429 || /secondary rate limit|abuse detection/i.test(message) ? now + 60_000 * 2 ** (attempt - 1) : undefined;
 }

@@ -41,7 +41,9 @@ function parseApp(text: string): GithubApp {
   } catch (error) {
     // The text is a secret, and a parser's message quotes it.
     const reason = error instanceof SyntaxError ? "it is no JSON" : messageOf(error);
-    throw invalid(`\`gitops-lab:githubApp\` must be JSON with id, installationId and privateKey: ${reason}. Set it anew with \`pulumi config set --secret\`; docs/github.md shows how.`);
+    throw invalid(
+      `\`gitops-lab:githubApp\` must be JSON with id, installationId and privateKey: ${reason}. Set it anew with \`pulumi config set --secret\`; docs/github.md shows how.`,
+    );
   }
 }
 
@@ -50,9 +52,15 @@ export async function appJwt({ id, privateKey }: GithubApp, now: Date = new Date
   const seconds = Math.floor(now.getTime() / 1000);
   try {
     // A minute back, for clocks differ.
-    return await new SignJWT({ iss: id }).setProtectedHeader({ alg: "RS256" }).setIssuedAt(seconds - 60).setExpirationTime(seconds + 540).sign(createPrivateKey(privateKey));
+    return await new SignJWT({ iss: id })
+      .setProtectedHeader({ alg: "RS256" })
+      .setIssuedAt(seconds - 60)
+      .setExpirationTime(seconds + 540)
+      .sign(createPrivateKey(privateKey));
   } catch {
-    throw invalid("The private key of the GitHub App is no RSA key in PEM form. Download a new one from the App's settings and set `gitops-lab:githubApp` anew; docs/github.md shows how.");
+    throw invalid(
+      "The private key of the GitHub App is no RSA key in PEM form. Download a new one from the App's settings and set `gitops-lab:githubApp` anew; docs/github.md shows how.",
+    );
   }
 }
 

@@ -23,7 +23,11 @@ const hourMs = 3_600_000;
 export function nextSlot(taken: readonly number[], now: number, { perMinute, perHour }: Pace): number {
   const last = taken.at(-1);
   const first = taken.at(-perHour);
-  return Math.max(now, last === undefined ? now : last + 60_000 / perMinute, taken.length < perHour || first === undefined ? now : first + hourMs);
+  return Math.max(
+    now,
+    last === undefined ? now : last + 60_000 / perMinute,
+    taken.length < perHour || first === undefined ? now : first + hourMs,
+  );
 }
 
 /** Seconds from the first of so many writes to the last, with nothing written in the hour before. */
@@ -40,7 +44,11 @@ export function pacedSeconds(writes: number, pace: Pace): number {
  *
  * @param writes of the plugin, for the whole cohort
  */
-export function paceShares(pace: Pace, plugin: "official" | "fallback", writes: number): { readonly pace: Pace; readonly writeDelayMs: number } {
+export function paceShares(
+  pace: Pace,
+  plugin: "official" | "fallback",
+  writes: number,
+): { readonly pace: Pace; readonly writeDelayMs: number } {
   if (plugin === "fallback") return { pace, writeDelayMs: Math.ceil(60_000 / pace.perMinute) };
   const own = { perMinute: Math.max(1, Math.floor(pace.perMinute / 4)), perHour: Math.max(1, Math.floor(pace.perHour / 4)) };
   const its = { perMinute: Math.max(1, pace.perMinute - own.perMinute), perHour: Math.max(1, pace.perHour - own.perHour) };

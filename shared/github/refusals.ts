@@ -32,23 +32,42 @@ export function forbidden({ purpose, needs }: Purpose, { status, headers, body }
   const scopes = `${wanted ? ` GitHub accepts ${wanted}` : ""}${has === null ? "" : `${wanted ? ", and" : ""} the token's scopes are ${has || "none"}`}`;
   const detail = scopes === "" ? "" : `${scopes}.`;
   if (status === 404) {
-    const disguised = method === "GET" ? "either it is gone, or the credential may not see it" : "the credential may not do that, or what it is about is gone";
-    return new LabError("github-not-found", `GitHub was asked to ${purpose} and says that there is no such thing (404), which is also what it says instead of "forbidden": ${disguised}. It takes ${needs}.${detail} Give the credential that and run the command again; what is made already stays.`);
+    const disguised =
+      method === "GET"
+        ? "either it is gone, or the credential may not see it"
+        : "the credential may not do that, or what it is about is gone";
+    return new LabError(
+      "github-not-found",
+      `GitHub was asked to ${purpose} and says that there is no such thing (404), which is also what it says instead of "forbidden": ${disguised}. It takes ${needs}.${detail} Give the credential that and run the command again; what is made already stays.`,
+    );
   }
-  return new LabError("github-forbidden", `GitHub was asked to ${purpose} and refused (${said}). It takes ${needs}.${detail} Give the credential that and run the command again; what is made already stays.`);
+  return new LabError(
+    "github-forbidden",
+    `GitHub was asked to ${purpose} and refused (${said}). It takes ${needs}.${detail} Give the credential that and run the command again; what is made already stays.`,
+  );
 }
 
 /** Any other refusal, with GitHub's own words. */
 export function rejected({ purpose }: Purpose, { status, body }: Answer): LabError {
   const isOurs = status >= 400 && status < 500;
-  return new LabError("github-rejected", `GitHub was asked to ${purpose} and answered ${status}: ${messageIn(body)}. ${isOurs ? "Check what the cohort file says of it, then run" : "Run"} the command again; what is made already stays.`);
+  return new LabError(
+    "github-rejected",
+    `GitHub was asked to ${purpose} and answered ${status}: ${messageIn(body)}. ${isOurs ? "Check what the cohort file says of it, then run" : "Run"} the command again; what is made already stays.`,
+  );
 }
 
 /** GitHub's message with the details of what it did not like. */
 export function messageIn(body: Json): string {
   if (!isObject(body)) return "no message";
   const details = Array.isArray(body["errors"])
-    ? body["errors"].flatMap((error) => (typeof error === "string" ? [error] : isObject(error) && typeof error["message"] === "string" ? [error["message"]] : []))
+    ? body["errors"].flatMap((error) =>
+        typeof error === "string" ? [error] : isObject(error) && typeof error["message"] === "string" ? [error["message"]] : [],
+      )
     : [];
-  return [body["message"], ...details].filter((part): part is string => typeof part === "string" && part !== "").join(": ").replace(/\.$/, "") || "no message";
+  return (
+    [body["message"], ...details]
+      .filter((part): part is string => typeof part === "string" && part !== "")
+      .join(": ")
+      .replace(/\.$/, "") || "no message"
+  );
 }

@@ -29,7 +29,11 @@ afterAll(async () => {
 });
 
 /** Comes in and notes whatever goes wrong in the page or leaves the machine. */
-async function comeIn(browser: BrowserContext, visitor: Parameters<RunningDashboard["entry"]>[0], to: RunningDashboard = dashboard): Promise<{ page: Page; faults: string[] }> {
+async function comeIn(
+  browser: BrowserContext,
+  visitor: Parameters<RunningDashboard["entry"]>[0],
+  to: RunningDashboard = dashboard,
+): Promise<{ page: Page; faults: string[] }> {
   const page = await browser.newPage();
   const faults: string[] = [];
   page.on("console", (line) => line.type() === "error" && faults.push(line.text()));
@@ -44,17 +48,24 @@ const instructor = { role: "instructor" } as const;
 
 async function expectAccessible(page: Page): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).analyze();
-  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 150)} ${failureSummary ?? ""}`).join("\n")}`)).toEqual([]);
+  expect(
+    violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 150)} ${failureSummary ?? ""}`).join("\n")}`,
+    ),
+  ).toEqual([]);
 }
 
 async function expectNoSidewaysScroll(page: Page): Promise<void> {
-  const [content = 0, window = 0] = await page.evaluate<number[]>("[document.documentElement.scrollWidth, document.documentElement.clientWidth]");
+  const [content = 0, window = 0] = await page.evaluate<number[]>(
+    "[document.documentElement.scrollWidth, document.documentElement.clientWidth]",
+  );
   expect(content).toBeLessThanOrEqual(window);
 }
 
 describe.each([1280, 390] as const)("at %i px", { timeout: 120_000 }, (width) => {
   describe.each(["light", "dark"] as const)("%s", (colorScheme) => {
-    const shot = (page: Page, name: string) => page.screenshot({ path: join(screenshots, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+    const shot = (page: Page, name: string) =>
+      page.screenshot({ path: join(screenshots, `${name}-${width}-${colorScheme}.png`), fullPage: true });
     const options = { viewport: { width, height: 900 }, colorScheme };
 
     test("the overview, a learner and their handout are whole and accessible", async () => {

@@ -15,11 +15,21 @@ const clusters: Readonly<Record<string, object>> = {
   doks: { kind: "doks", region: "fra1", allowedNetworks: [office] },
   shared: { kind: "shared", kubeconfig: "/nowhere/kubeconfig", expose: { kind: "ingress", domain: "labs.example.org" } },
 };
-const beginnings = { cohort: new Date("2026-11-01T08:30:00Z"), learners: { ada: new Date("2026-11-01T08:30:00Z"), bob: new Date("2026-11-02T08:30:00Z") } };
+const beginnings = {
+  cohort: new Date("2026-11-01T08:30:00Z"),
+  learners: { ada: new Date("2026-11-01T08:30:00Z"), bob: new Date("2026-11-02T08:30:00Z") },
+};
 
 function plan(kind: string, change: object = {}) {
   const spec = parseCohort(
-    { course: "x", cluster: { ...clusters[kind], ...change }, learners: [{ id: "ada", name: "Ada", email: "ada@example.org" }, { id: "bob", name: "Bob", email: "bob@example.org", ttl: "12h" }] },
+    {
+      course: "x",
+      cluster: { ...clusters[kind], ...change },
+      learners: [
+        { id: "ada", name: "Ada", email: "ada@example.org" },
+        { id: "bob", name: "Bob", email: "bob@example.org", ttl: "12h" },
+      ],
+    },
     "x",
   );
   return planCohort("sre", spec, { beginnings });
@@ -45,7 +55,12 @@ describe.each(Object.keys(clusters))("a cohort on %s", (kind) => {
     const { outputs, raw, ofType } = await previewCohort(plan(kind));
     expect(Object.keys(outputs.learners)).toEqual(["ada", "bob"]);
     for (const [id, { cluster, flux }] of Object.entries(outputs.learners)) {
-      expect(cluster).toMatchObject({ kind, id: `id-of-${id}`, nodes: kind === "embedded" ? "simulated" : "real", kubeconfig: `kubeconfig-of-${id}` });
+      expect(cluster).toMatchObject({
+        kind,
+        id: `id-of-${id}`,
+        nodes: kind === "embedded" ? "simulated" : "real",
+        kubeconfig: `kubeconfig-of-${id}`,
+      });
       expect(flux.controllers).toBe(kind === "embedded" ? "host-process" : "deployment");
       const { kubeconfig, adminKubeconfig, apiServer } = raw["learners"][id].cluster;
       expect(await Promise.all([kubeconfig, adminKubeconfig, apiServer].map(pulumi.isSecret))).toEqual([true, true, false]);
@@ -111,7 +126,10 @@ describe.each(Object.entries(clouds))("in the cloud, %s", (kind, graph) => {
     const known = cloudInputs as Readonly<Record<string, readonly string[]>>;
     for (const { type, inputs } of ofCloud(await previewCohort(plan(kind)))) {
       const given = Object.entries(inputs).flatMap(([key, value]) => (value === undefined ? [] : paths(key, value)));
-      expect(given.filter((path) => !isKnown(path, known[type] ?? [])), type).toEqual([]);
+      expect(
+        given.filter((path) => !isKnown(path, known[type] ?? [])),
+        type,
+      ).toEqual([]);
     }
   });
 
@@ -124,7 +142,9 @@ describe.each(Object.entries(clouds))("in the cloud, %s", (kind, graph) => {
       if (learner === undefined) expect(marked, resource.name).toMatch(/gitops-lab-expires["=:]+2026-11-15-0830/);
       else {
         expect(marked, resource.name).toMatch(new RegExp(`gitops-lab-learner["=:]+${learner}`));
-        expect(marked, resource.name).toMatch(learner === "ada" ? /gitops-lab-expires["=:]+2026-11-15-0830/ : /gitops-lab-expires["=:]+2026-11-02-2030/);
+        expect(marked, resource.name).toMatch(
+          learner === "ada" ? /gitops-lab-expires["=:]+2026-11-15-0830/ : /gitops-lab-expires["=:]+2026-11-02-2030/,
+        );
       }
     }
   });
@@ -140,20 +160,32 @@ describe.each(Object.entries(clouds))("in the cloud, %s", (kind, graph) => {
     }
     const [cluster] = resources.filter(({ name }) => name === `ada-${kind}`);
     const closed = {
-      gke: { privateClusterConfig: { enablePrivateNodes: true }, masterAuthorizedNetworksConfig: { gcpPublicCidrsAccessEnabled: false, cidrBlocks: [{ cidrBlock: office }] } },
-      eks: { vpcConfig: { publicAccessCidrs: [office], subnetIds: ["foundation-eks-eu-central-1-inner-0-id", "foundation-eks-eu-central-1-inner-1-id"] } },
+      gke: {
+        privateClusterConfig: { enablePrivateNodes: true },
+        masterAuthorizedNetworksConfig: { gcpPublicCidrsAccessEnabled: false, cidrBlocks: [{ cidrBlock: office }] },
+      },
+      eks: {
+        vpcConfig: {
+          publicAccessCidrs: [office],
+          subnetIds: ["foundation-eks-eu-central-1-inner-0-id", "foundation-eks-eu-central-1-inner-1-id"],
+        },
+      },
       doks: { controlPlaneFirewall: { enabled: true, allowedAddresses: [office] } },
     };
     expect(cluster?.inputs).toMatchObject(closed[kind as keyof typeof closed]);
-    for (const everybody of ["0.0.0.0/0", "128.0.0.0/0"]) expect(() => plan(kind, { allowedNetworks: [everybody] })).toThrow(/open to everybody/);
+    for (const everybody of ["0.0.0.0/0", "128.0.0.0/0"])
+      expect(() => plan(kind, { allowedNetworks: [everybody] })).toThrow(/open to everybody/);
     expect(() => plan(kind, { allowedNetworks: [] })).toThrow(/at least one network/);
   });
 
   test("makes no cluster anew for a cosmetic change", async () => {
-    const cluster = async (change: object) => ofCloud(await previewCohort(plan(kind, change))).find(({ name }) => name === `ada-${kind}`)!.inputs;
+    const cluster = async (change: object) =>
+      ofCloud(await previewCohort(plan(kind, change))).find(({ name }) => name === `ada-${kind}`)!.inputs;
     const [before, after] = [await cluster({}), await cluster({ allowedNetworks: ["198.51.100.0/24"], nodes: 2 })];
     const changed = Object.keys(before).filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
-    expect(changed).toEqual({ gke: ["masterAuthorizedNetworksConfig"], eks: ["vpcConfig"], doks: ["controlPlaneFirewall", "nodePool"] }[kind]);
+    expect(changed).toEqual(
+      { gke: ["masterAuthorizedNetworksConfig"], eks: ["vpcConfig"], doks: ["controlPlaneFirewall", "nodePool"] }[kind],
+    );
   });
 
   test("logs in by the cloud's own program, whenever somebody does", async () => {
@@ -167,7 +199,8 @@ describe.each(Object.entries(clouds))("in the cloud, %s", (kind, graph) => {
 
 /** Every input by its path: `a`, `a.b`, and `a.b` for what is in a list `a` as well. What a map's keys are is the user's. */
 function paths(prefix: string, value: unknown): string[] {
-  if (Array.isArray(value)) return [prefix, ...value.flatMap((item) => (typeof item === "object" && item !== null ? paths(prefix, item).slice(1) : []))];
+  if (Array.isArray(value))
+    return [prefix, ...value.flatMap((item) => (typeof item === "object" && item !== null ? paths(prefix, item).slice(1) : []))];
   if (typeof value !== "object" || value === null) return [prefix];
   return [prefix, ...Object.entries(value).flatMap(([key, inner]) => paths(`${prefix}.${key}`, inner))];
 }
@@ -179,37 +212,62 @@ function isKnown(path: string, known: readonly string[]): boolean {
 
 describe("on a shared cluster", () => {
   const previewed = (change: object = {}) => previewCohort(plan("shared", change));
-  const named = (resources: readonly Registered[], name: string) => resources.find((one) => one.name === name)!.inputs as Record<string, unknown>;
+  const named = (resources: readonly Registered[], name: string) =>
+    resources.find((one) => one.name === name)!.inputs as Record<string, unknown>;
 
   test("every learner has a namespace with a quota, limits, Pod Security and a network of their own", async () => {
     const { resources } = await previewed();
     const namespace = named(resources, "ada-shared-namespace")["metadata"] as { name: string; labels: Record<string, string> };
     expect(namespace.name).toMatch(/^ada-[0-9a-f]{8}$/);
-    expect(namespace.labels).toMatchObject({ "pod-security.kubernetes.io/enforce": "baseline", "gitops-lab-learner": "ada", "gitops-lab-expires": "2026-11-15-0830" });
-    expect(named(resources, "ada-shared-quota")["spec"]).toMatchObject({ hard: { "requests.cpu": "2", "requests.memory": "4Gi", pods: "40", "services.loadbalancers": "0", "services.nodeports": "0" } });
+    expect(namespace.labels).toMatchObject({
+      "pod-security.kubernetes.io/enforce": "baseline",
+      "gitops-lab-learner": "ada",
+      "gitops-lab-expires": "2026-11-15-0830",
+    });
+    expect(named(resources, "ada-shared-quota")["spec"]).toMatchObject({
+      hard: { "requests.cpu": "2", "requests.memory": "4Gi", pods: "40", "services.loadbalancers": "0", "services.nodeports": "0" },
+    });
     expect(named(resources, "ada-shared-limits")["spec"]).toMatchObject({ limits: [{ type: "Container", max: { memory: "2Gi" } }] });
     expect(named(resources, "ada-shared-deny-all")["spec"]).toEqual({ podSelector: {}, policyTypes: ["Ingress", "Egress"] });
-    const { ingress, egress } = named(resources, "ada-shared-lab")["spec"] as { ingress: unknown; egress: { to: { ipBlock?: { except: string[] } }[] }[] };
+    const { ingress, egress } = named(resources, "ada-shared-lab")["spec"] as {
+      ingress: unknown;
+      egress: { to: { ipBlock?: { except: string[] } }[] }[];
+    };
     expect(ingress).toEqual([{ from: [{ podSelector: {} }] }]);
     expect(egress[2]?.to[0]?.ipBlock?.except).toEqual(["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]);
   });
 
   test("the virtual cluster is the pinned chart, reached at the address from outside", async () => {
     const { resources, outputs } = await previewed();
-    expect(named(resources, "ada-vcluster")).toMatchObject({ chart: "0.30.0", kubeconfig: "/nowhere/kubeconfig", server: "https://ada.sre.labs.example.org", values: { exportKubeConfig: { server: "https://ada.sre.labs.example.org" }, telemetry: { enabled: false } } });
-    expect(outputs.learners["ada"]?.cluster).toMatchObject({ apiServer: "https://ada.sre.labs.example.org", adminKubeconfig: "admin-of-ada" });
+    expect(named(resources, "ada-vcluster")).toMatchObject({
+      chart: "0.30.0",
+      kubeconfig: "/nowhere/kubeconfig",
+      server: "https://ada.sre.labs.example.org",
+      values: { exportKubeConfig: { server: "https://ada.sre.labs.example.org" }, telemetry: { enabled: false } },
+    });
+    expect(outputs.learners["ada"]?.cluster).toMatchObject({
+      apiServer: "https://ada.sre.labs.example.org",
+      adminKubeconfig: "admin-of-ada",
+    });
   });
 
   test("a load balancer is open to the named networks alone", async () => {
     const { resources, outputs } = await previewed({ expose: { kind: "load-balancer", allowedNetworks: [office] } });
-    expect(named(resources, "ada-vcluster")).toMatchObject({ values: { controlPlane: { service: { spec: { type: "LoadBalancer", loadBalancerSourceRanges: [office] } } } } });
+    expect(named(resources, "ada-vcluster")).toMatchObject({
+      values: { controlPlane: { service: { spec: { type: "LoadBalancer", loadBalancerSourceRanges: [office] } } } },
+    });
     expect(named(resources, "ada-vcluster")).not.toHaveProperty("server");
-    expect(named(resources, "ada-shared-quota")["spec"]).toMatchObject({ hard: { "services.loadbalancers": "1", "services.nodeports": "1" } });
+    expect(named(resources, "ada-shared-quota")["spec"]).toMatchObject({
+      hard: { "services.loadbalancers": "1", "services.nodeports": "1" },
+    });
     expect(outputs.learners["ada"]?.cluster.apiServer).toBe("https://198.51.100.7");
   });
 
   test("a longer time gives the control plane no other values, which would start it anew", async () => {
-    const longer = parseCohort({ course: "x", ttl: "28d", cluster: clusters["shared"], learners: [{ id: "ada", name: "Ada", email: "ada@example.org" }] }, "x");
+    const longer = parseCohort(
+      { course: "x", ttl: "28d", cluster: clusters["shared"], learners: [{ id: "ada", name: "Ada", email: "ada@example.org" }] },
+      "x",
+    );
     const { resources } = await previewAnew(planCohort("sre", longer, { beginnings }));
     const before = named((await previewed()).resources, "ada-vcluster");
     expect(named(resources, "ada-shared-namespace")["metadata"]).toMatchObject({ labels: { "gitops-lab-expires": "2026-11-29-0830" } });
@@ -231,23 +289,37 @@ describe("on a shared cluster", () => {
 
 describe("a mixed cohort", () => {
   const mixed = (bob: object | undefined) => {
-    const spec = parseCohort({ course: "x", learners: [{ id: "ada", name: "Ada", email: "ada@example.org" }, { id: "bob", name: "Bob", email: "bob@example.org", ...(bob && { cluster: bob }) }] }, "x");
+    const spec = parseCohort(
+      {
+        course: "x",
+        learners: [
+          { id: "ada", name: "Ada", email: "ada@example.org" },
+          { id: "bob", name: "Bob", email: "bob@example.org", ...(bob && { cluster: bob }) },
+        ],
+      },
+      "x",
+    );
     return planCohort("sre", spec, { beginnings });
   };
 
   test("has one learner on kind and another embedded", async () => {
     const { outputs, ofType } = await previewCohort(mixed({ kind: "kind" }));
-    expect(Object.values(outputs.learners).map(({ cluster }) => [cluster.kind, cluster.nodes])).toEqual([["embedded", "simulated"], ["kind", "real"]]);
+    expect(Object.values(outputs.learners).map(({ cluster }) => [cluster.kind, cluster.nodes])).toEqual([
+      ["embedded", "simulated"],
+      ["kind", "real"],
+    ]);
     expect([ofType(":EmbeddedCluster").length, ofType(":KindCluster").length, ofType(":LabHost").length]).toEqual([1, 1, 1]);
     expect(outputs.simulated).toEqual([expect.stringContaining("kwok")]);
   });
 
   test("keeps repository and images of a learner who moves, and everything of who stays", async () => {
     const [before, after] = [await previewCohort(mixed(undefined)), await previewCohort(mixed({ kind: "kind" }))];
-    const same = ({ resources }: PreviewedCohort, pattern: RegExp) => resources.filter(({ type }) => pattern.test(type)).map(({ name, type, inputs }) => [type, name, JSON.stringify(inputs)]);
+    const same = ({ resources }: PreviewedCohort, pattern: RegExp) =>
+      resources.filter(({ type }) => pattern.test(type)).map(({ name, type, inputs }) => [type, name, JSON.stringify(inputs)]);
     const kept = /gitops-lab:(GitRepository|ImageRepository|SeedImages)$/;
     expect(same(after, kept)).toEqual(same(before, kept));
-    const ofAda = ({ resources }: PreviewedCohort) => resources.filter(({ name }) => name.startsWith("ada")).map(({ name, type, inputs }) => [type, name, JSON.stringify(inputs)]);
+    const ofAda = ({ resources }: PreviewedCohort) =>
+      resources.filter(({ name }) => name.startsWith("ada")).map(({ name, type, inputs }) => [type, name, JSON.stringify(inputs)]);
     expect(ofAda(after)).toEqual(ofAda(before));
   });
 });

@@ -47,7 +47,12 @@ const answers: Readonly<Record<string, (inputs: Record<string, unknown>) => obje
     fluxPassword: `git-flux-password-of-${learner}`,
   }),
   FluxReady: () => ({
-    environments: ["develop", "staging", "production"].map((name) => ({ name, namespace: name, tag: `${name}-v0.2.0-abcdef0-1767225600`, digest: `sha256:${"0".repeat(64)}` })),
+    environments: ["develop", "staging", "production"].map((name) => ({
+      name,
+      namespace: name,
+      tag: `${name}-v0.2.0-abcdef0-1767225600`,
+      digest: `sha256:${"0".repeat(64)}`,
+    })),
     rollbackSha: "1".repeat(40),
   }),
 };
@@ -88,13 +93,24 @@ const inCluster = () => registered.filter(({ type }) => type.startsWith("kuberne
 describe("the resources of a cohort", () => {
   test("are one daemon and a lab per learner", () => {
     expect(ofType(":LabHost")).toHaveLength(1);
-    for (const type of ["EmbeddedCluster", "GitRepository", "ImageRepository", "SeedImages", "SideImages", "FluxDefinitions", "FluxControllers", "FluxReady"]) {
+    for (const type of [
+      "EmbeddedCluster",
+      "GitRepository",
+      "ImageRepository",
+      "SeedImages",
+      "SideImages",
+      "FluxDefinitions",
+      "FluxControllers",
+      "FluxReady",
+    ]) {
       expect(ofType(`gitops-lab:${type}`)).toHaveLength(2);
     }
   });
 
   test("have names that begin with the learner's id, so that one learner's change touches no other", () => {
-    const others = registered.filter(({ name, type }) => !/^(ada|ada-b)(-|$)/.test(name) && !type.endsWith(":LabHost") && type !== "pulumi:pulumi:Stack");
+    const others = registered.filter(
+      ({ name, type }) => !/^(ada|ada-b)(-|$)/.test(name) && !type.endsWith(":LabHost") && type !== "pulumi:pulumi:Stack",
+    );
     expect(others).toEqual([]);
   });
 
@@ -115,8 +131,13 @@ describe("the resources of a cohort", () => {
 
   test("stop at the Flux sync objects: what they bring in belongs to Git", () => {
     const kinds = new Set(inCluster().map(({ inputs }) => inputs["kind"]));
-    expect(kinds).toEqual(new Set(["Namespace", "ClusterRole", "ClusterRoleBinding", "RoleBinding", "Secret", "GitRepository", "Kustomization"]));
-    expect(ofType(":Kustomization").map(({ inputs }) => (inputs["metadata"] as { name: string }).name)).toEqual(["flux-system", "flux-system"]);
+    expect(kinds).toEqual(
+      new Set(["Namespace", "ClusterRole", "ClusterRoleBinding", "RoleBinding", "Secret", "GitRepository", "Kustomization"]),
+    );
+    expect(ofType(":Kustomization").map(({ inputs }) => (inputs["metadata"] as { name: string }).name)).toEqual([
+      "flux-system",
+      "flux-system",
+    ]);
   });
 
   test("give the learner no right on the secrets of flux-system", () => {

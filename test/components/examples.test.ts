@@ -24,11 +24,15 @@ describe.each(files)("the example %s", (file) => {
     const spec = specOf(file);
     const plan = planCohort("example", { ...spec, access: undefined, git: { kind: "embedded" }, registry: { kind: "embedded" } });
     const { outputs } = await previewCohort(plan);
-    expect(Object.values(outputs.learners).map(({ id, cluster }) => [id, cluster.kind])).toEqual(spec.learners.map(({ id, cluster = spec.cluster }) => [id, cluster.kind]));
+    expect(Object.values(outputs.learners).map(({ id, cluster }) => [id, cluster.kind])).toEqual(
+      spec.learners.map(({ id, cluster = spec.cluster }) => [id, cluster.kind]),
+    );
   });
 });
 
 test("a cluster that can't reach what is embedded is refused: which learner's, what, and what would go", () => {
   const spec = specOf("Pulumi.mixed.yaml");
-  expect(() => requireReach(planCohort("example", { ...spec, git: { kind: "embedded" } }))).toThrow(/cluster of learner grace \(kind\) has no way to what is embedded: `git` would listen on this machine's loopback.*`access: \{listen: /);
+  expect(() => requireReach(planCohort("example", { ...spec, git: { kind: "embedded" } }))).toThrow(
+    /cluster of learner grace \(kind\) has no way to what is embedded: `git` would listen on this machine's loopback.*`access: \{listen: /,
+  );
 });

@@ -18,13 +18,32 @@ const registered: Registered[] = [];
 const digests = { digests: { "0.1.0": `sha256:${"0".repeat(64)}`, "0.2.0": `sha256:${"1".repeat(64)}` } };
 const answers: Readonly<Record<string, (inputs: Record<string, any>) => object>> = {
   LabHost: () => ({ httpUrl: "http://127.0.0.1:20000", registry: "127.0.0.1:20001" }),
-  EmbeddedCluster: ({ learner }) => ({ clusterId: `id-of-${learner}`, apiServer: "https://127.0.0.1:20002", adminKubeconfig: "admin", learnerKubeconfig: "own" }),
+  EmbeddedCluster: ({ learner }) => ({
+    clusterId: `id-of-${learner}`,
+    apiServer: "https://127.0.0.1:20002",
+    adminKubeconfig: "admin",
+    learnerKubeconfig: "own",
+  }),
   SeedImages: () => digests,
   SideImages: () => digests,
   GithubCohort: () => ({ topic: "gitops-lab-x-00000000", sshHostKeys: ["ssh-ed25519 HOSTKEY"] }),
-  GithubRepository: ({ name, learner }) => ({ repositoryId: learner === "ada" ? 1 : 2, fullName: `course/${name}`, url: `https://github.com/course/${name}.git`, sshUrl: `ssh://git@github.com/course/${name}.git`, description: "" }),
+  GithubRepository: ({ name, learner }) => ({
+    repositoryId: learner === "ada" ? 1 : 2,
+    fullName: `course/${name}`,
+    url: `https://github.com/course/${name}.git`,
+    sshUrl: `ssh://git@github.com/course/${name}.git`,
+    description: "",
+  }),
   GithubSeed: () => ({ seedCommit: "0".repeat(40) }),
-  FluxReady: () => ({ environments: ["develop", "staging", "production"].map((name) => ({ name, namespace: name, tag: `${name}-v0.2.0-abcdef0-1767225600`, digest: `sha256:${"0".repeat(64)}` })), rollbackSha: "1".repeat(40) }),
+  FluxReady: () => ({
+    environments: ["develop", "staging", "production"].map((name) => ({
+      name,
+      namespace: name,
+      tag: `${name}-v0.2.0-abcdef0-1767225600`,
+      digest: `sha256:${"0".repeat(64)}`,
+    })),
+    rollbackSha: "1".repeat(40),
+  }),
 };
 
 let folder: string;
@@ -33,7 +52,10 @@ let outputs: pulumi.Inputs;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "github-"));
   fake = await startGithubFake({ folder });
-  pulumi.runtime.setAllConfig({ "gitops-lab:githubToken": fake.state.token, "gitops-lab:registryPassword": "push-password" }, ["gitops-lab:githubToken", "gitops-lab:registryPassword"]);
+  pulumi.runtime.setAllConfig({ "gitops-lab:githubToken": fake.state.token, "gitops-lab:registryPassword": "push-password" }, [
+    "gitops-lab:githubToken",
+    "gitops-lab:registryPassword",
+  ]);
   vi.stubEnv("GITHUB_TOKEN", "of somebody else");
   await pulumi.runtime.setMocks(
     {
@@ -50,9 +72,21 @@ beforeAll(async () => {
     "x",
     false,
   );
-  const learners = [["ada", "ada-l"], ["grace", "grace-h"]].map(([id, github]) => ({ id, name: id, email: `${id}@example.org`, github }));
-  const cohort = { course: "C", git: { kind: "github", organization: "course", url: fake.url }, registry: { kind: "ghcr", organization: "course", username: "bot" }, learners };
-  const [{ createCohort }, { planCohort }, { preflightGit }] = await Promise.all([import("../../stacks/cohort.ts"), import("../../stacks/plan.ts"), import("../../stacks/git-preflight.ts")]);
+  const learners = [
+    ["ada", "ada-l"],
+    ["grace", "grace-h"],
+  ].map(([id, github]) => ({ id, name: id, email: `${id}@example.org`, github }));
+  const cohort = {
+    course: "C",
+    git: { kind: "github", organization: "course", url: fake.url },
+    registry: { kind: "ghcr", organization: "course", username: "bot" },
+    learners,
+  };
+  const [{ createCohort }, { planCohort }, { preflightGit }] = await Promise.all([
+    import("../../stacks/cohort.ts"),
+    import("../../stacks/plan.ts"),
+    import("../../stacks/git-preflight.ts"),
+  ]);
   const plan = planCohort("x", parseCohortFile(stringify({ config: { "gitops-lab:cohort": cohort } }), "x"));
   // In index.ts' order.
   await preflightGit(plan);
@@ -66,7 +100,8 @@ afterAll(async () => {
 });
 
 /** A secret as it crosses Pulumi's wire. */
-const secret = (value: unknown) => expect.objectContaining({ "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", value });
+const secret = (value: unknown) =>
+  expect.objectContaining({ "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", value });
 const ofType = (end: string) => registered.filter(({ type }) => type.endsWith(`:${end}`));
 
 describe("the resources of a cohort on GitHub", () => {
@@ -78,7 +113,14 @@ describe("the resources of a cohort on GitHub", () => {
   test("share one slow provider, by the stack's own credential", () => {
     const providers = registered.filter(({ type }) => type === "pulumi:providers:github");
     expect(providers).toHaveLength(1);
-    expect(providers[0]!.inputs).toMatchObject({ owner: "course", baseUrl: `${fake.url}/`, token: secret(fake.state.token), legacyClient: "true", parallelRequests: "false", writeDelayMs: "1000" });
+    expect(providers[0]!.inputs).toMatchObject({
+      owner: "course",
+      baseUrl: `${fake.url}/`,
+      token: secret(fake.state.token),
+      legacyClient: "true",
+      parallelRequests: "false",
+      writeDelayMs: "1000",
+    });
     expect(providers[0]!.inputs["appAuth"]).toBeUndefined();
     const inside = registered.filter(({ type }) => type.startsWith("github:"));
     expect(inside).toHaveLength(2 * 6);
@@ -86,16 +128,30 @@ describe("the resources of a cohort on GitHub", () => {
   });
 
   test("give every learner a repository, an account and a key of their own", () => {
-    expect(ofType("GithubRepository").map(({ inputs }) => [inputs["name"], inputs["onTeardown"]])).toEqual([["x-ada", "archive"], ["x-grace", "archive"]]);
-    expect(ofType("RepositoryCollaborator").map(({ inputs }) => [inputs["repository"], inputs["username"], inputs["permission"]])).toEqual([["x-ada", "ada-l", "push"], ["x-grace", "grace-h", "push"]]);
+    expect(ofType("GithubRepository").map(({ inputs }) => [inputs["name"], inputs["onTeardown"]])).toEqual([
+      ["x-ada", "archive"],
+      ["x-grace", "archive"],
+    ]);
+    expect(ofType("RepositoryCollaborator").map(({ inputs }) => [inputs["repository"], inputs["username"], inputs["permission"]])).toEqual([
+      ["x-ada", "ada-l", "push"],
+      ["x-grace", "grace-h", "push"],
+    ]);
     const keys = ofType("RepositoryDeployKey").map(({ inputs }) => inputs);
-    expect(keys).toMatchObject([{ repository: "x-ada", readOnly: false }, { repository: "x-grace", readOnly: false }]);
+    expect(keys).toMatchObject([
+      { repository: "x-ada", readOnly: false },
+      { repository: "x-grace", readOnly: false },
+    ]);
     expect(new Set(keys.map(({ key }) => key)).size).toBe(2);
   });
 
   test("let Actions do no more than the workflows need, without a secret where GitHub's registry takes their token", () => {
-    for (const { inputs } of ofType("ActionsRepositoryPermissions")) expect(inputs).toMatchObject({ allowedActions: "selected", allowedActionsConfig: { githubOwnedAllowed: true, verifiedAllowed: false } });
-    for (const { inputs } of ofType("WorkflowRepositoryPermissions")) expect(inputs).toMatchObject({ defaultWorkflowPermissions: "read", canApprovePullRequestReviews: false });
+    for (const { inputs } of ofType("ActionsRepositoryPermissions"))
+      expect(inputs).toMatchObject({
+        allowedActions: "selected",
+        allowedActionsConfig: { githubOwnedAllowed: true, verifiedAllowed: false },
+      });
+    for (const { inputs } of ofType("WorkflowRepositoryPermissions"))
+      expect(inputs).toMatchObject({ defaultWorkflowPermissions: "read", canApprovePullRequestReviews: false });
     expect(ofType("ActionsSecret")).toEqual([]);
   });
 
@@ -120,13 +176,28 @@ describe("the resources of a cohort on GitHub", () => {
   test("let Flux in by its learner's key, to the server whose keys are known", () => {
     const secrets = ofType("Secret").filter(({ inputs }) => inputs["metadata"].name === "flux-system" && inputs["stringData"]);
     expect(secrets.map(({ inputs }) => inputs["stringData"])).toEqual(
-      ["ada", "grace"].map((id) => secret({ identity: `private-${id}-flux-key`, "identity.pub": `ssh-ed25519 public-${id}-flux-key`, known_hosts: "github.com ssh-ed25519 HOSTKEY\n" })),
+      ["ada", "grace"].map((id) =>
+        secret({
+          identity: `private-${id}-flux-key`,
+          "identity.pub": `ssh-ed25519 public-${id}-flux-key`,
+          known_hosts: "github.com ssh-ed25519 HOSTKEY\n",
+        }),
+      ),
     );
-    expect(ofType("GitRepository").filter(({ type }) => type.startsWith("kubernetes:")).map(({ inputs }) => inputs["spec"].url)).toEqual(["ssh://git@github.com/course/x-ada.git", "ssh://git@github.com/course/x-grace.git"]);
+    expect(
+      ofType("GitRepository")
+        .filter(({ type }) => type.startsWith("kubernetes:"))
+        .map(({ inputs }) => inputs["spec"].url),
+    ).toEqual(["ssh://git@github.com/course/x-ada.git", "ssh://git@github.com/course/x-grace.git"]);
   });
 
   test("have the images below the organization, a path for each", () => {
-    expect(ofType("OciRepository").map(({ inputs }) => [inputs["repository"], inputs["siblings"]])).toEqual(["ada", "grace"].map((id) => [`ghcr.io/course/x-${id}/backend`, [expect.stringMatching(new RegExp(`^ghcr\\.io/course/x-${id}/[a-z-]+$`))]]));
+    expect(ofType("OciRepository").map(({ inputs }) => [inputs["repository"], inputs["siblings"]])).toEqual(
+      ["ada", "grace"].map((id) => [
+        `ghcr.io/course/x-${id}/backend`,
+        [expect.stringMatching(new RegExp(`^ghcr\\.io/course/x-${id}/[a-z-]+$`))],
+      ]),
+    );
   });
 });
 

@@ -10,17 +10,61 @@ const inputs = new Map<string, Record<string, unknown>>();
 const named = new Map<string, Record<string, unknown>>();
 /** A secret input is wrapped for the engine. */
 const bare = (input: unknown) => (input as { readonly value?: unknown }).value ?? input;
-const digests = ({ releases }: Record<string, unknown>) => ({ digests: Object.fromEntries((releases as { version: string }[]).map(({ version }) => [version, `sha256:${"0".repeat(64)}`])) });
+const digests = ({ releases }: Record<string, unknown>) => ({
+  digests: Object.fromEntries((releases as { version: string }[]).map(({ version }) => [version, `sha256:${"0".repeat(64)}`])),
+});
 const answers: Readonly<Record<string, (inputs: Record<string, unknown>) => object>> = {
-  LabHost: () => ({ httpUrl: "http://127.0.0.1:20000", registry: "127.0.0.1:20001", open: { url: "https://lab.example.org:20002", registry: "lab.example.org:20002", page: "https://lab.example.org:20003", ca: "the authority" } }),
-  EmbeddedCluster: () => ({ clusterId: "id", apiServer: "https://127.0.0.1:20004", adminKubeconfig: "admin", learnerKubeconfig: "local", openApiServer: "https://lab.example.org:20004", openKubeconfig: "opened" }),
-  KindCluster: () => ({ clusterId: "kim's", apiServer: "https://127.0.0.1:20005", adminKubeconfig: "kim's admin", ingressPort: 20006, openApiServer: "https://lab.example.org:20005" }),
+  LabHost: () => ({
+    httpUrl: "http://127.0.0.1:20000",
+    registry: "127.0.0.1:20001",
+    open: {
+      url: "https://lab.example.org:20002",
+      registry: "lab.example.org:20002",
+      page: "https://lab.example.org:20003",
+      ca: "the authority",
+    },
+  }),
+  EmbeddedCluster: () => ({
+    clusterId: "id",
+    apiServer: "https://127.0.0.1:20004",
+    adminKubeconfig: "admin",
+    learnerKubeconfig: "local",
+    openApiServer: "https://lab.example.org:20004",
+    openKubeconfig: "opened",
+  }),
+  KindCluster: () => ({
+    clusterId: "kim's",
+    apiServer: "https://127.0.0.1:20005",
+    adminKubeconfig: "kim's admin",
+    ingressPort: 20006,
+    openApiServer: "https://lab.example.org:20005",
+  }),
   LearnerToken: () => ({ learnerKubeconfig: kubeconfigFor("kim", { server: "https://127.0.0.1:20005" }, { token: "kim's" }) }),
-  ImageRepository: ({ learner }) => ({ repository: `127.0.0.1:20001/${learner}/backend`, username: "ada", password: "p", fluxUsername: "f", fluxPassword: "p", pipelineUsername: "p", pipelinePassword: "p" }),
+  ImageRepository: ({ learner }) => ({
+    repository: `127.0.0.1:20001/${learner}/backend`,
+    username: "ada",
+    password: "p",
+    fluxUsername: "f",
+    fluxPassword: "p",
+    pipelineUsername: "p",
+    pipelinePassword: "p",
+  }),
   SeedImages: digests,
   SideImages: digests,
-  GitRepository: ({ learner }) => ({ path: "/nowhere", url: `http://127.0.0.1:20000/git/${learner}/gitops.git`, branch: "main", seedCommit: "0".repeat(40), learnerUsername: "ada", learnerPassword: "p", fluxUsername: "f", fluxPassword: "p" }),
-  FluxReady: () => ({ environments: ["develop", "staging", "production"].map((name) => ({ name, namespace: name, tag: "t", digest: "d" })), rollbackSha: "1".repeat(40) }),
+  GitRepository: ({ learner }) => ({
+    path: "/nowhere",
+    url: `http://127.0.0.1:20000/git/${learner}/gitops.git`,
+    branch: "main",
+    seedCommit: "0".repeat(40),
+    learnerUsername: "ada",
+    learnerPassword: "p",
+    fluxUsername: "f",
+    fluxPassword: "p",
+  }),
+  FluxReady: () => ({
+    environments: ["develop", "staging", "production"].map((name) => ({ name, namespace: name, tag: "t", digest: "d" })),
+    rollbackSha: "1".repeat(40),
+  }),
 };
 
 const text = `
@@ -53,8 +97,12 @@ beforeAll(async () => {
     false,
   );
   const [{ createCohort }, { planCohort }] = await Promise.all([import("../../stacks/cohort.ts"), import("../../stacks/plan.ts")]);
-  stackOutputs = await createCohort(planCohort("x", parseCohortFile(text, "x"), { generations: { ada: { kubeconfig: 1, git: 2, registry: 3 } } }));
-  const learners: Record<string, LearnerOutputs> = await new Promise((resolve) => pulumi.output(stackOutputs["learners"]).apply((value) => resolve(value as unknown as Record<string, LearnerOutputs>)));
+  stackOutputs = await createCohort(
+    planCohort("x", parseCohortFile(text, "x"), { generations: { ada: { kubeconfig: 1, git: 2, registry: 3 } } }),
+  );
+  const learners: Record<string, LearnerOutputs> = await new Promise((resolve) =>
+    pulumi.output(stackOutputs["learners"]).apply((value) => resolve(value as unknown as Record<string, LearnerOutputs>)),
+  );
   [ada, kim] = [learners["ada"]!, learners["kim"]!];
 });
 
@@ -98,12 +146,20 @@ describe("a learner on kind in an opened cohort", () => {
     expect(kim.registry).toMatchObject({ repository: `${door}/kim/backend`, insecure: false, local: "127.0.0.1:20001/kim/backend" });
     expect(ada.registry).not.toHaveProperty("local");
     expect(kim.git.url).toBe("http://127.0.0.1:20000/git/kim/gitops.git");
-    expect(bare(named.get("kim-pipeline")?.["registry"])).toMatchObject({ repository: `${door}/kim/backend`, local: "127.0.0.1:20001/kim/backend", insecure: false });
+    expect(bare(named.get("kim-pipeline")?.["registry"])).toMatchObject({
+      repository: `${door}/kim/backend`,
+      local: "127.0.0.1:20001/kim/backend",
+      insecure: false,
+    });
     expect(named.get("kim-seed-images")).toMatchObject({ repository: "127.0.0.1:20001/kim/backend", insecure: true });
   });
 
   test("has an API server that is opened, by a name that kind's certificates have", () => {
-    expect(kim.open).toMatchObject({ apiServer: "https://lab.example.org:20005", gitUrl: `https://${door}/git/kim/gitops.git`, repository: `${door}/kim/backend` });
+    expect(kim.open).toMatchObject({
+      apiServer: "https://lab.example.org:20005",
+      gitUrl: `https://${door}/git/kim/gitops.git`,
+      repository: `${door}/kim/backend`,
+    });
     expect(kim.open?.kubeconfig).toContain("server: https://lab.example.org:20005\n      tls-server-name: localhost");
   });
 
@@ -112,13 +168,17 @@ describe("a learner on kind in an opened cohort", () => {
   });
 
   test("has Flux that fetches and scans by the opened address and trusts the authority for it", () => {
-    expect(named.get("kim-flux-source")).toMatchObject({ spec: { url: `https://${door}/git/kim/gitops.git`, secretRef: { name: "flux-system" } } });
+    expect(named.get("kim-flux-source")).toMatchObject({
+      spec: { url: `https://${door}/git/kim/gitops.git`, secretRef: { name: "flux-system" } },
+    });
     expect(bare(named.get("kim-flux-git-secret")?.["stringData"])).toEqual({ username: "f", password: "p", "ca.crt": "the authority" });
     expect(named.get("kim-flux-registry-authority")).toMatchObject({ metadata: { name: "backend-registry-ca", namespace: "flux-system" } });
     expect(bare(named.get("kim-flux-registry-authority")?.["stringData"])).toEqual({ "ca.crt": "the authority" });
     const { seed } = named.get("kim-repository") as { seed: { files: Record<string, string> } };
     for (const name of ["image-repository", "policy-lab"]) {
-      expect(parseAllDocuments(seed.files[`flux/bootstrap/infrastructure/${name}.yaml`]!)[0]!.toJS()).toMatchObject({ spec: { image: expect.stringMatching(`^${door}/kim/`), insecure: false, certSecretRef: { name: "backend-registry-ca" } } });
+      expect(parseAllDocuments(seed.files[`flux/bootstrap/infrastructure/${name}.yaml`]!)[0]!.toJS()).toMatchObject({
+        spec: { image: expect.stringMatching(`^${door}/kim/`), insecure: false, certSecretRef: { name: "backend-registry-ca" } },
+      });
     }
     expect(seed.files["flux/apps/backend/production/kustomization.yaml"]).toContain(`newName: ${door}/kim/backend`);
     expect(JSON.stringify(seed)).not.toContain("127.0.0.1:2000");

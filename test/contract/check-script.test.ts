@@ -64,16 +64,32 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 async function learnerAt(host: string, ca = authority): Promise<LearnerOutputs> {
   const pair = await authority.issueClient("gitops-lab:learner", []);
   const api = `https://${host}`;
-  const open = { name: "127.0.0.1", ca: ca.certificate, page: api, apiServer: api, kubeconfig: kubeconfig("x", api, ca.certificate, "ada", pair, "kubernetes.default.svc"), gitUrl: `${api}/git/ada/gitops.git`, repository: `${host}/ada/backend` };
+  const open = {
+    name: "127.0.0.1",
+    ca: ca.certificate,
+    page: api,
+    apiServer: api,
+    kubeconfig: kubeconfig("x", api, ca.certificate, "ada", pair, "kubernetes.default.svc"),
+    gitUrl: `${api}/git/ada/gitops.git`,
+    repository: `${host}/ada/backend`,
+  };
   return { ...new LabState().learner, open };
 }
 
-async function check(learner: LearnerOutputs, path = process.env["PATH"] ?? ""): Promise<{ readonly exitCode: number | undefined; readonly lines: string[] }> {
+async function check(
+  learner: LearnerOutputs,
+  path = process.env["PATH"] ?? "",
+): Promise<{ readonly exitCode: number | undefined; readonly lines: string[] }> {
   for (const [name, content] of Object.entries({ ...credentialFiles(learner), "check.sh": checkScript(learner) })) {
     await makePrivateFolder(join(folder, name, ".."));
     await writePrivateFile(join(folder, name), content);
   }
-  const { exitCode, stdout } = await run("/bin/sh", ["check.sh"], { cwd: folder, env: { PATH: path, TMPDIR: folder }, extendEnv: false, reject: false });
+  const { exitCode, stdout } = await run("/bin/sh", ["check.sh"], {
+    cwd: folder,
+    env: { PATH: path, TMPDIR: folder },
+    extendEnv: false,
+    reject: false,
+  });
   return { exitCode, lines: stdout.split("\n") };
 }
 
@@ -111,13 +127,25 @@ describe("the check script", () => {
     const { learner } = new LabState();
     const own: LearnerOutputs = {
       ...learner,
-      cluster: { ...learner.cluster, apiServer: `https://${here()}`, kubeconfig: kubeconfigFor("x", { server: `https://${here()}`, "certificate-authority-data": Buffer.from(authority.certificate).toString("base64") }, { token: "a.learner.token" }) },
+      cluster: {
+        ...learner.cluster,
+        apiServer: `https://${here()}`,
+        kubeconfig: kubeconfigFor(
+          "x",
+          { server: `https://${here()}`, "certificate-authority-data": Buffer.from(authority.certificate).toString("base64") },
+          { token: "a.learner.token" },
+        ),
+      },
       git: { ...learner.git, url: `http://127.0.0.1:${plainPort}/org/demo-ada`, password: "" },
       registry: { ...learner.registry, repository: `127.0.0.1:${plainPort}/org/demo-ada/backend`, shared: true },
     };
     answer = (path) => (path === "/readyz" ? 200 : 401);
     const { exitCode, lines } = await check(own);
-    expect(lines).toEqual([expect.stringMatching(/^ok +cluster/), expect.stringMatching(/^ok +git .*an account of your own$/), expect.stringMatching(/^ok +images .*an account of your own$/)]);
+    expect(lines).toEqual([
+      expect.stringMatching(/^ok +cluster/),
+      expect.stringMatching(/^ok +git .*an account of your own$/),
+      expect.stringMatching(/^ok +images .*an account of your own$/),
+    ]);
     expect(exitCode).toBe(0);
     expect(asked).toEqual([
       { path: "/readyz", authorization: "Bearer a.learner.token" },
@@ -150,12 +178,29 @@ describe("the check script", () => {
     const lab = await startLabServer(cohortPaths("demo"));
     try {
       const seed = { files: { a: "a\n" }, message: "Seed", author: { name: "Lab", email: "lab@localhost" }, date: 1_767_225_600 };
-      const { output } = await gitRepository.ensure({ cohort: "demo", learner: "ada", repository: "gitops", baseUrl: lab.url, branch: "main", seed });
+      const { output } = await gitRepository.ensure({
+        cohort: "demo",
+        learner: "ada",
+        repository: "gitops",
+        baseUrl: lab.url,
+        branch: "main",
+        seed,
+      });
       const learner = new LabState().learner;
-      const { exitCode, lines } = await check({ ...learner, git: { ...learner.git, url: output.url, password: output.learnerPassword } }, programs);
-      expect(lines.map((line) => line.replace(/ +/g, " "))).toEqual(["? cluster neither curl nor kubectl is here", `ok git ${output.url}`, "? images needs curl"]);
+      const { exitCode, lines } = await check(
+        { ...learner, git: { ...learner.git, url: output.url, password: output.learnerPassword } },
+        programs,
+      );
+      expect(lines.map((line) => line.replace(/ +/g, " "))).toEqual([
+        "? cluster neither curl nor kubectl is here",
+        `ok git ${output.url}`,
+        "? images needs curl",
+      ]);
       expect(exitCode).toBe(3);
-      expect(await check({ ...learner, git: { ...learner.git, url: output.url, password: "x" } }, programs)).toMatchObject({ exitCode: 1, lines: [expect.anything(), expect.stringMatching(/^FAIL git .*(Authentication failed|could not read)/), expect.anything()] });
+      expect(await check({ ...learner, git: { ...learner.git, url: output.url, password: "x" } }, programs)).toMatchObject({
+        exitCode: 1,
+        lines: [expect.anything(), expect.stringMatching(/^FAIL git .*(Authentication failed|could not read)/), expect.anything()],
+      });
     } finally {
       await lab.close();
     }
@@ -164,7 +209,8 @@ describe("the check script", () => {
   test("holds no credential, and neither does the page, which names the opened address", async () => {
     const learner = await learnerAt("lab.example.org:20001");
     const page = handoutOf({ course: "x", cohort: "demo", simulated: [] }, learner, labTemplate("gitops-promotion"));
-    for (const secret of [learner.git.password, learner.registry.password]) for (const text of [page, checkScript(learner)]) expect(text).not.toContain(secret);
+    for (const secret of [learner.git.password, learner.registry.password])
+      for (const text of [page, checkScript(learner)]) expect(text).not.toContain(secret);
     expect(page).toContain('-c "http.https://lab.example.org:20001/git/ada/gitops.git.sslCAInfo=$HANDOUT/ca.crt"');
     expect(page).toContain("`crane ls lab.example.org:20001/ada/backend`");
     expect(page).not.toContain(learner.git.url);

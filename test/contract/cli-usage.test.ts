@@ -26,6 +26,10 @@ test.concurrent.each<[string, number, RegExp]>([
   ["retry", 2, /so there is nothing to try again/],
   ["down nope", 0, /stacks\/Pulumi\.nope\.yaml does not exist either/],
 ])("./lab %s ends with %i and says what helps", { timeout: 60_000 }, async (args, code, says) => {
-  const { exitCode, stderr } = await run(lab, args.split(" "), { env: { GITOPS_LAB_HOME: join(folder, "home"), NO_COLOR: "1" }, reject: false, stdin: "ignore" });
+  const { exitCode, stderr } = await run(lab, args.split(" "), {
+    env: { GITOPS_LAB_HOME: join(folder, "home"), NO_COLOR: "1" },
+    reject: false,
+    stdin: "ignore",
+  });
   expect([exitCode, stderr]).toEqual([code, expect.stringMatching(says)]);
 });

@@ -59,7 +59,11 @@ const registry = { host: "", ca: "" };
 const { image, imageArchives } = ClusterSpec.parse({ kind: "kind" }) as Extract<ClusterSpec, { kind: "kind" }>;
 const drivers: readonly (readonly [string, ClusterDriver, Record<string, unknown>])[] = [
   ["embedded", embeddedCluster as unknown as ClusterDriver, { cohort, learner: "emma", ports, openName: listen }],
-  [realKind ? "kind by the real program" : "kind by a fake program, for no Docker engine answers here", kindCluster as unknown as ClusterDriver, { cohort, learner: "kim", ports, image, imageArchives, registry, openName: listen }],
+  [
+    realKind ? "kind by the real program" : "kind by a fake program, for no Docker engine answers here",
+    kindCluster as unknown as ClusterDriver,
+    { cohort, learner: "kim", ports, image, imageArchives, registry, openName: listen },
+  ],
 ];
 
 describe.each(drivers)("a cluster made by %s", { timeout: 600_000 }, (name, driver, input) => {

@@ -22,10 +22,22 @@ test("the first note of when a cohort was made stays, and can be taken over by t
 test.each([
   ["an earlier", {}],
   ["a later", { layout: 1000 }],
-])("a cohort that %s version made is refused by up with what helps, before anything is touched", { timeout: 60_000 }, async (which, layout) => {
-  // A cohort that has a file.
-  await writePrivateFile(join(cohortPaths("demo").root, "created", "_cohort.json"), JSON.stringify({ schemaVersion: 1, at, ...layout }));
-  const { exitCode, stderr } = await run(fileURLToPath(new URL("../../lab", import.meta.url)), ["up", "demo"], { reject: false, stdin: "ignore" });
-  expect([exitCode, stderr]).toEqual([2, expect.stringMatching(new RegExp(`Cohort demo was made by ${which} version .*Nothing was changed.*\`\\./lab down demo\` and \`\\./lab up demo\``))]);
-  expect(existsSync(join(home(), "inventory"))).toBe(false);
-});
+])(
+  "a cohort that %s version made is refused by up with what helps, before anything is touched",
+  { timeout: 60_000 },
+  async (which, layout) => {
+    // A cohort that has a file.
+    await writePrivateFile(join(cohortPaths("demo").root, "created", "_cohort.json"), JSON.stringify({ schemaVersion: 1, at, ...layout }));
+    const { exitCode, stderr } = await run(fileURLToPath(new URL("../../lab", import.meta.url)), ["up", "demo"], {
+      reject: false,
+      stdin: "ignore",
+    });
+    expect([exitCode, stderr]).toEqual([
+      2,
+      expect.stringMatching(
+        new RegExp(`Cohort demo was made by ${which} version .*Nothing was changed.*\`\\./lab down demo\` and \`\\./lab up demo\``),
+      ),
+    ]);
+    expect(existsSync(join(home(), "inventory"))).toBe(false);
+  },
+);

@@ -25,11 +25,20 @@ interface Answer {
 function ask(method: string, path: string, headers: Record<string, string> = {}, body?: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const form: Record<string, string> = body === undefined ? {} : { "content-type": "application/x-www-form-urlencoded" };
-    const outgoing = request({ host: "127.0.0.1", port: dashboard.port, method, path, headers: { "content-length": String(body?.length ?? 0), ...form, ...headers } }, (response) => {
-      let text = "";
-      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, body: text, headers: response.headers }));
-    });
+    const outgoing = request(
+      {
+        host: "127.0.0.1",
+        port: dashboard.port,
+        method,
+        path,
+        headers: { "content-length": String(body?.length ?? 0), ...form, ...headers },
+      },
+      (response) => {
+        let text = "";
+        response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, body: text, headers: response.headers }));
+      },
+    );
     outgoing.on("error", reject);
     outgoing.end(body);
   });
@@ -42,7 +51,17 @@ async function comeIn(visitor: Parameters<RunningDashboard["entry"]>[0]): Promis
 const instructor = async () => (await comeIn({ role: "instructor" })).cookie;
 const learner = async (id: string) => (await comeIn({ role: "learner", learner: id })).cookie;
 
-const everything = ["/", "/summary", "/events", "/learners/ada", "/learners/ada/row", "/learners/ada/live", "/learners/ada/reset", "/learners/ada/handout", "/learners/ada/evidence/20261102T100000Z"];
+const everything = [
+  "/",
+  "/summary",
+  "/events",
+  "/learners/ada",
+  "/learners/ada/row",
+  "/learners/ada/live",
+  "/learners/ada/reset",
+  "/learners/ada/handout",
+  "/learners/ada/evidence/20261102T100000Z",
+];
 
 describe("without having come in", () => {
   test.each([...everything, "/me", "/me/quiz", "/nowhere"])("%s shows nothing", async (path) => {
@@ -80,7 +99,9 @@ describe("a link", () => {
     expect(visitors.filter((visitor) => visitor !== undefined)).toHaveLength(1);
   });
 
-  test.each(["", "?token=", "?token=../../x", `?token=${"a".repeat(43)}`])("/enter%s lets nobody in", async (query) => expect((await ask("GET", `/enter${query}`)).status).toBe(403));
+  test.each(["", "?token=", "?token=../../x", `?token=${"a".repeat(43)}`])("/enter%s lets nobody in", async (query) =>
+    expect((await ask("GET", `/enter${query}`)).status).toBe(403),
+  );
 });
 
 describe("a session", () => {
@@ -90,7 +111,12 @@ describe("a session", () => {
     const [mine, other] = [await before.open({ role: "instructor" }), await before.open({ role: "learner", learner: "ada" })];
     await before.close(other);
     const after = await Sessions.ofCohort("kept");
-    expect([after.of(mine)?.visitor, after.of(other)?.visitor, after.of("x")?.visitor, after.of(undefined)?.visitor]).toEqual([{ role: "instructor" }, undefined, undefined, undefined]);
+    expect([after.of(mine)?.visitor, after.of(other)?.visitor, after.of("x")?.visitor, after.of(undefined)?.visitor]).toEqual([
+      { role: "instructor" },
+      undefined,
+      undefined,
+      undefined,
+    ]);
     expect(await readFile(join(dashboardFolder("kept"), "sessions.json"), "utf8")).not.toContain(mine);
   });
 
@@ -147,11 +173,14 @@ describe("a name that is not the dashboard's own", () => {
 });
 
 describe("what changes something", () => {
-  test.each([undefined, "null", "http://attacker.example", "http://localhost", "https://127.0.0.1"])("is refused with the Origin %s", async (origin) => {
-    const cookie = await instructor();
-    expect((await ask("POST", "/learners/ada/pause", { cookie, ...(origin !== undefined && { origin }) })).status).toBe(403);
-    expect(cohort.acts).toEqual([]);
-  });
+  test.each([undefined, "null", "http://attacker.example", "http://localhost", "https://127.0.0.1"])(
+    "is refused with the Origin %s",
+    async (origin) => {
+      const cookie = await instructor();
+      expect((await ask("POST", "/learners/ada/pause", { cookie, ...(origin !== undefined && { origin }) })).status).toBe(403);
+      expect(cohort.acts).toEqual([]);
+    },
+  );
 
   test("is done for a page of its own", async () => {
     const cookie = await instructor();
@@ -159,7 +188,13 @@ describe("what changes something", () => {
       const { status, headers } = await ask("POST", `/learners/ada/${kind}`, { cookie, origin: dashboard.origin });
       expect([status, headers["location"]]).toEqual([303, "/learners/ada"]);
     }
-    expect(cohort.acts.map(({ learner: id, action }) => `${id} ${action.kind}`)).toEqual(["ada verify", "ada evidence", "ada pause", "ada resume", "ada reset"]);
+    expect(cohort.acts.map(({ learner: id, action }) => `${id} ${action.kind}`)).toEqual([
+      "ada verify",
+      "ada evidence",
+      "ada pause",
+      "ada resume",
+      "ada reset",
+    ]);
     cohort.acts.length = 0;
     expect((await ask("GET", "/learners/ada/pause", { cookie })).status).toBe(404);
     expect((await ask("POST", "/learners/eve/pause", { cookie, origin: dashboard.origin })).status).toBe(404);
@@ -180,11 +215,14 @@ describe("an instructor", () => {
 });
 
 describe("a learner", () => {
-  test.each(everything.filter((path) => !["/", "/events"].includes(path)).flatMap((path) => [path, path.replace("ada", "grace")]))("does not see %s", async (path) => {
-    const { status, body } = await ask("GET", path, { cookie: await learner("grace") });
-    expect(status).toBe(404);
-    expect(body).not.toContain("Lovelace");
-  });
+  test.each(everything.filter((path) => !["/", "/events"].includes(path)).flatMap((path) => [path, path.replace("ada", "grace")]))(
+    "does not see %s",
+    async (path) => {
+      const { status, body } = await ask("GET", path, { cookie: await learner("grace") });
+      expect(status).toBe(404);
+      expect(body).not.toContain("Lovelace");
+    },
+  );
 
   test("sees what is theirs, and of others nothing", async () => {
     const cookie = await learner("grace");
@@ -200,7 +238,8 @@ describe("a learner", () => {
 
   test("can do nothing with a lab but have it checked", async () => {
     const headers = { cookie: await learner("grace"), origin: dashboard.origin };
-    for (const kind of ["verify", "evidence", "pause", "resume", "drill"]) expect((await ask("POST", `/learners/grace/${kind}`, headers)).status).toBe(404);
+    for (const kind of ["verify", "evidence", "pause", "resume", "drill"])
+      expect((await ask("POST", `/learners/grace/${kind}`, headers)).status).toBe(404);
     expect((await ask("POST", "/me/verify", headers)).status).toBe(303);
     expect(cohort.acts).toEqual([{ learner: "grace", action: { kind: "verify" } }]);
     cohort.acts.length = 0;
@@ -210,18 +249,25 @@ describe("a learner", () => {
     const headers = { cookie: await learner("grace"), origin: dashboard.origin };
     const { body: form } = await ask("GET", "/me/quiz", headers);
     const { questions } = cohort.template.quiz;
-    const right = questions.flatMap((question) => (question.kind === "choice" ? question.options.filter((option) => option.right).map(({ id }) => `q-${question.id}=${id}`) : []));
+    const right = questions.flatMap((question) =>
+      question.kind === "choice" ? question.options.filter((option) => option.right).map(({ id }) => `q-${question.id}=${id}`) : [],
+    );
     const { body } = await ask("POST", "/me/quiz", headers, right.join("&"));
     for (const { explanation } of questions) for (const page of [form, body]) expect(page).not.toContain(explanation);
     const points = questions.reduce((sum, question) => sum + (question.kind === "choice" ? question.points : 0), 0);
     expect(body).toContain(`${points} of `);
     expect(cohort.of("grace")?.attempts.at(-1)?.result.points).toBe(points);
-    expect((await ask("POST", "/me/quiz", headers, `q-${questions.find(({ kind }) => kind === "choice")!.id}=none-of-ours`)).status).toBe(400);
+    expect((await ask("POST", "/me/quiz", headers, `q-${questions.find(({ kind }) => kind === "choice")!.id}=none-of-ours`)).status).toBe(
+      400,
+    );
   });
 
   test("is told the symptom of a drill, not which one was started", async () => {
     const [drill] = cohort.template.drills;
-    cohort.change("edsger", { drills: [drillRun({ drill: drill!.id })], job: { kind: "drill", what: `Start drill ${drill!.id}`, startedAt: new Date().toISOString(), state: "running" } });
+    cohort.change("edsger", {
+      drills: [drillRun({ drill: drill!.id })],
+      job: { kind: "drill", what: `Start drill ${drill!.id}`, startedAt: new Date().toISOString(), state: "running" },
+    });
     const { body } = await ask("GET", "/me", { cookie: await learner("edsger") });
     expect(body).toContain(drill!.briefing.split(/[`\n*.]/)[0]);
     expect(body).not.toContain(drill!.id);

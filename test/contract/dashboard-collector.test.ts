@@ -40,7 +40,12 @@ beforeAll(async () => {
     writeEvidence: () => Promise.reject(new Error("the disk is full")),
     startDrill: async () => {},
     reset: async () => {
-      now = { ...outputs, learners: { ada: { ...outputs.learners["ada"]!, name: "Ada anew", git: { ...outputs.learners["ada"]!.git, url: `file://${await anew()}` } } } };
+      now = {
+        ...outputs,
+        learners: {
+          ada: { ...outputs.learners["ada"]!, name: "Ada anew", git: { ...outputs.learners["ada"]!.git, url: `file://${await anew()}` } },
+        },
+      };
       return "It is in backups/x.";
     },
     outputs: async () => now,
@@ -53,25 +58,46 @@ afterAll(() => collector?.stop());
 async function anew(): Promise<string> {
   const other = path.replace("lab.git", "anew.git");
   await run("git", ["init", "--quiet", "--bare", "--initial-branch=main", other]);
-  await seedRepository(other, "main", { files: { "README.md": "anew" }, message: "Seed anew", author: { name: "Ada", email: "ada@example.org" }, date: 1_790_000_100 });
+  await seedRepository(other, "main", {
+    files: { "README.md": "anew" },
+    message: "Seed anew",
+    author: { name: "Ada", email: "ada@example.org" },
+    date: 1_790_000_100,
+  });
   return other;
 }
 
 const seen = <T>(what: string, look: () => T | undefined) =>
-  waitUntil(async () => (look() === undefined ? { done: false, because: JSON.stringify(collector.of("ada")).slice(0, 500) } : { done: true, value: look()! }), { what, timeoutSeconds: 30, remedy: "" });
+  waitUntil(
+    async () =>
+      look() === undefined ? { done: false, because: JSON.stringify(collector.of("ada")).slice(0, 500) } : { done: true, value: look()! },
+    { what, timeoutSeconds: 30, remedy: "" },
+  );
 
 describe("the collector", () => {
   test("reads a learner's branch, and again when it has moved", async () => {
     const first = await seen("the branch", () => collector.of("ada")?.branch);
-    expect(first.environments).toContainEqual({ name: "develop", image: { repository, tag: tagOf("develop", "0.1.0"), digest: digestOf("a") } });
+    expect(first.environments).toContainEqual({
+      name: "develop",
+      image: { repository, tag: tagOf("develop", "0.1.0"), digest: digestOf("a") },
+    });
     expect(first.commits.map(({ kind }) => kind)).toEqual(["seed"]);
 
     const changed: string[] = [];
     const unsubscribe = collector.subscribe((learner) => changed.push(learner));
     const bare = bareRepository(path);
-    const commit = await bare.commitFile({ branch: "main", parent: first.tip, path: overlay("develop"), content: kustomization("develop", "0.2.0", "b"), message: "Update", author: pipelineAuthor });
+    const commit = await bare.commitFile({
+      branch: "main",
+      parent: first.tip,
+      path: overlay("develop"),
+      content: kustomization("develop", "0.2.0", "b"),
+      message: "Update",
+      author: pipelineAuthor,
+    });
     await bare.note(commit!, { event: "received", at: new Date().toISOString(), by: "ada", branch: "main" });
-    const next = await seen("the commit", () => [collector.of("ada")?.branch].find((branch) => branch?.tip === commit && branch?.commits[0]?.journal.length === 1));
+    const next = await seen("the commit", () =>
+      [collector.of("ada")?.branch].find((branch) => branch?.tip === commit && branch?.commits[0]?.journal.length === 1),
+    );
     expect(next.commits.map(({ kind }) => kind)).toEqual(["image-update", "seed"]);
     expect(next.environments[0]).toMatchObject({ image: { digest: digestOf("b") } });
     expect(changed).toContain("ada");
@@ -79,7 +105,10 @@ describe("the collector", () => {
   });
 
   test("sees what is recorded, by whatever process", async () => {
-    await changeRecord(cohort, "ada", "rollback", (record) => ({ ...record, checks: [{ time: new Date().toISOString(), status: "pass", says: "restored" }] }));
+    await changeRecord(cohort, "ada", "rollback", (record) => ({
+      ...record,
+      checks: [{ time: new Date().toISOString(), status: "pass", says: "restored" }],
+    }));
     expect(await seen("the record", () => collector.of("ada")?.exercises["rollback"])).toMatchObject({ checks: [{ says: "restored" }] });
   });
 
@@ -90,14 +119,20 @@ describe("the collector", () => {
     expect(verifications).toBeGreaterThan(before);
     expect(collector.of("ada")?.checklist?.reports).toHaveLength(4);
     collector.act("ada", { kind: "evidence" });
-    expect(await seen("the failure", () => [collector.of("ada")?.job].find((job) => job?.state === "failed"))).toMatchObject({ kind: "evidence", says: "the disk is full" });
+    expect(await seen("the failure", () => [collector.of("ada")?.job].find((job) => job?.state === "failed"))).toMatchObject({
+      kind: "evidence",
+      says: "the disk is full",
+    });
   });
 
   test("looks at the new lab after a reset, from the beginning", async () => {
     collector.act("ada", { kind: "reset" });
     const job = await seen("the reset", () => [collector.of("ada")?.job].find((one) => one?.kind === "reset" && one.state === "done"));
     expect(job?.says).toBe("It is in backups/x.");
-    expect((await seen("the new branch", () => [collector.of("ada")?.branch].find((branch) => branch?.commits[0]?.subject === "Seed anew")))?.commits).toHaveLength(1);
+    expect(
+      (await seen("the new branch", () => [collector.of("ada")?.branch].find((branch) => branch?.commits[0]?.subject === "Seed anew")))
+        ?.commits,
+    ).toHaveLength(1);
   });
 
   test("gives no page for a name that is not in the list", async () => {

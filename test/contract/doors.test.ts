@@ -49,10 +49,18 @@ const configure = (open: boolean, at = listen) =>
 beforeAll(async () => {
   server = await startLabServer(paths());
   registry = await startRegistry(paths(), server);
-  const images = async (learner: string) => (await imageRepository.ensure({ cohort: "demo", learner, name: "backend", registry: registry.host })).output;
+  const images = async (learner: string) =>
+    (await imageRepository.ensure({ cohort: "demo", learner, name: "backend", registry: registry.host })).output;
   [ada, bob] = [await images("ada"), await images("bob")];
-  const seed = { files: { "README.md": "The lab of ada\n" }, message: "Seed", author: { name: "Lab", email: "lab@localhost" }, date: 1_767_225_600 };
-  repository = (await gitRepository.ensure({ cohort: "demo", learner: "ada", repository: "gitops", baseUrl: server.url, branch: "main", seed })).output;
+  const seed = {
+    files: { "README.md": "The lab of ada\n" },
+    message: "Seed",
+    author: { name: "Lab", email: "lab@localhost" },
+    date: 1_767_225_600,
+  };
+  repository = (
+    await gitRepository.ensure({ cohort: "demo", learner: "ada", repository: "gitops", baseUrl: server.url, branch: "main", seed })
+  ).output;
   ports = await leasePorts("demo/host", ["web", "page"]);
   apiPort = (await leasePorts("demo/ada", ["api"])).api;
   // What is passed on is not looked at, so an echo is as good as an API server.
@@ -60,7 +68,10 @@ beforeAll(async () => {
   await once(api, "listening");
   ca = await ensureServerCertificate(paths(), { listen, name: listen });
   await configure(true);
-  doors = new Doors("demo", publicWeb({ paths: paths(), hookSocket: join(paths().daemon, "control.sock"), registryPort: Number(registry.host.split(":")[1]) }));
+  doors = new Doors(
+    "demo",
+    publicWeb({ paths: paths(), hookSocket: join(paths().daemon, "control.sock"), registryPort: Number(registry.host.split(":")[1]) }),
+  );
   await doors.reload();
 });
 afterAll(async () => {
@@ -71,12 +82,17 @@ afterAll(async () => {
   await server.close();
 });
 
-const basic = ({ username, password }: Credential) => ({ authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` });
+const basic = ({ username, password }: Credential) => ({
+  authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`,
+});
 const learner = (of: ImageRepositoryOutput) => ({ username: of.username, password: of.password });
 const gitLearner = () => ({ username: repository.learnerUsername, password: repository.learnerPassword });
 
 /** The status, or the code of the error. */
-function ask(path: string, options: RequestOptions = {}): Promise<{ readonly status: number | string; readonly challenge: string | undefined; readonly body: string }> {
+function ask(
+  path: string,
+  options: RequestOptions = {},
+): Promise<{ readonly status: number | string; readonly challenge: string | undefined; readonly body: string }> {
   return new Promise((resolve) => {
     request({ host: listen, port: ports.web, path, ca, agent: false, ...options }, (response) => {
       let body = "";
@@ -97,24 +113,36 @@ const endpoints = [
 ] as const;
 
 describe.each(endpoints)("%s", (what, path, credential) => {
-  test("is nobody's that is trusted without the authority", async () => expect((await ask(path, { ca: [] })).status).toMatch(/UNABLE_TO_VERIFY|SELF_SIGNED/));
-  test("refuses who brings no credential", async () => expect(await ask(path)).toMatchObject({ status: 401, challenge: 'Basic realm="gitops-lab"' }));
-  test("refuses a wrong password", async () => expect((await ask(path, { headers: basic({ ...credential(), password: "x" }) })).status).toBe(401));
+  test("is nobody's that is trusted without the authority", async () =>
+    expect((await ask(path, { ca: [] })).status).toMatch(/UNABLE_TO_VERIFY|SELF_SIGNED/));
+  test("refuses who brings no credential", async () =>
+    expect(await ask(path)).toMatchObject({ status: 401, challenge: 'Basic realm="gitops-lab"' }));
+  test("refuses a wrong password", async () =>
+    expect((await ask(path, { headers: basic({ ...credential(), password: "x" }) })).status).toBe(401));
   // There is no image yet.
-  test("answers with both", async () => expect((await ask(path, { headers: basic(credential()) })).status).toBe(what === "a list of tags" ? 404 : 200));
+  test("answers with both", async () =>
+    expect((await ask(path, { headers: basic(credential()) })).status).toBe(what === "a list of tags" ? 404 : 200));
 });
 
 describe("the opened address", () => {
   test("speaks no plain HTTP", async () => {
-    const answer = await new Promise<number | string>((resolve) => plainRequest({ host: listen, port: ports.web, path: git, agent: false }, (response) => resolve(response.statusCode ?? 0)).on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? "")).end());
+    const answer = await new Promise<number | string>((resolve) =>
+      plainRequest({ host: listen, port: ports.web, path: git, agent: false }, (response) => resolve(response.statusCode ?? 0))
+        .on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? ""))
+        .end(),
+    );
     expect(answer).toBe("ECONNRESET");
   });
 
-  test.each(["/registry/token?service=gitops-lab-registry", "/registry/events", "/processes", "/", "/git/", "/v2x"])("has no %s", async (path) => expect((await ask(path, { headers: basic(learner(ada)) })).status).toBe(404));
+  test.each(["/registry/token?service=gitops-lab-registry", "/registry/events", "/processes", "/", "/git/", "/v2x"])(
+    "has no %s",
+    async (path) => expect((await ask(path, { headers: basic(learner(ada)) })).status).toBe(404),
+  );
 
   test("shows one learner nothing of another", async () => {
     expect((await ask(git, { headers: basic({ username: "bob", password: "x" }) })).status).toBe(401);
-    for (const path of [tags, "/v2/_catalog", "/v2/ada/backend/manifests/latest"]) expect(await ask(path, { headers: basic(learner(bob)) })).toMatchObject({ status: 403, body: expect.stringContaining("DENIED") });
+    for (const path of [tags, "/v2/_catalog", "/v2/ada/backend/manifests/latest"])
+      expect(await ask(path, { headers: basic(learner(bob)) })).toMatchObject({ status: 403, body: expect.stringContaining("DENIED") });
   });
 
   test("clones and pushes with Git", async () => {
@@ -122,7 +150,22 @@ describe("the opened address", () => {
     await writePrivateFile(join(folder, "credentials"), `https://ada:${repository.learnerPassword}@${listen}:${ports.web}\n`);
     await writePrivateFile(join(folder, "ca.crt"), ca);
     const env = { PATH: process.env["PATH"] ?? "", HOME: folder, GIT_CONFIG_NOSYSTEM: "1", GIT_TERMINAL_PROMPT: "0" };
-    const call = (...args: string[]) => run("git", ["-c", `credential.helper=store --file=${folder}/credentials`, "-c", `http.sslCAInfo=${folder}/ca.crt`, "-c", "user.name=Ada", "-c", "user.email=ada@example.org", ...args], { cwd: folder, env, extendEnv: false });
+    const call = (...args: string[]) =>
+      run(
+        "git",
+        [
+          "-c",
+          `credential.helper=store --file=${folder}/credentials`,
+          "-c",
+          `http.sslCAInfo=${folder}/ca.crt`,
+          "-c",
+          "user.name=Ada",
+          "-c",
+          "user.email=ada@example.org",
+          ...args,
+        ],
+        { cwd: folder, env, extendEnv: false },
+      );
     await call("clone", "--quiet", `https://${listen}:${ports.web}/git/ada/gitops.git`, "work");
     await writeFile(join(folder, "work", "large"), Buffer.alloc(3 << 20, "large "));
     await call("-C", "work", "add", "large");
@@ -134,10 +177,15 @@ describe("the opened address", () => {
   test("pushes, mounts, pulls and tags with crane; deleting is the pipeline's alone", async () => {
     const folder = await makePrivateFolder(join(home(), "crane"));
     const host = `${listen}:${ports.web}`;
-    const login = async (credential: Credential) => writePrivateFile(join(folder, "config.json"), JSON.stringify({ auths: { [host]: { auth: basic(credential).authorization.slice("Basic ".length) } } }));
+    const login = async (credential: Credential) =>
+      writePrivateFile(
+        join(folder, "config.json"),
+        JSON.stringify({ auths: { [host]: { auth: basic(credential).authorization.slice("Basic ".length) } } }),
+      );
     await writePrivateFile(join(folder, "ca.crt"), ca);
     const tool = await toolPath("crane");
-    const crane = async (...args: string[]) => (await run(tool, args, { env: { DOCKER_CONFIG: folder, SSL_CERT_FILE: join(folder, "ca.crt") }, extendEnv: false })).stdout;
+    const crane = async (...args: string[]) =>
+      (await run(tool, args, { env: { DOCKER_CONFIG: folder, SSL_CERT_FILE: join(folder, "ca.crt") }, extendEnv: false })).stdout;
     const layer = join(folder, "layer.tar");
     await writeFile(join(folder, "content"), Buffer.alloc(2 << 20, "layer "));
     await run("tar", ["--create", "--file", layer, "--directory", folder, "content"]);
@@ -161,14 +209,23 @@ describe("the opened address", () => {
     const server = /^server = "(.*)"$/m.exec(told)?.[1];
     expect(told).toContain(`ca = "${nodeRegistries}/${host}/ca.crt"`);
     const pull = basic({ username: ada.fluxUsername, password: ada.fluxPassword });
-    const get = (path: string, method = "GET") => new Promise<{ status: number; digest: string | undefined }>((resolve, reject) => {
-      const accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
-      request(new URL(path, server), { ca, agent: false, method, headers: { ...pull, accept } }, (response) => {
-        response.resume();
-        resolve({ status: response.statusCode ?? 0, digest: response.headers["docker-content-digest"] as string | undefined });
-      }).on("error", reject).end();
-    });
-    const access = { repository: `${host}/ada/backend`, username: ada.username, password: ada.password, insecure: false, local: ada.repository };
+    const get = (path: string, method = "GET") =>
+      new Promise<{ status: number; digest: string | undefined }>((resolve, reject) => {
+        const accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
+        request(new URL(path, server), { ca, agent: false, method, headers: { ...pull, accept } }, (response) => {
+          response.resume();
+          resolve({ status: response.statusCode ?? 0, digest: response.headers["docker-content-digest"] as string | undefined });
+        })
+          .on("error", reject)
+          .end();
+      });
+    const access = {
+      repository: `${host}/ada/backend`,
+      username: ada.username,
+      password: ada.password,
+      insecure: false,
+      local: ada.repository,
+    };
     // The lab itself comes to the same image over loopback, by the name that Git and the cluster have for it.
     const digest = await withRepository(access, (client) => client.digest("one"));
     expect(await get("/v2/ada/backend/manifests/one")).toEqual({ status: 200, digest });
@@ -188,7 +245,9 @@ describe("the opened address", () => {
 
   test("says why it is shut, and opens when it can", async () => {
     await configure(true, "192.0.2.1");
-    expect(await doors.reload()).toEqual([{ name: "web", listen: "192.0.2.1", port: ports.web, trouble: "192.0.2.1 is no address of this machine" }]);
+    expect(await doors.reload()).toEqual([
+      { name: "web", listen: "192.0.2.1", port: ports.web, trouble: "192.0.2.1 is no address of this machine" },
+    ]);
     expect((await ask("/v2/")).status).toBe("ECONNREFUSED");
     const other = createServer().listen(ports.web, listen);
     await once(other, "listening");

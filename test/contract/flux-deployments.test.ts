@@ -21,10 +21,18 @@ interface Container {
 
 test("an API server takes Flux' manifests as they are made, and Flux' accounts have Flux' rights", { timeout: 60_000 }, async () => {
   const items = fluxManifests({ image: publishedImage, pullSecrets: ["pull"] });
-  await plane.kubectl(["apply", "--server-side", "--validate=strict", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+  await plane.kubectl(
+    ["apply", "--server-side", "--validate=strict", "-f", "-"],
+    JSON.stringify({ apiVersion: "v1", kind: "List", items }),
+  );
 
-  const listed = JSON.parse(await plane.kubectl(["get", "deployments", "-n", "flux-system", "-l", "app.kubernetes.io/part-of=flux", "-o", "json"])) as {
-    items: { metadata: { name: string }; spec: { template: { spec: { serviceAccountName: string; imagePullSecrets: object[]; containers: Container[] } } } }[];
+  const listed = JSON.parse(
+    await plane.kubectl(["get", "deployments", "-n", "flux-system", "-l", "app.kubernetes.io/part-of=flux", "-o", "json"]),
+  ) as {
+    items: {
+      metadata: { name: string };
+      spec: { template: { spec: { serviceAccountName: string; imagePullSecrets: object[]; containers: Container[] } } };
+    }[];
   };
   expect(listed.items.map(({ metadata }) => metadata.name).sort()).toEqual([...fluxControllerNames].sort());
   for (const { metadata, spec } of listed.items) {

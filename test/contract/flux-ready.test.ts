@@ -14,7 +14,14 @@ beforeAll(async () => {
     clusterId: "x",
     seedCommit: "0".repeat(40),
     kubeconfig: plane.kubeconfig("admin"),
-    git: { kind: "embedded", url: "http://127.0.0.1:1/none.git", branch: "main", username: "ada", password: "hidden-password", seedCommit: "0".repeat(40) },
+    git: {
+      kind: "embedded",
+      url: "http://127.0.0.1:1/none.git",
+      branch: "main",
+      username: "ada",
+      password: "hidden-password",
+      seedCommit: "0".repeat(40),
+    },
     order: environments,
     timeoutSeconds: 0,
   };
@@ -22,13 +29,21 @@ beforeAll(async () => {
 
 afterAll(() => plane.remove());
 
-const complaint = () => fluxReady.ensure(input).then(() => "it is ready", (error: Error) => error.message);
+const complaint = () =>
+  fluxReady.ensure(input).then(
+    () => "it is ready",
+    (error: Error) => error.message,
+  );
 
 test("waiting for Flux in vain says that its kinds are not there", async () => {
-  expect(await complaint()).toMatch(/Waited 0 s for Flux to bring up the lab of learner ada, in vain\..*(Kustomization|GitRepository|ImagePolicy).*`\.\/lab up`/s);
+  expect(await complaint()).toMatch(
+    /Waited 0 s for Flux to bring up the lab of learner ada, in vain\..*(Kustomization|GitRepository|ImagePolicy).*`\.\/lab up`/s,
+  );
 });
 
-test("waiting for Flux in vain names what is missing or not ready, with its reason, and the cluster's newest warnings", { timeout: 60_000 }, async () => {
+test("waiting for Flux in vain names what is missing or not ready, with its reason, and the cluster's newest warnings", {
+  timeout: 60_000,
+}, async () => {
   const { names } = (await fluxDefinitions.ensure({ learner: "ada", clusterId: "x", kubeconfig: input.kubeconfig, version: "v2" })).output;
   expect(names).toContain("imagepolicies.image.toolkit.fluxcd.io");
   await plane.kubectl(["create", "namespace", "flux-system"]);
@@ -39,8 +54,29 @@ test("waiting for Flux in vain names what is missing or not ready, with its reas
     spec: { interval: "1m", url: input.git.url },
   };
   await plane.kubectl(["apply", "-f", "-"], JSON.stringify(source));
-  const status = { observedGeneration: 1, conditions: [{ type: "Ready", status: "False", reason: "GitOperationFailed", message: "authentication required", lastTransitionTime: "2026-01-01T00:00:00Z" }] };
-  await plane.kubectl(["patch", "gitrepository", "flux-system", "-n", "flux-system", "--subresource=status", "--type=merge", "-p", JSON.stringify({ status })]);
+  const status = {
+    observedGeneration: 1,
+    conditions: [
+      {
+        type: "Ready",
+        status: "False",
+        reason: "GitOperationFailed",
+        message: "authentication required",
+        lastTransitionTime: "2026-01-01T00:00:00Z",
+      },
+    ],
+  };
+  await plane.kubectl([
+    "patch",
+    "gitrepository",
+    "flux-system",
+    "-n",
+    "flux-system",
+    "--subresource=status",
+    "--type=merge",
+    "-p",
+    JSON.stringify({ status }),
+  ]);
   const event = {
     apiVersion: "v1",
     kind: "Event",

@@ -23,7 +23,9 @@ beforeAll(async () => {
   github = await startGithubFake({ folder: await mkdtemp(join(home(), "github-")) });
   vi.stubEnv("GITHUB_TOKEN", github.state.token);
   const pace = { perMinute: 60_000, perHour: 100_000 };
-  topic = (await githubCohort.ensure({ cohort: "demo", organization: "course", apiUrl: github.apiUrl, onTeardown: "archive", pace, hostKeys: [] })).output.topic;
+  topic = (
+    await githubCohort.ensure({ cohort: "demo", organization: "course", apiUrl: github.apiUrl, onTeardown: "archive", pace, hostKeys: [] })
+  ).output.topic;
 });
 afterAll(async () => {
   vi.unstubAllEnvs();
@@ -32,7 +34,12 @@ afterAll(async () => {
   await server.close();
 });
 
-const seed = { files: { "a.txt": "a\n", "flux/b.txt": "b\n" }, message: "Seed the lab", author: { name: "gitops-lab", email: "gitops-lab@localhost" }, date: 1767225600 };
+const seed = {
+  files: { "a.txt": "a\n", "flux/b.txt": "b\n" },
+  message: "Seed the lab",
+  author: { name: "gitops-lab", email: "gitops-lab@localhost" },
+  date: 1767225600,
+};
 
 type Git = Parameters<typeof gitReader>[0];
 interface Given {
@@ -46,24 +53,54 @@ interface Given {
 
 const hosts: Readonly<Record<string, (learner: string) => Promise<Given>>> = {
   async embedded(learner) {
-    const { id, output } = await gitRepository.ensure({ cohort: "demo", learner, repository: "gitops", baseUrl: server.url, branch: "main", seed });
+    const { id, output } = await gitRepository.ensure({
+      cohort: "demo",
+      learner,
+      repository: "gitops",
+      baseUrl: server.url,
+      branch: "main",
+      seed,
+    });
     const { url, seedCommit, learnerUsername: username, learnerPassword: password } = output;
     const env = gitCredentials({ url, username: output.fluxUsername, password: output.fluxPassword });
-    return { git: { kind: "embedded", url, branch: "main", username, password, seedCommit }, seedCommit, flux: { url, env }, remove: () => gitRepository.remove(id, output) };
+    return {
+      git: { kind: "embedded", url, branch: "main", username, password, seedCommit },
+      seedCommit,
+      flux: { url, env },
+      remove: () => gitRepository.remove(id, output),
+    };
   },
   async github(learner) {
-    const { id, output } = await githubRepository.ensure({ cohort: "demo", learner, organization: "course", name: `demo-${learner}`, apiUrl: github.apiUrl, topic, onTeardown: "archive" });
-    const { seedCommit } = (await githubSeed.ensure({ repositoryId: output.repositoryId, url: output.url, apiUrl: github.apiUrl, branch: "main", seed })).output;
+    const { id, output } = await githubRepository.ensure({
+      cohort: "demo",
+      learner,
+      organization: "course",
+      name: `demo-${learner}`,
+      apiUrl: github.apiUrl,
+      topic,
+      onTeardown: "archive",
+    });
+    const { seedCommit } = (
+      await githubSeed.ensure({ repositoryId: output.repositoryId, url: output.url, apiUrl: github.apiUrl, branch: "main", seed })
+    ).output;
     const { privateKey, publicKey } = await keyOf(learner);
     const { keys } = github.state.repositories.get(output.repositoryId)!;
-    if (!keys.some(({ key }) => key === publicKey)) keys.push({ id: (github.state.nextId += 1), key: publicKey, title: "gitops-lab: Flux", read_only: false });
+    if (!keys.some(({ key }) => key === publicKey))
+      keys.push({ id: (github.state.nextId += 1), key: publicKey, title: "gitops-lab: Flux", read_only: false });
     const { hostname, port } = new URL(output.sshUrl);
     const ssh = { url: output.sshUrl, privateKey, knownHosts: `[${hostname}]:${port} ${github.state.hostKeys[0]}\n` };
     const files = await mkdtemp(join(home(), "flux-"));
     await writeFile(join(files, "identity"), privateKey, { mode: 0o600 });
     await writeFile(join(files, "known_hosts"), ssh.knownHosts);
-    const env = { GIT_SSH_COMMAND: `ssh -F /dev/null -i ${files}/identity -o IdentitiesOnly=yes -o UserKnownHostsFile=${files}/known_hosts -o StrictHostKeyChecking=yes` };
-    return { git: { kind: "github", url: output.url, branch: "main", username: "ada-l", password: "", seedCommit, ssh }, seedCommit, flux: { url: ssh.url, env }, remove: () => githubRepository.remove(id, output) };
+    const env = {
+      GIT_SSH_COMMAND: `ssh -F /dev/null -i ${files}/identity -o IdentitiesOnly=yes -o UserKnownHostsFile=${files}/known_hosts -o StrictHostKeyChecking=yes`,
+    };
+    return {
+      git: { kind: "github", url: output.url, branch: "main", username: "ada-l", password: "", seedCommit, ssh },
+      seedCommit,
+      flux: { url: ssh.url, env },
+      remove: () => githubRepository.remove(id, output),
+    };
   },
 };
 /** In Pulumi's state; made once. */
@@ -77,7 +114,16 @@ function keyOf(learner: string) {
 /** What Flux does: clones, commits, pushes. Returns the commit. */
 async function pushAsFlux({ flux }: Given, branch = "main"): Promise<string> {
   const folder = await mkdtemp(join(home(), "work-"));
-  const env = { ...flux.env, GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1", GIT_TERMINAL_PROMPT: "0", GIT_AUTHOR_NAME: "bot", GIT_AUTHOR_EMAIL: "b@x", GIT_COMMITTER_NAME: "bot", GIT_COMMITTER_EMAIL: "b@x" };
+  const env = {
+    ...flux.env,
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_TERMINAL_PROMPT: "0",
+    GIT_AUTHOR_NAME: "bot",
+    GIT_AUTHOR_EMAIL: "b@x",
+    GIT_COMMITTER_NAME: "bot",
+    GIT_COMMITTER_EMAIL: "b@x",
+  };
   const git = async (...args: string[]) => (await run("git", args, { cwd: folder, env })).stdout;
   await git("clone", "--quiet", flux.url, ".");
   await git("commit", "--quiet", "--allow-empty", "-m", "Update images");
@@ -118,7 +164,9 @@ describe.each(Object.entries(hosts))("a repository at the Git host: %s", (_, giv
 
   test("is closed to the credential of another learner's", async () => {
     const [dan, eve] = [await give("dan"), await give("eve")];
-    await expect(pushAsFlux({ ...dan, flux: { ...eve.flux, url: dan.flux.url, env: foreign(dan, eve) } })).rejects.toThrow(/Repository not found|Authentication failed|could not read/);
+    await expect(pushAsFlux({ ...dan, flux: { ...eve.flux, url: dan.flux.url, env: foreign(dan, eve) } })).rejects.toThrow(
+      /Repository not found|Authentication failed|could not read/,
+    );
   });
 
   test("is closed to everybody once its lab is gone, and no other is", async () => {

@@ -12,8 +12,20 @@ import { useLabHome } from "../support/lab-home.ts";
 
 const home = useLabHome();
 const git = new GitClient("http://unused", undefined);
-const seed = { files: { "b/c.txt": "c\n", "a.txt": 'ü "quoted"\n', "empty.txt": "" }, message: "Seed the lab", author: { name: "Lab", email: "lab@localhost" }, date: 1767225600 };
-const inputOf = (learner: string): GitRepositoryInput => ({ cohort: "demo", learner, repository: "gitops", baseUrl: "http://127.0.0.1:21000", branch: "main", seed });
+const seed = {
+  files: { "b/c.txt": "c\n", "a.txt": 'ü "quoted"\n', "empty.txt": "" },
+  message: "Seed the lab",
+  author: { name: "Lab", email: "lab@localhost" },
+  date: 1767225600,
+};
+const inputOf = (learner: string): GitRepositoryInput => ({
+  cohort: "demo",
+  learner,
+  repository: "gitops",
+  baseUrl: "http://127.0.0.1:21000",
+  branch: "main",
+  seed,
+});
 
 /** Commits on top of the repository's branch as the learner would; returns the id. */
 async function work(path: string): Promise<string> {
@@ -32,12 +44,20 @@ describe("a seed", () => {
     const ids = [];
     for (const path of paths) {
       await createRepository(path, "main");
-      ids.push(await seedRepository(path, "main", path === paths[0] ? seed : { ...seed, files: Object.fromEntries(Object.entries(seed.files).reverse()) }));
+      ids.push(
+        await seedRepository(
+          path,
+          "main",
+          path === paths[0] ? seed : { ...seed, files: Object.fromEntries(Object.entries(seed.files).reverse()) },
+        ),
+      );
     }
     const [path = ""] = paths;
     expect(ids[0]).toBe(ids[1]);
     expect(ids[0]).toBe("9ad4753d2b9dd34965b65b07c31aabf89cdd3730");
-    expect(await git.git(path, "log", "--format=%an %ae %at %cn %ce %ct %s", "main")).toBe("Lab lab@localhost 1767225600 Lab lab@localhost 1767225600 Seed the lab");
+    expect(await git.git(path, "log", "--format=%an %ae %at %cn %ce %ct %s", "main")).toBe(
+      "Lab lab@localhost 1767225600 Lab lab@localhost 1767225600 Seed the lab",
+    );
     expect(await git.git(path, "ls-tree", "-r", "--name-only", "main")).toBe("a.txt\nb/c.txt\nempty.txt");
     expect(await git.git(path, "show", "main:a.txt")).toBe('ü "quoted"');
     await git.git(path, "fsck", "--strict");
@@ -97,8 +117,14 @@ describe("the driver", () => {
 
 describe("names of images in a repository", () => {
   const opening = { listen: "10.0.0.5", name: "lab.example.org" };
-  const learner = (id: string, via: "loopback" | "door") => ({ learner: { id }, git: { kind: "embedded", repository: "gitops" }, registry: { kind: "embedded" }, via });
-  const seeded = async (id: string, host: string) => gitRepository.ensure({ ...inputOf(id), cohort: "named", seed: { ...seed, files: { "k.yaml": `newName: ${host}/${id}/backend\n` } } });
+  const learner = (id: string, via: "loopback" | "door") => ({
+    learner: { id },
+    git: { kind: "embedded", repository: "gitops" },
+    registry: { kind: "embedded" },
+    via,
+  });
+  const seeded = async (id: string, host: string) =>
+    gitRepository.ensure({ ...inputOf(id), cohort: "named", seed: { ...seed, files: { "k.yaml": `newName: ${host}/${id}/backend\n` } } });
   const fixed = { code: "image-names-fixed", exitCode: 2 };
 
   test("stay those by which the learner's cluster comes to them: a move that would need others is refused", async () => {
@@ -107,10 +133,17 @@ describe("names of images in a repository", () => {
     await writeDaemonConfig({ cohort: "named", httpPort: http, registryPort: registry, registryEventsToken: "t" });
     await seeded("ada", `127.0.0.1:${registry}`);
     await seeded("kim", `lab.example.org:${web}`);
-    const both = (ada: "loopback" | "door", kim: "loopback" | "door", at = opening) => requireImageNames({ cohort: "named", opening: at, learners: [learner("ada", ada), learner("kim", kim), learner("new", "door")] });
+    const both = (ada: "loopback" | "door", kim: "loopback" | "door", at = opening) =>
+      requireImageNames({ cohort: "named", opening: at, learners: [learner("ada", ada), learner("kim", kim), learner("new", "door")] });
     await both("loopback", "door");
-    await expect(both("door", "door")).rejects.toMatchObject({ ...fixed, message: expect.stringContaining(`learner ada names images by another address than the lab.example.org:${web} `) });
-    await expect(both("loopback", "loopback")).rejects.toMatchObject({ ...fixed, message: expect.stringContaining(`learner kim names images by another address than the 127.0.0.1:${registry} `) });
+    await expect(both("door", "door")).rejects.toMatchObject({
+      ...fixed,
+      message: expect.stringContaining(`learner ada names images by another address than the lab.example.org:${web} `),
+    });
+    await expect(both("loopback", "loopback")).rejects.toMatchObject({
+      ...fixed,
+      message: expect.stringContaining(`learner kim names images by another address than the 127.0.0.1:${registry} `),
+    });
     await expect(both("loopback", "door", { listen: "10.0.0.5", name: "10.0.0.5" })).rejects.toMatchObject(fixed);
   });
 });

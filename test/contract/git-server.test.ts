@@ -27,7 +27,12 @@ const repositoryOf = async (learner: string) =>
       repository: "gitops",
       baseUrl: server.url,
       branch: "main",
-      seed: { files: { "README.md": `The lab of ${learner}\n`, "flux/a b/ä.yaml": "a: 1\n" }, message: "Seed", author: { name: "Lab", email: "lab@localhost" }, date: 1767225600 },
+      seed: {
+        files: { "README.md": `The lab of ${learner}\n`, "flux/a b/ä.yaml": "a: 1\n" },
+        message: "Seed",
+        author: { name: "Lab", email: "lab@localhost" },
+        date: 1767225600,
+      },
     })
   ).output;
 
@@ -38,7 +43,10 @@ beforeAll(async () => {
 afterAll(() => server.close());
 beforeEach(() => void server.pushes.splice(0));
 
-const credentialOf = (learner: "ada" | "bob"): Credential => ({ username: repositories[learner].learnerUsername, password: repositories[learner].learnerPassword });
+const credentialOf = (learner: "ada" | "bob"): Credential => ({
+  username: repositories[learner].learnerUsername,
+  password: repositories[learner].learnerPassword,
+});
 const client = (credential: Credential | undefined) => new GitClient(server.url, credential);
 const folder = () => mkdtemp(join(home(), "work-"));
 
@@ -49,7 +57,9 @@ async function clone(learner: "ada" | "bob", credential: Credential = credential
   return { git, work };
 }
 
-const basic = ({ username, password }: Credential) => ({ authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` });
+const basic = ({ username, password }: Credential) => ({
+  authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`,
+});
 const advertisement = (repository: string) => `${server.url}/git/${repository}/info/refs?service=git-upload-pack`;
 
 describe("a learner with the own credential", () => {
@@ -194,7 +204,11 @@ describe("refused", () => {
 
 describe("the protocol", () => {
   const lsRefs = "0014command=ls-refs\n00010009peel\n0000";
-  const headers = () => ({ ...basic(credentialOf("ada")), "content-type": "application/x-git-upload-pack-request", "git-protocol": "version=2" });
+  const headers = () => ({
+    ...basic(credentialOf("ada")),
+    "content-type": "application/x-git-upload-pack-request",
+    "git-protocol": "version=2",
+  });
 
   test("is version 2 when the client asks for it", async () => {
     const answer = await fetch(advertisement("ada/gitops.git"), { headers: headers() });
@@ -231,7 +245,10 @@ describe("a backend", () => {
     const after = await git.commit(work, "left.txt", "x\n");
     const line = `${before} ${after} refs/heads/main\0 report-status`;
     const command = `${(line.length + 4).toString(16).padStart(4, "0")}${line}0000`;
-    const { stdout: pack } = await run("git", ["-C", work, "pack-objects", "--stdout", "--revs", "--quiet"], { input: `${after}\n^${before}\n`, encoding: "buffer" });
+    const { stdout: pack } = await run("git", ["-C", work, "pack-objects", "--stdout", "--revs", "--quiet"], {
+      input: `${after}\n^${before}\n`,
+      encoding: "buffer",
+    });
     const headers = { ...basic(credentialOf("ada")), "content-type": "application/x-git-receive-pack-request" };
     const outgoing = request(`${repositories.ada.url}/git-receive-pack`, { method: "POST", headers });
     outgoing.end(Buffer.concat([Buffer.from(command), pack]));

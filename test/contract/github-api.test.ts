@@ -21,7 +21,14 @@ afterEach(async () => {
 });
 
 const api = (credential: GithubCredential = { token: github.state.token }) => githubApi(github.apiUrl, credential);
-const create = (name: string) => ({ method: "POST", path: "/orgs/course/repos", body: { name, private: true }, purpose: `create ${name}`, needs: "the scope repo" }) as const;
+const create = (name: string) =>
+  ({
+    method: "POST",
+    path: "/orgs/course/repos",
+    body: { name, private: true },
+    purpose: `create ${name}`,
+    needs: "the scope repo",
+  }) as const;
 const args = () => ({ organization: "course", onTeardown: "archive" as const, protect: true, accounts: { ada: "ada-l" } });
 
 describe("a limit", () => {
@@ -55,7 +62,10 @@ describe("a limit", () => {
   test("that lasts too long is told with its end", async () => {
     const reset = Math.floor(Date.now() / 1000) + 3000;
     github.fail(/^POST/, { status: 403, headers: { "x-ratelimit-remaining": "0", "x-ratelimit-reset": String(reset) } });
-    await expect(api().send(create("one"))).rejects.toMatchObject({ code: "github-rate-limited", message: expect.stringContaining(new Date((reset + 1) * 1000).toISOString()) });
+    await expect(api().send(create("one"))).rejects.toMatchObject({
+      code: "github-rate-limited",
+      message: expect.stringContaining(new Date((reset + 1) * 1000).toISOString()),
+    });
     expect(github.seen).toHaveLength(1);
   });
 
@@ -72,7 +82,10 @@ describe("a refusal", () => {
   test("of an expired token names it and what helps", async () => {
     const asked = api();
     github.state.token = "another";
-    await expect(asked.send(create("one"))).rejects.toMatchObject({ code: "github-unauthorized", message: expect.stringMatching(/create one.*Bad credentials.*expired or was revoked/) });
+    await expect(asked.send(create("one"))).rejects.toMatchObject({
+      code: "github-unauthorized",
+      message: expect.stringMatching(/create one.*Bad credentials.*expired or was revoked/),
+    });
   });
 
   test("in the disguise of a 404 is told as both", async () => {
@@ -80,19 +93,30 @@ describe("a refusal", () => {
     github.fail(/^POST/, { status: 404, headers: { "x-accepted-oauth-scopes": "repo" } });
     await expect(api().send(create("one"))).rejects.toMatchObject({
       code: "github-not-found",
-      message: expect.stringMatching(/which is also what it says instead of "forbidden".*It takes the scope repo\. GitHub accepts repo, and the token's scopes are public_repo\./),
+      message: expect.stringMatching(
+        /which is also what it says instead of "forbidden".*It takes the scope repo\. GitHub accepts repo, and the token's scopes are public_repo\./,
+      ),
     });
   });
 
   test("for a missing right says which", async () => {
-    github.fail(/^POST/, { status: 403, headers: { "x-accepted-github-permissions": "administration=write" }, body: { message: "Resource not accessible by personal access token" } });
-    await expect(api().send(create("one"))).rejects.toMatchObject({ code: "github-forbidden", message: expect.stringContaining("GitHub accepts administration=write") });
+    github.fail(/^POST/, {
+      status: 403,
+      headers: { "x-accepted-github-permissions": "administration=write" },
+      body: { message: "Resource not accessible by personal access token" },
+    });
+    await expect(api().send(create("one"))).rejects.toMatchObject({
+      code: "github-forbidden",
+      message: expect.stringContaining("GitHub accepts administration=write"),
+    });
   });
 
   test("to be found is what it is", async () => {
     const { apiUrl } = github;
     await github.close();
-    await expect(githubApi(apiUrl, { token: "x" }).send({ method: "GET", path: "/user", purpose: "look", needs: "any" })).rejects.toMatchObject({ code: "github-unreachable" });
+    await expect(
+      githubApi(apiUrl, { token: "x" }).send({ method: "GET", path: "/user", purpose: "look", needs: "any" }),
+    ).rejects.toMatchObject({ code: "github-unreachable" });
     github = await startGithubFake({ folder: await mkdtemp(join(home(), "github-")) });
   });
 });
@@ -106,19 +130,37 @@ describe("a look beforehand", () => {
   test.each<[string, (fake: GithubFake) => void, string]>([
     ["a scope", ({ state }) => (state.scopes = ["repo", "read:org"]), "The token of instructor lacks the scope workflow: give it that"],
     ["scopes", ({ state }) => (state.scopes = ["write:org"]), "lacks the scopes repo, workflow: give it these"],
-    ["membership", ({ state }) => (state.membership = undefined), "instructor is no member of it, there is no such organization, or the token may not tell (404): check `git.organization`"],
-    ["an accepted invitation", ({ state }) => (state.membership = "pending"), "instructor has not accepted the invitation to it yet: do so"],
+    [
+      "membership",
+      ({ state }) => (state.membership = undefined),
+      "instructor is no member of it, there is no such organization, or the token may not tell (404): check `git.organization`",
+    ],
+    [
+      "an accepted invitation",
+      ({ state }) => (state.membership = "pending"),
+      "instructor has not accepted the invitation to it yet: do so",
+    ],
     ["a plan with rulesets", ({ state }) => (state.plan = "free"), "set `git.protect: false` or use an organization with GitHub Team."],
-    ["a learner's account", ({ state }) => void state.accounts.delete("ada-l"), "There is no GitHub account ada-l, which learner ada is said to have: correct `github` of that learner."],
+    [
+      "a learner's account",
+      ({ state }) => void state.accounts.delete("ada-l"),
+      "There is no GitHub account ada-l, which learner ada is said to have: correct `github` of that learner.",
+    ],
   ])("says that %s lacks", async (_, break_, sentence) => {
     break_(github);
-    await expect(githubPreflight(api(), args())).rejects.toMatchObject({ code: "github-preflight", exitCode: 2, message: expect.stringContaining(sentence) });
+    await expect(githubPreflight(api(), args())).rejects.toMatchObject({
+      code: "github-preflight",
+      exitCode: 2,
+      message: expect.stringContaining(sentence),
+    });
   });
 
   test("asks for the right to delete only where that is wanted", async () => {
     github.state.scopes = ["repo", "workflow", "read:org"];
     await githubPreflight(api(), args());
-    await expect(githubPreflight(api(), { ...args(), onTeardown: "delete" })).rejects.toMatchObject({ message: expect.stringContaining("lacks the scope delete_repo") });
+    await expect(githubPreflight(api(), { ...args(), onTeardown: "delete" })).rejects.toMatchObject({
+      message: expect.stringContaining("lacks the scope delete_repo"),
+    });
   });
 });
 
@@ -128,7 +170,13 @@ describe("a GitHub App", () => {
   const login = (permissions: Record<string, string> = all, account = "course"): GithubCredential => {
     github.state.app = { id: "12", installationId: 34, publicKey, permissions, account };
     // As GitHub gives it: PKCS#1.
-    return githubCredential((name) => (name === "githubApp" ? JSON.stringify({ id: 12, installationId: "34", privateKey: privateKey.export({ type: "pkcs1", format: "pem" }) }) : undefined), {});
+    return githubCredential(
+      (name) =>
+        name === "githubApp"
+          ? JSON.stringify({ id: 12, installationId: "34", privateKey: privateKey.export({ type: "pkcs1", format: "pem" }) })
+          : undefined,
+      {},
+    );
   };
 
   test("works with a token of its installation, which it takes once", async () => {
@@ -139,8 +187,12 @@ describe("a GitHub App", () => {
   });
 
   test("that lacks permissions, or is installed elsewhere, is told", async () => {
-    await expect(githubPreflight(api(login({ administration: "write", contents: "write", members: "read", secrets: "read" })), args())).rejects.toMatchObject({ message: expect.stringContaining("The GitHub App lacks workflows: write, secrets: write;") });
-    await expect(githubPreflight(api(login(all, "elsewhere")), args())).rejects.toMatchObject({ message: expect.stringContaining("is one of elsewhere") });
+    await expect(
+      githubPreflight(api(login({ administration: "write", contents: "write", members: "read", secrets: "read" })), args()),
+    ).rejects.toMatchObject({ message: expect.stringContaining("The GitHub App lacks workflows: write, secrets: write;") });
+    await expect(githubPreflight(api(login(all, "elsewhere")), args())).rejects.toMatchObject({
+      message: expect.stringContaining("is one of elsewhere"),
+    });
   });
 });
 
@@ -148,7 +200,12 @@ describe("the credential", () => {
   test.each<[string, Record<string, string>, NodeJS.ProcessEnv, object]>([
     ["of the stack goes before the environment's", { githubToken: "a" }, { GITHUB_TOKEN: "b" }, { token: "a" }],
     ["may be the environment's", {}, { GITHUB_TOKEN: "b" }, { token: "b" }],
-    ["may be an App's in the environment", {}, { GITHUB_TOKEN: "b", GITHUB_APP_ID: "1", GITHUB_APP_INSTALLATION_ID: "2", GITHUB_APP_PEM_FILE: "x\\ny" }, { app: { id: "1", installationId: "2", privateKey: "x\ny" } }],
+    [
+      "may be an App's in the environment",
+      {},
+      { GITHUB_TOKEN: "b", GITHUB_APP_ID: "1", GITHUB_APP_INSTALLATION_ID: "2", GITHUB_APP_PEM_FILE: "x\\ny" },
+      { app: { id: "1", installationId: "2", privateKey: "x\ny" } },
+    ],
   ])("%s", (_, config, env, expected) => expect(githubCredential((name) => config[name], env)).toEqual(expected));
 
   test("that is missing or malformed is bad input that shows nothing of it", () => {
@@ -162,7 +219,7 @@ describe("the credential", () => {
         }
       })();
       expect(failure).toMatchObject({ code: "github-credential" });
-      expect(String(failure)).not.toContain("secret\"");
+      expect(String(failure)).not.toContain('secret"');
     }
   });
 });

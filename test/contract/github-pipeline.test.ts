@@ -42,14 +42,17 @@ describe("bring-up", () => {
   test("takes the release that the seed asks for to every environment, in commits that say so", async () => {
     const ada = await handedOver("ada");
     const seed = await ada.git.git(ada.work, "rev-list", "--max-parents=0", "HEAD");
-    for (const environment of ["develop", "staging", "production"] as const) expect((await ada.image(environment)).tag).toMatch(`${environment}-v0.2.0-`);
+    for (const environment of ["develop", "staging", "production"] as const)
+      expect((await ada.image(environment)).tag).toMatch(`${environment}-v0.2.0-`);
     const log = await ada.git.git(ada.work, "log", "-1", "--format=%an|%cn|%(trailers:key=Promotion)", "--", overlayPath("production"));
     expect(log.trim()).toBe(`gitops-lab-bot|gitops-lab-pipeline|Promotion: production ${seed}`);
     expect(await ada.repository.journal(seed)).toMatchObject([
       { event: "promoted", environment: "staging" },
       { event: "promoted", environment: "production" },
     ]);
-    expect(await ada.repository.journal(await ada.tip())).toMatchObject([{ event: "carried-out", environment: "production", promotion: seed }]);
+    expect(await ada.repository.journal(await ada.tip())).toMatchObject([
+      { event: "carried-out", environment: "production", promotion: seed },
+    ]);
     expect(await ada.hasBranch("image-updates/production")).toBe(false);
     expect(await ada.builds()).toBe(0);
   });
@@ -96,11 +99,19 @@ describe("the build", () => {
         /^::error::app\/ changed, but its version is still 0\.2\.0, which is built already \(develop-v0\.2\.0-\S+\): one version is one image, never rebuilt\. Raise app\/VERSION in the same push\.$/,
       ),
     });
-    await cora.push({ "app/VERSION": "next\"\n::warning::no\n" });
+    await cora.push({ "app/VERSION": 'next"\n::warning::no\n' });
     const { exitCode, output } = await cora.job("build");
-    expect([exitCode, output]).toEqual([1, String.raw`::error::app/VERSION must hold the app's version, such as 0.3.0; it holds "next\"::warning::no".`]);
+    expect([exitCode, output]).toEqual([
+      1,
+      String.raw`::error::app/VERSION must hold the app's version, such as 0.3.0; it holds "next\"::warning::no".`,
+    ]);
     await cora.push({ app: undefined });
-    expect(await cora.job("build")).toEqual({ exitCode: 1, output: expect.stringMatching(/^::error::app\/ is deleted; it is the source of the backend\. Put it back with `git checkout \w{7} -- app`\.$/) });
+    expect(await cora.job("build")).toEqual({
+      exitCode: 1,
+      output: expect.stringMatching(
+        /^::error::app\/ is deleted; it is the source of the backend\. Put it back with `git checkout \w{7} -- app`\.$/,
+      ),
+    });
     expect(await cora.builds()).toBe(0);
   });
 
@@ -108,9 +119,14 @@ describe("the build", () => {
     const cleo = await seeded("cleo");
     const commit = await cleo.push({ "app/VERSION": "0.3.0\n", "app/main.go": "package main\n\nfunc main() { nonsense }\n" });
     const { exitCode, output } = await cleo.job("build");
-    expect([exitCode, output]).toEqual([1, expect.stringMatching(/^::error::The build failed; no image was made\. .*undefined: "nonsense"$/m)]);
+    expect([exitCode, output]).toEqual([
+      1,
+      expect.stringMatching(/^::error::The build failed; no image was made\. .*undefined: "nonsense"$/m),
+    ]);
     expect(output).not.toMatch(/^::warning/m);
-    expect(await cleo.repository.journal(commit)).toMatchObject([{ event: "build-failed", version: "0.3.0", reason: expect.stringContaining('undefined: "nonsense"') }]);
+    expect(await cleo.repository.journal(commit)).toMatchObject([
+      { event: "build-failed", version: "0.3.0", reason: expect.stringContaining('undefined: "nonsense"') },
+    ]);
     await cleo.push({ "app/main.go": "package main\n\nfunc main() {}\n" });
     expect((await cleo.job("build")).output).toMatch(/Built develop-v0\.3\.0-/);
   });
@@ -132,7 +148,12 @@ describe("a promotion", () => {
     const { tag, digest } = await dora.image("develop");
     const asked = await dora.ask("develop", "staging");
     const { exitCode, output } = await dora.job("promote");
-    expect([exitCode, output]).toEqual([0, expect.stringMatching(new RegExp(`^::notice::Promoted to staging: ${tag} is now also staging-v0\\.3\\.0-\\S+, the same image \\(${digest}\\)`))]);
+    expect([exitCode, output]).toEqual([
+      0,
+      expect.stringMatching(
+        new RegExp(`^::notice::Promoted to staging: ${tag} is now also staging-v0\\.3\\.0-\\S+, the same image \\(${digest}\\)`),
+      ),
+    ]);
     expect(await dora.repository.journal(asked)).toMatchObject([{ event: "promoted", environment: "staging", digest }]);
     expect(await dora.job("promote")).toEqual({ exitCode: 0, output: "" });
     await dora.automate("staging");
@@ -158,17 +179,44 @@ describe("a promotion", () => {
     const oldDigest = await emil.digest(old);
     const asks = (tag: string) => `${path} asks for "${tag}"`;
     const cases: [record: string | undefined, sentence: string | RegExp][] = [
-      [`tag: latest\ndigest: ${develop.digest}\n`, `${asks("latest")}, which is no immutable tag: a tag that can move says nothing of what was tested. Name the tag that staging runs, staging-v<version>-<revision>-<unix time>.`],
-      [`tag: ${develop.tag}\ndigest: ${develop.digest}\n`, `${asks(develop.tag)}, an image of develop: production takes only what staging runs. An image goes through develop, then staging, then production; none is skipped.`],
-      [`tag: staging-v9.9.9-abcdef0-1790000000\ndigest: ${zeros}\n`, `${asks("staging-v9.9.9-abcdef0-1790000000")}, and the registry has no such tag in ${emil.registry.repository}.`],
-      [`tag: "${staging.tag}" # this\ndigest: ${zeros}\nnote: |\n  long\n\n  words\n`, `${path} says that ${staging.tag} is ${zeros}, but the registry has ${staging.digest} under that tag. Either the digest is mistyped or somebody pushed over the tag: look at what staging runs with \`kubectl get deploy backend -n staging -o wide\`.`],
+      [
+        `tag: latest\ndigest: ${develop.digest}\n`,
+        `${asks("latest")}, which is no immutable tag: a tag that can move says nothing of what was tested. Name the tag that staging runs, staging-v<version>-<revision>-<unix time>.`,
+      ],
+      [
+        `tag: ${develop.tag}\ndigest: ${develop.digest}\n`,
+        `${asks(develop.tag)}, an image of develop: production takes only what staging runs. An image goes through develop, then staging, then production; none is skipped.`,
+      ],
+      [
+        `tag: staging-v9.9.9-abcdef0-1790000000\ndigest: ${zeros}\n`,
+        `${asks("staging-v9.9.9-abcdef0-1790000000")}, and the registry has no such tag in ${emil.registry.repository}.`,
+      ],
+      [
+        `tag: "${staging.tag}" # this\ndigest: ${zeros}\nnote: |\n  long\n\n  words\n`,
+        `${path} says that ${staging.tag} is ${zeros}, but the registry has ${staging.digest} under that tag. Either the digest is mistyped or somebody pushed over the tag: look at what staging runs with \`kubectl get deploy backend -n staging -o wide\`.`,
+      ],
       // Staging had it once, and runs another by now.
-      [`tag: ${old}\ndigest: ${oldDigest}\n`, `${asks(old)} (${oldDigest}), but staging runs ${staging.digest}: what did not run in staging is not promoted to production.`],
-      ["tag: [\n", `${path} must have \`tag\` and \`digest\`, and may have a \`note\`: \`digest\`: must be sha256: and 64 hexadecimal digits.`],
-      [`digest: ${zeros}\n`, `${path} must have \`tag\` and \`digest\`, and may have a \`note\`: \`tag\`: Invalid input: expected string, received undefined.`],
-      [`tag: ${staging.tag}\ndigest: ${zeros}\nforce: true\n`, `${path} must have \`tag\` and \`digest\`, and may have a \`note\`: Unrecognized key: "force".`],
+      [
+        `tag: ${old}\ndigest: ${oldDigest}\n`,
+        `${asks(old)} (${oldDigest}), but staging runs ${staging.digest}: what did not run in staging is not promoted to production.`,
+      ],
+      [
+        "tag: [\n",
+        `${path} must have \`tag\` and \`digest\`, and may have a \`note\`: \`digest\`: must be sha256: and 64 hexadecimal digits.`,
+      ],
+      [
+        `digest: ${zeros}\n`,
+        `${path} must have \`tag\` and \`digest\`, and may have a \`note\`: \`tag\`: Invalid input: expected string, received undefined.`,
+      ],
+      [
+        `tag: ${staging.tag}\ndigest: ${zeros}\nforce: true\n`,
+        `${path} must have \`tag\` and \`digest\`, and may have a \`note\`: Unrecognized key: "force".`,
+      ],
       ["- 100%\n", `${path} is not valid YAML of one \`key: value\` a line: "- 100%25".`],
-      [undefined, /^::error::promotion\/production\.yaml is deleted; it says what production is asked to run\. Put it back with `git checkout \w{7} -- promotion\/production\.yaml`\.$/],
+      [
+        undefined,
+        /^::error::promotion\/production\.yaml is deleted; it says what production is asked to run\. Put it back with `git checkout \w{7} -- promotion\/production\.yaml`\.$/,
+      ],
     ];
     for (const [record, sentence] of cases) {
       const commit = await emil.push({ [path]: record });
@@ -196,15 +244,25 @@ describe("a promotion", () => {
     const fred = await handedOver("fred");
     await fred.ship("0.3.0");
     const { tag, digest } = await fred.image("develop");
-    const commit = await fred.push({ [recordPath("staging")]: "tag: latest\ndigest: " + digest + "\n", [recordPath("production")]: `tag: ${tag}\ndigest: ${digest}\n` });
-    for (let run = 0; run < 2; run += 1) expect((await fred.job("promote")).output.split("\n")).toEqual([expect.stringContaining("no immutable tag"), expect.stringContaining("none is skipped")]);
+    const commit = await fred.push({
+      [recordPath("staging")]: "tag: latest\ndigest: " + digest + "\n",
+      [recordPath("production")]: `tag: ${tag}\ndigest: ${digest}\n`,
+    });
+    for (let run = 0; run < 2; run += 1)
+      expect((await fred.job("promote")).output.split("\n")).toEqual([
+        expect.stringContaining("no immutable tag"),
+        expect.stringContaining("none is skipped"),
+      ]);
     expect(await fred.repository.journal(commit)).toMatchObject([
       { event: "promotion-failed", environment: "staging", reason: expect.stringContaining('asks for "latest", which') },
       { event: "promotion-failed", environment: "production" },
     ]);
     await fred.push({ [recordPath("staging")]: `tag: ${tag}\ndigest: ${digest}\n` });
     const { exitCode, output } = await fred.job("promote");
-    expect([exitCode, output.split("\n")]).toEqual([1, [expect.stringContaining("::notice::Promoted to staging"), expect.stringContaining("none is skipped")]]);
+    expect([exitCode, output.split("\n")]).toEqual([
+      1,
+      [expect.stringContaining("::notice::Promoted to staging"), expect.stringContaining("none is skipped")],
+    ]);
   });
 
   test("of what the environment has already is none", async () => {
@@ -236,11 +294,16 @@ describe("what image automation proposes", () => {
     await withRepository(hugo.registry, (client) => client.tag(digest, tag));
     const before = await hugo.image("production");
     await hugo.automate("production");
-    expect(await hugo.job("take-proposal")).toMatchObject({ exitCode: 0, output: expect.stringMatching(new RegExp(`^::notice::${tag} is kept out of production: promotion \\w{7} was carried out`)) });
+    expect(await hugo.job("take-proposal")).toMatchObject({
+      exitCode: 0,
+      output: expect.stringMatching(new RegExp(`^::notice::${tag} is kept out of production: promotion \\w{7} was carried out`)),
+    });
     // Another request, and not for this.
     await hugo.push({ [recordPath("production")]: `tag: staging-v0.1.0-abcdef0-1790000000\ndigest: sha256:${"0".repeat(64)}\n` });
     const told = await hugo.job("take-proposal");
-    expect(told.output).toMatch(/is kept out of production: promotion\/production\.yaml asks for sha256:0+, not for what this tag names\.$/);
+    expect(told.output).toMatch(
+      /is kept out of production: promotion\/production\.yaml asks for sha256:0+, not for what this tag names\.$/,
+    );
     expect(await hugo.job("take-proposal")).toEqual({ exitCode: 0, output: "" });
     expect(await hugo.image("production")).toEqual(before);
     expect(await hugo.hasBranch("image-updates/production")).toBe(true);

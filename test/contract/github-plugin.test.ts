@@ -65,7 +65,11 @@ test("makes everything in a repository, with as many writes as are reckoned with
   expect(repository.rulesets).toMatchObject(
     [
       { name: "history", rules: [{ type: "deletion" }, { type: "non_fast_forward" }], bypass_actors: [] },
-      { name: "proposals", rules: [{ type: "creation" }, { type: "update" }], bypass_actors: [{ actor_type: "DeployKey" }, { actor_type: "Integration", actor_id: 15368 }] },
+      {
+        name: "proposals",
+        rules: [{ type: "creation" }, { type: "update" }],
+        bypass_actors: [{ actor_type: "DeployKey" }, { actor_type: "Integration", actor_id: 15368 }],
+      },
     ].toSorted((one) => (repository.rulesets[0]!["name"] === one.name ? -1 : 1)),
   );
   const writes = github.seen.filter(({ method }) => method !== "GET").map(({ at }) => at);
@@ -115,7 +119,9 @@ test("a permission that is lost is named, with what else was made", async () => 
   github.fail(/^PUT .*REGISTRY_PASSWORD/, { status: 404 }, 1);
   const { exitCode, text } = await up(program({ password: "third", username: "grace-h" }));
   expect(exitCode).not.toBe(0);
-  expect(text).toMatch(/set the Actions secret REGISTRY_PASSWORD of demo-ada and says that there is no such thing \(404\), which is also what it says instead of "forbidden"/);
+  expect(text).toMatch(
+    /set the Actions secret REGISTRY_PASSWORD of demo-ada and says that there is no such thing \(404\), which is also what it says instead of "forbidden"/,
+  );
   expect(text).not.toContain("third");
 });
 

@@ -30,17 +30,27 @@ test.each<[string, { git?: object; learner?: object; scopes?: string[]; token?: 
   ["a valid token", { token: "ghp_another" }, /refused the credential itself .* Set a new one \(GITHUB_TOKEN/],
   ["a scope", { scopes: ["repo", "read:org"] }, /lacks the scope workflow: give it that/],
   ["the organization", { git: { organization: "another" } }, /organization another: .*check `git\.organization` in the cohort file/],
-  ["a learner's account", { learner: { github: "nobody-at-all" } }, /no GitHub account nobody-at-all, which learner ada is said to have: correct `github`/],
+  [
+    "a learner's account",
+    { learner: { github: "nobody-at-all" } },
+    /no GitHub account nobody-at-all, which learner ada is said to have: correct `github`/,
+  ],
   ["an answer", { git: { url: "http://127.0.0.1:9" } }, /127\.0\.0\.1:9 does not answer/],
-])("without %s it ends with 2 and says what helps, before anything is made", { timeout: 60_000 }, async (_what, { git, learner: more, scopes, token = github.state.token }, says) => {
-  const before = github.state.scopes;
-  github.state.scopes = scopes ?? before;
-  await cohort.set({ git: { kind: "github", organization: "course", url: github.url, ...git }, learners: [{ ...learner, ...more }] });
-  const { exitCode, stdout, stderr } = await cohort.run(lab, ["up", cohort.name], { GITHUB_TOKEN: token }).finally(() => (github.state.scopes = before));
-  expect(exitCode, stderr).toBe(2);
-  expect(stdout).toBe("");
-  expect(stderr).toMatch(says);
-  expect(stderr).toContain("Nothing was created.");
-  expect(github.seen.filter(({ method }) => method !== "GET")).toEqual([]);
-  expect(await readdir(cohort.home)).toEqual([]);
-});
+])(
+  "without %s it ends with 2 and says what helps, before anything is made",
+  { timeout: 60_000 },
+  async (_what, { git, learner: more, scopes, token = github.state.token }, says) => {
+    const before = github.state.scopes;
+    github.state.scopes = scopes ?? before;
+    await cohort.set({ git: { kind: "github", organization: "course", url: github.url, ...git }, learners: [{ ...learner, ...more }] });
+    const { exitCode, stdout, stderr } = await cohort
+      .run(lab, ["up", cohort.name], { GITHUB_TOKEN: token })
+      .finally(() => (github.state.scopes = before));
+    expect(exitCode, stderr).toBe(2);
+    expect(stdout).toBe("");
+    expect(stderr).toMatch(says);
+    expect(stderr).toContain("Nothing was created.");
+    expect(github.seen.filter(({ method }) => method !== "GET")).toEqual([]);
+    expect(await readdir(cohort.home)).toEqual([]);
+  },
+);

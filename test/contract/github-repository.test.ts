@@ -30,18 +30,52 @@ afterEach(async () => {
   await github.close();
 });
 
-const cohortInput = () => ({ cohort: "demo", organization: "course", apiUrl: github.apiUrl, onTeardown: "archive" as const, pace: { perMinute: 60_000, perHour: 100_000 }, hostKeys: [] });
-const input = (over: Partial<GithubRepositoryInput> = {}): GithubRepositoryInput => ({ cohort: "demo", learner: "ada", organization: "course", name: "demo-ada", apiUrl: github.apiUrl, topic, onTeardown: "archive", ...over });
+const cohortInput = () => ({
+  cohort: "demo",
+  organization: "course",
+  apiUrl: github.apiUrl,
+  onTeardown: "archive" as const,
+  pace: { perMinute: 60_000, perHour: 100_000 },
+  hostKeys: [],
+});
+const input = (over: Partial<GithubRepositoryInput> = {}): GithubRepositoryInput => ({
+  cohort: "demo",
+  learner: "ada",
+  organization: "course",
+  name: "demo-ada",
+  apiUrl: github.apiUrl,
+  topic,
+  onTeardown: "archive",
+  ...over,
+});
 const seed = { files: { "a.txt": "a\n" }, message: "Seed the lab", author: { name: "Lab", email: "lab@localhost" }, date: 1767225600 };
-const seedInput = ({ repositoryId, url }: { repositoryId: number; url: string }) => ({ repositoryId, url, apiUrl: github.apiUrl, branch: "main", seed });
+const seedInput = ({ repositoryId, url }: { repositoryId: number; url: string }) => ({
+  repositoryId,
+  url,
+  apiUrl: github.apiUrl,
+  branch: "main",
+  seed,
+});
 const writes = () => github.seen.filter(({ method }) => method !== "GET");
 
 describe("a learner's repository", () => {
   test("is private, marked as the lab's, and made with two requests that write", async () => {
     const { output } = await githubRepository.ensure(input());
-    expect(github.repository("demo-ada")).toMatchObject({ id: output.repositoryId, private: true, topics: ["gitops-lab", topic], description: expect.stringContaining("ada") });
-    expect(output).toMatchObject({ fullName: "course/demo-ada", url: `${github.url}/course/demo-ada.git`, sshUrl: expect.stringMatching(/^ssh:\/\/git@127\.0\.0\.1:\d+\/course\/demo-ada\.git$/) });
-    expect(writes()).toMatchObject([{ method: "POST", path: "/orgs/course/repos" }, { method: "PUT", path: "/repos/course/demo-ada/topics" }]);
+    expect(github.repository("demo-ada")).toMatchObject({
+      id: output.repositoryId,
+      private: true,
+      topics: ["gitops-lab", topic],
+      description: expect.stringContaining("ada"),
+    });
+    expect(output).toMatchObject({
+      fullName: "course/demo-ada",
+      url: `${github.url}/course/demo-ada.git`,
+      sshUrl: expect.stringMatching(/^ssh:\/\/git@127\.0\.0\.1:\d+\/course\/demo-ada\.git$/),
+    });
+    expect(writes()).toMatchObject([
+      { method: "POST", path: "/orgs/course/repos" },
+      { method: "PUT", path: "/repos/course/demo-ada/topics" },
+    ]);
   });
 
   test("made again is the same one, with nothing written", async () => {
@@ -71,7 +105,11 @@ describe("a learner's repository", () => {
     theirs.topics = ["gitops-lab", "gitops-lab-demo-00000000"];
     await expect(githubRepository.ensure(input())).rejects.toMatchObject({
       code: "github-name-taken",
-      message: expect.stringMatching(new RegExp(`course/demo-ada, which learner ada would get, is taken by a repository that this lab did not make \\(number ${theirs.id}, `)),
+      message: expect.stringMatching(
+        new RegExp(
+          `course/demo-ada, which learner ada would get, is taken by a repository that this lab did not make \\(number ${theirs.id}, `,
+        ),
+      ),
     });
     expect(writes()).toEqual([]);
   });
@@ -79,13 +117,19 @@ describe("a learner's repository", () => {
   test("is refused where the name is taken by one that the credential may not see", async () => {
     await github.addRepository("demo-ada");
     github.fail(/^GET \/repos\/course\/demo-ada$/, { status: 404 });
-    await expect(githubRepository.ensure(input())).rejects.toMatchObject({ code: "github-name-taken", message: expect.stringContaining("may not even see") });
+    await expect(githubRepository.ensure(input())).rejects.toMatchObject({
+      code: "github-name-taken",
+      message: expect.stringContaining("may not even see"),
+    });
   });
 
   test("that was archived by hand is refused with what helps", async () => {
     await githubRepository.ensure(input());
     github.repository("demo-ada")!.archived = true;
-    await expect(githubRepository.ensure(input())).rejects.toMatchObject({ code: "github-archived", message: expect.stringContaining("Unarchive it at") });
+    await expect(githubRepository.ensure(input())).rejects.toMatchObject({
+      code: "github-archived",
+      message: expect.stringContaining("Unarchive it at"),
+    });
   });
 });
 
@@ -95,7 +139,11 @@ describe("what is read of it", () => {
     const repository = github.repository("demo-ada")!;
     repository.name = "elsewhere";
     github.state.redirects.set("demo-ada", repository.id);
-    expect(await githubRepository.read(id, output)).toMatchObject({ repositoryId: repository.id, fullName: "course/elsewhere", url: `${github.url}/course/elsewhere.git` });
+    expect(await githubRepository.read(id, output)).toMatchObject({
+      repositoryId: repository.id,
+      fullName: "course/elsewhere",
+      url: `${github.url}/course/elsewhere.git`,
+    });
     // Another one at the old name, to which GitHub then leads no more.
     github.state.redirects.clear();
     await github.addRepository("demo-ada");
@@ -118,7 +166,10 @@ describe("what is read of it", () => {
     github.state.repositories.clear();
     github.state.scopes = ["workflow", "read:org"];
     const failure = githubRepository.read(id, output);
-    await expect(failure).rejects.toMatchObject({ code: "github-preflight", message: expect.stringMatching(/lacks the scope repo:.*can't be told/s) });
+    await expect(failure).rejects.toMatchObject({
+      code: "github-preflight",
+      message: expect.stringMatching(/lacks the scope repo:.*can't be told/s),
+    });
     await expect(githubRepository.remove(id, output)).rejects.toMatchObject({ code: "github-preflight" });
   });
 });
@@ -154,14 +205,32 @@ describe("the seed", () => {
     github.repository("demo-ada")!.keys.push({ id: 1, key: key.publicKey, title: "gitops-lab: Flux", read_only: false });
     const host = new URL(output.sshUrl);
     const line = (hostKey: string) => `[${host.hostname}]:${host.port} ${hostKey}\n`;
-    const learner = (knownHosts: string) => ({ kind: "github", url: output.url, branch: "main", username: "ada-l", password: "", seedCommit, ssh: { url: output.sshUrl, privateKey: key.privateKey, knownHosts } });
+    const learner = (knownHosts: string) => ({
+      kind: "github",
+      url: output.url,
+      branch: "main",
+      username: "ada-l",
+      password: "",
+      seedCommit,
+      ssh: { url: output.sshUrl, privateKey: key.privateKey, knownHosts },
+    });
     await using reader = gitReader(learner(line(github.state.hostKeys[0]!)), AbortSignal.timeout(20_000), home());
     expect(await reader.head()).toBe(seedCommit);
     expect(await reader.journal()).toEqual(new Map());
     const other = (await sshKey.ensure({ comment: "other" })).output;
     await using stranger = gitReader(learner(line(other.publicKey)), AbortSignal.timeout(20_000), home());
-    await expect(stranger.head()).rejects.toMatchObject({ code: "git-unreachable", message: expect.stringContaining("Host key verification failed") });
-    await using outsider = gitReader({ ...learner(line(github.state.hostKeys[0]!)), ssh: { ...learner(line(github.state.hostKeys[0]!)).ssh, privateKey: other.privateKey } }, AbortSignal.timeout(20_000), home());
+    await expect(stranger.head()).rejects.toMatchObject({
+      code: "git-unreachable",
+      message: expect.stringContaining("Host key verification failed"),
+    });
+    await using outsider = gitReader(
+      {
+        ...learner(line(github.state.hostKeys[0]!)),
+        ssh: { ...learner(line(github.state.hostKeys[0]!)).ssh, privateKey: other.privateKey },
+      },
+      AbortSignal.timeout(20_000),
+      home(),
+    );
     await expect(outsider.head()).rejects.toMatchObject({ code: "git-unreachable", message: expect.stringContaining("Permission denied") });
   });
 });
@@ -170,15 +239,24 @@ describe("the end", () => {
   test("archives it under another name, without the lab's credentials, and leaves the name to the next lab", async () => {
     const { id, output } = await githubRepository.ensure(input());
     const repository = github.repository("demo-ada")!;
-    repository.keys.push({ id: 1, key: "ssh-ed25519 a", title: "gitops-lab: Flux", read_only: false }, { id: 2, key: "ssh-ed25519 b", title: "Ada's own", read_only: true });
+    repository.keys.push(
+      { id: 1, key: "ssh-ed25519 a", title: "gitops-lab: Flux", read_only: false },
+      { id: 2, key: "ssh-ed25519 b", title: "Ada's own", read_only: true },
+    );
     repository.secrets.set("REGISTRY_PASSWORD", "x").set("OTHER", "y");
     await githubRepository.remove(id, output);
-    expect(repository).toMatchObject({ archived: true, name: expect.stringMatching(/^demo-ada-archived-\d{8}t\d{6}z$/), keys: [{ title: "Ada's own" }] });
+    expect(repository).toMatchObject({
+      archived: true,
+      name: expect.stringMatching(/^demo-ada-archived-\d{8}t\d{6}z$/),
+      keys: [{ title: "Ada's own" }],
+    });
     expect([...repository.secrets.keys()]).toEqual(["OTHER"]);
     await githubRepository.remove(id, output);
     const next = await githubRepository.ensure(input());
     expect(next.output.repositoryId).not.toBe(repository.id);
-    expect(await takeRemainders("demo")).toEqual([{ kind: "kept", sentence: expect.stringContaining(`repository course/${repository.name} (number ${repository.id}), archived`) }]);
+    expect(await takeRemainders("demo")).toEqual([
+      { kind: "kept", sentence: expect.stringContaining(`repository course/${repository.name} (number ${repository.id}), archived`) },
+    ]);
   });
 
   test("deletes it where the cohort file says so", async () => {
@@ -201,7 +279,14 @@ describe("the end", () => {
     github.repository("demo-ada")!.topics = ["kept"];
     await githubRepository.remove(id, output);
     expect(github.repository("demo-ada")).toMatchObject({ archived: false });
-    expect(await takeRemainders("demo")).toEqual([{ kind: "left", sentence: expect.stringMatching(new RegExp(`^repository course/demo-ada \\(number ${output.repositoryId}\\): it carries the topic ${topic} no more`)) }]);
+    expect(await takeRemainders("demo")).toEqual([
+      {
+        kind: "left",
+        sentence: expect.stringMatching(
+          new RegExp(`^repository course/demo-ada \\(number ${output.repositoryId}\\): it carries the topic ${topic} no more`),
+        ),
+      },
+    ]);
     expect(await takeRemainders("demo")).toEqual([]);
   });
 
@@ -216,7 +301,12 @@ describe("the end", () => {
 });
 
 describe("the look for a repository that the inventory names", () => {
-  const look = async () => (await lookForAll("demo", await readInventory("demo"), { looks: { "github-repository": (thing) => lookForRepository(thing, () => undefined) } })).map(({ id, sight }) => [id, sight.state]);
+  const look = async () =>
+    (
+      await lookForAll("demo", await readInventory("demo"), {
+        looks: { "github-repository": (thing) => lookForRepository(thing, () => undefined) },
+      })
+    ).map(({ id, sight }) => [id, sight.state]);
   beforeEach(() => forgetInventory("demo"));
 
   test("finds it by its number, whatever it is called by now, and tells it from somebody else's", async () => {
@@ -235,7 +325,12 @@ describe("the look for a repository that the inventory names", () => {
     await githubRepository.remove(archived.id, archived.output);
     const deleted = await githubRepository.ensure(input({ onTeardown: "delete" }));
     await githubRepository.remove(deleted.id, deleted.output);
-    const receipt = makeReceipt({ cohort: "demo", startedAt: new Date(), problems: [] }, await lookForAll("demo", await readInventory("demo"), { looks: { "github-repository": (thing) => lookForRepository(thing, () => undefined) } }));
+    const receipt = makeReceipt(
+      { cohort: "demo", startedAt: new Date(), problems: [] },
+      await lookForAll("demo", await readInventory("demo"), {
+        looks: { "github-repository": (thing) => lookForRepository(thing, () => undefined) },
+      }),
+    );
     expect(receipt).toMatchObject({ result: "zero", items: [{ state: "kept" }, { state: "gone" }] });
     await takeRemainders("demo");
   });
@@ -243,7 +338,13 @@ describe("the look for a repository that the inventory names", () => {
   test("can't tell anything where the credential does not hold, and says what would remove it", async () => {
     const { output } = await githubRepository.ensure(input());
     vi.stubEnv("GITHUB_TOKEN", "ghp_another");
-    const [seen] = await lookForAll("demo", await readInventory("demo"), { looks: { "github-repository": (thing) => lookForRepository(thing, () => undefined) } });
-    expect(seen!.sight).toEqual({ state: "unknown", says: expect.stringContaining("refused the credential"), remove: `gh api -X DELETE repositories/${output.repositoryId}` });
+    const [seen] = await lookForAll("demo", await readInventory("demo"), {
+      looks: { "github-repository": (thing) => lookForRepository(thing, () => undefined) },
+    });
+    expect(seen!.sight).toEqual({
+      state: "unknown",
+      says: expect.stringContaining("refused the credential"),
+      remove: `gh api -X DELETE repositories/${output.repositoryId}`,
+    });
   });
 });

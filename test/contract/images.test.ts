@@ -15,7 +15,9 @@ import { startLabServer, startRegistry, type LabServer, type RunningRegistry } f
 const home = useLabHome();
 const params = template.params.parse({});
 const app = template.app(params);
-const releases = template.releases(params).map((release) => ({ ...release, tags: template.environments.map((environment) => template.tag(environment, release)) }));
+const releases = template
+  .releases(params)
+  .map((release) => ({ ...release, tags: template.environments.map((environment) => template.tag(environment, release)) }));
 const [first, second] = releases as [(typeof releases)[0], (typeof releases)[0]];
 
 let server: LabServer;
@@ -95,7 +97,10 @@ describe("a built image", () => {
   test("of source that does not compile is an error that shows the compiler's", async () => {
     await useEmptyCache();
     const broken = { ...app, "main.go": "package main\n\nfunc main() { nothing() }\n" };
-    await expect(buildImages(broken, releases)).rejects.toMatchObject({ code: "image-build-failed", message: expect.stringContaining("undefined: nothing") });
+    await expect(buildImages(broken, releases)).rejects.toMatchObject({
+      code: "image-build-failed",
+      message: expect.stringContaining("undefined: nothing"),
+    });
   });
 });
 
@@ -139,7 +144,10 @@ describe("seeding a learner's images", () => {
     const { input, crane } = await learner("fay");
     const { output } = await seedImages.ensure(input);
     await crane.crane("tag", `${input.repository}@${output.digests[second.version]}`, first.tags[2]!);
-    await expect(seedImages.ensure(input)).rejects.toMatchObject({ code: "image-tag-moved", message: expect.stringContaining(first.tags[2]!) });
+    await expect(seedImages.ensure(input)).rejects.toMatchObject({
+      code: "image-tag-moved",
+      message: expect.stringContaining(first.tags[2]!),
+    });
     expect(await crane.crane("digest", `${input.repository}:${first.tags[2]}`)).toBe(output.digests[second.version]);
   });
 
@@ -149,7 +157,13 @@ describe("seeding a learner's images", () => {
     expect(await seedImages.read(id, output)).toEqual(output);
     const more = { ...output, tags: [...output.tags, "develop-v0.3.0-0000000-1768208400"] };
     expect(await seedImages.read(id, more)).toBeUndefined();
-    await imageRepository.remove("demo/gil/backend", { ...output, fluxUsername: "", fluxPassword: "", pipelineUsername: "", pipelinePassword: "" });
+    await imageRepository.remove("demo/gil/backend", {
+      ...output,
+      fluxUsername: "",
+      fluxPassword: "",
+      pipelineUsername: "",
+      pipelinePassword: "",
+    });
     const renewed = await learner("gil");
     expect(await seedImages.read(id, { ...output, ...renewed.input })).toBeUndefined();
     expect((await seedImages.ensure(renewed.input)).output.digests).toEqual(output.digests);

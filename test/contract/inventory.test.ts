@@ -48,7 +48,10 @@ describe("an inventory", () => {
     await recordCreation("words", { kind: "port", id: "31300", name: "words/ada/api", learner: "ada" }, processOf("words", "ada/etcd"));
     const identity = identify(process.pid)!;
     await recordCreation("words", { ...processOf("words", "ada/etcd"), identity });
-    expect(await readInventory("words")).toMatchObject([{ kind: "port", learner: "ada" }, { kind: "process", identity }]);
+    expect(await readInventory("words")).toMatchObject([
+      { kind: "port", learner: "ada" },
+      { kind: "process", identity },
+    ]);
     await recordGone("words", [{ kind: "port", id: "31300" }]);
     expect(await readInventory("words")).toMatchObject([{ kind: "process" }]);
     const file = join(home(), "inventory", "words.jsonl");
@@ -71,7 +74,14 @@ describe("an inventory", () => {
   });
 
   test("hears of a thing before it is made", async () => {
-    const repository = { cohort: "before", learner: "ada", repository: "lab", baseUrl: "http://127.0.0.1:1", branch: "main", seed: { files: { "a.txt": "a" }, message: "Seed", author: { name: "a", email: "a@example.org" }, date: 1 } };
+    const repository = {
+      cohort: "before",
+      learner: "ada",
+      repository: "lab",
+      baseUrl: "http://127.0.0.1:1",
+      branch: "main",
+      seed: { files: { "a.txt": "a" }, message: "Seed", author: { name: "a", email: "a@example.org" }, date: 1 },
+    };
     // The inventory can't be written, since a file is where its folder should be.
     await rm(join(home(), "inventory"), { recursive: true, force: true });
     await writeFile(join(home(), "inventory"), "");
@@ -111,7 +121,11 @@ describe("a look", () => {
     const foreign = createServer().listen(api, "127.0.0.1");
     await once(foreign, "listening");
     try {
-      expect(sightOf(await look("ports"), "port", String(api))).toMatchObject({ state: "foreign", says: expect.stringContaining(`process ${process.pid} (`), remove: `kill ${process.pid}` });
+      expect(sightOf(await look("ports"), "port", String(api))).toMatchObject({
+        state: "foreign",
+        says: expect.stringContaining(`process ${process.pid} (`),
+        remove: `kill ${process.pid}`,
+      });
     } finally {
       await new Promise((resolve) => foreign.close(resolve));
     }
@@ -145,7 +159,9 @@ describe("a look", () => {
     const identity = await waitUntil(
       async () => {
         const [id] = namespacesOf(child.pid!).filter((one) => one.startsWith("uts:"));
-        return id === undefined ? { done: false, because: "it is in our namespace." } : { done: true, value: { id, identity: identify(child.pid!)! } };
+        return id === undefined
+          ? { done: false, because: "it is in our namespace." }
+          : { done: true, value: { id, identity: identify(child.pid!)! } };
       },
       { what: "a process in a namespace of its own", timeoutSeconds: 10, intervalMs: 10, remedy: "" },
     );
@@ -167,11 +183,20 @@ describe("a look", () => {
     vi.stubEnv("PATH", `${bin}:${process.env["PATH"]}`);
     try {
       await docker(`case "$*" in *id=${left}*) echo ${left} ;; esac`);
-      expect((await look("docker")).map(({ sight }) => sight)).toEqual([{ state: "left", says: "container lab-ada-control-plane (aaaaaaaaaaaa)", remove: `docker rm --force --volumes ${left}` }, { state: "gone" }]);
+      expect((await look("docker")).map(({ sight }) => sight)).toEqual([
+        { state: "left", says: "container lab-ada-control-plane (aaaaaaaaaaaa)", remove: `docker rm --force --volumes ${left}` },
+        { state: "gone" },
+      ]);
       await docker("echo Cannot connect to the Docker daemon >&2; exit 1");
-      expect((await look("docker")).map(({ sight }) => sight)).toMatchObject([{ state: "unknown", says: expect.stringContaining("Cannot connect") }, { state: "unknown" }]);
+      expect((await look("docker")).map(({ sight }) => sight)).toMatchObject([
+        { state: "unknown", says: expect.stringContaining("Cannot connect") },
+        { state: "unknown" },
+      ]);
       vi.stubEnv("PATH", "/nowhere");
-      expect((await look("docker"))[0]!.sight).toMatchObject({ state: "unknown", says: expect.stringContaining("no docker command on PATH") });
+      expect((await look("docker"))[0]!.sight).toMatchObject({
+        state: "unknown",
+        says: expect.stringContaining("no docker command on PATH"),
+      });
     } finally {
       vi.unstubAllEnvs();
     }
@@ -182,7 +207,9 @@ describe("a look", () => {
     expect(await look("far")).toMatchObject([{ sight: { state: "unknown" } }]);
     const receipt = makeReceipt({ cohort: "far", startedAt: new Date(), problems: [] }, await look("far"));
     expect(receipt.result).toBe("unknown");
-    const seen = await lookForAll("far", await readInventory("far"), { looks: { "github-repository": ({ id }) => ({ state: "left", says: `repository ${id}`, remove: "gh" }) } });
+    const seen = await lookForAll("far", await readInventory("far"), {
+      looks: { "github-repository": ({ id }) => ({ state: "left", says: `repository ${id}`, remove: "gh" }) },
+    });
     expect(seen).toMatchObject([{ sight: { state: "left", says: "repository 123456" } }]);
   });
 });
@@ -207,8 +234,18 @@ describe("the cohort's folder", () => {
     await rename(root, `${root}-moved`);
     const path = join(root, "git", "ada", "lab.git");
     const files = [join(path, "HEAD"), join(root, "learners", "ada", "access", "grants.json"), join(daemon, "notes.txt")];
-    for (const file of files) await mkdir(join(file, ".."), { recursive: true }).then(() => writeFile(file, JSON.stringify({ git: [], registry: [] })));
-    const output = { path, url: "", branch: "main", seedCommit: "", learnerUsername: "", learnerPassword: "", fluxUsername: "", fluxPassword: "" };
+    for (const file of files)
+      await mkdir(join(file, ".."), { recursive: true }).then(() => writeFile(file, JSON.stringify({ git: [], registry: [] })));
+    const output = {
+      path,
+      url: "",
+      branch: "main",
+      seedCommit: "",
+      learnerUsername: "",
+      learnerPassword: "",
+      fluxUsername: "",
+      fluxPassword: "",
+    };
     await gitRepository.remove("taken/ada/lab", output);
     await removeCohortFromHost("taken");
     expect(files.filter((file) => !existsSync(file))).toEqual([]);
@@ -222,7 +259,11 @@ describe("the cohort's folder", () => {
 
   test("is removed with the processes that carry its mark, down to those that lead no group", async () => {
     await claimCohortFolder("ends");
-    const leader = spawn("sh", ["-c", "sleep 600 & echo $!; exec sleep 600"], { env: { PATH: process.env["PATH"], ...mark(cohortPaths("ends").daemon, "ada/etcd") }, detached: true, stdio: ["ignore", "pipe", "ignore"] });
+    const leader = spawn("sh", ["-c", "sleep 600 & echo $!; exec sleep 600"], {
+      env: { PATH: process.env["PATH"], ...mark(cohortPaths("ends").daemon, "ada/etcd") },
+      detached: true,
+      stdio: ["ignore", "pipe", "ignore"],
+    });
     children.push(leader);
     const [line] = (await once(leader.stdout!, "data")) as [Buffer];
     const child = identify(Number(line.toString().trim()))!;
@@ -266,7 +307,10 @@ describe("a receipt", () => {
   const teardown = { cohort: "demo", startedAt: new Date("2026-11-24T11:00:00Z"), problems: [] };
 
   test("ends in zero where everything is gone, and says what that was", () => {
-    const seen = [item("port", "1"), item("port", "2"), item("images", "/i"), item("repository", "/r")].map((one) => ({ ...one, sight: { state: "gone" as const } }));
+    const seen = [item("port", "1"), item("port", "2"), item("images", "/i"), item("repository", "/r")].map((one) => ({
+      ...one,
+      sight: { state: "gone" as const },
+    }));
     const receipt = makeReceipt(teardown, seen);
     expect(receipt).toMatchObject({ schemaVersion: 1, result: "zero", remainder: [], foreign: [], unknown: [] });
     expect(receipt.items).toHaveLength(4);
@@ -282,7 +326,10 @@ describe("a receipt", () => {
       { ...item("port", "7"), sight: { state: "foreign", says: "port 7, on which process 1 (x) listens now", remove: "kill 1" } },
     ]);
     expect(receipt.result).toBe("remainder");
-    expect(linesOf(receipt)).toEqual(["left over: folder /home/c; remove it with `rm -r /home/c`", "not the lab's and left alone: port 7, on which process 1 (x) listens now; `kill 1` would remove it"]);
+    expect(linesOf(receipt)).toEqual([
+      "left over: folder /home/c; remove it with `rm -r /home/c`",
+      "not the lab's and left alone: port 7, on which process 1 (x) listens now; `kill 1` would remove it",
+    ]);
     expect(receipt.items.map(({ state }) => state)).toEqual(["left", "left", "foreign"]);
   });
 

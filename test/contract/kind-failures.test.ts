@@ -23,9 +23,19 @@ afterAll(() => fake.remove());
 
 const { image, imageArchives } = ClusterSpec.parse({ kind: "kind" }) as Extract<ClusterSpec, { kind: "kind" }>;
 const input = (learner: string): KindClusterInput => ({ cohort: "c", learner, ports: { from: 25000, to: 25999 }, image, imageArchives });
-const output = (learner: string) => ({ cohort: "c", learner, clusterId: "x", apiServer: "https://127.0.0.1:1", adminKubeconfig: "", ingressPort: 1 });
+const output = (learner: string) => ({
+  cohort: "c",
+  learner,
+  clusterId: "x",
+  apiServer: "https://127.0.0.1:1",
+  adminKubeconfig: "",
+  ingressPort: 1,
+});
 const failureOf = async (work: Promise<unknown>): Promise<LabError> => {
-  const error = await work.then(() => undefined, (thrown: unknown) => thrown);
+  const error = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
   expect(error).toBeInstanceOf(LabError);
   return error as LabError;
 };
@@ -60,11 +70,41 @@ const failures: readonly (readonly [name: string, command: string, stderr: strin
     "kind-image-missing",
     /node image is neither here nor to be pulled .*push it to a registry of your own/,
   ],
-  ["too few inotify instances", "kind create", 'ERROR: failed to create cluster: could not find a log line that matches "Reached target .*Multi-User System.*|detected cgroup v1"', "kind-limits", /sudo sysctl fs\.inotify\.max_user_instances=512/],
-  ["a control plane that does not start", "kind create", "ERROR: failed to create cluster: failed to init node with kubeadm: command \"docker exec --privileged x kubeadm init\" failed with error: exit status 1", "kind-slow", /did not come up in time .*`parallel` in the cohort file/],
-  ["a full disk", "kind create", "ERROR: failed to create cluster: failed to write /kind/kubeadm.conf: no space left on device", "disk-full", /disk is full/],
-  ["a port that is taken", "kind create", 'ERROR: failed to create cluster: command "docker run" failed with error: exit status 125\n\nCommand Output: docker: Error response from daemon: Bind for 127.0.0.1:25001 failed: port is already allocated.', "port-in-use", /used by another program/],
-  ["something unheard of", "kind create", "ERROR: failed to create cluster: the moon is in the wrong phase", "kind-failed", /could not create the kind cluster: failed to create cluster: the moon is in the wrong phase\. .*docker ps -a/],
+  [
+    "too few inotify instances",
+    "kind create",
+    'ERROR: failed to create cluster: could not find a log line that matches "Reached target .*Multi-User System.*|detected cgroup v1"',
+    "kind-limits",
+    /sudo sysctl fs\.inotify\.max_user_instances=512/,
+  ],
+  [
+    "a control plane that does not start",
+    "kind create",
+    'ERROR: failed to create cluster: failed to init node with kubeadm: command "docker exec --privileged x kubeadm init" failed with error: exit status 1',
+    "kind-slow",
+    /did not come up in time .*`parallel` in the cohort file/,
+  ],
+  [
+    "a full disk",
+    "kind create",
+    "ERROR: failed to create cluster: failed to write /kind/kubeadm.conf: no space left on device",
+    "disk-full",
+    /disk is full/,
+  ],
+  [
+    "a port that is taken",
+    "kind create",
+    'ERROR: failed to create cluster: command "docker run" failed with error: exit status 125\n\nCommand Output: docker: Error response from daemon: Bind for 127.0.0.1:25001 failed: port is already allocated.',
+    "port-in-use",
+    /used by another program/,
+  ],
+  [
+    "something unheard of",
+    "kind create",
+    "ERROR: failed to create cluster: the moon is in the wrong phase",
+    "kind-failed",
+    /could not create the kind cluster: failed to create cluster: the moon is in the wrong phase\. .*docker ps -a/,
+  ],
 ];
 
 describe("kind that fails by", () => {
@@ -92,7 +132,10 @@ describe("a kind cluster of that name", () => {
 
   test("that this lab did not make is left alone by making and removing", async () => {
     await fake.setState({ [kindName("c", "bob")]: alien });
-    expect(await failureOf(kindCluster.ensure(input("bob")))).toMatchObject({ code: "kind-name-taken", message: expect.stringContaining("container ffffffffffff") });
+    expect(await failureOf(kindCluster.ensure(input("bob")))).toMatchObject({
+      code: "kind-name-taken",
+      message: expect.stringContaining("container ffffffffffff"),
+    });
     await kindCluster.remove("c/bob", output("bob"));
     await isLeft("bob");
   });
@@ -138,7 +181,8 @@ test("no call of kind or Docker has the user's kubeconfig in reach", async () =>
   const calls = await fake.calls();
   expect(calls.length).toBeGreaterThan(10);
   for (const { kubeconfig, provider } of calls) expect([kubeconfig, provider]).toEqual(["/dev/null", "docker"]);
-  for (const { program, args } of calls) if (program === "kind") expect(args[args.indexOf("--kubeconfig") + 1]).toMatch(/\/learners\/\w+\/kind\/admin\.yaml$/);
+  for (const { program, args } of calls)
+    if (program === "kind") expect(args[args.indexOf("--kubeconfig") + 1]).toMatch(/\/learners\/\w+\/kind\/admin\.yaml$/);
 });
 
 describe("the configuration of a kind cluster", () => {
@@ -147,14 +191,24 @@ describe("the configuration of a kind cluster", () => {
     expect(config).toMatchObject({
       kind: "Cluster",
       networking: { apiServerAddress: "127.0.0.1" },
-      nodes: [{ image: expect.stringMatching(/@sha256:[0-9a-f]{64}$/), extraPortMappings: [{ containerPort: 80, listenAddress: "127.0.0.1" }], extraMounts: [{ containerPath: "/etc/containerd/certs.d", readOnly: true }] }],
+      nodes: [
+        {
+          image: expect.stringMatching(/@sha256:[0-9a-f]{64}$/),
+          extraPortMappings: [{ containerPort: 80, listenAddress: "127.0.0.1" }],
+          extraMounts: [{ containerPath: "/etc/containerd/certs.d", readOnly: true }],
+        },
+      ],
     });
     expect(config.containerdConfigPatches[0]).toContain('config_path = "/etc/containerd/certs.d"');
-    expect(Object.values(await portsOf("c/ada")).sort()).toEqual([config.networking.apiServerPort, config.nodes[0].extraPortMappings[0].hostPort].sort());
+    expect(Object.values(await portsOf("c/ada")).sort()).toEqual(
+      [config.networking.apiServerPort, config.nodes[0].extraPortMappings[0].hostPort].sort(),
+    );
   });
 
   test("tells containerd of a registry with a certificate and of one without", () => {
-    expect(hostsToml({ host: "172.18.0.1:20001" })).toBe('server = "http://172.18.0.1:20001"\n\n[host."http://172.18.0.1:20001"]\n  capabilities = ["pull", "resolve"]\n');
+    expect(hostsToml({ host: "172.18.0.1:20001" })).toBe(
+      'server = "http://172.18.0.1:20001"\n\n[host."http://172.18.0.1:20001"]\n  capabilities = ["pull", "resolve"]\n',
+    );
     expect(hostsToml({ host: "lab.example.org:5000", ca: "PEM" })).toContain('ca = "/etc/containerd/certs.d/lab.example.org:5000/ca.crt"');
   });
 

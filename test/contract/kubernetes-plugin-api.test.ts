@@ -114,7 +114,10 @@ describe("a cluster is unreachable", () => {
     });
     const api = connect(kubeconfig(trusted(address)), undefined, 500);
     await expect(api.send(get)).rejects.toMatchObject({ code: "api-timeout" });
-    await expect(api.send({ ...get, path: "/half?a=b" })).rejects.toMatchObject({ code: "api-timeout", message: expect.stringContaining("GET /half.") });
+    await expect(api.send({ ...get, path: "/half?a=b" })).rejects.toMatchObject({
+      code: "api-timeout",
+      message: expect.stringContaining("GET /half."),
+    });
   });
 });
 

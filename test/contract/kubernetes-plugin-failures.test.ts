@@ -24,7 +24,8 @@ afterAll(() => plane?.remove());
 
 describe("an object that does not get ready", () => {
   const stack = useKubernetesStack(() => plane);
-  const deployment = (replicas: number, annotations = "{}") => kubernetesProgram(`
+  const deployment = (replicas: number, annotations = "{}") =>
+    kubernetesProgram(`
     const labels = { app: "web" };
     new k8s.apps.v1.Deployment("web", {
       metadata: { name: "web", annotations: ${annotations} },
@@ -36,7 +37,9 @@ describe("an object that does not get ready", () => {
     // Nothing schedules pods here.
     const failed = await stack().tryUp(deployment(1));
     expect(failed.exitCode).not.toBe(0);
-    expect(failed.text).toMatch(/Waited 3 s for Deployment default\/web to become ready, in vain\. Last seen: . of 1 replicas are up to date, 0 available\. Available: Deployment does not have minimum availability/);
+    expect(failed.text).toMatch(
+      /Waited 3 s for Deployment default\/web to become ready, in vain\. Last seen: . of 1 replicas are up to date, 0 available\. Available: Deployment does not have minimum availability/,
+    );
     expect(await stack().exportedState()).toContain('"default/web"');
   });
 
@@ -57,7 +60,10 @@ describe("an engine that was interrupted", () => {
     });
   const urn = "urn:pulumi:dev::lab::kubernetes:apps/v1:Deployment::";
   const labels = { app: "interrupted" };
-  const spec = { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers: [{ name: "web", image: "web" }] } } };
+  const spec = {
+    selector: { matchLabels: labels },
+    template: { metadata: { labels }, spec: { containers: [{ name: "web", image: "web" }] } },
+  };
   const deployment = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "interrupted" }, spec };
 
   test("does not wait on for an object to get ready, and gets its state", async () => {
@@ -68,7 +74,12 @@ describe("an engine that was interrupted", () => {
     };
     await waitUntil(look, { what: "the Deployment", timeoutSeconds: 30, remedy: "" });
     cancellation.abort(new Error("interrupted"));
-    await expect(creating).rejects.toMatchObject({ name: "InitializationError", message: "interrupted", id: "default/interrupted", state: { kind: "Deployment" } });
+    await expect(creating).rejects.toMatchObject({
+      name: "InitializationError",
+      message: "interrupted",
+      id: "default/interrupted",
+      state: { kind: "Deployment" },
+    });
   });
 
   test("finds what it made for its own the next time, where it could not write that down; another resource does not", async () => {
@@ -82,9 +93,11 @@ describe("a deletion that does not end", () => {
   const stack = useKubernetesStack(() => plane);
 
   test("names the finalizers that hold the object", async () => {
-    await stack().up(kubernetesProgram(`
+    await stack().up(
+      kubernetesProgram(`
       new k8s.core.v1.ConfigMap("held", { metadata: { name: "held", finalizers: ["test.example/hold"] } }, { ...options, customTimeouts: { delete: "1s" } });
-    `));
+    `),
+    );
     const failed = await stack().tryDestroy();
     expect(failed.exitCode).not.toBe(0);
     expect(failed.text).toContain("It is held by the finalizers test.example/hold");
@@ -98,16 +111,20 @@ describe("what the API server refuses", () => {
   const stack = useKubernetesStack(() => plane);
 
   test("is told without the secret in it", async () => {
-    const failed = await stack().tryUp(kubernetesProgram(`
+    const failed = await stack().tryUp(
+      kubernetesProgram(`
       new k8s.core.v1.ConfigMap("bad", { metadata: { name: "bad", labels: { code: pulumi.secret('tell "nobody"!') } } }, options);
-    `));
+    `),
+    );
     expect(failed.exitCode).not.toBe(0);
     expect(failed.text).toMatch(/ConfigMap "bad" is invalid: metadata.labels: Invalid value: "\[secret\]"/);
     expect(failed.text).not.toContain("nobody");
   });
 
   test("is not what only Pulumi's own plugin serves: that is refused before", async () => {
-    const patch = await stack().tryUp(kubernetesProgram('new k8s.core.v1.NamespacePatch("labels", { metadata: { name: "default", labels: { a: "b" } } }, options);'));
+    const patch = await stack().tryUp(
+      kubernetesProgram('new k8s.core.v1.NamespacePatch("labels", { metadata: { name: "default", labels: { a: "b" } } }, options);'),
+    );
     expect(patch.text).toMatch(/NamespacePatch::labels would change an object that it does not own/);
     const chart = await stack().tryUp(kubernetesProgram('new k8s.helm.v3.Release("chart", { chart: "nginx" }, options);'));
     expect(chart.text).toMatch(/Release::chart is not a Kubernetes object/);
@@ -118,7 +135,8 @@ describe("what the API server refuses", () => {
 
 describe("a cluster that is away", () => {
   const stack = useKubernetesStack(() => plane);
-  const program = (data: string) => kubernetesProgram(`new k8s.core.v1.ConfigMap("map", { metadata: { name: "away" }, data: ${data} }, options);`);
+  const program = (data: string) =>
+    kubernetesProgram(`new k8s.core.v1.ConfigMap("map", { metadata: { name: "away" }, data: ${data} }, options);`);
 
   beforeAll(async () => {
     await stack().up(program("{}"));
@@ -129,7 +147,10 @@ describe("a cluster that is away", () => {
   test("fails an update and a destroy with its address", async () => {
     const away = `The cluster ${plane.server} can't be reached`;
     expect((await stack().tryUp(program('{ a: "1" }'))).text).toContain(away);
-    expect(await stack().tryDestroy()).toMatchObject({ exitCode: expect.toSatisfy((code) => code !== 0), text: expect.stringContaining(away) });
+    expect(await stack().tryDestroy()).toMatchObject({
+      exitCode: expect.toSatisfy((code) => code !== 0),
+      text: expect.stringContaining(away),
+    });
   });
 
   test("gives its objects up with deleteUnreachable, and says so", async () => {
@@ -147,7 +168,10 @@ describe("the plugin's script", () => {
   afterAll(() => rm(home, { recursive: true, force: true }));
 
   test("ends with the engine, even when that is killed", async () => {
-    const plugin = spawn(script, ["127.0.0.1:1"], { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, PULUMI_HOME: home, XDG_CACHE_HOME: home } });
+    const plugin = spawn(script, ["127.0.0.1:1"], {
+      stdio: ["pipe", "pipe", "inherit"],
+      env: { ...process.env, PULUMI_HOME: home, XDG_CACHE_HOME: home },
+    });
     onTestFinished(() => void plugin.kill("SIGKILL"));
     const ended = once(plugin, "exit");
     const [port] = (await once(createInterface(plugin.stdout), "line")) as [string];

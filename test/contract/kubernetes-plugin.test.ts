@@ -43,7 +43,9 @@ describe("a stack of Kubernetes objects", () => {
     await stack().up(objects('{ mode: "lab", extra: "1" }'));
 
     expect(await plane.kubectl(["get", "widgets/one", "-n", "team", "-o", "jsonpath={.spec.size}"])).toBe("3");
-    expect(await plane.kubectl(["get", "secret/key", "-n", "team", "-o", "jsonpath={.data.password}"])).toBe(Buffer.from(secret).toString("base64"));
+    expect(await plane.kubectl(["get", "secret/key", "-n", "team", "-o", "jsonpath={.data.password}"])).toBe(
+      Buffer.from(secret).toString("base64"),
+    );
     expect(await stack().outputs()).toMatchObject({
       uid: await plane.kubectl(["get", "namespace/team", "-o", "jsonpath={.metadata.uid}"]),
       content: { password: Buffer.from(secret).toString("base64") },
@@ -68,13 +70,17 @@ describe("a stack of Kubernetes objects", () => {
   test("an update changes what the program changed, and takes away what it dropped", async () => {
     const before = await plane.kubectl(["get", "configmap/settings", "-n", "team", "-o", "jsonpath={.metadata.uid}"]);
     await stack().up(objects('{ mode: "exam" }'), [], { PULUMI_K8S_ENABLE_CONFIGMAP_MUTABLE: "true" });
-    expect(await plane.kubectl(["get", "configmap/settings", "-n", "team", "-o", "jsonpath={.data} {.metadata.uid}"])).toBe(`{"mode":"exam"} ${before}`);
+    expect(await plane.kubectl(["get", "configmap/settings", "-n", "team", "-o", "jsonpath={.data} {.metadata.uid}"])).toBe(
+      `{"mode":"exam"} ${before}`,
+    );
   });
 
   test("replaces a ConfigMap's content where the provider is not told to change it", async () => {
     const before = await plane.kubectl(["get", "configmap/settings", "-n", "team", "-o", "jsonpath={.metadata.uid}"]);
     await stack().up(objects('{ mode: "review" }'));
-    const [data, uid] = (await plane.kubectl(["get", "configmap/settings", "-n", "team", "-o", "jsonpath={.data} {.metadata.uid}"])).split(" ");
+    const [data, uid] = (await plane.kubectl(["get", "configmap/settings", "-n", "team", "-o", "jsonpath={.data} {.metadata.uid}"])).split(
+      " ",
+    );
     expect(data).toBe('{"mode":"review"}');
     expect(uid).not.toBe(before);
   });
@@ -91,14 +97,23 @@ describe("a stack of Kubernetes objects", () => {
 
   test("deletes everything, and waits until it is gone", async () => {
     await stack().destroy();
-    const left = await plane.kubectl(["get", "namespace/team", "clusterrole/reader", "crd/widgets.test.example", "--ignore-not-found", "-o", "name"]);
+    const left = await plane.kubectl([
+      "get",
+      "namespace/team",
+      "clusterrole/reader",
+      "crd/widgets.test.example",
+      "--ignore-not-found",
+      "-o",
+      "name",
+    ]);
     expect(left).toBe("");
   });
 });
 
 describe("names", () => {
   const stack = useKubernetesStack(() => plane);
-  const named = (metadata: string, data: string) => kubernetesProgram(`
+  const named = (metadata: string, data: string) =>
+    kubernetesProgram(`
     const map = new k8s.core.v1.ConfigMap("notes", { metadata: ${metadata}, data: ${data} }, options);
     export const name = map.metadata.name;
     export const namespace = map.metadata.namespace;
@@ -122,10 +137,11 @@ describe("names", () => {
 
 describe("objects that are there already", () => {
   const stack = useKubernetesStack(() => plane);
-  const adopting = (provider: string, annotations = "{}") => kubernetesProgram(
-    `new k8s.core.v1.ConfigMap("found", { metadata: { name: "found", annotations: ${annotations} }, data: { a: "ours" } }, options);`,
-    provider,
-  );
+  const adopting = (provider: string, annotations = "{}") =>
+    kubernetesProgram(
+      `new k8s.core.v1.ConfigMap("found", { metadata: { name: "found", annotations: ${annotations} }, data: { a: "ours" } }, options);`,
+      provider,
+    );
 
   test("are not taken by accident, but by upsertExistingObjects", async () => {
     await plane.kubectl(["create", "configmap", "found", "--from-literal=b=theirs"]);
@@ -143,7 +159,10 @@ describe("objects that are there already", () => {
 
     const mutable = { PULUMI_K8S_ENABLE_CONFIGMAP_MUTABLE: "true" };
     const refused = await stack().tryUp(adopting("upsertExistingObjects: true"), [], mutable);
-    expect(refused).toMatchObject({ exitCode: 1, text: expect.stringMatching(/ConfigMap default\/found has fields.* "somebody".*\.data\.a/s) });
+    expect(refused).toMatchObject({
+      exitCode: 1,
+      text: expect.stringMatching(/ConfigMap default\/found has fields.* "somebody".*\.data\.a/s),
+    });
 
     await stack().up(adopting("upsertExistingObjects: true", '{ "pulumi.com/patchForce": "true" }'), [], mutable);
     expect(await plane.kubectl(["get", "configmap/found", "-o", "jsonpath={.data.a}"])).toBe("ours");
@@ -152,7 +171,9 @@ describe("objects that are there already", () => {
   test("are imported with the inputs that would give them", async () => {
     await plane.kubectl(["create", "configmap", "imported", "--from-literal=a=1"]);
     const program = (imported: string) =>
-      kubernetesProgram(`new k8s.core.v1.ConfigMap("imported", { metadata: { name: "imported", namespace: "default" }, data: { a: "1" } }, { ...options${imported} });`);
+      kubernetesProgram(
+        `new k8s.core.v1.ConfigMap("imported", { metadata: { name: "imported", namespace: "default" }, data: { a: "1" } }, { ...options${imported} });`,
+      );
     await stack().up(program(', import: "default/imported"'));
     await stack().up(program(""), ["--expect-no-changes"]);
   });
@@ -167,7 +188,16 @@ test("an object waits for its kind, which another resource makes at the same tim
 
   const definition = { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition" };
   const schema = { openAPIV3Schema: { type: "object" } };
-  const spec = { group: "test.example", scope: "Cluster", names: { kind: "Late", plural: "lates" }, versions: [{ name: "v1", served: true, storage: true, schema }] };
-  await store.apply({ ...definition, name: "lates.test.example" }, { ...definition, metadata: { name: "lates.test.example" }, spec }, applied);
+  const spec = {
+    group: "test.example",
+    scope: "Cluster",
+    names: { kind: "Late", plural: "lates" },
+    versions: [{ name: "v1", served: true, storage: true, schema }],
+  };
+  await store.apply(
+    { ...definition, name: "lates.test.example" },
+    { ...definition, metadata: { name: "lates.test.example" }, spec },
+    applied,
+  );
   expect(await waiting).toMatchObject({ kind: "Late", metadata: { name: "one", uid: expect.any(String) } });
 });

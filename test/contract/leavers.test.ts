@@ -21,7 +21,9 @@ describe("who leaves the roster", () => {
   });
 
   test("is named with what becomes of the lab, and told that an id is for ever where somebody is new", () => {
-    expect(leaversSentence(["ada"], [])).toBe("ada is no longer in the cohort file. The lab of ada will be removed, after a backup of repository and records.");
+    expect(leaversSentence(["ada"], [])).toBe(
+      "ada is no longer in the cohort file. The lab of ada will be removed, after a backup of repository and records.",
+    );
     expect(leaversSentence(["ada"], ["adele"])).toContain("adele is new. An id is for ever");
     expect(leaversSentence(["ada", "bob"], [])).toContain("ada, bob are no longer");
   });
@@ -30,7 +32,12 @@ describe("who leaves the roster", () => {
     const repository = join(paths().git, "bob", "gitops.git");
     await createRepository(repository, "main");
     expect(await hasWork("leaving", "bob")).toBe(false);
-    await seedRepository(repository, "main", { files: { a: "a\n" }, message: "Seed", author: { name: "Lab", email: "lab@localhost" }, date: 1_767_225_600 });
+    await seedRepository(repository, "main", {
+      files: { a: "a\n" },
+      message: "Seed",
+      author: { name: "Lab", email: "lab@localhost" },
+      date: 1_767_225_600,
+    });
     await writePrivateFile(join(paths().learner("bob").root, "quiz", "attempts.json"), "[]");
     expect(await hasWork("leaving", "bob")).toBe(true);
     const out = join(home(), "backup");

@@ -9,7 +9,8 @@ import { useLabHome } from "../support/lab-home.ts";
 
 useLabHome();
 
-const spec = (nodes: string) => parseCohort({ course: "x", cluster: { kind: "embedded", nodes }, learners: [{ id: "ada", name: "Ada", email: "ada@example.org" }] }, "x");
+const spec = (nodes: string) =>
+  parseCohort({ course: "x", cluster: { kind: "embedded", nodes }, learners: [{ id: "ada", name: "Ada", email: "ada@example.org" }] }, "x");
 
 test("a machine where pods can run for real gets them, another says what is missing", async () => {
   const unmet = (await preflight()).filter(({ met }) => !met);
@@ -19,7 +20,11 @@ test("a machine where pods can run for real gets them, another says what is miss
     expect(await decideNodes("new", spec("real"))).toEqual({ nodes: "real" });
   } else {
     expect(decision).toEqual({ nodes: "simulated", because: expect.stringContaining(unmet[0]!.name) });
-    await expect(decideNodes("new", spec("real"))).rejects.toMatchObject({ code: "nodes-impossible", exitCode: 2, message: expect.stringContaining(unmet[0]!.name) });
+    await expect(decideNodes("new", spec("real"))).rejects.toMatchObject({
+      code: "nodes-impossible",
+      exitCode: 2,
+      message: expect.stringContaining(unmet[0]!.name),
+    });
   }
 });
 

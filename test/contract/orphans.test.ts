@@ -31,7 +31,8 @@ async function marked(folder: string, name: string): Promise<number> {
 }
 
 const gone = { pid: 1, startTime: "1", bootId: "of another boot" };
-const run = (command: string, identity: object) => ({ kind: "run", id: JSON.stringify(identity), name: `${command} x`, identity: identity as typeof gone }) as const;
+const run = (command: string, identity: object) =>
+  ({ kind: "run", id: JSON.stringify(identity), name: `${command} x`, identity: identity as typeof gone }) as const;
 
 describe("traces", () => {
   test("tell of each cohort what there is, by the mark of this lab home alone", async () => {
@@ -40,9 +41,16 @@ describe("traces", () => {
     await leasePorts("leased/ada", ["api"], { from: 31340, to: 31349 });
     await mkdir(cohortPaths("folder").root, { recursive: true });
     const traces = await findTraces(new Set(["stack"]));
-    expect(traces.map(({ cohort, folder, stack }) => [cohort, folder, stack])).toEqual([["folder", true, false], ["leased", false, false], ["lost", false, false], ["stack", false, true]]);
+    expect(traces.map(({ cohort, folder, stack }) => [cohort, folder, stack])).toEqual([
+      ["folder", true, false],
+      ["leased", false, false],
+      ["lost", false, false],
+      ["stack", false, true],
+    ]);
     expect(traces.find(({ cohort }) => cohort === "lost")?.things).toEqual([`process ${pid} (ada/etcd)`]);
-    expect(traces.find(({ cohort }) => cohort === "leased")?.things).toEqual([expect.stringMatching(/^port \d+, leased to leased\/ada\/api$/)]);
+    expect(traces.find(({ cohort }) => cohort === "leased")?.things).toEqual([
+      expect.stringMatching(/^port \d+, leased to leased\/ada\/api$/),
+    ]);
     await releasePorts("leased");
   });
 
@@ -50,18 +58,32 @@ describe("traces", () => {
     await recordCreation("killed", run("up", gone));
     // Interrupted a moment ago: its process is still there.
     await recordCreation("interrupted", { ...run("down", identify(process.pid)!), interrupted: true });
-    await recordCreation("running", run("up", gone), run("down", identify(process.pid)!), { kind: "stack", id: "gitops-lab/running", name: "s3://elsewhere" });
+    await recordCreation("running", run("up", gone), run("down", identify(process.pid)!), {
+      kind: "stack",
+      id: "gitops-lab/running",
+      name: "s3://elsewhere",
+    });
     const [interrupted, killed, running] = await findTraces(new Set());
     expect(interrupted).toMatchObject({ cohort: "interrupted", cutShort: [{ command: "down", how: "interrupted" }], busy: false });
     expect(killed).toMatchObject({ cohort: "killed", cutShort: [{ command: "up", how: "killed" }], busy: false, backend: undefined });
-    expect(running).toMatchObject({ cohort: "running", cutShort: [{ command: "up", how: "killed" }], busy: true, backend: "s3://elsewhere" });
+    expect(running).toMatchObject({
+      cohort: "running",
+      cutShort: [{ command: "up", how: "killed" }],
+      busy: true,
+      backend: "s3://elsewhere",
+    });
     for (const cohort of ["interrupted", "running"]) await forgetCutShort(cohort);
-    expect(await findTraces(new Set())).toMatchObject([{ cohort: "interrupted", cutShort: [] }, { cohort: "killed" }, { cohort: "running", cutShort: [], busy: true }]);
+    expect(await findTraces(new Set())).toMatchObject([
+      { cohort: "interrupted", cutShort: [] },
+      { cohort: "killed" },
+      { cohort: "running", cutShort: [], busy: true },
+    ]);
   });
 });
 
 describe("the note that a command changes a cohort", () => {
-  const noted = async () => (await readInventory("noted")).map(({ kind, name, interrupted }) => `${kind} ${name}${interrupted ? ", interrupted" : ""}`);
+  const noted = async () =>
+    (await readInventory("noted")).map(({ kind, name, interrupted }) => `${kind} ${name}${interrupted ? ", interrupted" : ""}`);
 
   test.each([
     ["that ends well", undefined, []],

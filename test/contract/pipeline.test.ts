@@ -31,7 +31,8 @@ async function handedOver(id: string): Promise<PipelineLearner> {
 describe("bring-up", () => {
   test("takes the release that the seed asks for to every environment, once", async () => {
     const ada = await handedOver("ada");
-    for (const environment of ["develop", "staging", "production"] as const) expect((await ada.image(environment)).tag).toMatch(`${environment}-v0.2.0-`);
+    for (const environment of ["develop", "staging", "production"] as const)
+      expect((await ada.image(environment)).tag).toMatch(`${environment}-v0.2.0-`);
     const log = await ada.git.git(ada.work, "log", "-1", "--format=%an%n%B", "--", overlayPath("production"));
     const seed = await ada.git.git(ada.work, "rev-list", "--max-parents=0", "HEAD");
     expect(log).toContain("gitops-lab-bot");
@@ -78,8 +79,12 @@ describe("a push to app/", () => {
 
   test("is refused with a version that is built already, or none", async () => {
     const cora = await handedOver("cora");
-    await expect(cora.push({ "app/go.mod": "module other\n\ngo 1.24\n" })).rejects.toThrow(/version is still 0\.2\.0, which is built already \(develop-v0\.2\.0-/);
-    await expect(cora.push({ "app/VERSION": "next\n" })).rejects.toThrow(/app\/VERSION must hold the app's version, such as 0\.3\.0; it holds "next"/);
+    await expect(cora.push({ "app/go.mod": "module other\n\ngo 1.24\n" })).rejects.toThrow(
+      /version is still 0\.2\.0, which is built already \(develop-v0\.2\.0-/,
+    );
+    await expect(cora.push({ "app/VERSION": "next\n" })).rejects.toThrow(
+      /app\/VERSION must hold the app's version, such as 0\.3\.0; it holds "next"/,
+    );
     await expect(cora.push({ app: undefined })).rejects.toThrow(/app\/ is deleted/);
   });
 
@@ -101,7 +106,10 @@ describe("a promotion", () => {
     const toStaging = await dora.promote("develop", "staging");
     const asked = await dora.tip();
     expect(toStaging).toMatch(/Promoted to staging: develop-v0\.3\.0-\S+ is now also staging-v0\.3\.0-\S+, the same image/);
-    expect(await dora.journal(asked)).toMatchObject([{ event: "received", by: "dora" }, { event: "promoted", environment: "staging", digest }]);
+    expect(await dora.journal(asked)).toMatchObject([
+      { event: "received", by: "dora" },
+      { event: "promoted", environment: "staging", digest },
+    ]);
     await dora.automate("staging");
     expect(await dora.image("staging")).toMatchObject({ tag: expect.stringMatching(/^staging-v0\.3\.0-/), digest });
     expect(await dora.git.git(dora.work, "log", "-1", "--format=%B")).toContain(`Promotion: staging ${asked}`);
@@ -109,7 +117,7 @@ describe("a promotion", () => {
     await dora.promote("staging", "production");
     await dora.automate("production");
     expect(await dora.image("production")).toMatchObject({ tag: expect.stringMatching(/^production-v0\.3\.0-/), digest });
-    const built = new Set((await Promise.all((await dora.tags()).filter((tag) => tag.includes("-v0.3.0-")).map((tag) => dora.digest(tag)))));
+    const built = new Set(await Promise.all((await dora.tags()).filter((tag) => tag.includes("-v0.3.0-")).map((tag) => dora.digest(tag))));
     expect([...built]).toEqual([digest]);
   });
 
@@ -132,7 +140,9 @@ describe("a promotion", () => {
     for (const [asks, says] of cases) await expect(emil.push({ [production]: asks })).rejects.toThrow(says);
     // Staging had it once, and runs another by now.
     const older = (await emil.tags()).find((tag) => tag.startsWith("staging-v0.1.0"))!;
-    await expect(emil.push({ [production]: `tag: ${older}\ndigest: ${await emil.digest(older)}\n` })).rejects.toThrow(/but staging runs sha256:\w+: what did not run in staging is not promoted to production/);
+    await expect(emil.push({ [production]: `tag: ${older}\ndigest: ${await emil.digest(older)}\n` })).rejects.toThrow(
+      /but staging runs sha256:\w+: what did not run in staging is not promoted to production/,
+    );
     expect((await emil.tags()).filter((tag) => tag.startsWith("production-v0.3.0"))).toEqual([]);
   });
 });
@@ -149,7 +159,9 @@ describe("what image automation proposes", () => {
     expect(await finn.image("production")).toEqual(before);
     expect(await finn.hasBranch("image-updates/production")).toBe(true);
     const seed = await finn.git.git(finn.work, "rev-list", "--max-parents=0", "HEAD");
-    expect(await finn.journal(seed)).toContainEqual(expect.objectContaining({ event: "held", environment: "production", tag: "production-v0.3.0-abcdef0-1790000000" }));
+    expect(await finn.journal(seed)).toContainEqual(
+      expect.objectContaining({ event: "held", environment: "production", tag: "production-v0.3.0-abcdef0-1790000000" }),
+    );
   });
 
   test("again after a revert is held, until it is promoted again or the revert is reverted", async () => {
@@ -183,7 +195,11 @@ describe("what image automation proposes", () => {
     await hugo.pull();
     const tag = (await hugo.tags()).find((other) => other.startsWith("staging-v0.3.0-"))!;
     const overlay = await readFile(join(work, overlayPath("staging")), "utf8");
-    await hugo.git.commit(work, overlayPath("staging"), overlay.replace(/newTag: \S+/, `newTag: ${tag}`).replace(/digest: \S+/, `digest: ${digest}`));
+    await hugo.git.commit(
+      work,
+      overlayPath("staging"),
+      overlay.replace(/newTag: \S+/, `newTag: ${tag}`).replace(/digest: \S+/, `digest: ${digest}`),
+    );
     await hugo.git.git(work, "push", "--quiet", bare, "HEAD:refs/heads/image-updates/staging");
     expect((await hugo.image("staging")).tag).toMatch(seeded);
     await lab.newPipeline().settleAll();
@@ -196,7 +212,9 @@ describe("the gate refuses", () => {
     const iris = await handedOver("iris");
     const { digest } = await iris.image("develop");
     const overlay = await readFile(join(iris.work, overlayPath("production")), "utf8");
-    const byHand = overlay.replace(/newTag: \S+/, "newTag: production-v0.9.0-abcdef0-1790000000").replace(/digest: \S+/, `digest: ${digest}`);
+    const byHand = overlay
+      .replace(/newTag: \S+/, "newTag: production-v0.9.0-abcdef0-1790000000")
+      .replace(/digest: \S+/, `digest: ${digest}`);
     await expect(iris.push({ [overlayPath("production")]: byHand })).rejects.toThrow(/production never had.*promotion\/production\.yaml/);
     await expect(iris.push({ [overlayPath("production")]: "resources: [../base]\n" })).rejects.toThrow(/names no image/);
     // The same in develop is the learner's own affair.
@@ -218,7 +236,10 @@ test("the learner and the checks read the pipeline's notes", async () => {
   await kate.ship("0.3.0");
   await using reader = gitReader(kate.remote, AbortSignal.timeout(20_000));
   const journal = await reader.journal();
-  expect(journal.get(await kate.tip())).toMatchObject([{ event: "received", by: "kate" }, { event: "built", version: "0.3.0" }]);
+  expect(journal.get(await kate.tip())).toMatchObject([
+    { event: "received", by: "kate" },
+    { event: "built", version: "0.3.0" },
+  ]);
   await kate.git.git(kate.work, "fetch", "--quiet", "origin", "refs/notes/pipeline:refs/notes/pipeline");
   expect(await kate.git.git(kate.work, "log", "-1", "--notes=pipeline", "--format=%N", "origin/main")).toContain('"event":"built"');
 });

@@ -17,7 +17,12 @@ const hex = (minLength: number, maxLength: number) => fc.string({ unit: fc.const
 const digits = (minLength: number, maxLength: number) => fc.string({ unit: fc.constantFrom(..."0123456789"), minLength, maxLength });
 const family = fc.constantFrom<string>(...environments, "pre-production", "Production");
 const tag = fc.oneof(
-  { weight: 8, arbitrary: fc.tuple(family, fc.nat(3), hex(6, 8), digits(8, 11), fc.constantFrom("", "", "", "-debug", ".1")).map(([name, minor, revision, time, end]) => `${name}-v0.${minor}.0-${revision}-${time}${end}`) },
+  {
+    weight: 8,
+    arbitrary: fc
+      .tuple(family, fc.nat(3), hex(6, 8), digits(8, 11), fc.constantFrom("", "", "", "-debug", ".1"))
+      .map(([name, minor, revision, time, end]) => `${name}-v0.${minor}.0-${revision}-${time}${end}`),
+  },
   fc.constantFrom("latest", "production-latest", "staging-1e3", "develop-nan", "production-inf", "x"),
 );
 const piece = {
@@ -63,7 +68,10 @@ test("explains what the controller's own code does", { timeout: 180_000 }, async
     const explained = explainPolicy(pattern, extract, { by, order }, tags);
     const answer = answers[index]!;
     const about = JSON.stringify({ ...cases[index], answer, explained });
-    expect(Object.fromEntries(explained.tags.flatMap(({ tag: name, value }) => (value === undefined ? [] : [[name, value]]))), about).toEqual(answer.values);
+    expect(
+      Object.fromEntries(explained.tags.flatMap(({ tag: name, value }) => (value === undefined ? [] : [[name, value]]))),
+      about,
+    ).toEqual(answer.values);
     expect(explained.failure === undefined, about).toBe(answer.error === "");
     if (explained.selected === undefined) continue;
     selecting += 1;
@@ -78,7 +86,9 @@ test("explains what the controller's own code does", { timeout: 180_000 }, async
 test("every variant but the chapter's goes wrong", () => {
   const chapter = explainPolicy(variants[0]!.pattern, variants[0]!.extract, variants[0]!, policyLab.tags);
   const good = chapter.tags.filter(({ matches }) => matches).map(({ tag: name }) => name);
-  const selected = variants.map(({ pattern, extract, by, order }) => explainPolicy(pattern, extract, { by, order }, policyLab.tags).selected);
+  const selected = variants.map(
+    ({ pattern, extract, by, order }) => explainPolicy(pattern, extract, { by, order }, policyLab.tags).selected,
+  );
   expect(selected[0]).toBe(good[0]);
   for (const tagOfVariant of selected.slice(1)) expect(good).not.toContain(tagOfVariant);
   expect(new Set(selected).size).toBe(selected.length);

@@ -87,7 +87,9 @@ describe("port leases", () => {
   test("refuse by name when the range is used up", async () => {
     await occupy(range.from);
     await leasePorts("a/ada", ["one", "two"], range);
-    await expect(leasePorts("b/bob", ["one", "two"], range)).rejects.toThrow(/No free port is left between 31200 and 31203 for b\/bob.*`ports\.from`/);
+    await expect(leasePorts("b/bob", ["one", "two"], range)).rejects.toThrow(
+      /No free port is left between 31200 and 31203 for b\/bob.*`ports\.from`/,
+    );
     expect(await portsOf("b")).toEqual({});
   });
 });
@@ -109,7 +111,10 @@ describe("the look before anything is created", () => {
   test("names a leased port on which another program listens, unless the cohort's own processes may", async () => {
     const { api } = await leasePorts("a/ada", ["api"], range);
     await occupy(api);
-    await expect(requirePorts("a", 1, range, true)).rejects.toMatchObject({ exitCode: 2, message: expect.stringContaining(`Port ${api}, which a/ada/api has leased`) });
+    await expect(requirePorts("a", 1, range, true)).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringContaining(`Port ${api}, which a/ada/api has leased`),
+    });
     await requirePorts("a", 1, range, false);
     // A kind cluster goes on while nothing else of the cohort runs.
     await requirePorts("a", 1, range, true, ["ada"]);

@@ -35,11 +35,20 @@ interface Given {
   readonly learner: RepositoryAccess;
   remove(): Promise<void>;
 }
-const oci = (host: () => string) => async (learner: string): Promise<Given> => {
-  const repository = `${host()}/courses/demo-${learner}/backend`;
-  const { id, output } = await ociRepository.ensure({ cohort: "demo", learner, repository, siblings: [siblingImage(repository, "traps")], ...registryUser, insecure: true });
-  return { pipeline: output, learner: output, remove: () => ociRepository.remove(id, output) };
-};
+const oci =
+  (host: () => string) =>
+  async (learner: string): Promise<Given> => {
+    const repository = `${host()}/courses/demo-${learner}/backend`;
+    const { id, output } = await ociRepository.ensure({
+      cohort: "demo",
+      learner,
+      repository,
+      siblings: [siblingImage(repository, "traps")],
+      ...registryUser,
+      insecure: true,
+    });
+    return { pipeline: output, learner: output, remove: () => ociRepository.remove(id, output) };
+  };
 const adapters: Readonly<Record<string, (learner: string) => Promise<Given>>> = {
   embedded: async (learner) => {
     const { id, output } = await imageRepository.ensure({ cohort: "demo", learner, name: "backend", registry: embedded.host });
@@ -54,7 +63,9 @@ const adapters: Readonly<Record<string, (learner: string) => Promise<Given>>> = 
 };
 
 const params = template.params.parse({});
-const releases = template.releases(params).map((release) => ({ ...release, tags: template.environments.map((environment) => template.tag(environment, release)) }));
+const releases = template
+  .releases(params)
+  .map((release) => ({ ...release, tags: template.environments.map((environment) => template.tag(environment, release)) }));
 const seed = (access: RepositoryAccess) => seedImages.ensure({ ...access, app: template.app(params), releases });
 
 describe.each(Object.entries(adapters))("a path in the registry: %s", (kind, give) => {
@@ -62,7 +73,8 @@ describe.each(Object.entries(adapters))("a path in the registry: %s", (kind, giv
     const { pipeline, learner } = await give("ada");
     const { output } = await seed(pipeline);
     const reader = registryReader({ kind, ...learner }, AbortSignal.timeout(20_000));
-    for (const { version, tags } of releases) for (const tag of tags) expect(await reader.manifest(tag)).toMatchObject({ digest: output.digests[version] });
+    for (const { version, tags } of releases)
+      for (const tag of tags) expect(await reader.manifest(tag)).toMatchObject({ digest: output.digests[version] });
     expect(await reader.manifest("none")).toBeUndefined();
   });
 
@@ -82,7 +94,9 @@ describe.each(Object.entries(adapters))("a path in the registry: %s", (kind, giv
 
   test("lets nobody in with another password", async () => {
     const { learner } = await give("dan");
-    await expect(withRepository({ ...learner, password: "wrong" }, (client) => client.tags())).rejects.toMatchObject({ code: "registry-failed" });
+    await expect(withRepository({ ...learner, password: "wrong" }, (client) => client.tags())).rejects.toMatchObject({
+      code: "registry-failed",
+    });
   });
 
   test("goes with its images, and no other learner's", async () => {
@@ -101,7 +115,14 @@ describe("a registry elsewhere", () => {
     const { pipeline, remove } = await oci(() => keeping.host)("ada");
     await seed(pipeline);
     await remove();
-    expect(await takeRemainders("demo")).toEqual([{ kind: "left", sentence: expect.stringMatching(new RegExp(`^2 images in ${keeping.host}/courses/demo-ada/backend: the registry deletes none for this credential`)) }]);
+    expect(await takeRemainders("demo")).toEqual([
+      {
+        kind: "left",
+        sentence: expect.stringMatching(
+          new RegExp(`^2 images in ${keeping.host}/courses/demo-ada/backend: the registry deletes none for this credential`),
+        ),
+      },
+    ]);
   });
 
   test("is left alone where the path has images of somebody else's", async () => {
@@ -110,13 +131,24 @@ describe("a registry elsewhere", () => {
     const theirs = { ...pipeline, repository: `${plain.host}/courses/demo-hal/backend` };
     const image = releases[0]!;
     await seedImages.ensure({ ...theirs, app: template.app(params), releases: [{ ...image, tags: ["latest"] }] });
-    await expect(adapters["oci"]!("hal")).rejects.toMatchObject({ code: "registry-path-taken", message: expect.stringContaining("(latest)") });
+    await expect(adapters["oci"]!("hal")).rejects.toMatchObject({
+      code: "registry-path-taken",
+      message: expect.stringContaining("(latest)"),
+    });
     expect(await withRepository(theirs, (client) => client.digest("latest"))).toBe(output.digests[image.version]);
   });
 
   test("with a wrong password is an error that does not show it", async () => {
     const failure = await ociRepository
-      .ensure({ cohort: "demo", learner: "ida", repository: `${plain.host}/demo-ida/backend`, siblings: [], username: "lab", password: "a-wrong-one", insecure: true })
+      .ensure({
+        cohort: "demo",
+        learner: "ida",
+        repository: `${plain.host}/demo-ida/backend`,
+        siblings: [],
+        username: "lab",
+        password: "a-wrong-one",
+        insecure: true,
+      })
       .catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: "registry-failed" });
     expect(String(failure)).not.toContain("a-wrong-one");

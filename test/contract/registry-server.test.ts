@@ -106,7 +106,9 @@ describe("the registry", () => {
   const access = [{ type: "repository", name: "ada/backend", actions: ["pull"] }];
   const now = Math.floor(Date.now() / 1000);
   const answerTo = async (claims: object, key: CryptoKey, kid: string) => {
-    const token = await new SignJWT({ iss: "gitops-lab", aud: "gitops-lab-registry", sub: "ada", exp: now + 300, access, ...claims }).setProtectedHeader({ alg: "ES256", kid }).sign(key);
+    const token = await new SignJWT({ iss: "gitops-lab", aud: "gitops-lab-registry", sub: "ada", exp: now + 300, access, ...claims })
+      .setProtectedHeader({ alg: "ES256", kid })
+      .sign(key);
     return (await fetch(`http://${registry.host}/v2/ada/backend/tags/list`, { headers: { authorization: `Bearer ${token}` } })).status;
   };
 
@@ -133,7 +135,8 @@ describe("the registry", () => {
 
 test("only the registry reports events", async () => {
   const body = JSON.stringify({ events: [{ action: "push", target: { repository: "ada/backend", tag: "x", digest: "sha256:0" } }] });
-  const report = async (authorization: string) => (await fetch(`${server.url}/registry/events`, { method: "POST", headers: { authorization }, body })).status;
+  const report = async (authorization: string) =>
+    (await fetch(`${server.url}/registry/events`, { method: "POST", headers: { authorization }, body })).status;
   expect(await report("Bearer guessed")).toBe(401);
   expect(server.imagePushes).toEqual([]);
   expect(await report(`Bearer ${server.eventsToken}`)).toBe(200);

@@ -21,7 +21,15 @@ beforeEach(async () => {
 afterEach(() => supervisor.remove(() => true, "SIGKILL"));
 
 function spec(name: string, script: string, owner = "ada"): ProcessSpec {
-  return { name, owner, command: "/bin/sh", args: ["-c", script], env: { PATH: "/usr/bin:/bin" }, cwd: folder, logFile: join(folder, `${name}.log`) };
+  return {
+    name,
+    owner,
+    command: "/bin/sh",
+    args: ["-c", script],
+    env: { PATH: "/usr/bin:/bin" },
+    cwd: folder,
+    logFile: join(folder, `${name}.log`),
+  };
 }
 
 /** Waits for the process to run with a pid other than `not`, and returns the pid. */
@@ -130,7 +138,10 @@ describe("the supervisor", () => {
     await next.start();
     await next.resume(() => true, false);
     expect(await pidOf("b", first, next)).not.toBe(first);
-    expect(next.status().map(({ name, state }) => [name, state])).toEqual([["a", "paused"], ["b", "running"]]);
+    expect(next.status().map(({ name, state }) => [name, state])).toEqual([
+      ["a", "paused"],
+      ["b", "running"],
+    ]);
     await next.resume(({ owner }) => owner === "ada", true);
     await pidOf("a", undefined, next);
     const last = new Supervisor(new ProcessTable(folder));
@@ -142,11 +153,22 @@ describe("the supervisor", () => {
 
   test("tells of a process before it is started, and of what it then is", async () => {
     const told: [string, number | undefined, boolean][] = [];
-    const telling = new Supervisor(new ProcessTable(folder), async ({ name }, identity) => void told.push([name, identity?.pid, existsSync(join(folder, "processes.json"))]));
+    const telling = new Supervisor(
+      new ProcessTable(folder),
+      async ({ name }, identity) => void told.push([name, identity?.pid, existsSync(join(folder, "processes.json"))]),
+    );
     await telling.ensure(spec("a", "exec sleep 600"));
     const pid = await pidOf("a", undefined, telling);
-    await waitUntil(async () => (told.length > 1 ? { done: true, value: undefined } : { done: false, because: "told once." }), { what: "the telling", timeoutSeconds: 5, intervalMs: 10, remedy: "" });
-    expect(told).toEqual([["a", undefined, false], ["a", pid, true]]);
+    await waitUntil(async () => (told.length > 1 ? { done: true, value: undefined } : { done: false, because: "told once." }), {
+      what: "the telling",
+      timeoutSeconds: 5,
+      intervalMs: 10,
+      remedy: "",
+    });
+    expect(told).toEqual([
+      ["a", undefined, false],
+      ["a", pid, true],
+    ]);
     await telling.remove(() => true, "SIGKILL");
   });
 });

@@ -55,7 +55,9 @@ describe("kustomize", () => {
     );
     const automation = await renderKustomization(root["Kustomization flux-system/image-automation"]);
     expect(Object.keys(automation).toSorted()).toEqual(
-      environments.flatMap((environment) => [`ImagePolicy ${environment}/backend`, `ImageUpdateAutomation ${environment}/backend`]).toSorted(),
+      environments
+        .flatMap((environment) => [`ImagePolicy ${environment}/backend`, `ImageUpdateAutomation ${environment}/backend`])
+        .toSorted(),
     );
   });
 

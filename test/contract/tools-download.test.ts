@@ -38,7 +38,12 @@ beforeAll(async () => {
 afterAll(() => new Promise((closed) => server.close(closed)));
 
 function release(path: string) {
-  return { url: origin + path, sha256: createHash("sha256").update(served.get(path) ?? "").digest("hex") };
+  return {
+    url: origin + path,
+    sha256: createHash("sha256")
+      .update(served.get(path) ?? "")
+      .digest("hex"),
+  };
 }
 
 test("takes the programs out of an archive", async () => {
@@ -58,7 +63,10 @@ test("takes a program that comes as it is", async () => {
 test("refuses what is not the pinned release, and leaves nothing of it", async () => {
   const folder = await newFolder();
   const pinned = { ...release("/tool.tar.gz"), sha256: "0".repeat(64), members: ["tool-1.0/tool"] };
-  await expect(download(pinned, "tool", folder)).rejects.toMatchObject({ code: "tool-digest", message: expect.stringContaining(pinned.url) });
+  await expect(download(pinned, "tool", folder)).rejects.toMatchObject({
+    code: "tool-digest",
+    message: expect.stringContaining(pinned.url),
+  });
   expect(await readdir(folder)).toEqual([]);
 });
 

@@ -45,7 +45,11 @@ test("programs find their types stripped, in the cache or where the user wants i
 });
 
 test("first runs at once agree on one passphrase", async () => {
-  const environments = await Promise.all(Array.from({ length: 8 }, () => pulumiEnvironment(base).then(async (made) => readFile(made["PULUMI_CONFIG_PASSPHRASE_FILE"] ?? "", "utf8"))));
+  const environments = await Promise.all(
+    Array.from({ length: 8 }, () =>
+      pulumiEnvironment(base).then(async (made) => readFile(made["PULUMI_CONFIG_PASSPHRASE_FILE"] ?? "", "utf8")),
+    ),
+  );
   expect(new Set(environments).size).toBe(1);
 });
 
@@ -76,7 +80,11 @@ test("lets the engine look for plugins only where Pulumi's own Kubernetes plugin
 test("the plugin for dynamic resources starts, and tells its port", async () => {
   const { PATH = "" } = await pulumiEnvironment(base);
   // The engine's address: the plugin connects there only when it has something to log.
-  const plugin = run("pulumi-resource-pulumi-nodejs", ["127.0.0.1:1"], { cwd: root, env: { PATH, HOME: base.PULUMI_HOME }, extendEnv: false });
+  const plugin = run("pulumi-resource-pulumi-nodejs", ["127.0.0.1:1"], {
+    cwd: root,
+    env: { PATH, HOME: base.PULUMI_HOME },
+    extendEnv: false,
+  });
   const [said] = await once(plugin.stdout, "data");
   expect(String(said)).toMatch(/^\d+\n$/);
   plugin.kill();

@@ -52,7 +52,10 @@ test("a set-up that was killed leaves nothing that the next one takes for a tool
   const { env, folder, parent } = await machineWithoutCrane();
   const first = setupProcess(env);
   await waitUntil(
-    async () => ((await entries(parent)).some((name) => name.startsWith(".staging-")) ? { done: true, value: undefined } : { done: false, because: "none" }),
+    async () =>
+      (await entries(parent)).some((name) => name.startsWith(".staging-"))
+        ? { done: true, value: undefined }
+        : { done: false, because: "none" },
     { what: "the first set-up to begin with crane", timeoutSeconds: 30, intervalMs: 10, remedy: "" },
   );
   first.kill("SIGKILL");

@@ -5,14 +5,36 @@ import { run } from "../../shared/exec.ts";
 import { linkPrograms, program, useFolders } from "../support/tool-folders.ts";
 
 const newFolder = useFolders();
-const posix = ["bash", "base64", "cut", "dirname", "env", "flock", "mkdir", "mv", "od", "readlink", "rm", "sha512sum", "sh", "tar", "tr", "uname", "printf", "touch"];
+const posix = [
+  "bash",
+  "base64",
+  "cut",
+  "dirname",
+  "env",
+  "flock",
+  "mkdir",
+  "mv",
+  "od",
+  "readlink",
+  "rm",
+  "sha512sum",
+  "sh",
+  "tar",
+  "tr",
+  "uname",
+  "printf",
+  "touch",
+];
 
 /** A checkout whose command line prints its arguments, on a machine that has the POSIX programs only. */
 async function checkout() {
   const [root, bin, cache] = [await newFolder(), await newFolder(), await newFolder()];
   await copyFile(join(import.meta.dirname, "..", "..", "lab"), join(root, "lab"));
   await mkdir(join(root, "cli"));
-  await writeFile(join(root, "cli", "main.ts"), "console.log(JSON.stringify([process.cwd(), ...process.argv.slice(2)] satisfies string[]));");
+  await writeFile(
+    join(root, "cli", "main.ts"),
+    "console.log(JSON.stringify([process.cwd(), ...process.argv.slice(2)] satisfies string[]));",
+  );
   await writeFile(join(root, "package.json"), JSON.stringify({ type: "module" }));
   await writeFile(join(root, "package-lock.json"), "{}");
   await linkPrograms(bin, posix);
@@ -22,7 +44,8 @@ async function checkout() {
 }
 
 /** Stands for npm ci, which needs the network: installs in the order npm does. */
-const npm = (log: string, root: string) => `echo "$*" >>"${log}"; mkdir -p "${root}/node_modules"; touch "${root}/node_modules/.package-lock.json"`;
+const npm = (log: string, root: string) =>
+  `echo "$*" >>"${log}"; mkdir -p "${root}/node_modules"; touch "${root}/node_modules/.package-lock.json"`;
 
 async function installed(root: string) {
   await mkdir(join(root, "node_modules"));
@@ -35,7 +58,11 @@ test("works from any folder and through a link, and keeps the arguments", async 
   await installed(root);
   const elsewhere = await newFolder();
   await symlink(join(root, "lab"), join(elsewhere, "linked"));
-  const { stdout } = await run(join(elsewhere, "linked"), ["up", "two words", ""], { cwd: elsewhere, env: { PATH: bin, HOME: root }, extendEnv: false });
+  const { stdout } = await run(join(elsewhere, "linked"), ["up", "two words", ""], {
+    cwd: elsewhere,
+    env: { PATH: bin, HOME: root },
+    extendEnv: false,
+  });
   expect(JSON.parse(stdout)).toEqual([elsewhere, "up", "two words", ""]);
   expect((await lab([])).stderr).toBe("");
 });

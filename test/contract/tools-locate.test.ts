@@ -72,7 +72,11 @@ test("does not remember what a shim says", async () => {
 
 test("reads a controller's version from the file itself", async () => {
   const { first, env } = await emptyMachine();
-  await program(first, "go", String.raw`[ "$1 $2" = "version -m" ] && printf '%s: go1.26.8\n\tmod\tgithub.com/fluxcd/source-controller\tv1.9.3\th1:x=\n' "$3"`);
+  await program(
+    first,
+    "go",
+    String.raw`[ "$1 $2" = "version -m" ] && printf '%s: go1.26.8\n\tmod\tgithub.com/fluxcd/source-controller\tv1.9.3\th1:x=\n' "$3"`,
+  );
   const path = await program(first, "source-controller", "exit 1");
   expect(await toolPath("source-controller", env)).toBe(path);
 });

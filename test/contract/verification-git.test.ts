@@ -98,7 +98,12 @@ test("reads the newest commits with the paths that each changed, a merge against
   const history = await subject.history(10);
   expect(history[0]).toMatchObject({ id: merge, parents: [two, side], paths: ["a file\nwith breaks"] });
   expect(history.find(({ id }) => id === side)).toMatchObject({ parents: [empty], paths: ["a file\nwith breaks"] });
-  expect(history.find(({ id }) => id === two)).toMatchObject({ author: "Ada", subject: "Two", body: "Body\n\nMore\n", paths: ["b.txt", overlay] });
+  expect(history.find(({ id }) => id === two)).toMatchObject({
+    author: "Ada",
+    subject: "Two",
+    body: "Body\n\nMore\n",
+    paths: ["b.txt", overlay],
+  });
   expect(history.slice(3)).toMatchObject([
     { id: empty, subject: "Empty", paths: [] },
     { id: seed, parents: [], paths: ["README.md", overlay] },
@@ -140,7 +145,7 @@ test("fetches once, and leaves nothing behind", async () => {
 });
 
 test("the caller's own Git settings change nothing", async () => {
-  await writeFile(join(root, "config"), "[log]\n\tshowSignature = true\n[url \"file:///nowhere\"]\n\tinsteadOf = file://\n");
+  await writeFile(join(root, "config"), '[log]\n\tshowSignature = true\n[url "file:///nowhere"]\n\tinsteadOf = file://\n');
   vi.stubEnv("GIT_CONFIG_GLOBAL", join(root, "config"));
   vi.stubEnv("GIT_DIR", join(root, "absent"));
   expect(await reader().log(overlay)).toHaveLength(1);
@@ -191,7 +196,9 @@ describe("over HTTP", () => {
   });
 
   test("a wrong password is an error that does not tell it", async () => {
-    const failure = await reader({ url: await serve(), password: "wrong-secret" }).head().catch((error: Error) => error);
+    const failure = await reader({ url: await serve(), password: "wrong-secret" })
+      .head()
+      .catch((error: Error) => error);
     expect(failure).toMatchObject({ code: "git-unreachable" });
     expect(JSON.stringify([String(failure), failure])).not.toContain("wrong-secret");
   });

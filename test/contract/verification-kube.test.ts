@@ -44,11 +44,18 @@ test("all that one reader reads goes over one connection", async () => {
 test("reads what is there as the API sends it, and tells what is not", async () => {
   const template = { metadata: { labels: { app: "x" } }, spec: { containers: [{ name: "backend", image: "a/b:c" }] } };
   const spec = { selector: { matchLabels: { app: "x" } }, template };
-  await plane.kubectl(["apply", "-f", "-"], JSON.stringify({ apiVersion: "apps/v1", kind: "Deployment", metadata: { namespace: "default", name: "x" }, spec }));
+  await plane.kubectl(
+    ["apply", "-f", "-"],
+    JSON.stringify({ apiVersion: "apps/v1", kind: "Deployment", metadata: { namespace: "default", name: "x" }, spec }),
+  );
   const kube = kubeReader(admin, signal);
 
   const deployment = await getLive(kube, Deployment, "default", "x");
-  expect(deployment).toMatchObject({ metadata: { generation: 1, namespace: "default" }, spec: { replicas: 1 }, status: { availableReplicas: 0 } });
+  expect(deployment).toMatchObject({
+    metadata: { generation: 1, namespace: "default" },
+    spec: { replicas: 1 },
+    status: { availableReplicas: 0 },
+  });
   expect(await listLive(kube, Deployment, "default")).toEqual([deployment]);
   expect(await listLive(kube, Deployment)).toEqual([deployment]);
   expect(await listLive(kube, Deployment, "kube-system")).toEqual([]);
@@ -61,7 +68,8 @@ test("the API server tells an image set by hand from one that Flux applied, unti
   const template = { metadata: { labels: { app: "backend" } }, spec: { containers: [{ name: "backend", image: "a/backend:one" }] } };
   const spec = { selector: { matchLabels: { app: "backend" } }, template };
   const manifest = JSON.stringify({ apiVersion: "apps/v1", kind: "Deployment", metadata: { namespace: "develop", name: "backend" }, spec });
-  const asFlux = () => plane.kubectl(["apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller", "-f", "-"], manifest);
+  const asFlux = () =>
+    plane.kubectl(["apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller", "-f", "-"], manifest);
   const promoted = async () => {
     const found = await backendDeployment(kubeReader(admin, signal), "develop", "a/backend");
     return found && promotedBy(found);
@@ -72,7 +80,10 @@ test("the API server tells an image set by hand from one that Flux applied, unti
   await asFlux();
   expect(await promoted()).toEqual(byFlux);
   await plane.kubectl(["set", "image", "deployment/backend", "backend=a/backend:two", "-n", "develop"]);
-  expect(await promoted()).toEqual({ how: "manual", managers: [{ manager: "kubectl-set", operation: "Update", time: expect.any(String) }] });
+  expect(await promoted()).toEqual({
+    how: "manual",
+    managers: [{ manager: "kubectl-set", operation: "Update", time: expect.any(String) }],
+  });
   await asFlux();
   expect(await promoted()).toEqual(byFlux);
 });
@@ -97,7 +108,9 @@ test("throws when the deadline has passed", async () => {
 
 test("throws when nobody answers, without telling the key", async () => {
   const away = admin.replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${await freePort()}`);
-  const failure = await kubeReader(away, signal).list("v1", "Pod").catch((error: unknown) => error);
+  const failure = await kubeReader(away, signal)
+    .list("v1", "Pod")
+    .catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(Error);
   expect(messageOf(failure)).not.toContain("BEGIN");
 });

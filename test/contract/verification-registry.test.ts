@@ -24,11 +24,19 @@ let token: (actions: readonly string[]) => Promise<string>;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "registry-reader-"));
   const { publicKey, privateKey } = await generateKeyPair("RS256");
-  await writeFile(join(root, "jwks.json"), JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: "k", alg: "RS256", use: "sig" }] }));
+  await writeFile(
+    join(root, "jwks.json"),
+    JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: "k", alg: "RS256", use: "sig" }] }),
+  );
   token = (actions) =>
     new SignJWT({ access: [{ type: "repository", name: "ada/backend", actions }] })
       .setProtectedHeader({ alg: "RS256", kid: "k" })
-      .setIssuer("lab").setAudience("lab").setSubject("ada").setIssuedAt().setNotBefore("-1m").setExpirationTime("5m")
+      .setIssuer("lab")
+      .setAudience("lab")
+      .setSubject("ada")
+      .setIssuedAt()
+      .setNotBefore("-1m")
+      .setExpirationTime("5m")
       .sign(privateKey);
   tokens = createServer(async (request, response) => {
     if (request.headers.authorization !== `Basic ${Buffer.from("ada:secret").toString("base64")}`) return response.writeHead(401).end();
@@ -105,7 +113,9 @@ test.each([
   ["a wrong password", () => ({ password: "wrong" }), /gave no token.*401/],
   ["another's path", () => ({ repository: `${host}/bob/backend` }), /did not give .*401/],
 ])("throws on %s, without telling the password", async (_, settings, says) => {
-  const failure = await reader(settings()).manifest("one").catch((error: Error) => error);
+  const failure = await reader(settings())
+    .manifest("one")
+    .catch((error: Error) => error);
   expect(failure).toMatchObject({ code: "registry-refused", message: expect.stringMatching(says) });
   expect(String(failure)).not.toContain("wrong");
 });
@@ -115,5 +125,7 @@ test("throws when nobody answers", async () => {
 });
 
 test("sends no credential over plain HTTP beyond this machine", async () => {
-  await expect(reader({ repository: "registry.example.org/ada/backend" }).manifest("one")).rejects.toMatchObject({ code: "registry-insecure" });
+  await expect(reader({ repository: "registry.example.org/ada/backend" }).manifest("one")).rejects.toMatchObject({
+    code: "registry-insecure",
+  });
 });

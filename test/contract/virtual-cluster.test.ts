@@ -33,14 +33,27 @@ interface Shared {
 
 /** What the program makes for a learner on a shared cluster. */
 async function program(expose: object, more: object = {}): Promise<Shared> {
-  const spec = parseCohort({ course: "x", cluster: { kind: "shared", kubeconfig: "/nowhere", expose, ...more }, learners: [{ id: "ada", name: "Ada", email: "ada@example.org" }] }, "x");
+  const spec = parseCohort(
+    {
+      course: "x",
+      cluster: { kind: "shared", kubeconfig: "/nowhere", expose, ...more },
+      learners: [{ id: "ada", name: "Ada", email: "ada@example.org" }],
+    },
+    "x",
+  );
   const { resources } = await previewCohort(planCohort("sre", spec));
-  const objects = resources.filter(({ name, type }) => name.startsWith("ada-shared-") && type.startsWith("kubernetes:")).map(({ inputs }) => inputs);
+  const objects = resources
+    .filter(({ name, type }) => name.startsWith("ada-shared-") && type.startsWith("kubernetes:"))
+    .map(({ inputs }) => inputs);
   const input = resources.find(({ name }) => name === "ada-vcluster")!.inputs as unknown as VirtualClusterInput;
   return { name: input.name, input, objects };
 }
 
-type Rendered = Properties & { readonly kind: string; readonly metadata: { readonly name: string; readonly namespace?: string }; readonly spec: any };
+type Rendered = Properties & {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly spec: any;
+};
 
 async function render({ name, input: { values } }: Shared): Promise<Rendered[]> {
   const text = await renderVcluster(name, name, values, doing);
@@ -53,7 +66,8 @@ describe("the chart", () => {
   test("takes every value that the program gives, by name and type", { timeout: 240_000 }, async () => {
     for (const expose of [ingress, balancer]) await render(await program(expose, { controlPlaneImages: "mirror.example.org/course" }));
     const given = await program(ingress);
-    const refused = async (values: object) => expect(renderVcluster("x", "x", { ...given.input.values, ...values }, doing)).rejects.toMatchObject({ code: "chart-values" });
+    const refused = async (values: object) =>
+      expect(renderVcluster("x", "x", { ...given.input.values, ...values }, doing)).rejects.toMatchObject({ code: "chart-values" });
     await refused({ telemetry: { enable: false } });
     await refused({ exportKubeConfig: { server: 1 } });
   });
@@ -62,7 +76,19 @@ describe("the chart", () => {
     for (const expose of [ingress, balancer]) {
       const shared = await program(expose);
       const objects = await render(shared);
-      expect(objects.map(({ kind }) => kind).sort()).toEqual(["Role", "RoleBinding", "Secret", "Service", "Service", "ServiceAccount", "ServiceAccount", "StatefulSet", ...(expose === ingress ? ["Ingress"] : [])].sort());
+      expect(objects.map(({ kind }) => kind).sort()).toEqual(
+        [
+          "Role",
+          "RoleBinding",
+          "Secret",
+          "Service",
+          "Service",
+          "ServiceAccount",
+          "ServiceAccount",
+          "StatefulSet",
+          ...(expose === ingress ? ["Ingress"] : []),
+        ].sort(),
+      );
       for (const { kind, metadata } of objects) expect(metadata.namespace, kind).toBe(shared.name);
     }
   });
@@ -71,7 +97,8 @@ describe("the chart", () => {
     const byIngress = await program(ingress);
     const routed = (await render(byIngress)).find(({ kind }) => kind === "Ingress")!;
     expect(routed.spec).toMatchObject({ ingressClassName: "nginx", rules: [{ host: "ada.sre.labs.example.org" }] });
-    const service = async (shared: Shared) => (await render(shared)).find(({ kind, metadata }) => kind === "Service" && metadata.name === shared.name)!;
+    const service = async (shared: Shared) =>
+      (await render(shared)).find(({ kind, metadata }) => kind === "Service" && metadata.name === shared.name)!;
     expect((await service(byIngress)).spec).toMatchObject({ type: "ClusterIP", selector: { app: "vcluster", release: byIngress.name } });
     const balanced = (await service(await program(balancer))).spec;
     expect(balanced).toMatchObject({ type: "LoadBalancer", loadBalancerSourceRanges: ["203.0.113.0/24"] });
@@ -82,7 +109,9 @@ describe("the chart", () => {
   test("runs what the policy for the control plane means, and takes its volume along when it goes", async () => {
     const shared = await program(ingress, { controlPlaneImages: "mirror.example.org/course/" });
     const { spec } = (await render(shared)).find(({ kind }) => kind === "StatefulSet")!;
-    const policy = shared.objects.find(({ metadata }) => (metadata as { name: string }).name === "control-plane")!["spec"] as { podSelector: { matchLabels: object } };
+    const policy = shared.objects.find(({ metadata }) => (metadata as { name: string }).name === "control-plane")!["spec"] as {
+      podSelector: { matchLabels: object };
+    };
     expect(spec.template.metadata.labels).toMatchObject(policy.podSelector.matchLabels);
     expect(spec.template.spec.containers[0].readinessProbe.httpGet.port).toBe(8443);
     expect(spec.persistentVolumeClaimRetentionPolicy).toMatchObject({ whenDeleted: "Delete" });
@@ -107,7 +136,8 @@ describe("on a real API server", () => {
     const kubeconfig = join(folder, "below.yaml");
     await writeFile(kubeconfig, plane.kubeconfig("admin"));
     input = { ...shared.input, kubeconfig };
-    for (const object of [...shared.objects].sort((a) => (a["kind"] === "Namespace" ? -1 : 1))) await plane.kubectl(["apply", "--server-side", "--validate=strict", "-f", "-"], JSON.stringify(object));
+    for (const object of [...shared.objects].sort((a) => (a["kind"] === "Namespace" ? -1 : 1)))
+      await plane.kubectl(["apply", "--server-side", "--validate=strict", "-f", "-"], JSON.stringify(object));
   }, 180_000);
   afterAll(async () => {
     ended.abort();
@@ -117,7 +147,8 @@ describe("on a real API server", () => {
   });
 
   const inNamespace = (...args: string[]) => plane.kubectl([...args, "-n", shared.name]);
-  const patchStatus = (what: readonly string[], status: object) => inNamespace("patch", ...what, "--subresource=status", "--type=merge", "-p", JSON.stringify({ status }));
+  const patchStatus = (what: readonly string[], status: object) =>
+    inNamespace("patch", ...what, "--subresource=status", "--type=merge", "-p", JSON.stringify({ status }));
 
   /** What the pod and the load balancer would do. */
   async function play(): Promise<void> {
@@ -132,16 +163,20 @@ describe("on a real API server", () => {
   /** Has every pod ready and lets go of those that are to end, and of their volume, until the tests have ended. */
   async function playKubelet(): Promise<void> {
     while (!ended.signal.aborted) {
-      const { items } = JSON.parse(await inNamespace("get", "pods", "-o", "json")) as { items: { metadata: { name: string; deletionTimestamp?: string }; status: { phase: string } }[] };
+      const { items } = JSON.parse(await inNamespace("get", "pods", "-o", "json")) as {
+        items: { metadata: { name: string; deletionTimestamp?: string }; status: { phase: string } }[];
+      };
       for (const { metadata, status } of items) {
         const { name, deletionTimestamp } = metadata;
         // It may be gone meanwhile, as pods go.
         if (deletionTimestamp !== undefined) await inNamespace("delete", "pod", name, "--grace-period=0", "--force", "--ignore-not-found");
-        else if (status.phase !== "Running") await patchStatus(["pod", name], { phase: "Running", conditions: [{ type: "Ready", status: "True" }] }).catch(() => undefined);
+        else if (status.phase !== "Running")
+          await patchStatus(["pod", name], { phase: "Running", conditions: [{ type: "Ready", status: "True" }] }).catch(() => undefined);
       }
       const claim = ["pvc", `data-${shared.name}-0`];
       // The lab's control plane has no controller for volumes.
-      if ((await inNamespace("get", ...claim, "--ignore-not-found", "-o", "jsonpath={.metadata.deletionTimestamp}")) !== "") await inNamespace("patch", ...claim, "--type=merge", "-p", '{"metadata":{"finalizers":null}}').catch(() => undefined);
+      if ((await inNamespace("get", ...claim, "--ignore-not-found", "-o", "jsonpath={.metadata.deletionTimestamp}")) !== "")
+        await inNamespace("patch", ...claim, "--type=merge", "-p", '{"metadata":{"finalizers":null}}').catch(() => undefined);
       await delay(300);
     }
   }
@@ -164,14 +199,23 @@ describe("on a real API server", () => {
     await virtualCluster.ensure(input);
     expect(await generation()).toBe(before);
     const service = { spec: { type: "LoadBalancer", loadBalancerSourceRanges: ["198.51.100.0/24"] } };
-    await virtualCluster.ensure({ ...input, values: { ...input.values, controlPlane: { ...(input.values["controlPlane"] as Properties), service } } });
+    await virtualCluster.ensure({
+      ...input,
+      values: { ...input.values, controlPlane: { ...(input.values["controlPlane"] as Properties), service } },
+    });
     expect(await inNamespace("get", "service", shared.name, "-o", "jsonpath={.spec.loadBalancerSourceRanges}")).toBe('["198.51.100.0/24"]');
   });
 
   test("what a killed Helm left unfinished does not stand in the way", { timeout: 120_000 }, async () => {
-    const release = (JSON.parse(await inNamespace("get", "secrets", "-l", "owner=helm,status=deployed", "-o", "json")) as { items: { metadata: { name: string }; data: { release: string } }[] }).items.at(-1)!;
+    const release = (
+      JSON.parse(await inNamespace("get", "secrets", "-l", "owner=helm,status=deployed", "-o", "json")) as {
+        items: { metadata: { name: string }; data: { release: string } }[];
+      }
+    ).items.at(-1)!;
     // Helm's own format: JSON, gzipped, in base64 within the secret's base64.
-    const content = JSON.parse(gunzipSync(Buffer.from(Buffer.from(release.data.release, "base64").toString(), "base64")).toString()) as { info: { status: string } };
+    const content = JSON.parse(gunzipSync(Buffer.from(Buffer.from(release.data.release, "base64").toString(), "base64")).toString()) as {
+      info: { status: string };
+    };
     content.info.status = "pending-upgrade";
     const packed = Buffer.from(gzipSync(JSON.stringify(content)).toString("base64")).toString("base64");
     const patch = join(folder, "patch.json");
@@ -186,12 +230,18 @@ describe("on a real API server", () => {
     await writeFile(away, kubeconfigFor("x", { server: "https://127.0.0.1:1" }, { token: "t" }));
     const output = { learner: "ada", kubeconfig: away, name: shared.name, apiServer: "", adminKubeconfig: "" };
     await expect(virtualCluster.read("x", output)).rejects.toThrow();
-    await expect(virtualCluster.remove("x", output)).rejects.toMatchObject({ code: "shared-unreachable", message: expect.stringContaining("Learner ada: could not remove") });
+    await expect(virtualCluster.remove("x", output)).rejects.toMatchObject({
+      code: "shared-unreachable",
+      message: expect.stringContaining("Learner ada: could not remove"),
+    });
     vi.stubEnv("PULUMI_K8S_DELETE_UNREACHABLE", "true");
     expect(await virtualCluster.read("x", output)).toBeUndefined();
     await virtualCluster.remove("x", output);
     vi.unstubAllEnvs();
-    expect(await lookForVirtualCluster({ kind: "virtual-cluster", id: `${away}#${shared.name}` })).toMatchObject({ state: "unknown", remove: expect.stringContaining(`delete namespace ${shared.name}`) });
+    expect(await lookForVirtualCluster({ kind: "virtual-cluster", id: `${away}#${shared.name}` })).toMatchObject({
+      state: "unknown",
+      remove: expect.stringContaining(`delete namespace ${shared.name}`),
+    });
   });
 
   test("is gone when it was removed, however often; the namespace is told of as long as it is there", { timeout: 120_000 }, async () => {

@@ -53,13 +53,24 @@ async function handout(): Promise<string> {
 /** A script in a shell that has sourced the handout, and nothing of this machine's settings. */
 async function withHandout(folder: string, script: string): Promise<CommandResult> {
   const env = { PATH: process.env["PATH"] ?? "", HOME: folder, GIT_TERMINAL_PROMPT: "0" };
-  const { exitCode, stdout, stderr } = await run("bash", ["-c", `. ./env.sh\n${script}`], { cwd: folder, env, extendEnv: false, reject: false, stdin: "ignore" });
+  const { exitCode, stdout, stderr } = await run("bash", ["-c", `. ./env.sh\n${script}`], {
+    cwd: folder,
+    env,
+    extendEnv: false,
+    reject: false,
+    stdin: "ignore",
+  });
   return { exitCode: exitCode ?? -1, stdout, stderr };
 }
 
 /** What check.sh says, by thing: `ok`, `off`, or the reason of a failure. */
 async function check(folder: string): Promise<{ readonly exitCode: number; readonly says: Record<string, string> }> {
-  const { exitCode, stdout } = await run("sh", ["check.sh"], { cwd: folder, env: { PATH: process.env["PATH"] ?? "" }, extendEnv: false, reject: false });
+  const { exitCode, stdout } = await run("sh", ["check.sh"], {
+    cwd: folder,
+    env: { PATH: process.env["PATH"] ?? "" },
+    extendEnv: false,
+    reject: false,
+  });
   const says = stdout.split("\n").map((line) => /^(\S+)\s+(\S+)\s+\S+?(?:: (.*)|[ ,].*)?$/.exec(line)!);
   return { exitCode: exitCode ?? -1, says: Object.fromEntries(says.map(([, state, what, reason]) => [what!, reason ?? state!])) };
 }
@@ -69,7 +80,13 @@ const refused = expect.stringMatching(/^401, your credential is refused/);
 
 /** Every address on which a process of the cohort listens, without its port. */
 function addresses(): string[] {
-  return [...new Set(findMarked(daemonFolder()).flatMap(({ identity }) => listeningAddresses(identity.pid)).map((address) => address.replace(/:\d+$/, "")))].sort();
+  return [
+    ...new Set(
+      findMarked(daemonFolder())
+        .flatMap(({ identity }) => listeningAddresses(identity.pid))
+        .map((address) => address.replace(/:\d+$/, "")),
+    ),
+  ].sort();
 }
 
 /** The clone command of the handout's page, word for word. */
@@ -85,7 +102,10 @@ async function pushChange(folder: string, file: string): Promise<string> {
 async function awaitFluxAt(folder: string, commit: string): Promise<void> {
   await waitUntil(
     async () => {
-      const { stdout } = await withHandout(folder, "kubectl get gitrepository flux-system --namespace flux-system --output jsonpath={.status.artifact.revision}");
+      const { stdout } = await withHandout(
+        folder,
+        "kubectl get gitrepository flux-system --namespace flux-system --output jsonpath={.status.artifact.revision}",
+      );
       return stdout.endsWith(commit) ? { done: true, value: undefined } : { done: false, because: `it is at ${stdout}.` };
     },
     { what: `Flux to fetch ${commit}`, timeoutSeconds: 40, intervalMs: 300, remedy: "" },
@@ -97,7 +117,13 @@ async function killRotation(): Promise<void> {
   const certificate = join(cohortPaths(cohort.name, cohort.home).learner("ada").pki, "admin.crt");
   const before = await readFile(certificate, "utf8");
   const rotation = cohort.startLab("rotate", "ada", ...ofCohort());
-  await waitUntil(async () => ((await readFile(certificate, "utf8")) === before ? { done: false, because: "its certificate is the old one." } : { done: true, value: undefined }), { what: "ada's cluster to get new certificates", timeoutSeconds: 60, intervalMs: 5, remedy: "" });
+  await waitUntil(
+    async () =>
+      (await readFile(certificate, "utf8")) === before
+        ? { done: false, because: "its certificate is the old one." }
+        : { done: true, value: undefined },
+    { what: "ada's cluster to get new certificates", timeoutSeconds: 60, intervalMs: 5, remedy: "" },
+  );
   process.kill(-rotation.pid!, "SIGKILL");
   await rotation;
 }
@@ -105,8 +131,12 @@ async function killRotation(): Promise<void> {
 describe("an opened cohort", () => {
   test("listens on loopback and on its address, nowhere else, and says so", { timeout: minutes }, async () => {
     expect(addresses()).toEqual(["127.0.0.1", "127.0.0.2"]);
-    expect(succeeded(await cohort.lab("status", cohort.name)).stdout).toMatch(/open to other machines.*127\.0\.0\.2[^]*Git and images: open\n.*API server of ada: open/);
-    expect(JSON.parse((await cohort.lab("doctor", "--json")).stdout)).toMatchObject({ opened: [{ cohort: cohort.name, listen: "127.0.0.2", doors: [{ state: "open" }, { state: "open" }, {}] }] });
+    expect(succeeded(await cohort.lab("status", cohort.name)).stdout).toMatch(
+      /open to other machines.*127\.0\.0\.2[^]*Git and images: open\n.*API server of ada: open/,
+    );
+    expect(JSON.parse((await cohort.lab("doctor", "--json")).stdout)).toMatchObject({
+      opened: [{ cohort: cohort.name, listen: "127.0.0.2", doors: [{ state: "open" }, { state: "open" }, {}] }],
+    });
   });
 
   test("is used over TLS with the handout alone", { timeout: minutes }, async () => {
@@ -117,10 +147,14 @@ describe("an opened cohort", () => {
     const { repository } = (await outputs()).open!;
     expect(repository).toMatch(/^127\.0\.0\.2:\d+\/ada\/backend$/);
     expect(succeeded(await withHandout(folder, `crane ls ${repository}`)).stdout).toContain("develop-v0.1.0");
-    const retag = succeeded(await withHandout(folder, `crane tag ${repository}:$(crane ls ${repository} | head -n 1) copy-by-hand && crane ls ${repository}`));
+    const retag = succeeded(
+      await withHandout(folder, `crane tag ${repository}:$(crane ls ${repository} | head -n 1) copy-by-hand && crane ls ${repository}`),
+    );
     expect(retag.stdout).toContain("copy-by-hand");
     expect((await withHandout(folder, `crane delete ${repository}:copy-by-hand`)).stderr).toMatch(/403|DENIED/);
-    expect(succeeded(await withHandout(folder, "flux get kustomizations --namespace flux-system && kubectl get nodes")).stdout).toContain("apps-production");
+    expect(succeeded(await withHandout(folder, "flux get kustomizations --namespace flux-system && kubectl get nodes")).stdout).toContain(
+      "apps-production",
+    );
     await rm(join(folder, "ca.crt"));
     expect((await withHandout(folder, "git ls-remote " + (await outputs()).open!.gitUrl)).stderr).toMatch(/certificate|CAfile/);
   });
@@ -141,7 +175,9 @@ describe("an opened cohort", () => {
       ["delete", "namespaces", "default", "no"],
       ["*", "*", "default", "no"],
     ];
-    const ask = rights.map(([verb, resource, namespace]) => `kubectl auth can-i '${verb}' '${resource}' --namespace ${namespace} 2>/dev/null || :`).join("\n");
+    const ask = rights
+      .map(([verb, resource, namespace]) => `kubectl auth can-i '${verb}' '${resource}' --namespace ${namespace} 2>/dev/null || :`)
+      .join("\n");
     const { stdout } = succeeded(await cohort.lab("shell", "ada", ...ofCohort(), "--", "sh", "-c", ask));
     const answers = stdout.trim().split("\n");
     expect(rights.map(([verb, resource, namespace], index) => [verb, resource, namespace, answers[index]])).toEqual(rights);
@@ -159,33 +195,43 @@ describe("a shell as a learner", () => {
     const { git, registry } = await outputs();
     for (const secret of [git.password, registry.password]) expect(stdout).not.toContain(secret);
     expect(existsSync(/^in=(.+)$/m.exec(stdout)![1]!)).toBe(false);
-    expect(await cohort.lab("shell", "ada", ...ofCohort(), "--", "no-such-program")).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("no-such-program") });
+    expect(await cohort.lab("shell", "ada", ...ofCohort(), "--", "no-such-program")).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("no-such-program"),
+    });
   });
 });
 
 describe("a rotation", () => {
-  test.each(["git", "registry", "kubeconfig"] as const)("of %s refuses the old, gives a new one, and Flux goes on", { timeout: 2 * minutes }, async (which) => {
-    const [before, old] = [await outputs(), await handout()];
-    const { stdout } = succeeded(await cohort.lab("rotate", "ada", ...ofCohort(), "--only", which, "--json"));
-    const answer = JSON.parse(stdout) as { rotated: string[]; flux: { refused: boolean; trouble?: string }[] };
-    expect(answer.rotated).toEqual([which]);
-    expect(answer.flux).toEqual(which === "kubeconfig" ? [] : [{ name: expect.any(String), refused: false }]);
+  test.each(["git", "registry", "kubeconfig"] as const)(
+    "of %s refuses the old, gives a new one, and Flux goes on",
+    { timeout: 2 * minutes },
+    async (which) => {
+      const [before, old] = [await outputs(), await handout()];
+      const { stdout } = succeeded(await cohort.lab("rotate", "ada", ...ofCohort(), "--only", which, "--json"));
+      const answer = JSON.parse(stdout) as { rotated: string[]; flux: { refused: boolean; trouble?: string }[] };
+      expect(answer.rotated).toEqual([which]);
+      expect(answer.flux).toEqual(which === "kubeconfig" ? [] : [{ name: expect.any(String), refused: false }]);
 
-    const thing = { git: "git", registry: "images", kubeconfig: "cluster" }[which];
-    expect(await check(old)).toEqual({ exitCode: 1, says: { ...well, [thing]: refused } });
-    const fresh = await handout();
-    expect(await check(fresh)).toEqual({ exitCode: 0, says: well });
-    await awaitFluxAt(fresh, await pushChange(fresh, `after-${which}`));
-    const after = await outputs();
-    expect(after.cluster.id).toBe(before.cluster.id);
-    expect(after.git.seedCommit).toBe(before.git.seedCommit);
-    if (which === "kubeconfig") {
-      // The instructor's is another, too.
-      const file = join(home, "old-admin.yaml");
-      await writePrivateFile(file, before.cluster.adminKubeconfig);
-      expect(await cohort.run(await toolPath("kubectl"), ["--kubeconfig", file, "get", "ns"])).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/Unauthorized|logged in/) });
-    }
-  });
+      const thing = { git: "git", registry: "images", kubeconfig: "cluster" }[which];
+      expect(await check(old)).toEqual({ exitCode: 1, says: { ...well, [thing]: refused } });
+      const fresh = await handout();
+      expect(await check(fresh)).toEqual({ exitCode: 0, says: well });
+      await awaitFluxAt(fresh, await pushChange(fresh, `after-${which}`));
+      const after = await outputs();
+      expect(after.cluster.id).toBe(before.cluster.id);
+      expect(after.git.seedCommit).toBe(before.git.seedCommit);
+      if (which === "kubeconfig") {
+        // The instructor's is another, too.
+        const file = join(home, "old-admin.yaml");
+        await writePrivateFile(file, before.cluster.adminKubeconfig);
+        expect(await cohort.run(await toolPath("kubectl"), ["--kubeconfig", file, "get", "ns"])).toMatchObject({
+          exitCode: 1,
+          stderr: expect.stringMatching(/Unauthorized|logged in/),
+        });
+      }
+    },
+  );
 
   test("leaves a lab that is well", { timeout: minutes }, async () => {
     await waitUntil(
@@ -208,11 +254,22 @@ describe("a rotation", () => {
           request(url, { ca, headers, agent: false }, (response) => {
             let body = "";
             response.setEncoding("utf8").on("data", (text: string) => (body += text));
-            response.on("end", () => resolve({ status: response.statusCode ?? 0, cookie: response.headers["set-cookie"]?.[0] ?? "", body }));
-          }).on("error", reject).end();
+            response.on("end", () =>
+              resolve({ status: response.statusCode ?? 0, cookie: response.headers["set-cookie"]?.[0] ?? "", body }),
+            );
+          })
+            .on("error", reject)
+            .end();
         });
       const page = `${new URL(link).origin}/me`;
-      await waitUntil(async () => get(page).then(() => ({ done: true, value: undefined }), (error: Error) => ({ done: false, because: error.message })), { what: "the learners' page", timeoutSeconds: 30, remedy: "" });
+      await waitUntil(
+        async () =>
+          get(page).then(
+            () => ({ done: true, value: undefined }),
+            (error: Error) => ({ done: false, because: error.message }),
+          ),
+        { what: "the learners' page", timeoutSeconds: 30, remedy: "" },
+      );
       expect((await check(folder)).says["page"]).toBe("ok");
       const entered = await get(link);
       expect(entered).toMatchObject({ status: 200, cookie: expect.stringContaining("; Secure; ") });
@@ -228,8 +285,14 @@ describe("a rotation", () => {
   });
 
   test("of nobody, or of nothing known, changes nothing", { timeout: minutes }, async () => {
-    expect(await cohort.lab("rotate", "eve", ...ofCohort())).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('learner "eve"') });
-    expect(await cohort.lab("rotate", "ada", ...ofCohort(), "--only", "everything")).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("kubeconfig, git, registry, page") });
+    expect(await cohort.lab("rotate", "eve", ...ofCohort())).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('learner "eve"'),
+    });
+    expect(await cohort.lab("rotate", "ada", ...ofCohort(), "--only", "everything")).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("kubeconfig, git, registry, page"),
+    });
   });
 });
 
@@ -241,8 +304,17 @@ describe("a change of the cohort file", () => {
     expect(stderr).toMatch(/\b2 update\b/);
     expect(stderr).not.toMatch(/\d (create|replace|delete)/);
     const after = await outputs();
-    expect(after).toMatchObject({ name: "Ada King", email: "king@example.org", cluster: { id: before.cluster.id }, git: before.git, open: { name: "127.0.0.3", ca: before.open!.ca } });
-    expect((await check(old)).says).toMatchObject({ cluster: expect.stringContaining("refused: nothing listens"), git: expect.stringContaining("refused: nothing listens") });
+    expect(after).toMatchObject({
+      name: "Ada King",
+      email: "king@example.org",
+      cluster: { id: before.cluster.id },
+      git: before.git,
+      open: { name: "127.0.0.3", ca: before.open!.ca },
+    });
+    expect((await check(old)).says).toMatchObject({
+      cluster: expect.stringContaining("refused: nothing listens"),
+      git: expect.stringContaining("refused: nothing listens"),
+    });
     const fresh = await handout();
     expect(await readFile(join(fresh, "handout.md"), "utf8")).toContain("Ada King");
     expect(await check(fresh)).toEqual({ exitCode: 0, says: well });
@@ -251,17 +323,27 @@ describe("a change of the cohort file", () => {
 
   test("that names an address of another machine creates nothing", { timeout: minutes }, async () => {
     await cohort.set({ access: { listen: "192.0.2.1" } });
-    expect(await cohort.lab("up", cohort.name)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("no address of this machine") });
+    expect(await cohort.lab("up", cohort.name)).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("no address of this machine"),
+    });
     await cohort.set({ access: { listen: "127.0.0.3" } });
   });
 
-  test("that opens nothing shuts everything but loopback and finishes a rotation that was killed; a stopped lab is told as such", { timeout: 2 * minutes }, async () => {
+  test("that opens nothing shuts everything but loopback and finishes a rotation that was killed; a stopped lab is told as such", {
+    timeout: 2 * minutes,
+  }, async () => {
     const [open, before] = [await handout(), await outputs()];
     await killRotation();
     await cohort.set({ access: undefined });
     succeeded(await cohort.lab("up", cohort.name));
     const after = await outputs();
-    for (const fresh of [after.git.password !== before.git.password, after.registry.password !== before.registry.password, after.cluster.kubeconfig !== before.cluster.kubeconfig]) expect(fresh).toBe(true);
+    for (const fresh of [
+      after.git.password !== before.git.password,
+      after.registry.password !== before.registry.password,
+      after.cluster.kubeconfig !== before.cluster.kubeconfig,
+    ])
+      expect(fresh).toBe(true);
     expect(addresses()).toEqual(["127.0.0.1"]);
     expect((await outputs()).open).toBeUndefined();
     expect((await check(open)).exitCode).toBe(1);

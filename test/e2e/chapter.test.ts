@@ -29,7 +29,13 @@ const minutes = 60_000;
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "gl-chapter-"));
-  cohort = new TestCohort(`e2e-chapter-${process.pid}`, join(home, "lab"), ["ada"], { interval: "5s" }, { kind: "embedded", nodes: "auto" });
+  cohort = new TestCohort(
+    `e2e-chapter-${process.pid}`,
+    join(home, "lab"),
+    ["ada"],
+    { interval: "5s" },
+    { kind: "embedded", nodes: "auto" },
+  );
   await cohort.writeFile();
   succeeded(await cohort.lab("up", cohort.name));
   learner = (await cohort.outputs()).learners["ada"]!;
@@ -42,7 +48,10 @@ afterAll(async () => {
 }, 2 * minutes);
 
 interface Reports {
-  readonly learners: Record<string, { readonly reports: readonly { readonly id: string; readonly result: { readonly status: string; readonly observed?: string } }[] }>;
+  readonly learners: Record<
+    string,
+    { readonly reports: readonly { readonly id: string; readonly result: { readonly status: string; readonly observed?: string } }[] }
+  >;
 }
 
 /** Status and observation of each exercise (or evidence item), by id. */
@@ -52,7 +61,8 @@ async function results(...command: string[]): Promise<Record<string, { readonly 
   return Object.fromEntries((JSON.parse(stdout) as Reports).learners["ada"]!.reports.map(({ id, result }) => [id, result]));
 }
 
-const statuses = async (...command: string[]) => Object.fromEntries(Object.entries(await results(...command)).map(([id, { status }]) => [id, status]));
+const statuses = async (...command: string[]) =>
+  Object.fromEntries(Object.entries(await results(...command)).map(([id, { status }]) => [id, status]));
 const allPass = Object.fromEntries(template.evidence.map(({ id }) => [id, "pass"]));
 
 const exercise = (...words: string[]) => cohort.lab("exercise", ...words, "ada", "--cohort", cohort.name);
@@ -78,12 +88,23 @@ describe("the chapter", () => {
     await bench((own) =>
       own.commit("Guess", async (files) => {
         const text = (await files.read("exercises/image-tracking.yaml")) ?? "";
-        await files.write("exercises/image-tracking.yaml", text.replace("tags-found: ''", "tags-found: 1").replaceAll("namespace: ''", "namespace: flux-system").replaceAll("tag: ''", `tag: ${learner.environments[0]!.tag}`));
+        await files.write(
+          "exercises/image-tracking.yaml",
+          text
+            .replace("tags-found: ''", "tags-found: 1")
+            .replaceAll("namespace: ''", "namespace: flux-system")
+            .replaceAll("tag: ''", `tag: ${learner.environments[0]!.tag}`),
+        );
       }),
     );
     const { "image-tracking": seen } = await results("exercise", "check", "image-tracking");
     expect(seen).toMatchObject({ status: "fail" });
-    for (const says of ["`repository.tags-found` is 1, which is not", "`policies.develop.namespace` is flux-system", "a tag of develop: the policy of production tracks no other family"]) expect(seen!.observed).toContain(says);
+    for (const says of [
+      "`repository.tags-found` is 1, which is not",
+      "`policies.develop.namespace` is flux-system",
+      "a tag of develop: the policy of production tracks no other family",
+    ])
+      expect(seen!.observed).toContain(says);
     expect(seen!.observed).not.toContain("`policies.develop.tag`");
   });
 
@@ -103,7 +124,9 @@ describe("the chapter", () => {
     expect(await statuses("exercise", "check")).toEqual(Object.fromEntries(template.exercises.map(({ id }) => [id, "pass"])));
     // Production has gone back and staging has not.
     expect(await statuses("verify")).toEqual({ ...allPass, "deployed-digest": "fail" });
-    expect(succeeded(await exercise("list")).stdout).toMatch(/rollback +Perform a rollback: passed \S+, 2 of 3 hints, solved by the reference solver\n/);
+    expect(succeeded(await exercise("list")).stdout).toMatch(
+      /rollback +Perform a rollback: passed \S+, 2 of 3 hints, solved by the reference solver\n/,
+    );
   });
 
   test("stays passed when production is rolled forward again", { timeout: 2 * minutes }, async () => {
@@ -123,7 +146,9 @@ describe("the chapter", () => {
       const by = spec.policy.numerical ? "numerical" : "alphabetical";
       const explained = explainPolicy(spec.filterTags!.pattern, spec.filterTags!.extract, { by, order: "asc" }, policyLab.tags);
       expect(explained.selected, metadata.name).toBe(status.latestRef?.tag);
-      expect(explained.failure === undefined, metadata.name).toBe(status.conditions.some(({ type, status: is }) => type === "Ready" && is === "True"));
+      expect(explained.failure === undefined, metadata.name).toBe(
+        status.conditions.some(({ type, status: is }) => type === "Ready" && is === "True"),
+      );
     }
   });
 
@@ -158,17 +183,27 @@ describe("the handout", () => {
     expect(await mode("")).toBe(0o700);
     for (const file of ["kubeconfig.yaml", "git-credentials", "registry/config.json"]) expect(await mode(file)).toBe(0o600);
     const pages = await Promise.all(["handout.md", "handout.html", "env.sh"].map((file) => readFile(join(folder, file), "utf8")));
-    const secrets = [learner.git.password, learner.registry.password, ...Object.values(parse(learner.cluster.kubeconfig).users[0].user as Record<string, string>)];
+    const secrets = [
+      learner.git.password,
+      learner.registry.password,
+      ...Object.values(parse(learner.cluster.kubeconfig).users[0].user as Record<string, string>),
+    ];
     for (const page of pages) for (const secret of secrets) expect(page).not.toContain(secret);
 
     const clone = /```sh\n(git clone [^`]*)```/.exec(pages[0]!)![1]!;
-    await writeFile(join(home, "work.sh"), `set -e\ncd '${folder}'\n. ./env.sh\nflux get kustomizations -n flux-system >&2\ncd '${home}'\n${clone}\ncrane ls --insecure ${learner.registry.repository}\n`);
+    await writeFile(
+      join(home, "work.sh"),
+      `set -e\ncd '${folder}'\n. ./env.sh\nflux get kustomizations -n flux-system >&2\ncd '${home}'\n${clone}\ncrane ls --insecure ${learner.registry.repository}\n`,
+    );
     const { stdout } = await run("bash", [join(home, "work.sh")], { env: { HOME: home, GIT_CONFIG_NOSYSTEM: "1" } });
     expect(stdout).toContain(learner.environments[0]!.tag);
     expect(await readFile(join(home, "gitops", "app", "VERSION"), "utf8")).toBe("0.3.0\n");
   });
 
   test("is not written over other files", { timeout: minutes }, async () => {
-    expect(await cohort.lab("handout", "ada", "--cohort", cohort.name, "--out", home)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("holds other files") });
+    expect(await cohort.lab("handout", "ada", "--cohort", cohort.name, "--out", home)).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("holds other files"),
+    });
   });
 });

@@ -46,7 +46,12 @@ const marked = () => findMarked(daemonFolder());
 /** The processes of the cohort by name; children of a marked process carry its mark too. */
 function processNamed(name: string): ProcessIdentity {
   const found = marked().find((process) => process.name === name);
-  if (found === undefined) throw new Error(`no process ${name}; there are ${marked().map((process) => process.name).join(", ")}`);
+  if (found === undefined)
+    throw new Error(
+      `no process ${name}; there are ${marked()
+        .map((process) => process.name)
+        .join(", ")}`,
+    );
   return found.identity;
 }
 
@@ -66,7 +71,9 @@ async function awaitVerdicts(learner: string, wanted: Record<string, string>): P
   await waitUntil(
     async () => {
       const seen = await verdicts(learner);
-      return Object.entries(wanted).every(([id, status]) => seen[id] === status) ? { done: true, value: undefined } : { done: false, because: JSON.stringify(seen) };
+      return Object.entries(wanted).every(([id, status]) => seen[id] === status)
+        ? { done: true, value: undefined }
+        : { done: false, because: JSON.stringify(seen) };
     },
     { what: `the evidence of ${learner} to be ${JSON.stringify(wanted)}`, timeoutSeconds: 60, intervalMs: 500, remedy: "" },
   );
@@ -78,7 +85,12 @@ async function kubeconfigFile(learner: string, whose: "kubeconfig" | "adminKubec
   return file;
 }
 
-async function inCluster(tool: "kubectl" | "flux", learner: string, whose: "kubeconfig" | "adminKubeconfig", ...args: string[]): Promise<CommandResult> {
+async function inCluster(
+  tool: "kubectl" | "flux",
+  learner: string,
+  whose: "kubeconfig" | "adminKubeconfig",
+  ...args: string[]
+): Promise<CommandResult> {
   return cohort.run(await toolPath(tool), args, { KUBECONFIG: await kubeconfigFile(learner, whose) });
 }
 
@@ -127,7 +139,13 @@ describe("up", () => {
 
   test("refuses callers of the API server who have no certificate", async () => {
     const { cluster } = (await outputs()).learners["ada"]!;
-    const { stdout } = await cohort.run("curl", ["--insecure", "--silent", "--write-out", "%{http_code}", `${cluster.apiServer}/api/v1/namespaces`]);
+    const { stdout } = await cohort.run("curl", [
+      "--insecure",
+      "--silent",
+      "--write-out",
+      "%{http_code}",
+      `${cluster.apiServer}/api/v1/namespaces`,
+    ]);
     expect(stdout).toMatch(/401$/);
   });
 });
@@ -135,7 +153,8 @@ describe("up", () => {
 describe("a learner", () => {
   test("sees the evidence with the chapter's commands", { timeout: minutes }, async () => {
     const kustomizations = succeeded(await inCluster("flux", "ada", "kubeconfig", "get", "kustomizations", "-n", "flux-system"));
-    for (const name of ["apps-develop", "apps-staging", "apps-production"]) expect(kustomizations.stdout).toMatch(new RegExp(`${name}.*True`));
+    for (const name of ["apps-develop", "apps-staging", "apps-production"])
+      expect(kustomizations.stdout).toMatch(new RegExp(`${name}.*True`));
     const images = succeeded(await inCluster("flux", "ada", "kubeconfig", "get", "images", "all", "-A"));
     expect(images.stdout).toMatch(/imagepolicy\/backend\s.*production-v0\.2\.0/);
     succeeded(await inCluster("kubectl", "ada", "kubeconfig", "get", "deploy", "--namespace", "production"));
@@ -144,17 +163,39 @@ describe("a learner", () => {
   test("may not read the credentials in flux-system, nor give rights away", { timeout: minutes }, async () => {
     const secrets = await inCluster("kubectl", "ada", "kubeconfig", "get", "secrets", "--namespace", "flux-system");
     expect(secrets).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("forbidden") });
-    const escalation = await inCluster("kubectl", "ada", "kubeconfig", "create", "clusterrolebinding", "x", "--clusterrole=cluster-admin", "--group=gitops-lab:learners");
+    const escalation = await inCluster(
+      "kubectl",
+      "ada",
+      "kubeconfig",
+      "create",
+      "clusterrolebinding",
+      "x",
+      "--clusterrole=cluster-admin",
+      "--group=gitops-lab:learners",
+    );
     expect(escalation).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("forbidden") });
   });
 
   test("reaches no other learner's cluster, repository or images", { timeout: minutes }, async () => {
     const { learners } = await outputs();
     const [ada, other] = [learners["ada"]!, learners["ada-b"]!];
-    const foreignServer = await inCluster("kubectl", "ada", "kubeconfig", "get", "namespaces", `--server=${other.cluster.apiServer}`, "--insecure-skip-tls-verify");
+    const foreignServer = await inCluster(
+      "kubectl",
+      "ada",
+      "kubeconfig",
+      "get",
+      "namespaces",
+      `--server=${other.cluster.apiServer}`,
+      "--insecure-skip-tls-verify",
+    );
     expect(foreignServer.exitCode).toBe(1);
     const asAda = `Authorization: Basic ${Buffer.from(`${ada.git.username}:${ada.git.password}`).toString("base64")}`;
-    const clone = await cohort.run("git", ["ls-remote", other.git.url], { GIT_TERMINAL_PROMPT: "0", GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "http.extraHeader", GIT_CONFIG_VALUE_0: asAda });
+    const clone = await cohort.run("git", ["ls-remote", other.git.url], {
+      GIT_TERMINAL_PROMPT: "0",
+      GIT_CONFIG_COUNT: "1",
+      GIT_CONFIG_KEY_0: "http.extraHeader",
+      GIT_CONFIG_VALUE_0: asAda,
+    });
     expect(clone.exitCode).not.toBe(0);
     const images = { ...ada.registry, repository: other.registry.repository };
     await expect(withRepository(images, (client) => client.tags())).rejects.toThrow();
@@ -173,7 +214,20 @@ describe("a new image", () => {
       await client.tag(image!.digest, tag);
     });
     const deployed = async (environment: string) =>
-      succeeded(await inCluster("kubectl", "ada", "adminKubeconfig", "get", "deploy", "backend", "-n", environment, "-o", "jsonpath={.spec.template.spec.containers[0].image}")).stdout;
+      succeeded(
+        await inCluster(
+          "kubectl",
+          "ada",
+          "adminKubeconfig",
+          "get",
+          "deploy",
+          "backend",
+          "-n",
+          environment,
+          "-o",
+          "jsonpath={.spec.template.spec.containers[0].image}",
+        ),
+      ).stdout;
     await waitUntil(
       async () => {
         const running = await deployed("develop");
@@ -197,7 +251,10 @@ describe("the evidence bundle", () => {
     for (const secret of [learners["ada"]!.git.password, learners["ada"]!.registry.password]) expect(data.includes(secret)).toBe(false);
     expect(data).toContain('"ReconciliationSucceeded"');
     await writeFile(join(bundle, "evidence.json"), data.replace("gitops-lab-bot", "gitops-lab-box"));
-    expect(await cohort.lab("evidence", "verify", bundle, "--fingerprint", fingerprint)).toMatchObject({ exitCode: 1, stdout: expect.stringContaining("evidence.json") });
+    expect(await cohort.lab("evidence", "verify", bundle, "--fingerprint", fingerprint)).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringContaining("evidence.json"),
+    });
   });
 });
 
@@ -222,7 +279,19 @@ describe("verify", () => {
     succeeded(await inCluster("flux", "ada", "adminKubeconfig", "suspend", "kustomization", "apps-production"));
     const older = (await withRepository(registry, (client) => client.tags())).find((tag) => tag.startsWith("production-v0.1.0"))!;
     const digest = await withRepository(registry, (client) => client.digest(older));
-    succeeded(await inCluster("kubectl", "ada", "adminKubeconfig", "-n", "production", "set", "image", "deploy/backend", `backend=${registry.repository}:${older}@${digest}`));
+    succeeded(
+      await inCluster(
+        "kubectl",
+        "ada",
+        "adminKubeconfig",
+        "-n",
+        "production",
+        "set",
+        "image",
+        "deploy/backend",
+        `backend=${registry.repository}:${older}@${digest}`,
+      ),
+    );
     await awaitVerdicts("ada", { "reconcile-success": "fail", "image-policy-match": "fail", "deployed-digest": "fail" });
     expect((await cohort.lab("verify", "--cohort", cohort.name)).exitCode).toBe(1);
     expect(await verdicts("ada-b")).toEqual(allPass);
@@ -241,7 +310,10 @@ describe("verify", () => {
   });
 
   test("refuses a learner that is not there", async () => {
-    expect(await cohort.lab("verify", "nobody", "--cohort", cohort.name)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("ada, ada-b") });
+    expect(await cohort.lab("verify", "nobody", "--cohort", cohort.name)).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("ada, ada-b"),
+    });
   });
 });
 
@@ -301,7 +373,10 @@ describe("the roster", () => {
     await cohort.setLearners(["ada", "ada-b", "cleo"]);
     const up = cohort.startLab("up", cohort.name);
     await waitUntil(
-      async () => (marked().some(({ name }) => name === "cleo/kube-apiserver") ? { done: true, value: undefined } : { done: false, because: "no API server of cleo." }),
+      async () =>
+        marked().some(({ name }) => name === "cleo/kube-apiserver")
+          ? { done: true, value: undefined }
+          : { done: false, because: "no API server of cleo." },
       { what: "the third learner's API server", timeoutSeconds: 60, intervalMs: 20, remedy: "" },
     );
     process.kill(-up.pid!, "SIGKILL");
@@ -321,7 +396,9 @@ describe("the roster", () => {
     expect((await cohort.lab("plan", cohort.name)).stdout).toContain("cleo is no longer in the cohort file");
     const { stderr } = succeeded(await cohort.lab("up", cohort.name));
     expect(stderr).toContain("cleo is no longer in the cohort file");
-    expect(existsSync(join(import.meta.dirname, "../..", /Kept what cleo had in (\S+)\./.exec(stderr)![1]!, "repository.bundle"))).toBe(true);
+    expect(existsSync(join(import.meta.dirname, "../..", /Kept what cleo had in (\S+)\./.exec(stderr)![1]!, "repository.bundle"))).toBe(
+      true,
+    );
     expect(marked().filter(({ name }) => name.startsWith("cleo"))).toEqual([]);
     const paths = cohortPaths(cohort.name, cohort.home);
     expect(existsSync(paths.learner("cleo").root)).toBe(false);
@@ -351,7 +428,9 @@ describe("bad input", () => {
   });
 
   test.each(["up", "down", "plan", "results"])("a folder that cannot be written is named by %s", async (command) => {
-    const result = await cohort.run(join(import.meta.dirname, "../../lab"), [command, cohort.name], { GITOPS_LAB_HOME: join(import.meta.filename, "below-a-file") });
+    const result = await cohort.run(join(import.meta.dirname, "../../lab"), [command, cohort.name], {
+      GITOPS_LAB_HOME: join(import.meta.filename, "below-a-file"),
+    });
     expect(result).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("GITOPS_LAB_HOME") });
   });
 });

@@ -52,7 +52,12 @@ describe("a course", () => {
   test("has results", { timeout: minutes }, async () => {
     succeeded(await cohort.lab("exercise", "hint", "rollback", "ada", ...ofCohort()));
     const results = CohortResults.parse(JSON.parse(succeeded(await cohort.lab("results", cohort.name, "--json")).stdout));
-    expect(results.learners[0]).toMatchObject({ id: "ada", evidence: { verdict: "pass", items: [{}, {}, {}, {}] }, quiz: { attempts: 0 }, lastActivity: expect.any(String) });
+    expect(results.learners[0]).toMatchObject({
+      id: "ada",
+      evidence: { verdict: "pass", items: [{}, {}, {}, {}] },
+      quiz: { attempts: 0 },
+      lastActivity: expect.any(String),
+    });
     expect(results.learners[0]!.exercises.find(({ id }) => id === "rollback")).toMatchObject({ hints: 1, checks: 0 });
   });
 
@@ -62,21 +67,33 @@ describe("a course", () => {
     expect(succeeded(await cohort.lab("archive", "verify", file, "--fingerprint", fingerprint)).stdout).toContain("valid: cohort");
     const content = await readFile(file);
     const files = await unpackArchive(content, file);
-    expect([...files.keys()]).toEqual(expect.arrayContaining(["results.json", "cohort.yaml", "learners/ada/evidence/evidence.json", "learners/ada/records/exercises.json"]));
+    expect([...files.keys()]).toEqual(
+      expect.arrayContaining(["results.json", "cohort.yaml", "learners/ada/evidence/evidence.json", "learners/ada/records/exercises.json"]),
+    );
     const { git, registry, cluster } = await outputs();
     const keys = [cluster.kubeconfig, cluster.adminKubeconfig].map((text) => /client-key-data: (\S+)/.exec(text)![1]!);
-    for (const [name, bytes] of files) for (const secret of [git.password, registry.password, ...keys]) expect(bytes.includes(secret), name).toBe(false);
+    for (const [name, bytes] of files)
+      for (const secret of [git.password, registry.password, ...keys]) expect(bytes.includes(secret), name).toBe(false);
     content[content.length >> 1]! ^= 1;
     await writeFile(join(home, "changed.tar.gz"), content);
     expect((await cohort.lab("archive", "verify", join(home, "changed.tar.gz"))).exitCode).toBe(1);
-    expect(await cohort.lab("archive", cohort.name, "--out", file)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("never overwritten") });
-    expect(await cohort.lab("archive", cohort.name, "--out", join(cohort.home, "x.tar.gz"))).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("removed with its last cohort") });
+    expect(await cohort.lab("archive", cohort.name, "--out", file)).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("never overwritten"),
+    });
+    expect(await cohort.lab("archive", cohort.name, "--out", join(cohort.home, "x.tar.gz"))).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("removed with its last cohort"),
+    });
   });
 });
 
 describe("a learner", () => {
   test("is paused without the others, and resumed", { timeout: minutes }, async () => {
-    expect(await cohort.lab("pause", "eve", ...ofCohort())).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('learner "eve"') });
+    expect(await cohort.lab("pause", "eve", ...ofCohort())).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('learner "eve"'),
+    });
     succeeded(await cohort.lab("pause", "ada", ...ofCohort()));
     expect(learnerProcesses()).toEqual([]);
     expect(findMarked(paths().daemon).map(({ name }) => name)).toContain("registry");
@@ -100,7 +117,9 @@ describe("a learner", () => {
     const before = await outputs();
     const made = await readFile(join(paths().root, "created", "ada.json"), "utf8");
     const backup = join(home, "backup");
-    expect(succeeded(await cohort.lab("reset", "ada", ...ofCohort(), "--out", backup)).stderr).toContain("The lab of ada is gone: nothing is left of");
+    expect(succeeded(await cohort.lab("reset", "ada", ...ofCohort(), "--out", backup)).stderr).toContain(
+      "The lab of ada is gone: nothing is left of",
+    );
     expect((await readdir(backup)).sort()).toEqual(["exercises", "repository.bundle"]);
     const heads = succeeded(await cohort.run("git", ["bundle", "list-heads", join(backup, "repository.bundle")]));
     expect(heads.stdout).toContain("refs/heads/main");
@@ -110,7 +129,10 @@ describe("a learner", () => {
     expect(after.git.password).not.toBe(before.git.password);
     expect(existsSync(join(paths().learner("ada").root, "exercises"))).toBe(false);
     expect(await readFile(join(paths().root, "created", "ada.json"), "utf8")).toBe(made);
-    expect(await cohort.lab("reset", "ada", ...ofCohort(), "--out", backup)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("Nothing was changed") });
+    expect(await cohort.lab("reset", "ada", ...ofCohort(), "--out", backup)).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("Nothing was changed"),
+    });
   });
 });
 
@@ -133,13 +155,18 @@ describe("a course past its time", () => {
 
     // A stopped cohort is started for its evidence.
     succeeded(await cohort.lab("stop", cohort.name));
-    const { reaped } = JSON.parse(succeeded(await cohort.lab("reap", "--json", "--out", archives)).stdout) as { reaped: { archive: string; fingerprint: string; receipt: string }[] };
+    const { reaped } = JSON.parse(succeeded(await cohort.lab("reap", "--json", "--out", archives)).stdout) as {
+      reaped: { archive: string; fingerprint: string; receipt: string }[];
+    };
     expect(reaped).toHaveLength(1);
     expect(reaped[0]!.receipt).toBe(reaped[0]!.archive.replace(".tar.gz", ".receipt.json"));
     expect(findMarked(paths().daemon)).toEqual([]);
     expect(existsSync(paths().root)).toBe(false);
     const [receipt, file] = (await readdir(archives)).sort();
-    expect(Receipt.parse(JSON.parse(await readFile(join(archives, receipt!), "utf8")))).toMatchObject({ cohort: cohort.name, result: "zero" });
+    expect(Receipt.parse(JSON.parse(await readFile(join(archives, receipt!), "utf8")))).toMatchObject({
+      cohort: cohort.name,
+      result: "zero",
+    });
     const results = await unpackArchive(await readFile(join(archives, file!)), "x");
     expect(CohortResults.parse(JSON.parse(results.get("results.json")!.toString())).learners[0]!.evidence.verdict).toBe("pass");
     succeeded(await cohort.lab("archive", "verify", join(archives, file!), "--fingerprint", reaped[0]!.fingerprint));

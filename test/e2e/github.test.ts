@@ -39,7 +39,10 @@ afterAll(async () => {
 async function describeCohort(account: string | undefined = "ada-l"): Promise<void> {
   const learners = [{ id: "ada", name: "Ada", email: "ada@example.org", ...(account && { github: account }) }];
   const git = { kind: "github", organization: "course", url: github.url };
-  const config = { "pulumi:disable-default-providers": ["kubernetes"], "gitops-lab:cohort": { course: "GitHub", parameters: { interval: "10s" }, git, learners } };
+  const config = {
+    "pulumi:disable-default-providers": ["kubernetes"],
+    "gitops-lab:cohort": { course: "GitHub", parameters: { interval: "10s" }, git, learners },
+  };
   await writeFile(join(import.meta.dirname, "..", "..", "stacks", `Pulumi.${name}.yaml`), stringify({ config }));
 }
 

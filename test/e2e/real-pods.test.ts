@@ -47,7 +47,12 @@ const marked = () => findMarked(paths().daemon);
 
 function processNamed(name: string): ProcessIdentity {
   const found = marked().find((process) => process.name === name);
-  if (found === undefined) throw new Error(`no process ${name}; there are ${marked().map((process) => process.name).join(", ")}`);
+  if (found === undefined)
+    throw new Error(
+      `no process ${name}; there are ${marked()
+        .map((process) => process.name)
+        .join(", ")}`,
+    );
   return found.identity;
 }
 
@@ -71,7 +76,9 @@ async function awaitAllPass(): Promise<void> {
   await waitUntil(
     async () => {
       const seen = await reports();
-      return seen.every(({ result }) => result.status === "pass") ? { done: true, value: undefined } : { done: false, because: JSON.stringify(seen.map(({ result }) => result)) };
+      return seen.every(({ result }) => result.status === "pass")
+        ? { done: true, value: undefined }
+        : { done: false, because: JSON.stringify(seen.map(({ result }) => result)) };
     },
     { what: "all four evidence items to pass", timeoutSeconds: 60, intervalMs: 500, remedy: "" },
   );
@@ -99,14 +106,24 @@ async function pushDrill(): Promise<string> {
   return `${registry.repository}:drill@${image!.digest}`;
 }
 
-const restricted = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] }, runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } };
+const restricted = {
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ["ALL"] },
+  runAsNonRoot: true,
+  seccompProfile: { type: "RuntimeDefault" },
+};
 
 function pod(name: string, image: string, { spec = {}, container = {} }: { spec?: object; container?: object } = {}) {
   return {
     apiVersion: "v1",
     kind: "Pod",
     metadata: { name, namespace: "develop" },
-    spec: { restartPolicy: "Never", automountServiceAccountToken: false, ...spec, containers: [{ name: "backend", image, securityContext: restricted, ...container }] },
+    spec: {
+      restartPolicy: "Never",
+      automountServiceAccountToken: false,
+      ...spec,
+      containers: [{ name: "backend", image, securityContext: restricted, ...container }],
+    },
   };
 }
 
@@ -134,7 +151,9 @@ if (unmet.length > 0) {
 
     test("lets nothing of the node listen on the host", () => {
       const host = marked().filter(({ name }) => !/^(ada|bob)\/node\//.test(name));
-      const addresses = host.flatMap(({ name, identity }) => (name.endsWith("/node") ? [] : listeningAddresses(identity.pid).map((address) => `${name} ${address}`)));
+      const addresses = host.flatMap(({ name, identity }) =>
+        name.endsWith("/node") ? [] : listeningAddresses(identity.pid).map((address) => `${name} ${address}`),
+      );
       expect(addresses.filter((address) => !/ 127\.0\.0\.1:\d+$/.test(address))).toEqual([]);
       expect(addresses.filter((address) => address.includes("etcd"))).toEqual([]);
     });
@@ -152,13 +171,34 @@ if (unmet.length > 0) {
   describe("a failing rollout", () => {
     const drill = async (mode: string, image: string) => {
       const container = { name: "backend", image, env: [{ name: "DRILL", value: mode }] };
-      succeeded(await kubectl("admin", "patch", "deploy/backend", "-n", "production", "--patch", JSON.stringify({ spec: { template: { spec: { containers: [container] } } } })));
+      succeeded(
+        await kubectl(
+          "admin",
+          "patch",
+          "deploy/backend",
+          "-n",
+          "production",
+          "--patch",
+          JSON.stringify({ spec: { template: { spec: { containers: [container] } } } }),
+        ),
+      );
     };
     let image: string;
 
     test("begins with Flux suspended", { timeout: minutes }, async () => {
       image = await pushDrill();
-      succeeded(await kubectl("admin", "patch", "kustomization/apps-production", "-n", "flux-system", "--type=merge", "--patch", JSON.stringify({ spec: { suspend: true } })));
+      succeeded(
+        await kubectl(
+          "admin",
+          "patch",
+          "kustomization/apps-production",
+          "-n",
+          "flux-system",
+          "--type=merge",
+          "--patch",
+          JSON.stringify({ spec: { suspend: true } }),
+        ),
+      );
     });
 
     test.each([
@@ -178,7 +218,18 @@ if (unmet.length > 0) {
     });
 
     test("is undone by Flux", { timeout: 2 * minutes }, async () => {
-      succeeded(await kubectl("admin", "patch", "kustomization/apps-production", "-n", "flux-system", "--type=merge", "--patch", JSON.stringify({ spec: { suspend: false } })));
+      succeeded(
+        await kubectl(
+          "admin",
+          "patch",
+          "kustomization/apps-production",
+          "-n",
+          "flux-system",
+          "--type=merge",
+          "--patch",
+          JSON.stringify({ spec: { suspend: false } }),
+        ),
+      );
       await awaitAllPass();
     });
   });
@@ -205,7 +256,14 @@ if (unmet.length > 0) {
     });
 
     test("nobody, not even who is Flux, lowers what a namespace enforces or takes the policy away", { timeout: minutes }, async () => {
-      const lowered = await kubectl("admin", "label", "namespace", "develop", "pod-security.kubernetes.io/enforce=privileged", "--overwrite");
+      const lowered = await kubectl(
+        "admin",
+        "label",
+        "namespace",
+        "develop",
+        "pod-security.kubernetes.io/enforce=privileged",
+        "--overwrite",
+      );
       expect(lowered).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("baseline or restricted") });
       expect((await kubectl("learner", "label", "namespace", "develop", "x=y")).stderr).toContain("forbidden");
       await kubectl("admin", "delete", "validatingadmissionpolicy", "--all");
@@ -237,11 +295,20 @@ if (unmet.length > 0) {
         "192.0.2.1:80": false,
         "example.org:80": false,
       };
-      const dialing = pod("dialing", await pushDrill(), { container: { securityContext: restricted, env: [{ name: "DIAL", value: Object.keys(expected).join(" ") }] } });
+      const dialing = pod("dialing", await pushDrill(), {
+        container: { securityContext: restricted, env: [{ name: "DIAL", value: Object.keys(expected).join(" ") }] },
+      });
       succeeded(await apply("learner", dialing));
-      succeeded(await kubectl("learner", "wait", "-n", "develop", "pod/dialing", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=40s"));
+      succeeded(
+        await kubectl("learner", "wait", "-n", "develop", "pod/dialing", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=40s"),
+      );
       const { stdout } = succeeded(await kubectl("learner", "logs", "-n", "develop", "dialing"));
-      const seen = Object.fromEntries(stdout.split("\n").map((line) => JSON.parse(line) as { address: string; open: boolean }).map(({ address, open }) => [address, open]));
+      const seen = Object.fromEntries(
+        stdout
+          .split("\n")
+          .map((line) => JSON.parse(line) as { address: string; open: boolean })
+          .map(({ address, open }) => [address, open]),
+      );
       expect(seen).toEqual(expected);
       succeeded(await kubectl("learner", "delete", "-n", "develop", "pod/dialing", "--grace-period=0"));
     });
@@ -274,28 +341,37 @@ if (unmet.length > 0) {
   });
 
   describe("repair", () => {
-    test.each(["ada/node/containerd", "ada/node/kubelet", "ada/node/inside"])("a killed %s comes back by itself", { timeout: 2 * minutes }, async (name) => {
-      const { pid } = name === "ada/node/inside" ? await nodeInit() : processNamed(name);
-      process.kill(pid, "SIGKILL");
-      await waitUntil(
-        async () => {
-          const now = marked().find((process) => process.name === "ada/node/kubelet" && process.identity.pid !== pid);
-          return now === undefined || existsSync(`/proc/${pid}`) ? { done: false, because: "it is not there." } : { done: true, value: undefined };
-        },
-        { what: "the kubelet", timeoutSeconds: 20, remedy: "" },
-      );
-      succeeded(await kubectl("admin", "wait", "node/node", "--for=condition=Ready", "--timeout=30s"));
-      expect(succeeded(await cohort.lab("up", cohort.name)).stderr).toContain("0 changes");
-      await awaitAllPass();
-    });
+    test.each(["ada/node/containerd", "ada/node/kubelet", "ada/node/inside"])(
+      "a killed %s comes back by itself",
+      { timeout: 2 * minutes },
+      async (name) => {
+        const { pid } = name === "ada/node/inside" ? await nodeInit() : processNamed(name);
+        process.kill(pid, "SIGKILL");
+        await waitUntil(
+          async () => {
+            const now = marked().find((process) => process.name === "ada/node/kubelet" && process.identity.pid !== pid);
+            return now === undefined || existsSync(`/proc/${pid}`)
+              ? { done: false, because: "it is not there." }
+              : { done: true, value: undefined };
+          },
+          { what: "the kubelet", timeoutSeconds: 20, remedy: "" },
+        );
+        succeeded(await kubectl("admin", "wait", "node/node", "--for=condition=Ready", "--timeout=30s"));
+        expect(succeeded(await cohort.lab("up", cohort.name)).stderr).toContain("0 changes");
+        await awaitAllPass();
+      },
+    );
 
     test("a cohort that was stopped has no container, and has them again when it is started", { timeout: 2 * minutes }, async () => {
       const cgroup = (await cgroupOf(paths().learner("ada")))!;
       succeeded(await cohort.lab("stop", cohort.name));
       expect(marked()).toEqual([]);
-      const members = await Promise.all(Object.values(cgroup.folders).map((folder) => readdir(join(folder, "node", "kubepods"), { recursive: true }).catch(() => [])));
+      const members = await Promise.all(
+        Object.values(cgroup.folders).map((folder) => readdir(join(folder, "node", "kubepods"), { recursive: true }).catch(() => [])),
+      );
       for (const [index, folder] of Object.values(cgroup.folders).entries()) {
-        for (const file of members[index]!.filter((file) => file.endsWith("cgroup.procs"))) expect(await readFile(join(folder, "node", "kubepods", file), "utf8")).toBe("");
+        for (const file of members[index]!.filter((file) => file.endsWith("cgroup.procs")))
+          expect(await readFile(join(folder, "node", "kubepods", file), "utf8")).toBe("");
       }
       succeeded(await cohort.lab("start", cohort.name));
       await awaitAllPass();
@@ -317,7 +393,14 @@ if (unmet.length > 0) {
 
 async function privilegedNamespace(): Promise<string> {
   const file = join(home, "namespace.json");
-  await writeFile(file, JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name: "lax", labels: { "pod-security.kubernetes.io/enforce": "privileged" } } }));
+  await writeFile(
+    file,
+    JSON.stringify({
+      apiVersion: "v1",
+      kind: "Namespace",
+      metadata: { name: "lax", labels: { "pod-security.kubernetes.io/enforce": "privileged" } },
+    }),
+  );
   return file;
 }
 

@@ -35,8 +35,14 @@ function cohortOf(name: string, learners: readonly string[]) {
     paths,
     marked,
     /** What an engine leaves when it is not ended well. */
-    leftOfEngine: () => [...marked().flatMap(({ name: process }) => (process === "pulumi" ? [process] : [])), ...globSync(`pulumi/.pulumi/locks/**/${cohort.name}/*.json`, { cwd: cohort.home })],
-    processesOf: (learner: string) => Object.fromEntries(marked().flatMap(({ name: process, identity }) => (process.startsWith(`${learner}/`) ? [[process, identity.pid]] : []))),
+    leftOfEngine: () => [
+      ...marked().flatMap(({ name: process }) => (process === "pulumi" ? [process] : [])),
+      ...globSync(`pulumi/.pulumi/locks/**/${cohort.name}/*.json`, { cwd: cohort.home }),
+    ],
+    processesOf: (learner: string) =>
+      Object.fromEntries(
+        marked().flatMap(({ name: process, identity }) => (process.startsWith(`${learner}/`) ? [[process, identity.pid]] : [])),
+      ),
     async end() {
       await cohort.lab("down", cohort.name);
       for (const { identity } of marked()) process.kill(identity.pid, "SIGKILL");
@@ -45,7 +51,8 @@ function cohortOf(name: string, learners: readonly string[]) {
   };
 }
 
-const isStep = (event: "step-started" | "step-done", step: string, learner: string | null) => (seen: ProgressEvent) => seen.event === event && seen.step === step && seen.learner === learner;
+const isStep = (event: "step-started" | "step-done", step: string, learner: string | null) => (seen: ProgressEvent) =>
+  seen.event === event && seen.step === step && seen.learner === learner;
 
 function summaryOf({ events }: EndedRun): Extract<ProgressEvent, { event: "summary" }> {
   const last = events.at(-1);
@@ -53,7 +60,8 @@ function summaryOf({ events }: EndedRun): Extract<ProgressEvent, { event: "summa
   return last;
 }
 
-const green = (learner: string) => expect.objectContaining({ learner, result: "up", evidence: { verdict: "pass", passed: 4, of: 4 }, cause: null });
+const green = (learner: string) =>
+  expect.objectContaining({ learner, result: "up", evidence: { verdict: "pass", passed: 4, of: 4 }, cause: null });
 
 describe("a cohort of three with one who fails", () => {
   const { cohort, paths, leftOfEngine, processesOf, marked, end } = cohortOf("failing", ["ada", "bob", "cleo"]);
@@ -70,7 +78,9 @@ describe("a cohort of three with one who fails", () => {
   async function inState(learner: string): Promise<readonly object[]> {
     const environment = await pulumiEnvironment({ ...process.env, ...cohort.environment });
     const { stdout } = succeeded(await cohort.run(await toolPath("pulumi"), ["stack", "export", "--stack", cohort.name], environment));
-    const { deployment } = JSON.parse(stdout) as { deployment: { resources: { urn: string; id?: string; created?: string; modified?: string }[] } };
+    const { deployment } = JSON.parse(stdout) as {
+      deployment: { resources: { urn: string; id?: string; created?: string; modified?: string }[] };
+    };
     const own = deployment.resources.filter(({ urn }) => new RegExp(`::${learner}(-|$)`).test(urn));
     return own.map(({ urn, id, created, modified }) => ({ urn, id, created, modified })).sort((a, b) => a.urn.localeCompare(b.urn));
   }
@@ -78,8 +88,16 @@ describe("a cohort of three with one who fails", () => {
   test("brings up the other two and names the cause", { timeout: 4 * minutes }, async () => {
     const run = await startRun(cohort, "up", cohort.name).ended;
     expect(run.exitCode, run.stderr).toBe(1);
-    expect(summaryOf(run)).toMatchObject({ command: "up", result: "failed", exitCode: 1, learners: [green("ada"), { learner: "bob", result: "failed", cause: expect.stringContaining("ENOTDIR") }, green("cleo")] });
-    expect(run.events.find(({ event }) => event === "learner-failed")).toMatchObject({ learner: "bob", cause: expect.stringContaining("ENOTDIR") });
+    expect(summaryOf(run)).toMatchObject({
+      command: "up",
+      result: "failed",
+      exitCode: 1,
+      learners: [green("ada"), { learner: "bob", result: "failed", cause: expect.stringContaining("ENOTDIR") }, green("cleo")],
+    });
+    expect(run.events.find(({ event }) => event === "learner-failed")).toMatchObject({
+      learner: "bob",
+      cause: expect.stringContaining("ENOTDIR"),
+    });
     expect(run.stderr).toContain(`./lab retry ${cohort.name}`);
     expect(leftOfEngine()).toEqual([]);
   });
@@ -96,7 +114,11 @@ describe("a cohort of three with one who fails", () => {
     expect(Object.keys(summaryOf(run).changes)).toEqual(["create"]);
     const steps = run.events.flatMap((event) => (event.event === "step-started" ? [event.learner] : []));
     expect(new Set(steps)).toEqual(new Set([null, "bob"]));
-    expect({ ada: await inState("ada"), cleo: await inState("cleo"), processes: { ...processesOf("ada"), ...processesOf("cleo") } }).toEqual(before);
+    expect({
+      ada: await inState("ada"),
+      cleo: await inState("cleo"),
+      processes: { ...processesOf("ada"), ...processesOf("cleo") },
+    }).toEqual(before);
   });
 
   test("leaves retry nothing to do then", { timeout: minutes }, async () => {
@@ -144,7 +166,11 @@ describe("an up that is cut short", () => {
     // As a terminal sends it: to the whole group.
     const interrupted = await upUntil(isStep("step-started", "flux-ready", "ada"), (pid) => process.kill(-pid, "SIGINT"));
     expect(interrupted.exitCode, interrupted.stderr).toBe(130);
-    expect(summaryOf(interrupted)).toMatchObject({ result: "interrupted", exitCode: 130, learners: [{ learner: "ada", result: "unfinished" }] });
+    expect(summaryOf(interrupted)).toMatchObject({
+      result: "interrupted",
+      exitCode: 130,
+      learners: [{ learner: "ada", result: "unfinished" }],
+    });
     expect(interrupted.stderr).toContain(`\`./lab up ${cohort.name}\``);
     expect(leftOfEngine()).toEqual([]);
     await resumes("ada");
@@ -173,11 +199,25 @@ describe("an up that is cut short", () => {
   test("by the end of its terminal ends in order", { timeout: 2 * minutes }, async () => {
     await cohort.setLearners(["ada", "bob", "cleo", "dora"]);
     const inventory = () => readFile(join(cohort.home, "inventory", `${cohort.name}.jsonl`), "utf8");
-    const terminal = run("script", ["--quiet", "--command", `./lab up ${cohort.name}`, "/dev/null"], { env: cohort.environment, reject: false, stdin: "pipe" });
-    await waitUntil(async () => ("dora/etcd" in processesOf("dora") ? { done: true, value: undefined } : { done: false, because: "nothing of hers runs." }), { what: "dora's control plane", timeoutSeconds: 60, intervalMs: 50, remedy: "" });
+    const terminal = run("script", ["--quiet", "--command", `./lab up ${cohort.name}`, "/dev/null"], {
+      env: cohort.environment,
+      reject: false,
+      stdin: "pipe",
+    });
+    await waitUntil(
+      async () =>
+        "dora/etcd" in processesOf("dora") ? { done: true, value: undefined } : { done: false, because: "nothing of hers runs." },
+      { what: "dora's control plane", timeoutSeconds: 60, intervalMs: 50, remedy: "" },
+    );
     process.kill(terminal.pid!, "SIGKILL");
     await terminal;
-    await waitUntil(async () => ((await inventory()).includes('"interrupted":true') ? { done: true, value: undefined } : { done: false, because: "no note of that." }), { what: "the run to end in order", timeoutSeconds: 30, intervalMs: 50, remedy: "" });
+    await waitUntil(
+      async () =>
+        (await inventory()).includes('"interrupted":true')
+          ? { done: true, value: undefined }
+          : { done: false, because: "no note of that." },
+      { what: "the run to end in order", timeoutSeconds: 30, intervalMs: 50, remedy: "" },
+    );
     expect(leftOfEngine()).toEqual([]);
   });
 

@@ -58,9 +58,15 @@ async function occupy(port: number): Promise<Server> {
 
 describe("down", () => {
   test("refuses a receipt that it could not keep, before anything is removed", { timeout: minutes }, async () => {
-    expect(await cohort.lab("down", cohort.name, "--receipt", join(cohort.home, "receipt.json"))).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("Nothing was removed") });
+    expect(await cohort.lab("down", cohort.name, "--receipt", join(cohort.home, "receipt.json"))).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("Nothing was removed"),
+    });
     await writeFile(join(home, "taken.json"), "");
-    expect(await cohort.lab("down", cohort.name, "--receipt", join(home, "taken.json"))).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("never overwritten") });
+    expect(await cohort.lab("down", cohort.name, "--receipt", join(home, "taken.json"))).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("never overwritten"),
+    });
     expect(findMarked(paths().daemon).length).toBeGreaterThan(8);
   });
 
@@ -74,14 +80,29 @@ describe("down", () => {
     await mkdir(join(paths().git, "ada"), { recursive: true });
     await writeFile(join(paths().git, "ada", "notes.txt"), "mine");
     const resisting = resist();
-    await waitUntil(async () => (findMarked(paths().daemon).length > 0 ? { done: true, value: undefined } : { done: false, because: "none." }), { what: "a marked process", timeoutSeconds: 10, intervalMs: 20, remedy: "" });
+    await waitUntil(
+      async () => (findMarked(paths().daemon).length > 0 ? { done: true, value: undefined } : { done: false, because: "none." }),
+      { what: "a marked process", timeoutSeconds: 10, intervalMs: 20, remedy: "" },
+    );
 
     const { exitCode, stdout } = await cohort.lab("down", cohort.name, "--yes", "--receipt", join(home, "left.json"));
     expect(exitCode, stdout).toBe(1);
     const { remainder, foreign, result } = await readReceipt("left.json");
     expect(result).toBe("remainder");
-    expect(remainder).toEqual([{ kind: "process", id: `${paths().daemon}#ada/resists`, says: expect.stringContaining("ada/resists"), remove: expect.stringMatching(/^kill -9 \d+/) }]);
-    expect(foreign.map(({ kind, id, remove }) => [kind, id, remove])).toEqual(expect.arrayContaining([["folder", paths().root, `rm -r ${paths().root}`], ["port", String(port), `kill ${process.pid}`]]));
+    expect(remainder).toEqual([
+      {
+        kind: "process",
+        id: `${paths().daemon}#ada/resists`,
+        says: expect.stringContaining("ada/resists"),
+        remove: expect.stringMatching(/^kill -9 \d+/),
+      },
+    ]);
+    expect(foreign.map(({ kind, id, remove }) => [kind, id, remove])).toEqual(
+      expect.arrayContaining([
+        ["folder", paths().root, `rm -r ${paths().root}`],
+        ["port", String(port), `kill ${process.pid}`],
+      ]),
+    );
     expect(foreign).toHaveLength(2);
     for (const { says, remove } of [...remainder, ...foreign]) {
       expect(stdout).toContain(says);
@@ -127,7 +148,9 @@ describe("down --orphans", () => {
     await up;
     const homeMark = createHash("sha256").update(cohort.home).digest("hex").slice(0, 8);
     // A process that can't run any more left the first; another lab's the second, and this one, which lives, the third.
-    const scratch = [`${homeMark}-1-1`, "00000000-1-1", `${homeMark}-${process.pid}-${identify(process.pid)!.startTime}`].map((owner) => join(tmpdir(), `gitops-lab-bench-${owner}-${process.pid}`));
+    const scratch = [`${homeMark}-1-1`, "00000000-1-1", `${homeMark}-${process.pid}-${identify(process.pid)!.startTime}`].map((owner) =>
+      join(tmpdir(), `gitops-lab-bench-${owner}-${process.pid}`),
+    );
     for (const folder of scratch) await mkdir(folder);
     ended.push(...scratch.map((folder) => () => rm(folder, { recursive: true, force: true })));
     const foreign = spawn("sleep", ["600"], { env: mark("/elsewhere/cohorts/x/daemon", "ada/etcd"), stdio: "ignore" });

@@ -22,17 +22,25 @@ export async function writeArchivedCourse(file: string, cohort: string, learners
       id,
       name,
       email: `${id}@example.org`,
-      evidence: { verdict: made.verdict, items: made.items.map((item) => ({ id: item.id, title: item.title, status: item.result.status, observedAt: item.observedAt })) },
+      evidence: {
+        verdict: made.verdict,
+        items: made.items.map((item) => ({ id: item.id, title: item.title, status: item.result.status, observedAt: item.observedAt })),
+      },
       ...sumUp(Object.keys(exercises), { exercises, drills, quiz: attempts }),
     })),
   };
   const files = new Map<string, Buffer>([["results.json", Buffer.from(JSON.stringify(CohortResults.parse(results)))]]);
   for (const { id, name, branch, exercises, attempts } of all) {
-    const gitChain: EvidenceBundle["gitChain"] = { status: "observed", basis: "live", value: { branch: "main", commits: [...branch!.commits], truncated: false } };
+    const gitChain: EvidenceBundle["gitChain"] = {
+      status: "observed",
+      basis: "live",
+      value: { branch: "main", commits: [...branch!.commits], truncated: false },
+    };
     const bundle: EvidenceBundle = { ...made, cohort, learner: { id, name, email: `${id}@example.org` }, gitChain };
     for (const [part, content] of sealBundle(bundle, privateKey)) files.set(`learners/${id}/evidence/${part}`, content);
     const records = { "exercises.json": { schemaVersion: 1, exercises }, "quiz.json": { schemaVersion: 1, attempts } };
-    for (const [part, content] of Object.entries(records)) files.set(`learners/${id}/records/${part}`, Buffer.from(JSON.stringify(content)));
+    for (const [part, content] of Object.entries(records))
+      files.set(`learners/${id}/records/${part}`, Buffer.from(JSON.stringify(content)));
   }
   await writeFile(file, await packArchive(cohort, files, privateKey));
 }

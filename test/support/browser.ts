@@ -17,10 +17,17 @@ export async function requireChromium(): Promise<void> {
       await install();
     }
   }
-  if (!(await isThere())) throw new Error(`The browser tests drive ${executable}, which is missing. Install it with \`sudo apt-get install -y --no-install-recommends chromium\`.`);
+  if (!(await isThere()))
+    throw new Error(
+      `The browser tests drive ${executable}, which is missing. Install it with \`sudo apt-get install -y --no-install-recommends chromium\`.`,
+    );
 }
 
-const isThere = () => access(executable).then(() => true, () => false);
+const isThere = () =>
+  access(executable).then(
+    () => true,
+    () => false,
+  );
 
 /** A browser with a profile of its own, which goes with it, and which talks to nobody but the page's server. */
 export async function openBrowser(options: BrowserContextOptions): Promise<BrowserContext & AsyncDisposable> {
@@ -28,7 +35,15 @@ export async function openBrowser(options: BrowserContextOptions): Promise<Brows
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: executable,
     headless: true,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
     ...options,
   });
   return Object.assign(context, {

@@ -15,7 +15,14 @@ const wanted: Readonly<Record<string, readonly string[]>> = {
   "gcp:compute/subnetwork:Subnetwork": [],
   "gcp:compute/router:Router": [],
   "gcp:compute/routerNat:RouterNat": [],
-  "gcp:container/cluster:Cluster": ["privateClusterConfig", "masterAuthorizedNetworksConfig", "workloadIdentityConfig", "releaseChannel", "loggingConfig", "monitoringConfig"],
+  "gcp:container/cluster:Cluster": [
+    "privateClusterConfig",
+    "masterAuthorizedNetworksConfig",
+    "workloadIdentityConfig",
+    "releaseChannel",
+    "loggingConfig",
+    "monitoringConfig",
+  ],
   "gcp:container/nodePool:NodePool": ["management", "nodeConfig"],
   "aws:ec2/vpc:Vpc": [],
   "aws:ec2/internetGateway:InternetGateway": [],
@@ -47,7 +54,9 @@ function interfacesOf(file: string): Map<string, ts.InterfaceDeclaration> {
   return found;
 }
 
-const nestedTypes = new Map(["gcp", "aws", "digitalocean"].map((cloud) => [cloud, interfacesOf(join(folder, cloud, "types", "input.d.ts"))]));
+const nestedTypes = new Map(
+  ["gcp", "aws", "digitalocean"].map((cloud) => [cloud, interfacesOf(join(folder, cloud, "types", "input.d.ts"))]),
+);
 
 function membersOf(declaration: ts.InterfaceDeclaration, cloud: string, prefix: string, deep: (name: string) => boolean): string[] {
   return declaration.members.filter(ts.isPropertySignature).flatMap((member) => {
@@ -55,7 +64,9 @@ function membersOf(declaration: ts.InterfaceDeclaration, cloud: string, prefix: 
     const type = member.type?.getText() ?? "";
     if (/\[key: string\]/.test(type)) return [name, `${name}.*`];
     const nested = nestedTypes.get(cloud)?.get(/inputs\.([\w.]+)/.exec(type)?.[1] ?? "");
-    return nested !== undefined && deep(name) ? [name, ...membersOf(nested, cloud, `${name}.`, () => prefix.split(".").length < 3)] : [name];
+    return nested !== undefined && deep(name)
+      ? [name, ...membersOf(nested, cloud, `${name}.`, () => prefix.split(".").length < 3)]
+      : [name];
   });
 }
 

@@ -20,7 +20,10 @@ export class CraneClient {
 
   /** Standard output; throws with what crane wrote on standard error. */
   async crane(...args: string[]): Promise<string> {
-    const { stdout } = await run(await toolPath("crane"), [...args, "--insecure"], { env: { DOCKER_CONFIG: await this.#configFolder }, extendEnv: false });
+    const { stdout } = await run(await toolPath("crane"), [...args, "--insecure"], {
+      env: { DOCKER_CONFIG: await this.#configFolder },
+      extendEnv: false,
+    });
     return stdout;
   }
 }

@@ -16,7 +16,11 @@ const state = existsSync(stateFile) ? JSON.parse(readFileSync(stateFile, "utf8")
 const save = () => writeFileSync(stateFile, JSON.stringify(state));
 const option = (name) => args[args.indexOf(name) + 1];
 const command = `${program} ${args[0]}`;
-if (args[0] !== "version") appendFileSync(join(folder, "calls.jsonl"), `${JSON.stringify({ program, args, kubeconfig: process.env.KUBECONFIG, provider: process.env.KIND_EXPERIMENTAL_PROVIDER })}\n`);
+if (args[0] !== "version")
+  appendFileSync(
+    join(folder, "calls.jsonl"),
+    `${JSON.stringify({ program, args, kubeconfig: process.env.KUBECONFIG, provider: process.env.KIND_EXPERIMENTAL_PROVIDER })}\n`,
+  );
 
 const failFile = join(folder, "fail.json");
 const fail = existsSync(failFile) ? JSON.parse(readFileSync(failFile, "utf8")) : undefined;

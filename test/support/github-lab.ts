@@ -58,9 +58,16 @@ export class GithubLearner {
 
   static async create(parent: string, id: string, registryHost: string): Promise<GithubLearner> {
     const { output: images } = await imageRepository.ensure({ cohort: "demo", learner: id, name: "backend", registry: registryHost });
-    const registry = { repository: images.repository, username: images.pipelineUsername, password: images.pipelinePassword, insecure: true };
+    const registry = {
+      repository: images.repository,
+      username: images.pipelineUsername,
+      password: images.pipelinePassword,
+      insecure: true,
+    };
     const params = template.params.parse({});
-    const releases = template.releases(params).map((release) => ({ ...release, tags: template.environments.map((environment) => template.tag(environment, release)) }));
+    const releases = template
+      .releases(params)
+      .map((release) => ({ ...release, tags: template.environments.map((environment) => template.tag(environment, release)) }));
     const { output: seeded } = await seedImages.ensure({ ...registry, app: template.app(params), releases });
     const learner = new GithubLearner(await mkdtemp(join(parent, "github-")), registry);
     const files = template.seed({

@@ -39,7 +39,10 @@ export async function installFakeKind(kubeconfig: string): Promise<FakeKind> {
   process.env["FAKE_KIND"] = folder;
   const json = async (file: string) => JSON.parse(await readFile(join(folder, file), "utf8").catch(() => "{}"));
   return {
-    calls: async () => (await readFile(join(folder, "calls.jsonl"), "utf8")).split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as FakeCall])),
+    calls: async () =>
+      (await readFile(join(folder, "calls.jsonl"), "utf8"))
+        .split("\n")
+        .flatMap((line) => (line === "" ? [] : [JSON.parse(line) as FakeCall])),
     failNext: (failure) => writeFile(join(folder, "fail.json"), JSON.stringify({ leaves: "nothing", ...failure })),
     state: () => json("state.json"),
     setState: (state) => writeFile(join(folder, "state.json"), JSON.stringify(state)),

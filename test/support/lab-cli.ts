@@ -48,7 +48,21 @@ export class TestCohort {
 
   async writeFile(): Promise<void> {
     const learners = this.#learners.map((id) => ({ id, name: `Learner ${id}`, email: `${id}@example.org` }));
-    await writeFile(this.#file, stringify({ config: { "pulumi:disable-default-providers": ["kubernetes"], "gitops-lab:cohort": { course: "End-to-end test", ...(this.#parameters && { parameters: this.#parameters }), ...(this.#cluster && { cluster: this.#cluster }), learners, ...this.#more } } }));
+    await writeFile(
+      this.#file,
+      stringify({
+        config: {
+          "pulumi:disable-default-providers": ["kubernetes"],
+          "gitops-lab:cohort": {
+            course: "End-to-end test",
+            ...(this.#parameters && { parameters: this.#parameters }),
+            ...(this.#cluster && { cluster: this.#cluster }),
+            learners,
+            ...this.#more,
+          },
+        },
+      }),
+    );
   }
 
   readFile(): Promise<string> {
@@ -72,7 +86,12 @@ export class TestCohort {
   }
 
   async run(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<CommandResult> {
-    const { exitCode, stdout, stderr } = await run(command, args, { cwd: root, env: { ...this.environment, ...env }, reject: false, stdin: "ignore" });
+    const { exitCode, stdout, stderr } = await run(command, args, {
+      cwd: root,
+      env: { ...this.environment, ...env },
+      reject: false,
+      stdin: "ignore",
+    });
     return { exitCode: exitCode ?? -1, stdout, stderr };
   }
 

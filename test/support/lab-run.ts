@@ -22,7 +22,11 @@ export interface LabRun {
 export function startRun(cohort: TestCohort, ...args: string[]): LabRun {
   const child = cohort.startLab(...args, "--json");
   const events: ProgressEvent[] = [];
-  const waiting: { readonly isIt: (event: ProgressEvent) => boolean; readonly resolve: (event: ProgressEvent) => void; readonly reject: (error: Error) => void }[] = [];
+  const waiting: {
+    readonly isIt: (event: ProgressEvent) => boolean;
+    readonly resolve: (event: ProgressEvent) => void;
+    readonly reject: (error: Error) => void;
+  }[] = [];
   const lines = createInterface({ input: child.stdout! });
   const read = (async () => {
     for await (const line of lines) {

@@ -45,7 +45,10 @@ export class LabState {
     this.objects.push(
       flux("source.toolkit.fluxcd.io/v1", "GitRepository", "flux-system", "flux-system", { artifact: { revision } }),
       ...["flux-system", "infrastructure", ...environments.map((name) => `apps-${name}`)].map((name) =>
-        flux("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "flux-system", name, { lastAppliedRevision: revision, history: [reconciled(revision)] }),
+        flux("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "flux-system", name, {
+          lastAppliedRevision: revision,
+          history: [reconciled(revision)],
+        }),
       ),
       ...environments.flatMap((name) => environmentObjects(name)),
       object("v1", "Node", "", "node-1", {}),
@@ -69,12 +72,24 @@ export class LabState {
 
   /** Brings an environment another image, from the commit in Git to the running pods. */
   deploy(letter: string, environment: Environment, version: string, digest: string, body = ""): void {
-    this.commit(letter, `Update ${environment}`, "gitops-lab-bot", { [overlay(environment)]: kustomization(environment, version, digest) }, body);
+    this.commit(
+      letter,
+      `Update ${environment}`,
+      "gitops-lab-bot",
+      { [overlay(environment)]: kustomization(environment, version, digest) },
+      body,
+    );
     this.manifests.set(digestOf(digest), { digest: digestOf(digest), parts: [digestOf("9")] });
     this.reconcile();
-    this.find("Deployment", "backend", environment)["spec"].template.spec.containers[0].image = `${repository}:${tagOf(environment, version)}@${digestOf(digest)}`;
-    this.find("ImagePolicy", "backend", environment)["status"].latestRef = { name: repository, tag: tagOf(environment, version), digest: digestOf(digest) };
-    for (const name of ["pod-1", "pod-2"]) this.find("Pod", name, environment)["status"].containerStatuses[0].imageID = `${repository}@${digestOf(digest)}`;
+    this.find("Deployment", "backend", environment)["spec"].template.spec.containers[0].image =
+      `${repository}:${tagOf(environment, version)}@${digestOf(digest)}`;
+    this.find("ImagePolicy", "backend", environment)["status"].latestRef = {
+      name: repository,
+      tag: tagOf(environment, version),
+      digest: digestOf(digest),
+    };
+    for (const name of ["pod-1", "pod-2"])
+      this.find("Pod", name, environment)["status"].containerStatuses[0].imageID = `${repository}@${digestOf(digest)}`;
   }
 
   /** Lets Flux have applied the tip of the branch. */
@@ -93,7 +108,9 @@ export class LabState {
 
   /** The object to bend; throws where the fixture has none, so that a typo can't make a test pass. */
   find(kind: string, name: string, namespace = "flux-system"): Json {
-    const found = this.objects.find((o) => o["kind"] === kind && o["metadata"].name === name && (o["metadata"].namespace ?? "") === namespace);
+    const found = this.objects.find(
+      (o) => o["kind"] === kind && o["metadata"].name === name && (o["metadata"].namespace ?? "") === namespace,
+    );
     if (!found) throw new Error(`the fixture has no ${kind} ${namespace}/${name}`);
     return found;
   }
@@ -121,8 +138,7 @@ export class LabState {
       );
     return {
       list,
-      get: async (apiVersion, kind, namespace, name) =>
-        (await list(apiVersion, kind, namespace)).find((o) => o["metadata"]?.name === name),
+      get: async (apiVersion, kind, namespace, name) => (await list(apiVersion, kind, namespace)).find((o) => o["metadata"]?.name === name),
     };
   }
 
@@ -172,7 +188,10 @@ export function kustomization(environment: Environment, version: string, digest:
 }
 
 /** An environment that runs an image, well: its policy, Deployment, ReplicaSets and pods. */
-export function environmentObjects(environment: Environment, { repository: name, tag, digest }: Required<ImageReference> = atHandOver(environment)): Json[] {
+export function environmentObjects(
+  environment: Environment,
+  { repository: name, tag, digest }: Required<ImageReference> = atHandOver(environment),
+): Json[] {
   const image = `${name}:${tag}@${digest}`;
   const hash = { "deployment.kubernetes.io/revision": "2" };
   const deployment = object("apps/v1", "Deployment", environment, "backend", {
@@ -184,7 +203,9 @@ export function environmentObjects(environment: Environment, { repository: name,
     managed("kustomize-controller", "Apply", { image: {}, imagePullPolicy: {} }),
     managed("kube-controller-manager", "Update", undefined),
   ];
-  const [old, current] = ["backend-old", "backend-new"].map((set) => ownedBy(deployment, object("apps/v1", "ReplicaSet", environment, set, {})));
+  const [old, current] = ["backend-old", "backend-new"].map((set) =>
+    ownedBy(deployment, object("apps/v1", "ReplicaSet", environment, set, {})),
+  );
   old!["metadata"].annotations = { "deployment.kubernetes.io/revision": "1" };
   current!["metadata"].annotations = hash;
   return [
@@ -235,7 +256,14 @@ function flux(apiVersion: string, kind: string, namespace: string, name: string,
 
 function reconciled(revision: string): Json {
   const [firstReconciled, lastReconciled] = ["2026-11-02T10:00:05Z", "2026-11-02T10:30:05Z"];
-  return { digest: digestOf("c"), firstReconciled, lastReconciled, totalReconciliations: 3, lastReconciledStatus: "ReconciliationSucceeded", metadata: { revision } };
+  return {
+    digest: digestOf("c"),
+    firstReconciled,
+    lastReconciled,
+    totalReconciliations: 3,
+    lastReconciledStatus: "ReconciliationSucceeded",
+    metadata: { revision },
+  };
 }
 
 function object(apiVersion: string, kind: string, namespace: string, name: string, rest: Json): Json {
@@ -249,7 +277,14 @@ function learner(): LearnerOutputs {
     name: "Ada Lovelace",
     email: "ada@example.org",
     cluster: { kind: "local", id: "c1", apiServer: "https://127.0.0.1:6443", nodes: "real", kubeconfig: "", adminKubeconfig: "" },
-    git: { kind: "local", url: "http://127.0.0.1:3000/ada/lab.git", branch: "main", username: "ada", password: "git-secret", seedCommit: shaOf("1") },
+    git: {
+      kind: "local",
+      url: "http://127.0.0.1:3000/ada/lab.git",
+      branch: "main",
+      username: "ada",
+      password: "git-secret",
+      seedCommit: shaOf("1"),
+    },
     registry: { kind: "local", repository, insecure: true, username: "ada", password: "registry-secret" },
     flux: { version: "2.9.2", controllers: "host-process" },
     environments: environments.map((name) => ({ name, namespace: name, tag: tagOf(name, "0.2.0"), digest: digestOf("b") })),

@@ -22,17 +22,34 @@ export interface PreviewedCohort {
 type Inputs = Readonly<Record<string, unknown>>;
 
 const zeros = (length: number) => "0".repeat(length);
-const digestsOf = ({ releases }: Inputs) => ({ digests: Object.fromEntries((releases as { version: string }[]).map(({ version }) => [version, `sha256:${zeros(64)}`])) });
+const digestsOf = ({ releases }: Inputs) => ({
+  digests: Object.fromEntries((releases as { version: string }[]).map(({ version }) => [version, `sha256:${zeros(64)}`])),
+});
 /** What a resource would answer, by the end of its type. */
 const answers: Readonly<Record<string, (inputs: Inputs) => object>> = {
   LabHost: () => ({ httpUrl: "http://127.0.0.1:20000", registry: "127.0.0.1:20001" }),
-  EmbeddedCluster: ({ learner }) => ({ clusterId: `id-of-${learner}`, apiServer: "https://127.0.0.1:20002", adminKubeconfig: `admin-of-${learner}`, learnerKubeconfig: `kubeconfig-of-${learner}` }),
-  KindCluster: ({ learner }) => ({ clusterId: `id-of-${learner}`, apiServer: "https://127.0.0.1:20003", adminKubeconfig: `admin-of-${learner}`, ingressPort: 20004 }),
+  EmbeddedCluster: ({ learner }) => ({
+    clusterId: `id-of-${learner}`,
+    apiServer: "https://127.0.0.1:20002",
+    adminKubeconfig: `admin-of-${learner}`,
+    learnerKubeconfig: `kubeconfig-of-${learner}`,
+  }),
+  KindCluster: ({ learner }) => ({
+    clusterId: `id-of-${learner}`,
+    apiServer: "https://127.0.0.1:20003",
+    adminKubeconfig: `admin-of-${learner}`,
+    ingressPort: 20004,
+  }),
   ClusterReady: ({ learner }) => ({ clusterId: `id-of-${learner}` }),
   LearnerToken: ({ learner }) => ({ learnerKubeconfig: `kubeconfig-of-${learner}` }),
   ImageRepository: ({ learner, registry, name }) => ({
     repository: `${registry}/${learner}/${name}`,
-    ...Object.fromEntries(["username", "password", "fluxUsername", "fluxPassword", "pipelineUsername", "pipelinePassword"].map((key) => [key, `${key}-of-${learner}`])),
+    ...Object.fromEntries(
+      ["username", "password", "fluxUsername", "fluxPassword", "pipelineUsername", "pipelinePassword"].map((key) => [
+        key,
+        `${key}-of-${learner}`,
+      ]),
+    ),
   }),
   SeedImages: digestsOf,
   SideImages: digestsOf,
@@ -41,15 +58,26 @@ const answers: Readonly<Record<string, (inputs: Inputs) => object>> = {
     url: `${baseUrl}/git/${learner}/${repository}.git`,
     branch,
     seedCommit: zeros(40),
-    ...Object.fromEntries(["learnerUsername", "learnerPassword", "fluxUsername", "fluxPassword"].map((key) => [key, `${key}-of-${learner}`])),
+    ...Object.fromEntries(
+      ["learnerUsername", "learnerPassword", "fluxUsername", "fluxPassword"].map((key) => [key, `${key}-of-${learner}`]),
+    ),
   }),
   FluxDefinitions: () => ({ names: [] }),
   FluxReady: () => ({
-    environments: ["develop", "staging", "production"].map((name) => ({ name, namespace: name, tag: `${name}-v0.2.0-abcdef0-1767225600`, digest: `sha256:${zeros(64)}` })),
+    environments: ["develop", "staging", "production"].map((name) => ({
+      name,
+      namespace: name,
+      tag: `${name}-v0.2.0-abcdef0-1767225600`,
+      digest: `sha256:${zeros(64)}`,
+    })),
     rollbackSha: "1".repeat(40),
   }),
   // Amazon's has the scheme, Google's has not.
-  Cluster: ({ name, vpcConfig }) => ({ endpoint: `${vpcConfig === undefined ? "" : "https://"}${name}.example.org`, masterAuth: { clusterCaCertificate: "Y2E=" }, certificateAuthority: { data: "Y2E=" } }),
+  Cluster: ({ name, vpcConfig }) => ({
+    endpoint: `${vpcConfig === undefined ? "" : "https://"}${name}.example.org`,
+    masterAuth: { clusterCaCertificate: "Y2E=" },
+    certificateAuthority: { data: "Y2E=" },
+  }),
   KubernetesCluster: ({ name }) => ({ endpoint: `https://${name}.example.org`, kubeConfigs: [{ clusterCaCertificate: "Y2E=" }] }),
   Role: ({ name }) => ({ arn: `arn:aws:iam::123456789012:role/${name}` }),
   VirtualCluster: ({ learner, server }) => ({ apiServer: server ?? "https://198.51.100.7", adminKubeconfig: `admin-of-${learner}` }),
@@ -69,7 +97,10 @@ export async function previewCohort(plan: CohortPlan): Promise<PreviewedCohort> 
     {
       newResource: ({ type, name, inputs, provider, id }) => {
         registered.push({ type, name, inputs: inputs as Inputs, provider: provider === "" ? undefined : provider });
-        return { id: id === undefined || id === "" ? `${name}-id` : id, state: { ...(inputs as object), ...answers[type.split(":").at(-1) ?? ""]?.(inputs as Inputs) } };
+        return {
+          id: id === undefined || id === "" ? `${name}-id` : id,
+          state: { ...(inputs as object), ...answers[type.split(":").at(-1) ?? ""]?.(inputs as Inputs) },
+        };
       },
       call: ({ token }) => calls[token] ?? {},
     },
@@ -79,14 +110,18 @@ export async function previewCohort(plan: CohortPlan): Promise<PreviewedCohort> 
   );
   const { createCohort } = await import("../../stacks/cohort.ts");
   const raw = await createCohort(plan);
-  const outputs = await new Promise<CohortOutputs>((resolve) => pulumi.output(raw).apply((value) => resolve(value as unknown as CohortOutputs)));
+  const outputs = await new Promise<CohortOutputs>((resolve) =>
+    pulumi.output(raw).apply((value) => resolve(value as unknown as CohortOutputs)),
+  );
   const resources = registered;
   return { resources, raw, outputs, ofType: (end) => resources.filter(({ type }) => type.endsWith(end)) };
 }
 
 /** Objects that go to the API servers: the learners' own, and the shared one below, a release of Helm's as one of them. */
 export function countWrites(resources: readonly Registered[]): { readonly virtual: number; readonly host: number } {
-  const objects = resources.filter(({ type, inputs }) => (type.startsWith("kubernetes:") && inputs["metadata"] !== undefined) || type.endsWith(":VirtualCluster"));
+  const objects = resources.filter(
+    ({ type, inputs }) => (type.startsWith("kubernetes:") && inputs["metadata"] !== undefined) || type.endsWith(":VirtualCluster"),
+  );
   const host = objects.filter(({ type, provider }) => type.endsWith(":VirtualCluster") || provider?.includes("::foundation-shared-"));
   return { virtual: objects.length - host.length, host: host.length };
 }

@@ -52,15 +52,27 @@ export class PipelineLab {
 
   /** A pipeline as a daemon that starts has it. */
   newPipeline(): Pipeline {
-    return new Pipeline({ cohort, paths: this.#paths, kubeReader: (learner) => this.#kube(learner), onBranchMoved: (learner) => this.moved.push(learner) });
+    return new Pipeline({
+      cohort,
+      paths: this.#paths,
+      kubeReader: (learner) => this.#kube(learner),
+      onBranchMoved: (learner) => this.moved.push(learner),
+    });
   }
 
   /** A learner's seeded repository and images. */
   async learner(id: string): Promise<PipelineLearner> {
     const { output: images } = await imageRepository.ensure({ cohort, learner: id, name: "backend", registry: this.#registry.host });
-    const registry = { repository: images.repository, username: images.pipelineUsername, password: images.pipelinePassword, insecure: true };
+    const registry = {
+      repository: images.repository,
+      username: images.pipelineUsername,
+      password: images.pipelinePassword,
+      insecure: true,
+    };
     const params = template.params.parse({});
-    const releases = template.releases(params).map((release) => ({ ...release, tags: template.environments.map((environment) => template.tag(environment, release)) }));
+    const releases = template
+      .releases(params)
+      .map((release) => ({ ...release, tags: template.environments.map((environment) => template.tag(environment, release)) }));
     const { output: seeded } = await seedImages.ensure({ ...registry, app: template.app(params), releases });
     const files = template.seed({
       params,
@@ -72,7 +84,14 @@ export class PipelineLab {
       digests: seeded.digests,
     });
     const seed = { files, message: "Seed", author: { name: "Lab", email: "lab@localhost" }, date: 1767225600 };
-    const { output: repository } = await gitRepository.ensure({ cohort, learner: id, repository: "gitops", baseUrl: this.#server.url, branch: "main", seed });
+    const { output: repository } = await gitRepository.ensure({
+      cohort,
+      learner: id,
+      repository: "gitops",
+      baseUrl: this.#server.url,
+      branch: "main",
+      seed,
+    });
     // The kubeconfig only names the learner to the played cluster.
     await writePipelineConfig(cohort, id, { repository: "gitops", environments: [...template.environments], kubeconfig: id, registry });
     const work = await mkdtemp(join(this.#home, "work-"));
@@ -90,7 +109,11 @@ export class PipelineLab {
       const image = await desiredImage(git, "refs/heads/main", environment, repository);
       return environmentObjects(environment, image as Required<NonNullable<typeof image>>).filter((object) => object["kind"] === kind);
     };
-    return { list, get: async (apiVersion, kind, namespace, name) => (await list(apiVersion, kind, namespace)).find((object) => object["metadata"].name === name) };
+    return {
+      list,
+      get: async (apiVersion, kind, namespace, name) =>
+        (await list(apiVersion, kind, namespace)).find((object) => object["metadata"].name === name),
+    };
   }
 }
 
@@ -103,7 +126,15 @@ export class PipelineLearner {
   readonly #home: string;
   readonly #repository: GitRepositoryOutput;
 
-  constructor(id: string, registry: RepositoryAccess, repository: GitRepositoryOutput, git: GitClient, flux: GitClient, work: string, home: string) {
+  constructor(
+    id: string,
+    registry: RepositoryAccess,
+    repository: GitRepositoryOutput,
+    git: GitClient,
+    flux: GitClient,
+    work: string,
+    home: string,
+  ) {
     this.id = id;
     this.registry = registry;
     this.git = git;

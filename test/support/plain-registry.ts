@@ -25,7 +25,13 @@ export async function startPlainRegistry(folder: string, { deletes }: { readonly
   await writeFile(join(folder, "config.yml"), stringify(config));
   const ended = new AbortController();
   const env = { OTEL_TRACES_EXPORTER: "none" };
-  const child = run(await toolPath("registry"), ["serve", join(folder, "config.yml")], { cwd: folder, env, extendEnv: false, reject: false, cancelSignal: ended.signal });
+  const child = run(await toolPath("registry"), ["serve", join(folder, "config.yml")], {
+    cwd: folder,
+    env,
+    extendEnv: false,
+    reject: false,
+    cancelSignal: ended.signal,
+  });
   const host = `127.0.0.1:${port}`;
   await eventually(`the registry at ${host}`, async () => (await fetch(`http://${host}/v2/`)).status === 401);
   return {

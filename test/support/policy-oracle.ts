@@ -92,10 +92,15 @@ export async function askController(cases: readonly PolicyCase[]): Promise<Polic
   const folder = await mkdtemp(join(tmpdir(), "gitops-lab-oracle-"));
   try {
     await mkdir(join(folder, "policy"));
-    for (const file of ["filter.go", "numerical.go", "alphabetical.go"]) await copyFile(join(source, "internal", "policy", file), join(folder, "policy", file));
+    for (const file of ["filter.go", "numerical.go", "alphabetical.go"])
+      await copyFile(join(source, "internal", "policy", file), join(folder, "policy", file));
     await writeFile(join(folder, "go.mod"), "module oracle\n\ngo 1.24\n");
     await writeFile(join(folder, "main.go"), program);
-    const answers = await run("go", ["run", "."], { cwd: folder, input: JSON.stringify(cases), env: { GOTOOLCHAIN: "local", GOFLAGS: "" } });
+    const answers = await run("go", ["run", "."], {
+      cwd: folder,
+      input: JSON.stringify(cases),
+      env: { GOTOOLCHAIN: "local", GOFLAGS: "" },
+    });
     return JSON.parse(answers.stdout) as PolicyAnswer[];
   } finally {
     await rm(folder, { recursive: true, force: true });

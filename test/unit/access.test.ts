@@ -3,7 +3,16 @@ import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { authenticate, credentialOf, fluxUsername, isIssued, isSameSecret, issueCredential, learnerOf, revokeCredentials } from "../../host/access.ts";
+import {
+  authenticate,
+  credentialOf,
+  fluxUsername,
+  isIssued,
+  isSameSecret,
+  issueCredential,
+  learnerOf,
+  revokeCredentials,
+} from "../../host/access.ts";
 
 let parent: string;
 let folder: string;
@@ -53,8 +62,12 @@ describe("an issued credential", () => {
 
   test("is not lost when several are issued at once", async () => {
     const users = Array.from({ length: 8 }, (_, index) => `user-${index}`);
-    const credentials = await Promise.all(users.map((user, index) => issueCredential(folder, index % 2 === 0 ? "git" : "registry", user, "read")));
-    const permissions = await Promise.all(credentials.map((credential, index) => authenticate(folder, index % 2 === 0 ? "git" : "registry", credential)));
+    const credentials = await Promise.all(
+      users.map((user, index) => issueCredential(folder, index % 2 === 0 ? "git" : "registry", user, "read")),
+    );
+    const permissions = await Promise.all(
+      credentials.map((credential, index) => authenticate(folder, index % 2 === 0 ? "git" : "registry", credential)),
+    );
     expect(permissions).toEqual(users.map(() => "read"));
   });
 });
@@ -92,7 +105,8 @@ test("usernames tell their learner", () => {
 test("credentials are read from a Basic header and from no other", () => {
   const request = (authorization: string) => new Request("http://127.0.0.1", { headers: { authorization } });
   expect(credentialOf(request(`Basic ${btoa("ada:pass:word")}`))).toEqual({ username: "ada", password: "pass:word" });
-  for (const other of ["Bearer abc", "Basic", "Basic !!!", `Basic ${btoa("no colon")}`]) expect(credentialOf(request(other))).toBeUndefined();
+  for (const other of ["Bearer abc", "Basic", "Basic !!!", `Basic ${btoa("no colon")}`])
+    expect(credentialOf(request(other))).toBeUndefined();
 });
 
 test("secrets are compared whole", () => {

@@ -17,7 +17,11 @@ describe("an archive", () => {
   test("gives back what was packed, and is valid", async () => {
     const unpacked = await archived();
     for (const [name, content] of files) expect(unpacked.get(name)?.equals(content)).toBe(true);
-    expect(checkArchive(unpacked)).toMatchObject({ problems: [], manifest: { cohort: "demo" }, fingerprint: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) });
+    expect(checkArchive(unpacked)).toMatchObject({
+      problems: [],
+      manifest: { cohort: "demo" },
+      fingerprint: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+    });
   });
 
   test.each<[string, (unpacked: Map<string, Buffer>) => unknown, RegExp]>([
@@ -26,7 +30,11 @@ describe("an archive", () => {
     ["an added file", (unpacked) => unpacked.set("more.json", Buffer.from("")), /more\.json does not belong/],
     ["no manifest", (unpacked) => unpacked.delete("manifest.json"), /manifest\.json is missing/],
     ["another manifest", (unpacked) => unpacked.set("manifest.json", Buffer.from("{}")), /not in the documented form/],
-    ["a manifest changed after the signing", (unpacked) => unpacked.set("manifest.json", Buffer.from(unpacked.get("manifest.json")!.toString().replace('"demo"', '"dome"'))), /no signature of manifest/],
+    [
+      "a manifest changed after the signing",
+      (unpacked) => unpacked.set("manifest.json", Buffer.from(unpacked.get("manifest.json")!.toString().replace('"demo"', '"dome"'))),
+      /no signature of manifest/,
+    ],
   ])("with %s is not valid", async (_, change, problem) => {
     const unpacked = await archived();
     change(unpacked);
@@ -58,15 +66,29 @@ describe("credentials", () => {
     cluster: { kubeconfig: kubeconfig("learner-key"), adminKubeconfig: kubeconfig("admin-key") },
   } as Parameters<typeof refuseCredentials>[1][number];
 
-  test.each(['git-"secret"', JSON.stringify('git-"secret"'), "registry-secret", "learner-key", "admin-key"])("never get into one: %s", (secret) => {
-    const found = new Map([...files, ["learners/ada/evidence/evidence.json", Buffer.from(`so: ${secret}.`)]]);
-    expect(() => refuseCredentials(found, [learner])).toThrow(expect.objectContaining({ code: "archive-secret", message: expect.stringContaining("learners/ada/evidence/evidence.json") }));
-  });
+  test.each(['git-"secret"', JSON.stringify('git-"secret"'), "registry-secret", "learner-key", "admin-key"])(
+    "never get into one: %s",
+    (secret) => {
+      const found = new Map([...files, ["learners/ada/evidence/evidence.json", Buffer.from(`so: ${secret}.`)]]);
+      expect(() => refuseCredentials(found, [learner])).toThrow(
+        expect.objectContaining({ code: "archive-secret", message: expect.stringContaining("learners/ada/evidence/evidence.json") }),
+      );
+    },
+  );
 
   test("are not seen where there are none", () => expect(() => refuseCredentials(files, [learner])).not.toThrow());
 
   test("of Pulumi leave the cohort file", () => {
-    const file = { encryptionsalt: "v1:x", encryptedkey: "k", config: { "github:token": { secure: "v1:abc" }, "gitops-lab:cohort": { course: "A", learners: [{ id: "ada", token: { secure: "v1:def" } }] } } };
-    expect(withoutSecrets(file)).toEqual({ config: { "github:token": "[secret]", "gitops-lab:cohort": { course: "A", learners: [{ id: "ada", token: "[secret]" }] } } });
+    const file = {
+      encryptionsalt: "v1:x",
+      encryptedkey: "k",
+      config: {
+        "github:token": { secure: "v1:abc" },
+        "gitops-lab:cohort": { course: "A", learners: [{ id: "ada", token: { secure: "v1:def" } }] },
+      },
+    };
+    expect(withoutSecrets(file)).toEqual({
+      config: { "github:token": "[secret]", "gitops-lab:cohort": { course: "A", learners: [{ id: "ada", token: "[secret]" }] } },
+    });
   });
 });

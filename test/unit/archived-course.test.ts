@@ -23,7 +23,11 @@ const origin = "http://127.0.0.1:7780";
 /** Asks a server that shows the archive, as somebody who has come in. */
 async function ask(method: string, path: string): Promise<Response> {
   const sessions = new Sessions();
-  const app = dashboardServer(archiveSource(await readArchivedCourse(file, undefined)), sessions, { origins: () => ["http://127.0.0.1:7780"], instructor: true, enter: async () => ({ role: "instructor" }) });
+  const app = dashboardServer(archiveSource(await readArchivedCourse(file, undefined)), sessions, {
+    origins: () => ["http://127.0.0.1:7780"],
+    instructor: true,
+    enter: async () => ({ role: "instructor" }),
+  });
   const entered = await app.request(`${origin}/enter?token=x`, { headers: { host: "127.0.0.1:7780" } });
   const cookie = entered.headers.get("set-cookie")!.split(";")[0]!;
   return app.request(`${origin}${path}`, { method, headers: { host: "127.0.0.1:7780", cookie, origin, "content-length": "0" } });
@@ -55,11 +59,13 @@ describe("an archived course", () => {
   });
 
   test("can be looked at, and not changed", async () => {
-    for (const path of ["/", "/summary", "/learners/ada", "/learners/ada/evidence/archived"]) expect((await ask("GET", path)).status, path).toBe(200);
+    for (const path of ["/", "/summary", "/learners/ada", "/learners/ada/evidence/archived"])
+      expect((await ask("GET", path)).status, path).toBe(200);
     const page = await (await ask("GET", "/learners/ada")).text();
     expect(page).toContain("This course is over");
     expect(page).not.toMatch(/do-verify|do-drill|live\.js|\/reset|\/handout/);
-    for (const kind of ["verify", "evidence", "pause", "resume", "reset", "drill"]) expect((await ask("POST", `/learners/ada/${kind}`)).status, kind).toBe(405);
+    for (const kind of ["verify", "evidence", "pause", "resume", "reset", "drill"])
+      expect((await ask("POST", `/learners/ada/${kind}`)).status, kind).toBe(405);
     expect((await ask("GET", "/learners/ada/handout")).status).toBe(400);
     expect((await ask("GET", "/learners/ada/reset")).status).toBe(404);
   });

@@ -40,7 +40,18 @@ describe("seats", () => {
   test("are told for every limit", () => expect(capacityFor(1, roomy, costs).limits.map(({ name }) => name)).toEqual(limitNames));
 
   test("of learners that are up are paid for", () => {
-    const full: MachineFacts = { ...roomy, memoryMiB: 0, diskMiB: 0, inotifyInstances: 0, inotifyWatches: 0, openFiles: 0, ports: 22, hostIsUp: true, learnersUp: 10, learnersOnMachine: 10 };
+    const full: MachineFacts = {
+      ...roomy,
+      memoryMiB: 0,
+      diskMiB: 0,
+      inotifyInstances: 0,
+      inotifyWatches: 0,
+      openFiles: 0,
+      ports: 22,
+      hostIsUp: true,
+      learnersUp: 10,
+      learnersOnMachine: 10,
+    };
     expect(capacityFor(10, full, costs).seats).toBe(10);
     expect(capacityFor(11, full, costs).seats).toBe(10);
   });

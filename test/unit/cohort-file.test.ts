@@ -34,11 +34,18 @@ function refusalOf(text: string): string {
 describe("a cohort file", () => {
   test("needs only a course and learners", () => {
     const spec = parseCohortFile(valid, "x");
-    expect(spec).toMatchObject({ template: "gitops-promotion", ttl: "14d", cluster: { kind: "embedded", nodes: "simulated" }, ports: { from: 20000, to: 29999 } });
+    expect(spec).toMatchObject({
+      template: "gitops-promotion",
+      ttl: "14d",
+      cluster: { kind: "embedded", nodes: "simulated" },
+      ports: { from: 20000, to: 29999 },
+    });
   });
 
   test("that the project ships is valid", () => {
-    expect(parseCohortFile(readFileSync(new URL("../../stacks/Pulumi.demo.yaml", import.meta.url), "utf8"), "demo").learners).toHaveLength(2);
+    expect(parseCohortFile(readFileSync(new URL("../../stacks/Pulumi.demo.yaml", import.meta.url), "utf8"), "demo").learners).toHaveLength(
+      2,
+    );
   });
 
   test.each([
@@ -51,12 +58,32 @@ describe("a cohort file", () => {
     ["a missing course", "course: A course", "ttl: 2d", /`course` is missing; it must be a string/],
     ["a wrong type", "course: A course", "course: 7", /`course` is 7; it must be a string/],
     ["an unknown field", "course: A course", "course: A course\n    colour: red", /the cohort has unknown field `colour`/],
-    ["an unknown cluster provider", "course: A course", "course: A course\n    cluster: { kind: vmware }", /`cluster\.kind` is "vmware"; allowed: embedded/],
-    ["an unknown kind of nodes", "course: A course", "course: A course\n    cluster: { kind: embedded, nodes: kind }", /`cluster\.nodes` is "kind"; allowed: simulated, real, auto/],
+    [
+      "an unknown cluster provider",
+      "course: A course",
+      "course: A course\n    cluster: { kind: vmware }",
+      /`cluster\.kind` is "vmware"; allowed: embedded/,
+    ],
+    [
+      "an unknown kind of nodes",
+      "course: A course",
+      "course: A course\n    cluster: { kind: embedded, nodes: kind }",
+      /`cluster\.nodes` is "kind"; allowed: simulated, real, auto/,
+    ],
     ["an unknown git host", "course: A course", "course: A course\n    git: { kind: svn }", /`git\.kind` is "svn"; allowed: embedded/],
-    ["a wrong time to live", "course: A course", "course: A course\n    ttl: forever", /`ttl` is "forever"; it must be a number followed by h, d or w/],
+    [
+      "a wrong time to live",
+      "course: A course",
+      "course: A course\n    ttl: forever",
+      /`ttl` is "forever"; it must be a number followed by h, d or w/,
+    ],
     ["a bad e-mail address", "email: bob@example.org", "email: bob", /`learners\[1\]\.email` is "bob"; it must be an e-mail address/],
-    ["a reversed port range", "course: A course", "course: A course\n    ports: { from: 3000, to: 2000 }", /`ports\.to` must not be smaller than `from`/],
+    [
+      "a reversed port range",
+      "course: A course",
+      "course: A course\n    ports: { from: 3000, to: 2000 }",
+      /`ports\.to` must not be smaller than `from`/,
+    ],
   ])("with %s is refused by name", (_, part, by, message) => {
     expect(refusal(part, by)).toMatch(message);
   });

@@ -19,7 +19,8 @@ const at = (minute: number) => `2026-11-02T10:${String(minute).padStart(2, "0")}
 describe("the timeline", () => {
   const { commits } = promotedBranch();
   const timeline = timelineOf(commits, environments);
-  const node = (letter: string, kind?: string) => timeline.nodes.find(({ commit, ...rest }) => commit === shaOf(letter) && (kind === undefined || rest.kind === kind))!;
+  const node = (letter: string, kind?: string) =>
+    timeline.nodes.find(({ commit, ...rest }) => commit === shaOf(letter) && (kind === undefined || rest.kind === kind))!;
 
   test("has a lane for pushes and one for each environment, in their order", () => {
     expect(timeline.lanes.map(({ name }) => name)).toEqual([pushLane, ...environments]);
@@ -49,7 +50,9 @@ describe("the timeline", () => {
 
   test("leads from a revert back to what it takes back, and not from an image that was there before", () => {
     const { x, y } = node("9");
-    expect(timeline.links.filter(({ from, to }) => (from.x === x && from.y === y) || (to.x === x && to.y === y))).toEqual([{ kind: "revert", from: { x, y }, to: { x: node("8").x, y: node("8").y } }]);
+    expect(timeline.links.filter(({ from, to }) => (from.x === x && from.y === y) || (to.x === x && to.y === y))).toEqual([
+      { kind: "revert", from: { x, y }, to: { x: node("8").x, y: node("8").y } },
+    ]);
   });
 
   test("shows a held proposal beside the promotion that was carried out", () => {
@@ -65,7 +68,13 @@ describe("the timeline", () => {
   });
 
   test("is a table as well, with every commit, and lets no text of a commit become markup", async () => {
-    const page = String(await timelineView({ ...promotedBranch(), commits: [chainCommit("1", "learner", { subject: "<img src=x>" }), ...commits] }, environments, "t"));
+    const page = String(
+      await timelineView(
+        { ...promotedBranch(), commits: [chainCommit("1", "learner", { subject: "<img src=x>" }), ...commits] },
+        environments,
+        "t",
+      ),
+    );
     for (const { id } of commits) expect(page).toContain(`<code>${id.slice(0, 7)}</code>`);
     expect(page).toContain("&lt;img src=x&gt;");
     expect(page).not.toContain("<img");
@@ -84,27 +93,41 @@ describe("a row", () => {
 
   test("has the checklist in the template's order whatever the order of the reports", () => {
     const reports = reportsOf(["pass", "fail", "error", "pass"]).toReversed();
-    expect(rowOf({ ...none, checklist: { at: at(0), reports } }, template).checklist.map(({ status }) => status)).toEqual(["pass", "fail", "error", "pass"]);
+    expect(rowOf({ ...none, checklist: { at: at(0), reports } }, template).checklist.map(({ status }) => status)).toEqual([
+      "pass",
+      "fail",
+      "error",
+      "pass",
+    ]);
   });
 
   test("counts an exercise that was passed once, and takes the best attempt of the quiz", () => {
     const [{ id } = { id: "" }] = template.exercises;
     const check = (status: "pass" | "fail", minute: number) => ({ time: at(minute), status, says: "" });
-    const attempts = [40, 70, 60].map((percentage) => ({ time: at(1), answers: {}, result: { questions: [], points: 0, max: 0, percentage } }));
-    const row = rowOf({ ...none, exercises: { [id]: { hints: [], checks: [check("pass", 1), check("fail", 2)], solved: [] } }, attempts }, template);
+    const attempts = [40, 70, 60].map((percentage) => ({
+      time: at(1),
+      answers: {},
+      result: { questions: [], points: 0, max: 0, percentage },
+    }));
+    const row = rowOf(
+      { ...none, exercises: { [id]: { hints: [], checks: [check("pass", 1), check("fail", 2)], solved: [] } }, attempts },
+      template,
+    );
     expect(row).toMatchObject({ exercises: { done: 1 }, quiz: 70 });
     expect(row).not.toHaveProperty("stuck");
   });
 
   test("counts a drill that the learner solved, not one that the reference solver did", () => {
-    const drillsOf = (...runs: Parameters<typeof drillRun>) => rowOf({ ...none, drills: runs.map((run) => drillRun(run)) }, template).drills;
+    const drillsOf = (...runs: Parameters<typeof drillRun>) =>
+      rowOf({ ...none, drills: runs.map((run) => drillRun(run)) }, template).drills;
     expect(drillsOf({ solvedAt: at(6), resetAt: at(7) })).toEqual({ done: 1, of: template.drills.length });
     expect(drillsOf({ solverAt: at(5), solvedAt: at(6) })).toMatchObject({ done: 0, running: template.drills[0]!.id });
   });
 
   test("says restarting where one process is, else paused where one is", () => {
     const process = (state: "running" | "paused" | "restarting") => ({ name: state, owner: "ada", state, restarts: 0 });
-    const stateOf = (...states: ("running" | "paused" | "restarting")[]) => rowOf({ ...none, processes: states.map(process) }, template).processes;
+    const stateOf = (...states: ("running" | "paused" | "restarting")[]) =>
+      rowOf({ ...none, processes: states.map(process) }, template).processes;
     expect(stateOf("running", "running")).toEqual({ running: 2, of: 2, state: "running" });
     expect(stateOf("running", "paused")).toEqual({ running: 1, of: 2, state: "paused" });
     expect(stateOf("running", "paused", "restarting")).toMatchObject({ state: "restarting" });
@@ -118,7 +141,13 @@ describe("a row", () => {
 });
 
 test("the last activity is the newest entry of the journal by the server's clock, wherever it is noted", () => {
-  const branch = { ...promotedBranch(), commits: [chainCommit("2", "learner", { journal: [{ event: "received", at: at(3), by: "ada", branch: "main" }] }), chainCommit("1", "learner", { journal: [{ event: "built", at: at(9), version: "1.0.0", tag: "t", digest: "d" }] })] };
+  const branch = {
+    ...promotedBranch(),
+    commits: [
+      chainCommit("2", "learner", { journal: [{ event: "received", at: at(3), by: "ada", branch: "main" }] }),
+      chainCommit("1", "learner", { journal: [{ event: "built", at: at(9), version: "1.0.0", tag: "t", digest: "d" }] }),
+    ],
+  };
   expect(lastActivity({ ...none, branch })).toEqual({ at: at(9), what: "built 1.0.0" });
 });
 
@@ -132,8 +161,13 @@ describe("a learner is stuck", () => {
   });
 
   test("since an exercise was first not passed, but not by what could not be looked at", () => {
-    const exercise = (...statuses: ("pass" | "fail" | "error")[]) => ({ tracking: { hints: [], solved: [], checks: statuses.map((status, minute) => ({ time: at(minute), status, says: "" })) } });
-    expect(stuckSince({ ...none, exercises: exercise("error", "fail", "fail") })).toMatchObject({ at: at(1), what: "exercise tracking not passed" });
+    const exercise = (...statuses: ("pass" | "fail" | "error")[]) => ({
+      tracking: { hints: [], solved: [], checks: statuses.map((status, minute) => ({ time: at(minute), status, says: "" })) },
+    });
+    expect(stuckSince({ ...none, exercises: exercise("error", "fail", "fail") })).toMatchObject({
+      at: at(1),
+      what: "exercise tracking not passed",
+    });
     expect(stuckSince({ ...none, exercises: exercise("error") })).toBeUndefined();
     expect(stuckSince({ ...none, exercises: exercise("fail", "pass") })).toBeUndefined();
   });
@@ -159,6 +193,9 @@ test.each([
 test("answers are the questions' own fields, lists for choices and texts for short ones", () => {
   const choice = template.quiz.questions.find(({ kind }) => kind === "choice")!.id;
   const short = template.quiz.questions.find(({ kind }) => kind === "short")!.id;
-  expect(answersOf(template.quiz, { [`q-${choice}`]: "one", [`q-${short}`]: ["because", "x"], other: "y" })).toEqual({ [choice]: ["one"], [short]: "because" });
+  expect(answersOf(template.quiz, { [`q-${choice}`]: "one", [`q-${short}`]: ["because", "x"], other: "y" })).toEqual({
+    [choice]: ["one"],
+    [short]: "because",
+  });
   expect(answersOf(template.quiz, { [`q-${choice}`]: ["one", "two"], [`q-${short}`]: "" })).toEqual({ [choice]: ["one", "two"] });
 });

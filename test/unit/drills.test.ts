@@ -39,11 +39,14 @@ const setByHand = (lab: LabState) =>
 describe("every drill", () => {
   test("has an id of its own, hints, and a briefing", () => {
     expect(new Set(drills.map(({ id }) => id)).size).toBe(9);
-    for (const { id, hints, briefing } of drills) expect({ id, hints: hints.length >= 3, briefing: briefing.length > 100 }).toEqual({ id, hints: true, briefing: true });
+    for (const { id, hints, briefing } of drills)
+      expect({ id, hints: hints.length >= 3, briefing: briefing.length > 100 }).toEqual({ id, hints: true, briefing: true });
   });
 
   test.each(drills.map(({ id }) => id))("%s does not pass where nothing can be looked at", async (id) => {
-    expect(await check(id, () => {}, { git: unreachable("git"), kube: unreachable("kube"), registry: unreachable("registry") })).toEqual(cannotLook(/ECONNREFUSED/));
+    expect(await check(id, () => {}, { git: unreachable("git"), kube: unreachable("kube"), registry: unreachable("registry") })).toEqual(
+      cannotLook(/ECONNREFUSED/),
+    );
   });
 });
 
@@ -55,30 +58,42 @@ describe("bad-image", () => {
   };
 
   test("fails while develop is to run the image that crashes", async () => {
-    expect(await check("bad-image", broken)).toMatchObject(fails(/Git sets develop-v0\.3\.99-.* the image that crashes\. Deployment develop\/backend has 2 of 2 pods available, 1 of them of the new version/));
+    expect(await check("bad-image", broken)).toMatchObject(
+      fails(
+        /Git sets develop-v0\.3\.99-.* the image that crashes\. Deployment develop\/backend has 2 of 2 pods available, 1 of them of the new version/,
+      ),
+    );
   });
 
   test("does not take a revert of the image update for a repair", async () => {
-    expect(await check("bad-image", (lab) => {
-      broken(lab);
-      lab.deploy("7", "develop", "0.2.0", "b");
-    })).toMatchObject(fails(/Git sets develop-v0\.2\.0-.* which was not built after 0\.3\.99/));
+    expect(
+      await check("bad-image", (lab) => {
+        broken(lab);
+        lab.deploy("7", "develop", "0.2.0", "b");
+      }),
+    ).toMatchObject(fails(/Git sets develop-v0\.2\.0-.* which was not built after 0\.3\.99/));
   });
 
   test("fails where the image that crashes was promoted", async () => {
-    expect(await check("bad-image", (lab) => {
-      broken(lab);
-      lab.journal.set(shaOf("6"), [{ event: "promoted", at: at("10:01:00"), environment: "staging", tag: tagOf("staging", "0.3.99"), digest: digestOf("c") }]);
-    })).toMatchObject(fails(/was promoted to staging/));
+    expect(
+      await check("bad-image", (lab) => {
+        broken(lab);
+        lab.journal.set(shaOf("6"), [
+          { event: "promoted", at: at("10:01:00"), environment: "staging", tag: tagOf("staging", "0.3.99"), digest: digestOf("c") },
+        ]);
+      }),
+    ).toMatchObject(fails(/was promoted to staging/));
   });
 
   test("passes with a good version built after it", async () => {
-    expect(await check("bad-image", (lab) => {
-      broken(lab);
-      ship(lab, "7", "0.4.0", "d", "10:02:00");
-      Object.assign(lab.find("Deployment", "backend", "develop")["status"], { replicas: 2, updatedReplicas: 2 });
-      lab.deploy("8", "develop", "0.4.0", "d");
-    })).toMatchObject({ status: "pass", observed: expect.stringContaining("never left develop") });
+    expect(
+      await check("bad-image", (lab) => {
+        broken(lab);
+        ship(lab, "7", "0.4.0", "d", "10:02:00");
+        Object.assign(lab.find("Deployment", "backend", "develop")["status"], { replicas: 2, updatedReplicas: 2 });
+        lab.deploy("8", "develop", "0.4.0", "d");
+      }),
+    ).toMatchObject({ status: "pass", observed: expect.stringContaining("never left develop") });
   });
 
   test("says so where the journal has no build of the colleague", async () => {
@@ -96,7 +111,9 @@ describe("loosened-regex", () => {
   };
 
   test("fails while the pattern takes an image of develop", async () => {
-    expect(await check("loosened-regex", (lab) => set(lab, loose, loose))).toMatchObject(fails(/takes develop-v1\.2\.3-0123abc-1790000000: an image of develop/));
+    expect(await check("loosened-regex", (lab) => set(lab, loose, loose))).toMatchObject(
+      fails(/takes develop-v1\.2\.3-0123abc-1790000000: an image of develop/),
+    );
   });
 
   test("does not take half a repair", async () => {
@@ -104,14 +121,18 @@ describe("loosened-regex", () => {
   });
 
   test("wants the cluster to have what Git says", async () => {
-    expect(await check("loosened-regex", (lab) => set(lab, tight, loose))).toMatchObject(fails(/The policy in the cluster has the pattern v/));
+    expect(await check("loosened-regex", (lab) => set(lab, tight, loose))).toMatchObject(
+      fails(/The policy in the cluster has the pattern v/),
+    );
   });
 
   test("fails where the policy still holds the strange image", async () => {
-    expect(await check("loosened-regex", (lab) => {
-      set(lab, tight, tight);
-      lab.find("ImagePolicy", "backend", "production")["status"].latestRef.tag = tagOf("develop", "0.3.0");
-    })).toMatchObject(fails(/selected develop-v0\.3\.0-.* no immutable tag of production/));
+    expect(
+      await check("loosened-regex", (lab) => {
+        set(lab, tight, tight);
+        lab.find("ImagePolicy", "backend", "production")["status"].latestRef.tag = tagOf("develop", "0.3.0");
+      }),
+    ).toMatchObject(fails(/selected develop-v0\.3\.0-.* no immutable tag of production/));
   });
 
   test("passes with the pattern in both", async () => {
@@ -138,28 +159,35 @@ describe("loosened-regex", () => {
 
 describe("mutable-tag", () => {
   const environments = ["develop", "staging", "production"] as const;
-  const tagged = (lab: LabState) => environments.forEach((name) => lab.manifests.set(tagOf(name, "0.2.0"), { digest: digestOf("b"), parts: [] }));
+  const tagged = (lab: LabState) =>
+    environments.forEach((name) => lab.manifests.set(tagOf(name, "0.2.0"), { digest: digestOf("b"), parts: [] }));
   const moved = (lab: LabState) => {
     tagged(lab);
     lab.manifests.set(tagOf("production", "0.2.0"), { digest: digestOf("c"), parts: [] });
   };
 
   test("fails while production's tag names another image", async () => {
-    expect(await check("mutable-tag", moved)).toMatchObject(fails(new RegExp(`${tagOf("production", "0.2.0")} is ${digestOf("b")} in Git; the registry has ${digestOf("c")}`)));
+    expect(await check("mutable-tag", moved)).toMatchObject(
+      fails(new RegExp(`${tagOf("production", "0.2.0")} is ${digestOf("b")} in Git; the registry has ${digestOf("c")}`)),
+    );
   });
 
   test("fails where the tag was deleted instead", async () => {
-    expect(await check("mutable-tag", (lab) => {
-      tagged(lab);
-      lab.manifests.delete(tagOf("production", "0.2.0"));
-    })).toMatchObject(fails(/the registry has no such tag/));
+    expect(
+      await check("mutable-tag", (lab) => {
+        tagged(lab);
+        lab.manifests.delete(tagOf("production", "0.2.0"));
+      }),
+    ).toMatchObject(fails(/the registry has no such tag/));
   });
 
   test("does not let Git follow the tag that was moved", async () => {
-    expect(await check("mutable-tag", (lab) => {
-      moved(lab);
-      lab.deploy("5", "production", "0.2.0", "c");
-    })).toMatchObject(fails(new RegExp(`production runs ${digestOf("c")}`)));
+    expect(
+      await check("mutable-tag", (lab) => {
+        moved(lab);
+        lab.deploy("5", "production", "0.2.0", "c");
+      }),
+    ).toMatchObject(fails(new RegExp(`production runs ${digestOf("c")}`)));
   });
 
   test("passes when each tag names what Git says", async () => {
@@ -168,29 +196,44 @@ describe("mutable-tag", () => {
 });
 
 describe("rebuilt-image", () => {
-  const rebuilt = (lab: LabState) => Object.assign(lab.find("ImagePolicy", "backend", "staging")["status"].latestRef, { tag: "staging-v0.2.0-0123abc-1790000001", digest: digestOf("e") });
+  const rebuilt = (lab: LabState) =>
+    Object.assign(lab.find("ImagePolicy", "backend", "staging")["status"].latestRef, {
+      tag: "staging-v0.2.0-0123abc-1790000001",
+      digest: digestOf("e"),
+    });
 
   test("fails while the policy picks the stranger", async () => {
-    expect(await check("rebuilt-image", rebuilt)).toMatchObject(fails(/Staging's policy picked .*staging-v0\.2\.0-0123abc-1790000001@.* built outside the pipeline/));
+    expect(await check("rebuilt-image", rebuilt)).toMatchObject(
+      fails(/Staging's policy picked .*staging-v0\.2\.0-0123abc-1790000001@.* built outside the pipeline/),
+    );
   });
 
   test("does not let staging take the stranger", async () => {
-    expect(await check("rebuilt-image", (lab) => lab.deploy("5", "staging", "0.2.0", "e"))).toMatchObject(fails(/Git sets in staging .* built outside the pipeline/));
+    expect(await check("rebuilt-image", (lab) => lab.deploy("5", "staging", "0.2.0", "e"))).toMatchObject(
+      fails(/Git sets in staging .* built outside the pipeline/),
+    );
   });
 
   test("fails where policy and Git still differ", async () => {
-    expect(await check("rebuilt-image", (lab) => {
-      ship(lab, "5", "0.3.0", "c", "10:01:00");
-      Object.assign(lab.find("ImagePolicy", "backend", "staging")["status"].latestRef, { tag: tagOf("staging", "0.3.0"), digest: digestOf("c") });
-    })).toMatchObject(fails(/ImagePolicy staging\/backend selected .*Git says/));
+    expect(
+      await check("rebuilt-image", (lab) => {
+        ship(lab, "5", "0.3.0", "c", "10:01:00");
+        Object.assign(lab.find("ImagePolicy", "backend", "staging")["status"].latestRef, {
+          tag: tagOf("staging", "0.3.0"),
+          digest: digestOf("c"),
+        });
+      }),
+    ).toMatchObject(fails(/ImagePolicy staging\/backend selected .*Git says/));
   });
 
   test("passes with a newer image of the pipeline", async () => {
-    expect(await check("rebuilt-image", (lab) => {
-      rebuilt(lab);
-      ship(lab, "5", "0.3.0", "c", "10:01:00");
-      lab.deploy("6", "staging", "0.3.0", "c");
-    })).toMatchObject({ status: "pass", observed: expect.stringContaining(digestOf("c")) });
+    expect(
+      await check("rebuilt-image", (lab) => {
+        rebuilt(lab);
+        ship(lab, "5", "0.3.0", "c", "10:01:00");
+        lab.deploy("6", "staging", "0.3.0", "c");
+      }),
+    ).toMatchObject({ status: "pass", observed: expect.stringContaining(digestOf("c")) });
   });
 });
 
@@ -198,10 +241,12 @@ describe("manual-drift", () => {
   const suspend = (lab: LabState) => (lab.find("Kustomization", "apps-production")["spec"].suspend = true);
 
   test("fails while production is suspended and set by hand", async () => {
-    expect(await check("manual-drift", (lab) => {
-      suspend(lab);
-      setByHand(lab);
-    })).toMatchObject(fails(/apps-production is suspended[^]*set by kubectl-set/));
+    expect(
+      await check("manual-drift", (lab) => {
+        suspend(lab);
+        setByHand(lab);
+      }),
+    ).toMatchObject(fails(/apps-production is suspended[^]*set by kubectl-set/));
   });
 
   test("does not take setting the image back by hand for a repair", async () => {
@@ -214,7 +259,9 @@ describe("manual-drift", () => {
   });
 
   test("can't say who set an image that nobody owns", async () => {
-    expect(await check("manual-drift", (lab) => (lab.find("Deployment", "backend", "production")["metadata"].managedFields = []))).toEqual(cannotLook(/does not say who set its image/));
+    expect(await check("manual-drift", (lab) => (lab.find("Deployment", "backend", "production")["metadata"].managedFields = []))).toEqual(
+      cannotLook(/does not say who set its image/),
+    );
   });
 });
 
@@ -237,21 +284,27 @@ describe("rollbacks", () => {
     });
 
     test("does not count a rollback by hand", async () => {
-      expect(await check("rollout-undo", (lab) => {
-        revert(lab, "5", "4", "10:01:00");
-        setByHand(lab);
-      })).toMatchObject(fails(/set by kubectl-set/));
+      expect(
+        await check("rollout-undo", (lab) => {
+          revert(lab, "5", "4", "10:01:00");
+          setByHand(lab);
+        }),
+      ).toMatchObject(fails(/set by kubectl-set/));
     });
 
     test("does not count an image set back without a revert", async () => {
-      expect(await check("rollout-undo", (lab) => {
-        lab.deploy("5", "production", "0.1.0", "a");
-        lab.receive("5", at("10:01:00"));
-      })).toMatchObject(fails(/No commit since/));
+      expect(
+        await check("rollout-undo", (lab) => {
+          lab.deploy("5", "production", "0.1.0", "a");
+          lab.receive("5", at("10:01:00"));
+        }),
+      ).toMatchObject(fails(/No commit since/));
     });
 
     test("wants it to hold for two intervals", async () => {
-      expect(await check("rollout-undo", (lab) => revert(lab, "5", "4", "10:09:00"))).toMatchObject(fails(/60 s ago; it must hold for 120 s/));
+      expect(await check("rollout-undo", (lab) => revert(lab, "5", "4", "10:09:00"))).toMatchObject(
+        fails(/60 s ago; it must hold for 120 s/),
+      );
       expect(await check("rollout-undo", (lab) => revert(lab, "5", "4", "10:08:00"))).toMatchObject({ status: "pass" });
     });
   });
@@ -269,36 +322,46 @@ describe("rollbacks", () => {
     };
 
     test("fails while the automation pushes to the branch that Flux follows", async () => {
-      expect(await check("fought-revert", fought)).toMatchObject(fails(/pushes straight to main.* 10 s later commit 7777777 by gitops-lab-bot/));
+      expect(await check("fought-revert", fought)).toMatchObject(
+        fails(/pushes straight to main.* 10 s later commit 7777777 by gitops-lab-bot/),
+      );
     });
 
     test("does not take another plain revert for a repair", async () => {
-      expect(await check("fought-revert", (lab) => {
-        fought(lab);
-        revert(lab, "8", "7", "10:05:00");
-      })).toMatchObject(fails(/pushes straight to main/));
+      expect(
+        await check("fought-revert", (lab) => {
+          fought(lab);
+          revert(lab, "8", "7", "10:05:00");
+        }),
+      ).toMatchObject(fails(/pushes straight to main/));
     });
 
     test("wants the automation in the cluster as in Git", async () => {
-      expect(await check("fought-revert", (lab) => {
-        fought(lab);
-        push(lab, "8", "image-updates/production", "main");
-      })).toMatchObject(fails(/in the cluster pushes to main/));
+      expect(
+        await check("fought-revert", (lab) => {
+          fought(lab);
+          push(lab, "8", "image-updates/production", "main");
+        }),
+      ).toMatchObject(fails(/in the cluster pushes to main/));
     });
 
     test("wants the rollback too", async () => {
-      expect(await check("fought-revert", (lab) => {
-        fought(lab);
-        push(lab, "8", "image-updates/production");
-      })).toMatchObject(fails(/commit 7777777 by gitops-lab-bot set .* again/));
+      expect(
+        await check("fought-revert", (lab) => {
+          fought(lab);
+          push(lab, "8", "image-updates/production");
+        }),
+      ).toMatchObject(fails(/commit 7777777 by gitops-lab-bot set .* again/));
     });
 
     test("passes when the rollback holds", async () => {
-      expect(await check("fought-revert", (lab) => {
-        fought(lab);
-        push(lab, "8", "image-updates/production");
-        revert(lab, "9", "7", "10:05:00");
-      })).toMatchObject({ status: "pass", observed: expect.stringContaining("held for 300 s") });
+      expect(
+        await check("fought-revert", (lab) => {
+          fought(lab);
+          push(lab, "8", "image-updates/production");
+          revert(lab, "9", "7", "10:05:00");
+        }),
+      ).toMatchObject({ status: "pass", observed: expect.stringContaining("held for 300 s") });
     });
   });
 });
@@ -316,25 +379,36 @@ describe("stuck-automation", () => {
     });
     ship(lab, "6", "0.3.0", "c", "10:01:00", "ada.colleague");
   };
-  const refuse = (lab: LabState) => (lab.find("ImageRepository", "backend")["status"].conditions = [{ type: "Ready", status: "False", reason: "ReadOperationFailed", message: "UNAUTHORIZED" }]);
+  const refuse = (lab: LabState) =>
+    (lab.find("ImageRepository", "backend")["status"].conditions = [
+      { type: "Ready", status: "False", reason: "ReadOperationFailed", message: "UNAUTHORIZED" },
+    ]);
 
   test("fails while the scan is refused", async () => {
-    expect(await check("stuck-automation", (lab) => {
-      use(lab, "revoked");
-      refuse(lab);
-    })).toMatchObject(fails(/not ready: ReadOperationFailed: UNAUTHORIZED\. It uses the credential revoked/));
+    expect(
+      await check("stuck-automation", (lab) => {
+        use(lab, "revoked");
+        refuse(lab);
+      }),
+    ).toMatchObject(fails(/not ready: ReadOperationFailed: UNAUTHORIZED\. It uses the credential revoked/));
   });
 
   test("does not take a patch in the cluster for a repair", async () => {
-    expect(await check("stuck-automation", (lab) => use(lab, "revoked", "backend-registry"))).toMatchObject(fails(/uses the credential backend-registry, Git says revoked/));
+    expect(await check("stuck-automation", (lab) => use(lab, "revoked", "backend-registry"))).toMatchObject(
+      fails(/uses the credential backend-registry, Git says revoked/),
+    );
   });
 
   test("wants the new image to arrive", async () => {
-    expect(await check("stuck-automation", (lab) => use(lab, "backend-registry"))).toMatchObject(fails(/Develop runs .* the newest build is develop-v0\.3\.0/));
-    expect(await check("stuck-automation", (lab) => {
-      use(lab, "backend-registry");
-      lab.deploy("7", "develop", "0.3.0", "c");
-    })).toMatchObject({ status: "pass" });
+    expect(await check("stuck-automation", (lab) => use(lab, "backend-registry"))).toMatchObject(
+      fails(/Develop runs .* the newest build is develop-v0\.3\.0/),
+    );
+    expect(
+      await check("stuck-automation", (lab) => {
+        use(lab, "backend-registry");
+        lab.deploy("7", "develop", "0.3.0", "c");
+      }),
+    ).toMatchObject({ status: "pass" });
   });
 });
 

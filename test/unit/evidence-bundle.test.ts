@@ -30,7 +30,10 @@ const file = (name: string) => join(folder, name);
 const problems = async () => (await checkBundle(folder, { fingerprint })).problems;
 
 /** Changes the manifest and, where a key is given, signs it anew. */
-async function rewriteManifest(bend: (manifest: { parts: Record<string, string>; publicKey: string }) => void, signer?: typeof key): Promise<void> {
+async function rewriteManifest(
+  bend: (manifest: { parts: Record<string, string>; publicKey: string }) => void,
+  signer?: typeof key,
+): Promise<void> {
   const manifest = JSON.parse(await readFile(file("manifest.json"), "utf8"));
   bend(manifest);
   const bytes = Buffer.from(JSON.stringify(manifest));
@@ -98,7 +101,11 @@ describe("is not valid", () => {
   });
 
   test.each([
-    ["of another kind", () => createPublicKey(generateKeyPairSync("x25519").privateKey).export({ type: "spki", format: "pem" }).toString(), "is x25519"],
+    [
+      "of another kind",
+      () => createPublicKey(generateKeyPairSync("x25519").privateKey).export({ type: "spki", format: "pem" }).toString(),
+      "is x25519",
+    ],
     ["that is none", () => "none", "can't be read"],
   ])("with a key %s", async (_, publicKey, says) => {
     await rewriteManifest((manifest) => (manifest.publicKey = publicKey()), key);
@@ -152,10 +159,14 @@ describe("the pages", () => {
 
   test("say for each fact whether it is live, simulated or not seen", async () => {
     const simulated = await collect((lab) => (lab.learner.cluster.nodes = "simulated"));
-    const rows = renderMarkdown(simulated).split("\n").filter((line) => line.startsWith("| production |"));
+    const rows = renderMarkdown(simulated)
+      .split("\n")
+      .filter((line) => line.startsWith("| production |"));
     expect(rows.map((row) => row.split(" | ")[2])).toEqual(["live", "live", "live", "simulated", "live"]);
-    const blind = await collect((lab) => lab.find("ImagePolicy", "backend", "production")["status"].latestRef = 1);
-    expect(renderMarkdown(blind)).toMatch(/\| production \| selected by the policy \| not observed \| error: ImagePolicy production\/backend/);
+    const blind = await collect((lab) => (lab.find("ImagePolicy", "backend", "production")["status"].latestRef = 1));
+    expect(renderMarkdown(blind)).toMatch(
+      /\| production \| selected by the policy \| not observed \| error: ImagePolicy production\/backend/,
+    );
   });
 });
 

@@ -26,9 +26,15 @@ describe("the evidence of a healthy lab", () => {
       live({ commit: shaOf("4"), from: image, to: { repository, tag: tagOf("production", "0.1.0"), digest: digestOf("a") } }),
     );
     expect(bundle.reconciles).toMatchObject(
-      live(expect.arrayContaining([expect.objectContaining({ kustomization: "apps-production", status: "ReconciliationSucceeded", totalReconciliations: 3 })])),
+      live(
+        expect.arrayContaining([
+          expect.objectContaining({ kustomization: "apps-production", status: "ReconciliationSucceeded", totalReconciliations: 3 }),
+        ]),
+      ),
     );
-    expect(bundle.gitChain).toMatchObject(live({ branch: "main", truncated: false, commits: [{ id: shaOf("4") }, {}, {}, { id: shaOf("1"), kind: "seed" }] }));
+    expect(bundle.gitChain).toMatchObject(
+      live({ branch: "main", truncated: false, commits: [{ id: shaOf("4") }, {}, {}, { id: shaOf("1"), kind: "seed" }] }),
+    );
   });
 
   test("holds no credential", async () => {
@@ -49,7 +55,13 @@ describe("what could not be seen is said, and nothing else is lost", () => {
     const error = { status: "error", reason: expect.stringContaining("connect ECONNREFUSED 127.0.0.1:6443") };
     expect(bundle).toMatchObject({ verdict: "error", reconciles: error, rollback: error, gitChain: { status: "observed" } });
     expect(bundle.items.map(({ result }) => result)).toMatchObject([error, error, error, error]);
-    expect(bundle.environments[0]).toMatchObject({ git: { status: "observed" }, policy: error, deployment: error, runningDigest: error, promoted: error });
+    expect(bundle.environments[0]).toMatchObject({
+      git: { status: "observed" },
+      policy: error,
+      deployment: error,
+      runningDigest: error,
+      promoted: error,
+    });
   });
 
   test("no Git", async () => {
@@ -83,19 +95,25 @@ describe("who set the image", () => {
   };
 
   test.each(["kubectl-set", "kubectl-edit", "kubectl-rollout", "kubectl-client-side-apply"])("%s is manual", async (manager) => {
-    expect(await promotedWith(managed("kustomize-controller", "Apply", { name: {} }), managed(manager, "Update", { image: {} }))).toMatchObject({
+    expect(
+      await promotedWith(managed("kustomize-controller", "Apply", { name: {} }), managed(manager, "Update", { image: {} })),
+    ).toMatchObject({
       value: { how: "manual", managers: [{ manager, operation: "Update", time: "2026-11-02T10:00:00Z" }] },
     });
   });
 
   test("beside Flux is manual too", async () => {
-    expect(await promotedWith(managed("kustomize-controller", "Apply", { image: {} }), managed("kubectl-edit", "Update", { image: {} }))).toMatchObject({
+    expect(
+      await promotedWith(managed("kustomize-controller", "Apply", { image: {} }), managed("kubectl-edit", "Update", { image: {} })),
+    ).toMatchObject({
       value: { how: "manual", managers: [{ manager: "kustomize-controller" }, { manager: "kubectl-edit" }] },
     });
   });
 
   test("other fields do not matter", async () => {
-    expect(await promotedWith(managed("kustomize-controller", "Apply", { image: {} }), managed("kubectl-edit", "Update", { env: {} }))).toMatchObject({
+    expect(
+      await promotedWith(managed("kustomize-controller", "Apply", { image: {} }), managed("kubectl-edit", "Update", { env: {} })),
+    ).toMatchObject({
       value: { how: "git" },
     });
   });
@@ -137,7 +155,13 @@ describe("a commit's kind", () => {
   test("comes with the images before and after, whoever it says wrote it", async () => {
     const bundle = await collect((lab) => {
       lab.commit("5", "Not what it says", "gitops-lab-bot", { "README.md": "hello" });
-      lab.commit("6", "Back", "Ada", { [overlay("production")]: kustomization("production", "0.1.0", "a") }, `This reverts commit ${shaOf("4")}.\n`);
+      lab.commit(
+        "6",
+        "Back",
+        "Ada",
+        { [overlay("production")]: kustomization("production", "0.1.0", "a") },
+        `This reverts commit ${shaOf("4")}.\n`,
+      );
     });
     const commits = bundle.gitChain.status === "observed" ? bundle.gitChain.value.commits : [];
     expect(commits.map(({ kind }) => kind)).toEqual(["revert", "learner", "promotion", "promotion", "image-update", "seed"]);
@@ -145,14 +169,22 @@ describe("a commit's kind", () => {
       reverts: shaOf("4"),
       changes: [{ environment: "production", from: { digest: digestOf("b") }, to: { digest: digestOf("a") } }],
     });
-    expect(commits.at(-1)?.changes.map(({ environment, from }) => [environment, from])).toEqual(environments.map((name) => [name, undefined]));
+    expect(commits.at(-1)?.changes.map(({ environment, from }) => [environment, from])).toEqual(
+      environments.map((name) => [name, undefined]),
+    );
   });
 
   test("comes with the request that it carries out, and with what the pipeline noted", async () => {
     const at = "2026-11-02T10:00:00Z";
     const bundle = await collect((lab) => {
       lab.commit("5", "Ask", "Ada", { "promotion/production.yaml": "tag: x\n" });
-      lab.commit("6", "Update", "bot", { [overlay("production")]: kustomization("production", "0.2.1", "b") }, `x\n\nPromotion: production ${shaOf("5")}\n`);
+      lab.commit(
+        "6",
+        "Update",
+        "bot",
+        { [overlay("production")]: kustomization("production", "0.2.1", "b") },
+        `x\n\nPromotion: production ${shaOf("5")}\n`,
+      );
       lab.journal.set(shaOf("5"), [{ event: "received", at, by: "ada", branch: "main" }]);
     });
     const commits = bundle.gitChain.status === "observed" ? bundle.gitChain.value.commits : [];

@@ -19,17 +19,23 @@ describe("a cohort", () => {
     ["2d", 23.9, "later"],
     ["1h", 0, "soon"],
   ])("of %s made %f hours ago ends: %s", (ttl, hours, state) => {
-    expect(expiries({ cohort: "x", createdAt: ago(hours), ttl, learners: [] }, now)).toEqual([{ cohort: "x", endsAt: expect.any(String), state }]);
+    expect(expiries({ cohort: "x", createdAt: ago(hours), ttl, learners: [] }, now)).toEqual([
+      { cohort: "x", endsAt: expect.any(String), state },
+    ]);
   });
 
-  test("says when", () => expect(expiries({ cohort: "x", createdAt: ago(1), ttl: "3h", learners: [] }, now)[0]!.endsAt).toBe("2026-11-24T14:00:00.000Z"));
+  test("says when", () =>
+    expect(expiries({ cohort: "x", createdAt: ago(1), ttl: "3h", learners: [] }, now)[0]!.endsAt).toBe("2026-11-24T14:00:00.000Z"));
 });
 
 describe("a learner", () => {
   const learner = { id: "ada", createdAt: ago(10), ttl: "5h" };
 
   test("may end before the cohort", () => {
-    expect(expiries({ cohort: "x", createdAt: ago(10), ttl: "9w", learners: [learner] }, now)).toMatchObject([{ state: "later" }, { learner: "ada", endsAt: "2026-11-24T07:00:00.000Z", state: "over" }]);
+    expect(expiries({ cohort: "x", createdAt: ago(10), ttl: "9w", learners: [learner] }, now)).toMatchObject([
+      { state: "later" },
+      { learner: "ada", endsAt: "2026-11-24T07:00:00.000Z", state: "over" },
+    ]);
   });
 
   test("does not end after it", () => {

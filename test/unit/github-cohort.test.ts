@@ -24,40 +24,76 @@ const load = (text: string) => parseCohortFile(text, "x.yaml");
 describe("a cohort file with GitHub", () => {
   test("has what is not said set to what is safe", () => {
     expect(load(example)).toMatchObject({
-      git: { kind: "github", organization: "example-course", url: "https://github.com", onTeardown: "archive", protect: true, hostKeys: [], pace: { perMinute: 60, perHour: 480 } },
+      git: {
+        kind: "github",
+        organization: "example-course",
+        url: "https://github.com",
+        onTeardown: "archive",
+        protect: true,
+        hostKeys: [],
+        pace: { perMinute: 60, perHour: 480 },
+      },
       registry: { kind: "ghcr", url: "https://ghcr.io/example-course", username: "example-course-bot" },
     });
   });
 
   test("names each repository after the cohort and the learner, and knows each account", () => {
     const { learners } = planCohort("demo", load(example));
-    expect(learners.map(({ git, learner }) => [git.repository, learner.github])).toEqual([["demo-ada", "ada-lovelace"], ["demo-grace", "grace-hopper"]]);
+    expect(learners.map(({ git, learner }) => [git.repository, learner.github])).toEqual([
+      ["demo-ada", "ada-lovelace"],
+      ["demo-grace", "grace-hopper"],
+    ]);
   });
 
   test.each<[string, (cohort: Cohort) => void, string]>([
-    ["a learner without an account", ({ learners }) => delete learners[1]!["github"], '`learners[1].github` is missing; learner "grace" needs the name of a GitHub account'],
-    ["the embedded registry", (cohort) => (cohort.registry = { kind: "embedded" }), "`registry.kind` is embedded, and the workflows that GitHub runs do not reach this machine; allowed with `git.kind: github`: oci, ghcr"],
+    [
+      "a learner without an account",
+      ({ learners }) => delete learners[1]!["github"],
+      '`learners[1].github` is missing; learner "grace" needs the name of a GitHub account',
+    ],
+    [
+      "the embedded registry",
+      (cohort) => (cohort.registry = { kind: "embedded" }),
+      "`registry.kind` is embedded, and the workflows that GitHub runs do not reach this machine; allowed with `git.kind: github`: oci, ghcr",
+    ],
     ["no organization", ({ git }) => delete git["organization"], "`git.organization` is missing; it must be a string"],
     ["a server in clear text", ({ git }) => (git["url"] = "http://github.example.org"), "`git.url` must begin with https://"],
     ["more than GitHub allows a minute", ({ git }) => (git["pace"] = { perMinute: 80 }), "`git.pace.perMinute` must be below 80"],
     ["more than GitHub allows an hour", ({ git }) => (git["pace"] = { perHour: 500 }), "`git.pace.perHour` must be below 500"],
     ["a field that is none", ({ git }) => (git["token"] = "x"), "`git` has unknown field `token`"],
     ["something else at the end", ({ git }) => (git["onTeardown"] = "keep"), '`git.onTeardown` is "keep"; allowed: archive, delete'],
-    ["a registry in clear text", (cohort) => (cohort.registry = { kind: "oci", url: "http://registry.example.org", username: "lab" }), "`registry.url` must begin with https://"],
-    ["a registry without a user", (cohort) => (cohort.registry = { kind: "oci", url: "https://registry.example.org" }), "`registry.username` is missing"],
+    [
+      "a registry in clear text",
+      (cohort) => (cohort.registry = { kind: "oci", url: "http://registry.example.org", username: "lab" }),
+      "`registry.url` must begin with https://",
+    ],
+    [
+      "a registry without a user",
+      (cohort) => (cohort.registry = { kind: "oci", url: "https://registry.example.org" }),
+      "`registry.username` is missing",
+    ],
   ])("is refused with %s", (_, change, sentence) => {
-    expect(() => load(changed(change))).toThrow(expect.objectContaining({ code: "cohort-invalid", exitCode: 2, message: expect.stringContaining(sentence) }));
+    expect(() => load(changed(change))).toThrow(
+      expect.objectContaining({ code: "cohort-invalid", exitCode: 2, message: expect.stringContaining(sentence) }),
+    );
   });
 
   test("may have a server of one's own that allows more", () => {
-    expect(load(changed(({ git }) => Object.assign(git, { url: "https://github.example.org", pace: { perMinute: 600, perHour: 9000 } }))).git).toMatchObject({ pace: { perMinute: 600 } });
+    expect(
+      load(changed(({ git }) => Object.assign(git, { url: "https://github.example.org", pace: { perMinute: 600, perHour: 9000 } }))).git,
+    ).toMatchObject({ pace: { perMinute: 600 } });
   });
 });
 
 describe("what the plan says of GitHub", () => {
   const cohort = (learners: number, change: (cohort: Cohort) => void = () => {}) => {
     const text = changed((one) => {
-      one.learners = Array.from({ length: learners }, (_, index) => ({ id: `l${index}`, name: "L", email: "l@example.org", github: `l${index}` }));
+      one.learners = Array.from({ length: learners }, (_, index) => ({
+        id: `l${index}`,
+        name: "L",
+        email: "l@example.org",
+        github: `l${index}`,
+      }));
       change(one);
     });
     return planCohort("demo", load(text));
@@ -75,7 +111,10 @@ describe("what the plan says of GitHub", () => {
 
   test("counts rulesets and a registry's secrets where there are any", () => {
     expect(githubBudget(cohort(1, ({ git }) => (git["protect"] = false)))?.writesPerLearner).toBe(7);
-    expect(githubBudget(cohort(1, (one) => (one.registry = { kind: "oci", url: "https://registry.example.org", username: "lab" })))?.writesPerLearner).toBe(11);
+    expect(
+      githubBudget(cohort(1, (one) => (one.registry = { kind: "oci", url: "https://registry.example.org", username: "lab" })))
+        ?.writesPerLearner,
+    ).toBe(11);
   });
 
   test("is nothing for another Git host", () => expect(githubBudget({ ...cohort(1), git: { kind: "embedded" } })).toBeUndefined());
@@ -89,11 +128,30 @@ describe("what the plan says of GitHub", () => {
 
 test("a learner with an account of their own is told so in the handout, and of no shared credential", () => {
   const learner = LearnerOutputs.parse({
-    id: "ada", name: "Ada", email: "ada@example.org",
+    id: "ada",
+    name: "Ada",
+    email: "ada@example.org",
     cluster: { kind: "embedded", id: "1", apiServer: "https://127.0.0.1:1", nodes: "simulated", kubeconfig: "", adminKubeconfig: "" },
-    git: { kind: "github", url: "https://github.com/course/demo-ada.git", branch: "main", username: "ada-l", password: "", seedCommit: "1" },
-    registry: { kind: "ghcr", repository: "ghcr.io/course/demo-ada/backend", insecure: false, shared: true, username: "bot", password: "the-cohorts-own" },
-    flux: { version: "v2", controllers: "host-process" }, environments: [], rollbackSha: "1", evidenceCommands: [],
+    git: {
+      kind: "github",
+      url: "https://github.com/course/demo-ada.git",
+      branch: "main",
+      username: "ada-l",
+      password: "",
+      seedCommit: "1",
+    },
+    registry: {
+      kind: "ghcr",
+      repository: "ghcr.io/course/demo-ada/backend",
+      insecure: false,
+      shared: true,
+      username: "bot",
+      password: "the-cohorts-own",
+    },
+    flux: { version: "v2", controllers: "host-process" },
+    environments: [],
+    rollbackSha: "1",
+    evidenceCommands: [],
   });
   const page = handoutOf({ course: "C", cohort: "demo", simulated: [] }, learner, gitopsPromotion);
   expect(page).toContain("your account ada-l; accept its invitation first");

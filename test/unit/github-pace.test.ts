@@ -47,16 +47,35 @@ test.each([
 ])("%i writes take %i seconds", (writes, seconds) => expect(pacedSeconds(writes, githubPace)).toBe(seconds));
 
 describe("GitHub wants to be left alone", () => {
-  const answer = (status: number, headers: Record<string, string> = {}, message = "") => ({ status, headers: new Headers(headers), body: { message } });
+  const answer = (status: number, headers: Record<string, string> = {}, message = "") => ({
+    status,
+    headers: new Headers(headers),
+    body: { message },
+  });
   test.each([
     ["as long as it says", answer(429, { "retry-after": "7" }), 1, 1_007_000],
-    ["as long as it says, also where the limit is used up", answer(403, { "retry-after": "7", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "2000" }), 1, 1_007_000],
+    [
+      "as long as it says, also where the limit is used up",
+      answer(403, { "retry-after": "7", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "2000" }),
+      1,
+      1_007_000,
+    ],
     ["until its limit begins anew", answer(403, { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1030" }), 1, 1_031_000],
     ["a minute after a secondary limit", answer(403, {}, "You have exceeded a secondary rate limit."), 1, 1_060_000],
     ["twice as long each time", answer(403, {}, "You have exceeded a secondary rate limit."), 3, 1_240_000],
     ["a minute after any 429", answer(429), 1, 1_060_000],
     ["not after a plain refusal", answer(403, {}, "Resource not accessible by personal access token"), 1, undefined],
-    ["not where a 404 comes with a used up limit", answer(404, { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1030" }), 1, undefined],
-    ["not after an answer that used the limit's last request", answer(200, { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1030" }), 1, undefined],
+    [
+      "not where a 404 comes with a used up limit",
+      answer(404, { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1030" }),
+      1,
+      undefined,
+    ],
+    [
+      "not after an answer that used the limit's last request",
+      answer(200, { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1030" }),
+      1,
+      undefined,
+    ],
   ])("%s", (_, given, attempt, until) => expect(blockedUntil(given, attempt, 1_000_000)).toBe(until));
 });

@@ -24,7 +24,12 @@ const Step = z.strictObject({
   env: z.record(z.string(), z.string()).optional(),
 });
 const Job = z.looseObject({ permissions: z.record(z.string(), z.string()), uses: z.string().optional(), steps: z.array(Step).default([]) });
-const Workflow = z.looseObject({ name: z.string(), on: z.record(z.string(), z.any()), permissions: z.record(z.string(), z.string()), jobs: z.record(z.string(), Job) });
+const Workflow = z.looseObject({
+  name: z.string(),
+  on: z.record(z.string(), z.any()),
+  permissions: z.record(z.string(), z.string()),
+  jobs: z.record(z.string(), Job),
+});
 const read = (name: string, files = seed) => Workflow.parse(parse(files[`.github/workflows/${name}.yaml`]!));
 const names = ["build", "promote", "take-proposal"] as const;
 
@@ -34,7 +39,11 @@ describe("the seed for GitHub", () => {
       ...["build", "install-crane", "lib", "promote", "settings", "take-proposal"].map((name) => `.github/pipeline/${name}.sh`),
       ...names.map((name) => `.github/workflows/${name}.yaml`),
     ]);
-    expect(Object.keys(embedded).toSorted()).toEqual(Object.keys(seed).filter((path) => !ours.includes(path)).toSorted());
+    expect(Object.keys(embedded).toSorted()).toEqual(
+      Object.keys(seed)
+        .filter((path) => !ours.includes(path))
+        .toSorted(),
+    );
     expect(template.seed({ ...context, gitHost: "embedded" })).toEqual(embedded);
     expect(Object.keys(embedded).filter((path) => seed[path] !== embedded[path])).toEqual(["README.md"]);
   });
@@ -46,13 +55,21 @@ describe("the seed for GitHub", () => {
 
   test("tells the scripts of the lab, and leaves the shell's own places alone", () => {
     expect(seed[".github/pipeline/settings.sh"]).toContain(
-      ["main='trunk'", "# Without a tag.", "image_repository='ghcr.io/course/ada-backend'", "insecure_registry='false'", "# In the order of promotion.", "environments=(develop staging production)"].join("\n"),
+      [
+        "main='trunk'",
+        "# Without a tag.",
+        "image_repository='ghcr.io/course/ada-backend'",
+        "insecure_registry='false'",
+        "# In the order of promotion.",
+        "environments=(develop staging production)",
+      ].join("\n"),
     );
     expect(seed[".github/pipeline/promote.sh"]).toContain("${environments[index]}");
   });
 
   test("is bash that ends at the first failure", () => {
-    for (const path of ours.filter((path) => path.endsWith(".sh") && !path.endsWith("/settings.sh"))) expect(seed[path]!.split("\n"), path).toContain("set -euo pipefail");
+    for (const path of ours.filter((path) => path.endsWith(".sh") && !path.endsWith("/settings.sh")))
+      expect(seed[path]!.split("\n"), path).toContain("set -euo pipefail");
   });
 });
 
@@ -86,7 +103,9 @@ describe.each(names)("the workflow %s", (name) => {
   });
 
   test("has the whole history of the branch, whatever was pushed", () => {
-    expect(steps.filter(({ uses }) => uses?.startsWith("actions/checkout@")).map((step) => step.with)).toEqual([{ ref: "trunk", "fetch-depth": 0 }]);
+    expect(steps.filter(({ uses }) => uses?.startsWith("actions/checkout@")).map((step) => step.with)).toEqual([
+      { ref: "trunk", "fetch-depth": 0 },
+    ]);
   });
 });
 
@@ -97,7 +116,11 @@ test("each workflow runs on what it is for", () => {
 });
 
 test("runs of one workflow wait for each other, and none drops another's", () => {
-  const groups = [read("build")["concurrency"], read("promote")["concurrency"], read("take-proposal").jobs["take-proposal"]!["concurrency"]];
+  const groups = [
+    read("build")["concurrency"],
+    read("promote")["concurrency"],
+    read("take-proposal").jobs["take-proposal"]!["concurrency"],
+  ];
   expect(groups).toEqual(names.map((group) => ({ group })));
 });
 
@@ -105,6 +128,9 @@ test("GitHub's registry gets the job's token; another one never does", () => {
   const env = (files: typeof seed) => read("promote", files).jobs["promote"]!.steps.at(-1)!.env;
   expect(env(seed)).toEqual({ REGISTRY_USERNAME: "${{ github.actor }}", REGISTRY_PASSWORD: "${{ secrets.GITHUB_TOKEN }}" });
   const elsewhere = template.seed({ ...context, gitHost: "github", imageRepository: "registry.example.org/ada/backend" });
-  expect(env(elsewhere)).toEqual({ REGISTRY_USERNAME: "${{ secrets.REGISTRY_USERNAME }}", REGISTRY_PASSWORD: "${{ secrets.REGISTRY_PASSWORD }}" });
+  expect(env(elsewhere)).toEqual({
+    REGISTRY_USERNAME: "${{ secrets.REGISTRY_USERNAME }}",
+    REGISTRY_PASSWORD: "${{ secrets.REGISTRY_PASSWORD }}",
+  });
   expect(read("promote", elsewhere).jobs["promote"]!.permissions).toEqual({ contents: "write", packages: "none" });
 });

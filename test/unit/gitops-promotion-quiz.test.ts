@@ -7,7 +7,8 @@ const { questions } = template.quiz;
 /** By question: an answer with all points, one that deserves some at most, and one that deserves none. */
 const examples: Readonly<Record<string, { model: string | string[]; incomplete: string | string[]; wrong: string | string[] }>> = {
   "promotion-or-rebuild": {
-    model: "The image is retagged, so production runs the very same digest. A rebuild could come out with different content that nobody tested.",
+    model:
+      "The image is retagged, so production runs the very same digest. A rebuild could come out with different content that nobody tested.",
     incomplete: "It is not rebuilt: it gets a new tag.",
     wrong: "It compiles the commit again with production's settings, which is slow.",
   },
@@ -21,12 +22,17 @@ const examples: Readonly<Record<string, { model: string | string[]; incomplete: 
   },
   "first-look": { model: "image-objects", incomplete: ["image-objects", "rollout"], wrong: "pod-logs" },
   "rollback-path": {
-    model: "I git revert the update commit and push. Flux then applies the former state. I narrow the policy's pattern so that the broken tag is not picked.",
+    model:
+      "I git revert the update commit and push. Flux then applies the former state. I narrow the policy's pattern so that the broken tag is not picked.",
     incomplete: "Reverting the last update commit, then Flux reconciles.",
     wrong: "Run kubectl rollout undo on the production Deployment and wait.",
   },
   "rollout-undo": { model: "not-in-git", incomplete: ["not-in-git", "builds"], wrong: "history-lost" },
-  "hard-stops": { model: ["staging-not-ready", "other-digest", "no-way-back"], incomplete: ["other-digest", "no-way-back"], wrong: ["built-earlier", "same-version"] },
+  "hard-stops": {
+    model: ["staging-not-ready", "other-digest", "no-way-back"],
+    incomplete: ["other-digest", "no-way-back"],
+    wrong: ["built-earlier", "same-version"],
+  },
   "ai-role": {
     model: "It can summarise the diff and draft the pull request; a person decides on the promotion and is accountable for it.",
     incomplete: "It could explain a failed reconciliation.",
@@ -42,7 +48,8 @@ describe("the chapter's quiz", () => {
   });
 
   test.each(Object.entries(examples))("grades %s", (id, { model, incomplete, wrong }) => {
-    const grade = (answer: string | string[]) => gradeQuiz(template.quiz, { [id]: answer }).questions.find((question) => question.id === id)!;
+    const grade = (answer: string | string[]) =>
+      gradeQuiz(template.quiz, { [id]: answer }).questions.find((question) => question.id === id)!;
     expect(grade(model)).toMatchObject({ points: grade(model).max, feedback: "Right." });
     expect(grade(incomplete).points).toBeLessThan(grade(incomplete).max);
     expect(grade(wrong).points).toBe(0);
@@ -88,7 +95,10 @@ describe("the chapter's quiz", () => {
 
 /** What would give a question away as it stands here. */
 function answerTexts(question: Question): string[] {
-  return [question.explanation, ...(question.kind === "choice" ? question.options.map(({ text }) => text) : question.ideas.map(({ topic }) => topic))];
+  return [
+    question.explanation,
+    ...(question.kind === "choice" ? question.options.map(({ text }) => text) : question.ideas.map(({ topic }) => topic)),
+  ];
 }
 
 const plain = (text: string) => text.toLowerCase().replace(/\s+/g, " ");

@@ -29,13 +29,16 @@ describe("the handout", () => {
     for (const { title, instructions } of gitopsPromotion.exercises) {
       expect(page).toContain(`### ${title}\n\n${instructions}`);
     }
-    for (const command of ["flux get kustomizations -n flux-system", "flux get images all -A", "flux get image policy -A", "git revert"]) expect(page).toContain(command);
-    for (const text of [page, html]) for (const secret of [learner.git.password, learner.registry.password]) expect(text).not.toContain(secret);
+    for (const command of ["flux get kustomizations -n flux-system", "flux get images all -A", "flux get image policy -A", "git revert"])
+      expect(page).toContain(command);
+    for (const text of [page, html])
+      for (const secret of [learner.git.password, learner.registry.password]) expect(text).not.toContain(secret);
   });
 
   test("shows no hint and no answer of the quiz", () => {
     for (const { hints } of gitopsPromotion.exercises) for (const hint of hints) expect(page).not.toContain(hint);
-    for (const { explanation, prompt } of gitopsPromotion.quiz.questions) for (const text of [explanation, prompt]) expect(page).not.toContain(text);
+    for (const { explanation, prompt } of gitopsPromotion.quiz.questions)
+      for (const text of [explanation, prompt]) expect(page).not.toContain(text);
   });
 
   test("is a page that runs nothing and fetches nothing, whatever the learner's name", () => {
@@ -66,14 +69,18 @@ describe("the records of exercises", () => {
     vi.spyOn(process.stderr, "write").mockImplementation(() => true);
   });
   afterEach(() => vi.restoreAllMocks());
-  const outputsOf = (cohort: string) => ({ cohort, template: "gitops-promotion", learners: { ada: { id: "ada", name: "Ada" } } }) as unknown as CohortOutputs;
+  const outputsOf = (cohort: string) =>
+    ({ cohort, template: "gitops-promotion", learners: { ada: { id: "ada", name: "Ada" } } }) as unknown as CohortOutputs;
   const [{ id, hints }] = gitopsPromotion.exercises as [(typeof gitopsPromotion.exercises)[number]];
 
   test("keep hints and checks for the instructor alone, and a pass stands", async () => {
     for (const _ of [...hints, "one too many"]) await hintOf(outputsOf("kept"), id, "ada", { json: true });
     expect((await readRecords("kept", "ada"))[id]!.hints).toHaveLength(hints.length);
     for (const status of ["fail", "pass", "error"] as const) {
-      await changeRecord("kept", "ada", id, (record) => ({ ...record, checks: [...record.checks, { time: `2026-11-02T10:0${status.length}:00Z`, status, says: "x" }] }));
+      await changeRecord("kept", "ada", id, (record) => ({
+        ...record,
+        checks: [...record.checks, { time: `2026-11-02T10:0${status.length}:00Z`, status, says: "x" }],
+      }));
     }
     printed = "";
     expect(await listOf(outputsOf("kept"), undefined, { json: false })).toBe(ExitCode.ok);
@@ -91,14 +98,26 @@ describe("the records of exercises", () => {
     await hintOf(outputsOf("broken"), id, "ada", { json: true });
     const file = join(cohortPaths("broken").learner("ada").root, "exercises", "records.json");
     await writeFile(file, "{}");
-    await expect(hintOf(outputsOf("broken"), id, "ada", { json: true })).rejects.toMatchObject({ code: "records-unreadable", message: expect.stringContaining(file) });
+    await expect(hintOf(outputsOf("broken"), id, "ada", { json: true })).rejects.toMatchObject({
+      code: "records-unreadable",
+      message: expect.stringContaining(file),
+    });
     expect(await readFile(file, "utf8")).toBe("{}");
   });
 
   test("are of known exercises and learners", async () => {
-    await expect(hintOf(outputsOf("known"), "none", "ada", { json: true })).rejects.toMatchObject({ code: "exercise-unknown", exitCode: ExitCode.badInput });
+    await expect(hintOf(outputsOf("known"), "none", "ada", { json: true })).rejects.toMatchObject({
+      code: "exercise-unknown",
+      exitCode: ExitCode.badInput,
+    });
     await expect(hintOf(outputsOf("known"), id, "bob", { json: true })).rejects.toMatchObject({ code: "learner-unknown" });
   });
 });
 
-test("a rollback is solved last", () => expect(solvingOrder(gitopsPromotion.exercises).map(({ id }) => id)).toEqual(["image-tracking", "policy-analysis", "git-only-promotion", "rollback"]));
+test("a rollback is solved last", () =>
+  expect(solvingOrder(gitopsPromotion.exercises).map(({ id }) => id)).toEqual([
+    "image-tracking",
+    "policy-analysis",
+    "git-only-promotion",
+    "rollback",
+  ]));

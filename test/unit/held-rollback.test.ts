@@ -8,7 +8,8 @@ const at = (time: string) => `2026-11-02T${time}Z`;
 
 function deploy(lab: LabState, letter: string, version: string, digest: string): void {
   lab.find("Kustomization", "apps-production")["status"].lastAppliedRevision = `main@sha1:${shaOf(letter)}`;
-  lab.find("Deployment", "backend", "production")["spec"].template.spec.containers[0].image = `${repository}:${tagOf("production", version)}@${digestOf(digest)}`;
+  lab.find("Deployment", "backend", "production")["spec"].template.spec.containers[0].image =
+    `${repository}:${tagOf("production", version)}@${digestOf(digest)}`;
 }
 
 /** Takes production back to 0.1.0 with commit 5, received at 10:00:00. */
@@ -29,10 +30,15 @@ describe("lookAtRollback", () => {
   beforeEach(() => void vi.useFakeTimers({ now: new Date(at("10:05:00")), toFake: ["Date"] }));
   afterEach(() => void vi.useRealTimers());
 
-  const look = (lab: LabState, since?: string) => lookAtRollback(lab.context(), "production", since === undefined ? undefined : new Date(at(since)));
+  const look = (lab: LabState, since?: string) =>
+    lookAtRollback(lab.context(), "production", since === undefined ? undefined : new Date(at(since)));
 
   test("finds what could be reverted", async () => {
-    expect(await look(new LabState())).toMatchObject({ stage: "promoted", promoted: { commit: shaOf("4"), author: "gitops-lab-bot" }, neededSeconds: 120 });
+    expect(await look(new LabState())).toMatchObject({
+      stage: "promoted",
+      promoted: { commit: shaOf("4"), author: "gitops-lab-bot" },
+      neededSeconds: 120,
+    });
   });
 
   test("finds nothing to revert in a fresh repository", async () => {
@@ -44,9 +50,18 @@ describe("lookAtRollback", () => {
   test("counts two intervals of the automation as held", async () => {
     const lab = new LabState();
     revert(lab);
-    expect(await look(lab)).toMatchObject({ stage: "held", promoted: { commit: shaOf("4") }, revert: { commit: shaOf("5") }, heldSeconds: 300 });
+    expect(await look(lab)).toMatchObject({
+      stage: "held",
+      promoted: { commit: shaOf("4") },
+      revert: { commit: shaOf("5") },
+      heldSeconds: 300,
+    });
     vi.setSystemTime(new Date(at("10:01:59")));
-    expect(await look(lab)).toMatchObject({ stage: "reverted", heldSeconds: 119, sentence: expect.stringContaining("must hold for 120 s") });
+    expect(await look(lab)).toMatchObject({
+      stage: "reverted",
+      heldSeconds: 119,
+      sentence: expect.stringContaining("must hold for 120 s"),
+    });
   });
 
   test("takes the interval from the cluster", async () => {
@@ -76,7 +91,10 @@ describe("lookAtRollback", () => {
     const lab = new LabState();
     revert(lab);
     deploy(lab, "4", "0.1.0", "a");
-    expect(await look(lab)).toMatchObject({ stage: "reverted", sentence: expect.stringContaining(`Flux has applied ${shaOf("4")} to production`) });
+    expect(await look(lab)).toMatchObject({
+      stage: "reverted",
+      sentence: expect.stringContaining(`Flux has applied ${shaOf("4")} to production`),
+    });
     deploy(lab, "5", "0.2.0", "b");
     expect(await look(lab)).toMatchObject({ stage: "reverted", sentence: expect.stringContaining("The Deployment in production says") });
   });
@@ -107,7 +125,13 @@ describe("lookAtRollback", () => {
     revert(lab);
     again(lab, "10:00:20");
     Object.assign(lab.commits[0]!, { body: `This reverts commit ${shaOf("5")}.\n` });
-    lab.commit("7", "Revert again", "Ada", { [production]: kustomization("production", "0.1.0", "a") }, `This reverts commit ${shaOf("6")}.\n`);
+    lab.commit(
+      "7",
+      "Revert again",
+      "Ada",
+      { [production]: kustomization("production", "0.1.0", "a") },
+      `This reverts commit ${shaOf("6")}.\n`,
+    );
     lab.receive("7", at("10:01:00"));
     deploy(lab, "7", "0.1.0", "a");
     expect(await look(lab)).toMatchObject({ stage: "held", promoted: { commit: shaOf("6") }, revert: { commit: shaOf("7") } });
@@ -119,7 +143,11 @@ describe("lookAtRollback", () => {
     lab.journal.clear();
     expect(await look(lab)).toMatchObject({ stage: "reverted", heldSeconds: 0 });
     for (const [index, letter] of ["1", "2", "3", "4"].entries()) lab.receive(letter, at(`09:0${index}:00`));
-    for (const [letter, time] of [["6", "10:04:00"], ["7", "10:04:20"], ["8", "10:04:40"]] as const) {
+    for (const [letter, time] of [
+      ["6", "10:04:00"],
+      ["7", "10:04:20"],
+      ["8", "10:04:40"],
+    ] as const) {
       lab.commit(letter, "Docs", "Ada", { "README.md": letter });
       lab.receive(letter, at(time));
     }

@@ -23,7 +23,8 @@ describe("an image layout", () => {
     await writeLayout(join(folder, name), content, metadata);
     return layoutDigest(join(folder, name));
   };
-  const blob = async (name: string, digest: string) => JSON.parse(await readFile(join(folder, name, "blobs/sha256", digest.replace("sha256:", "")), "utf8"));
+  const blob = async (name: string, digest: string) =>
+    JSON.parse(await readFile(join(folder, name, "blobs/sha256", digest.replace("sha256:", "")), "utf8"));
 
   test("has the same digest wherever it is written", async () => {
     expect(await write("one", program, release)).toBe("sha256:1136faf83787f689ea3a04250635fc53c53588bd7570897cd921d0479f191062");

@@ -9,10 +9,16 @@ const manifest = (fields: Properties): Properties => ({ apiVersion: "v1", kind: 
 const changes = (old: Properties, next: Properties, changed: Partial<DiffOptions> = {}) =>
   diffManifests(manifest(old), manifest(next), { ...options, ...changed });
 const replacing = (old: Properties, next: Properties, changed: Partial<DiffOptions> = {}) =>
-  changes(old, next, changed).filter(({ replaces }) => replaces).map(({ path }) => path);
+  changes(old, next, changed)
+    .filter(({ replaces }) => replaces)
+    .map(({ path }) => path);
 
 const objects = fc
-  .object({ maxDepth: 3, key: fc.string().filter((key) => key !== "__proto__"), values: [fc.integer(), fc.string(), fc.boolean(), fc.constant(null)] })
+  .object({
+    maxDepth: 3,
+    key: fc.string().filter((key) => key !== "__proto__"),
+    values: [fc.integer(), fc.string(), fc.boolean(), fc.constant(null)],
+  })
   .map((value) => value as Properties);
 
 describe("the difference between two manifests", () => {
@@ -26,8 +32,14 @@ describe("the difference between two manifests", () => {
   });
 
   test("names each changed field with its path", () => {
-    const old = { spec: { ports: [{ port: 80 }, { port: 81 }], type: "ClusterIP" }, metadata: { name: "web", labels: { "example/tier": "a" } } };
-    const next = { spec: { ports: [{ port: 8080 }], externalName: "x" }, metadata: { name: "web", labels: { "example/tier": "a", "app.name": "b" } } };
+    const old = {
+      spec: { ports: [{ port: 80 }, { port: 81 }], type: "ClusterIP" },
+      metadata: { name: "web", labels: { "example/tier": "a" } },
+    };
+    const next = {
+      spec: { ports: [{ port: 8080 }], externalName: "x" },
+      metadata: { name: "web", labels: { "example/tier": "a", "app.name": "b" } },
+    };
     expect(changes(old, next).map(({ path, kind }) => `${kind} ${path}`)).toEqual([
       'add metadata.labels["app.name"]',
       "update spec.ports[0].port",
@@ -49,7 +61,11 @@ describe("another object is needed", () => {
     ["metadata.name", {}, { metadata: { name: "other" } }],
     ["kind", {}, { kind: "ConfigMap" }],
     ["spec.clusterIP", { spec: { clusterIP: "10.0.0.1" } }, { spec: { clusterIP: "10.0.0.2" } }],
-    ["spec.selector.matchLabels.app", deployment({ selector: { matchLabels: { app: "a" } } }), deployment({ selector: { matchLabels: { app: "b" } } })],
+    [
+      "spec.selector.matchLabels.app",
+      deployment({ selector: { matchLabels: { app: "a" } } }),
+      deployment({ selector: { matchLabels: { app: "b" } } }),
+    ],
     ["roleRef.name", roleBinding("view"), roleBinding("edit")],
     ["type", { kind: "Secret", type: "Opaque" }, { kind: "Secret", type: "kubernetes.io/tls" }],
     ["stringData.key", { kind: "Secret", stringData: { key: "a" } }, { kind: "Secret", stringData: { key: "b" } }],
@@ -93,12 +109,20 @@ describe("what a refresh makes of the inputs", () => {
   test("is the live value where that changed, and only there", () => {
     const inputs = manifest({ spec: { cpu: "0.5", ports: [{ port: 80 }], gone: 1, list: ["a", "b"] } });
     const before = manifest({ spec: { cpu: "500m", ports: [{ port: 80, protocol: "TCP" }], gone: 1, list: ["a", "b"], defaulted: true } });
-    const now = manifest({ spec: { cpu: "500m", ports: [{ port: 81, protocol: "TCP" }, { port: 90 }], list: ["a"], defaulted: false, added: 1 } });
-    expect(observedInputs(inputs, before, now)).toEqual(manifest({ spec: { cpu: "0.5", ports: [{ port: 81 }, { port: 90 }], list: ["a"] } }));
+    const now = manifest({
+      spec: { cpu: "500m", ports: [{ port: 81, protocol: "TCP" }, { port: 90 }], list: ["a"], defaulted: false, added: 1 },
+    });
+    expect(observedInputs(inputs, before, now)).toEqual(
+      manifest({ spec: { cpu: "0.5", ports: [{ port: 81 }, { port: 90 }], list: ["a"] } }),
+    );
   });
 
   test("sees a Secret's changed data behind stringData", () => {
-    const secret = (password: string): Properties => ({ apiVersion: "v1", kind: "Secret", data: { password: Buffer.from(password).toString("base64") } });
+    const secret = (password: string): Properties => ({
+      apiVersion: "v1",
+      kind: "Secret",
+      data: { password: Buffer.from(password).toString("base64") },
+    });
     const inputs: Properties = { apiVersion: "v1", kind: "Secret", stringData: { password: "old" } };
     expect(observedInputs(inputs, secret("old"), secret("old"))).toEqual(inputs);
     expect(observedInputs(inputs, secret("old"), secret("new"))).toEqual({ ...inputs, stringData: { password: "new" } });

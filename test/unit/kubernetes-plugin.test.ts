@@ -24,17 +24,27 @@ describe("properties", () => {
   test("what was secret in the inputs is secret in the outputs, a list as a whole", () => {
     const inputs: Properties = { spec: { token: asSecret("a"), open: "b", list: [asSecret("c"), "d"] } };
     const live: Properties = { spec: { token: "a", open: "b", list: ["d", "c"], added: 1 }, status: {} };
-    expect(withSecrets(live, inputs)).toEqual({ spec: { token: asSecret("a"), open: "b", list: asSecret(["d", "c"]), added: 1 }, status: {} });
+    expect(withSecrets(live, inputs)).toEqual({
+      spec: { token: asSecret("a"), open: "b", list: asSecret(["d", "c"]), added: 1 },
+      status: {},
+    });
   });
 
   test("a Secret's content is secret in any case, and only a Secret's", () => {
     const data = { key: "dmFsdWU=" };
-    expect(withSecrets({ kind: "Secret", data, stringData: data }, {})).toEqual({ kind: "Secret", data: asSecret(data), stringData: asSecret(data) });
+    expect(withSecrets({ kind: "Secret", data, stringData: data }, {})).toEqual({
+      kind: "Secret",
+      data: asSecret(data),
+      stringData: asSecret(data),
+    });
     expect(withSecrets({ kind: "ConfigMap", data }, {})).toEqual({ kind: "ConfigMap", data });
   });
 
   test("secret texts are found wherever they are", () => {
-    expect(secretTexts({ kind: "Secret", data: { a: "first" }, spec: { list: [asSecret({ deep: "second" })], open: "third" } })).toEqual(["first", "second"]);
+    expect(secretTexts({ kind: "Secret", data: { a: "first" }, spec: { list: [asSecret({ deep: "second" })], open: "third" } })).toEqual([
+      "first",
+      "second",
+    ]);
   });
 
   test("the SDK's names for a definition's dashed keys become Kubernetes' and come back", () => {
@@ -52,7 +62,9 @@ describe("check", () => {
   const named = check({});
 
   test("gives a name that only the seed and the resource decide", () => {
-    expect(named).toMatchObject({ metadata: { name: expect.stringMatching(/^notes-[0-9a-f]{8}$/), annotations: { "pulumi.com/autonamed": "true" } } });
+    expect(named).toMatchObject({
+      metadata: { name: expect.stringMatching(/^notes-[0-9a-f]{8}$/), annotations: { "pulumi.com/autonamed": "true" } },
+    });
     expect(check({})).toEqual(named);
     expect(check({}, { randomSeed: Buffer.from("other") })).not.toEqual(named);
   });
@@ -122,7 +134,9 @@ describe("a changed provider", () => {
     const env = { PULUMI_K8S_DELETE_UNREACHABLE: "true" };
     expect(readProviderConfig(variables({}), {})).toMatchObject({ kubeconfig: "k", deleteUnreachable: false });
     expect(readProviderConfig(variables({}), env)).toMatchObject({ deleteUnreachable: true });
-    expect(readProviderConfig(variables({ "kubernetes:config:deleteUnreachable": "false" }), env)).toMatchObject({ deleteUnreachable: false });
+    expect(readProviderConfig(variables({ "kubernetes:config:deleteUnreachable": "false" }), env)).toMatchObject({
+      deleteUnreachable: false,
+    });
     expect(() => readProviderConfig(new Map(), {})).toThrow(/no kubeconfig/);
   });
 });
@@ -152,7 +166,13 @@ describe("fields that change hands", () => {
 });
 
 describe("readiness", () => {
-  const deployment = (status: Properties, spec: Properties = { replicas: 2 }): Properties => ({ apiVersion: "apps/v1", kind: "Deployment", metadata: { generation: 3 }, spec, status });
+  const deployment = (status: Properties, spec: Properties = { replicas: 2 }): Properties => ({
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { generation: 3 },
+    spec,
+    status,
+  });
   const rolledOut = { observedGeneration: 3, replicas: 2, updatedReplicas: 2, availableReplicas: 2 };
 
   test.each<[string, Properties]>([
@@ -168,7 +188,11 @@ describe("readiness", () => {
   test.each<[string, Properties, RegExp]>([
     ["whose change nobody saw", deployment({ ...rolledOut, observedGeneration: 2 }), /not seen it yet/],
     ["with an old replica left", deployment({ ...rolledOut, replicas: 3 }), /2 of 2 replicas are up to date, 2 available/],
-    ["that may make no pods", deployment({ ...rolledOut, availableReplicas: 0, conditions: [{ type: "ReplicaFailure", status: "True", message: "quota" }] }), /0 available\. ReplicaFailure: quota/],
+    [
+      "that may make no pods",
+      deployment({ ...rolledOut, availableReplicas: 0, conditions: [{ type: "ReplicaFailure", status: "True", message: "quota" }] }),
+      /0 available\. ReplicaFailure: quota/,
+    ],
   ])("a Deployment %s is not", (_, object, because) => {
     expect(lookReady(object)).toMatchObject({ done: false, because: expect.stringMatching(because) });
   });
@@ -177,7 +201,12 @@ describe("readiness", () => {
     const definition = (status: string): Properties => ({
       apiVersion: "apiextensions.k8s.io/v1",
       kind: "CustomResourceDefinition",
-      status: { conditions: [{ type: "NamesAccepted", status, message: "taken" }, { type: "Established", status }] },
+      status: {
+        conditions: [
+          { type: "NamesAccepted", status, message: "taken" },
+          { type: "Established", status },
+        ],
+      },
     });
     expect(lookReady(definition("True"))).toMatchObject({ done: true });
     expect(lookReady(definition("False"))).toMatchObject({ done: false, because: expect.stringContaining("NamesAccepted: taken") });

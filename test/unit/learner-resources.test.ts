@@ -9,7 +9,10 @@ test("a learner's resources are the component and all below it, and nobody else'
   const [ada, other] = [urn("gitops-lab:lab:Learner", "ada"), urn("gitops-lab:lab:Learner", "ada-b")];
   const cluster = urn("gitops-lab:lab:Learner$gitops-lab:cluster:Embedded", "ada");
   const plane = urn("gitops-lab:lab:Learner$gitops-lab:cluster:Embedded$pulumi-nodejs:gitops-lab:EmbeddedCluster", "ada-control-plane");
-  const otherPlane = urn("gitops-lab:lab:Learner$gitops-lab:cluster:Embedded$pulumi-nodejs:gitops-lab:EmbeddedCluster", "ada-b-control-plane");
+  const otherPlane = urn(
+    "gitops-lab:lab:Learner$gitops-lab:cluster:Embedded$pulumi-nodejs:gitops-lab:EmbeddedCluster",
+    "ada-b-control-plane",
+  );
   const host = urn("pulumi-nodejs:gitops-lab:LabHost", "lab-host");
   const resources = [
     { urn: stack },

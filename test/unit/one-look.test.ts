@@ -16,12 +16,14 @@ test("a look reads each kind once, whichever of its objects are asked for", asyn
   };
   const now = oneLook(kube);
 
-  expect(await Promise.all([now.get("v1", "Pod", "staging", "a"), now.get("v1", "Pod", "staging", "b"), now.list("v1", "Pod", "develop"), now.list("v1", "Pod")])).toEqual([
-    pods[2],
-    undefined,
-    pods.slice(0, 2),
-    pods,
-  ]);
+  expect(
+    await Promise.all([
+      now.get("v1", "Pod", "staging", "a"),
+      now.get("v1", "Pod", "staging", "b"),
+      now.list("v1", "Pod", "develop"),
+      now.list("v1", "Pod"),
+    ]),
+  ).toEqual([pods[2], undefined, pods.slice(0, 2), pods]);
   expect(await now.list("v1", "Service", "develop")).toEqual([]);
   expect(requests).toEqual(["Pod in all", "Service in all"]);
 

@@ -12,13 +12,17 @@ import { useLabHome } from "../support/lab-home.ts";
 
 useLabHome();
 
-const cohortWith = (access: unknown) => parseCohort({ course: "x", learners: [{ id: "ada", name: "Ada", email: "ada@example.org" }], access }, "x");
+const cohortWith = (access: unknown) =>
+  parseCohort({ course: "x", learners: [{ id: "ada", name: "Ada", email: "ada@example.org" }], access }, "x");
 
 describe("`access` in a cohort file", () => {
   test.each([
     [{ listen: "10.0.0.5" }, { listen: "10.0.0.5", name: "10.0.0.5" }],
     [{ listen: "lab.example.org" }, { listen: "lab.example.org", name: "lab.example.org" }],
-    [{ listen: "10.0.0.5", name: "lab.example.org" }, { listen: "10.0.0.5", name: "lab.example.org" }],
+    [
+      { listen: "10.0.0.5", name: "lab.example.org" },
+      { listen: "10.0.0.5", name: "lab.example.org" },
+    ],
   ])("%o opens", (access, opening) => expect(planCohort("x", cohortWith(access)).opening).toEqual(opening));
 
   test("that is not there opens nothing", () => expect(planCohort("x", cohortWith(undefined))).not.toHaveProperty("opening"));
@@ -49,7 +53,11 @@ describe("`access` is refused where something is not this machine's:", () => {
     ["the clusters", { cluster: doks }, /and `cluster\.kind` of learner ada is "doks", `cluster\.kind` of learner bob is "doks"\. Nothing/],
     ["one learner's cluster", { learners: [ada, { ...bob, cluster: doks }] }, /and `cluster\.kind` of learner bob is "doks"\. Nothing/],
     ["the registry", { registry: oci }, /and `registry\.kind` is "oci"\. Nothing/],
-    ["Git", { git: { kind: "github", organization: "org" }, registry: oci }, /and `git\.kind` is "github", `registry\.kind` is "oci"\. Nothing/],
+    [
+      "Git",
+      { git: { kind: "github", organization: "org" }, registry: oci },
+      /and `git\.kind` is "github", `registry\.kind` is "oci"\. Nothing/,
+    ],
   ])("%s", (_, change, because) => {
     const spec = parseCohort({ course: "x", access: { listen: "10.0.0.5" }, learners: [ada, bob], ...change }, "x");
     expect(() => planCohort("x", spec)).toThrow(because);
@@ -64,7 +72,11 @@ describe("the address", () => {
     ["192.0.2.1", /no address of this machine.*Addresses of this machine/],
     ["no-such-name.invalid", /name that/],
   ])("refuses %s before anything is created", async (listen, because) => {
-    await expect(requireAddress({ listen, name: "x" })).rejects.toMatchObject({ code: "access-impossible", exitCode: 2, message: expect.stringMatching(because) });
+    await expect(requireAddress({ listen, name: "x" })).rejects.toMatchObject({
+      code: "access-impossible",
+      exitCode: 2,
+      message: expect.stringMatching(because),
+    });
   });
 });
 

@@ -36,11 +36,16 @@ describe("the grammar of tags", () => {
 describe("the chapter's policy", () => {
   test("selects the newest of its family and nothing else", () =>
     fc.assert(
-      fc.property(fc.uniqueArray(tag, { selector: ({ created }) => created, maxLength: 12 }), fc.array(stray, { maxLength: 5 }), fc.constantFrom(...environments), (parts, strays, environment) => {
-        // A stray may be a tag of its own after all.
-        const tags = [...parts.map(formatTag), ...strays.filter((text) => parseTag(text) === undefined)];
-        expect(explainPolicy(patternOf(environment), "$ts", numerical, tags).selected).toBe(newestTag(tags, environment));
-      }),
+      fc.property(
+        fc.uniqueArray(tag, { selector: ({ created }) => created, maxLength: 12 }),
+        fc.array(stray, { maxLength: 5 }),
+        fc.constantFrom(...environments),
+        (parts, strays, environment) => {
+          // A stray may be a tag of its own after all.
+          const tags = [...parts.map(formatTag), ...strays.filter((text) => parseTag(text) === undefined)];
+          expect(explainPolicy(patternOf(environment), "$ts", numerical, tags).selected).toBe(newestTag(tags, environment));
+        },
+      ),
     ));
 
   test("says why for each tag", () => {
@@ -58,7 +63,8 @@ describe("an ordering", () => {
     expect(explainPolicy("-(?P<v>.+)$", "$v", { by: "alphabetical", order: "desc" }, ["a-999", "a-latest"]).selected).toBe("a-999");
   });
 
-  test("as numbers does not", () => expect(explainPolicy("-(?P<v>.+)$", "$v", numerical, ["a-1790000100", "a-999999999"]).selected).toBe("a-1790000100"));
+  test("as numbers does not", () =>
+    expect(explainPolicy("-(?P<v>.+)$", "$v", numerical, ["a-1790000100", "a-999999999"]).selected).toBe("a-1790000100"));
 
   test.each(["1-2", "latest", "", "0x", "1e999", "1_0"])("as numbers fails as a whole over %j", (value) => {
     const { selected, failure } = explainPolicy("^x(?P<v>.*)$", "$v", numerical, ["x5", `x${value}`]);
@@ -66,7 +72,8 @@ describe("an ordering", () => {
     expect(failure).toContain(`"${value}" is no number`);
   });
 
-  test("of nothing fails", () => expect(explainPolicy("^y", "", numerical, ["x"])).toMatchObject({ failure: "No tag matches the pattern." }));
+  test("of nothing fails", () =>
+    expect(explainPolicy("^y", "", numerical, ["x"])).toMatchObject({ failure: "No tag matches the pattern." }));
 });
 
 describe("an extract", () => {
@@ -79,11 +86,15 @@ describe("an extract", () => {
     ["$$", "$"],
     ["$-", "$-"],
     ["$none", ""],
-  ])("%s gives %j", (extract, value) => expect(explainPolicy("^(?P<rev>a)-(?P<ts>1)$", extract, alphabetical, ["a-1"]).tags[0]).toMatchObject({ value }));
+  ])("%s gives %j", (extract, value) =>
+    expect(explainPolicy("^(?P<rev>a)-(?P<ts>1)$", extract, alphabetical, ["a-1"]).tags[0]).toMatchObject({ value }),
+  );
 
-  test("that is absent takes the whole tag", () => expect(explainPolicy("a", "", alphabetical, ["xax"]).tags[0]).toMatchObject({ value: "xax" }));
+  test("that is absent takes the whole tag", () =>
+    expect(explainPolicy("a", "", alphabetical, ["xax"]).tags[0]).toMatchObject({ value: "xax" }));
 
-  test("with one value for two tags keeps the later", () => expect(explainPolicy("^.(?P<n>1)$", "$n", numerical, ["a1", "b1"])).toMatchObject({ selected: "b1" }));
+  test("with one value for two tags keeps the later", () =>
+    expect(explainPolicy("^.(?P<n>1)$", "$n", numerical, ["a1", "b1"])).toMatchObject({ selected: "b1" }));
 });
 
 describe("a pattern of Go", () => {

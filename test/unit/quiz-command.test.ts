@@ -17,7 +17,11 @@ const { quiz } = gitopsPromotion;
 /** The fields that the quiz reads. */
 const outputsOf = (cohort: string) => {
   const learner = (id: string, name: string) => ({ id, name }) as LearnerOutputs;
-  return { cohort, template: "gitops-promotion", learners: { ada: learner("ada", "Ada Example"), bob: learner("bob", "Bob Example") } } as unknown as CohortOutputs;
+  return {
+    cohort,
+    template: "gitops-promotion",
+    learners: { ada: learner("ada", "Ada Example"), bob: learner("bob", "Bob Example") },
+  } as unknown as CohortOutputs;
 };
 
 let printed = "";
@@ -42,7 +46,11 @@ function expectNoKey(text: string) {
 }
 
 describe("answers from a file", () => {
-  const answers = { "tag-families": "production-1.3.9", "hard-stops": ["other-digest", "built-earlier", "no-way-back"], "rollback-path": "revert the commit" };
+  const answers = {
+    "tag-families": "production-1.3.9",
+    "hard-stops": ["other-digest", "built-earlier", "no-way-back"],
+    "rollback-path": "revert the commit",
+  };
 
   test("are graded, recorded for the instructor alone, and listed", async () => {
     expect(await run("graded", { learner: "ada", answers: await answersFile(answers) })).toBe(ExitCode.ok);
@@ -75,12 +83,18 @@ describe("answers from a file", () => {
     [{ "tag-families": 1 }, "answers-unreadable"],
     [{ other: "x" }, "quiz-answers-invalid"],
   ])("%j are refused and not recorded", async (content, code) => {
-    await expect(run("refused", { learner: "ada", answers: await answersFile(content) })).rejects.toMatchObject({ code, exitCode: ExitCode.badInput });
+    await expect(run("refused", { learner: "ada", answers: await answersFile(content) })).rejects.toMatchObject({
+      code,
+      exitCode: ExitCode.badInput,
+    });
     expect(await readAttempts("refused", "ada")).toEqual([]);
   });
 
   test("are missed where there is no file", () =>
-    expect(run("refused", { learner: "ada", answers: join(home(), "nowhere.json") })).rejects.toMatchObject({ code: "answers-unreadable", exitCode: ExitCode.badInput }));
+    expect(run("refused", { learner: "ada", answers: join(home(), "nowhere.json") })).rejects.toMatchObject({
+      code: "answers-unreadable",
+      exitCode: ExitCode.badInput,
+    }));
 });
 
 test.each([
@@ -92,7 +106,11 @@ test.each([
   const { isTTY } = process.stdin;
   process.stdin.isTTY = false;
   try {
-    await expect(run("wrong", options)).rejects.toMatchObject({ code, exitCode: ExitCode.badInput, message: expect.stringMatching(message) });
+    await expect(run("wrong", options)).rejects.toMatchObject({
+      code,
+      exitCode: ExitCode.badInput,
+      message: expect.stringMatching(message),
+    });
   } finally {
     process.stdin.isTTY = isTTY;
   }
@@ -105,7 +123,11 @@ test("the questions are printed as the learner may see them", async () => {
 });
 
 describe("the attempts of a learner", () => {
-  const attempt = (answer: string) => ({ time: "2026-01-19T09:00:00.000Z", answers: { "ai-role": answer }, result: gradeQuiz(quiz, { "ai-role": answer }) });
+  const attempt = (answer: string) => ({
+    time: "2026-01-19T09:00:00.000Z",
+    answers: { "ai-role": answer },
+    result: gradeQuiz(quiz, { "ai-role": answer }),
+  });
 
   test("are all kept when recorded at once", async () => {
     const texts = ["one", "two", "three", "four"];

@@ -1,7 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
-import { gradeQuiz, learnerView, type ChoiceQuestion, type LearnerQuiz, type Question, type Quiz, type QuizAnswers, type ShortQuestion } from "../../lab-templates/quiz.ts";
+import {
+  gradeQuiz,
+  learnerView,
+  type ChoiceQuestion,
+  type LearnerQuiz,
+  type Question,
+  type Quiz,
+  type QuizAnswers,
+  type ShortQuestion,
+} from "../../lab-templates/quiz.ts";
 import { ExitCode } from "../../shared/errors.ts";
 
 const choice: ChoiceQuestion = {
@@ -31,7 +40,8 @@ const short: ShortQuestion = {
   ],
 };
 const quiz: Quiz = { questions: [choice, short] };
-const graded = (id: string, answers: QuizAnswers, of: Quiz = quiz) => gradeQuiz(of, answers).questions.find((question) => question.id === id)!;
+const graded = (id: string, answers: QuizAnswers, of: Quiz = quiz) =>
+  gradeQuiz(of, answers).questions.find((question) => question.id === id)!;
 
 describe("a choice", () => {
   test.each([
@@ -45,7 +55,9 @@ describe("a choice", () => {
     [["apple", "pear", "stone", "cloud"], 0, "Not right."],
     [[], 0, "No answer."],
     ["", 0, "No answer."],
-  ])("of %j has %d points", (answer, points, feedback) => expect(graded("fruit", { fruit: answer })).toMatchObject({ points, max: 4, feedback }));
+  ])("of %j has %d points", (answer, points, feedback) =>
+    expect(graded("fruit", { fruit: answer })).toMatchObject({ points, max: 4, feedback }),
+  );
 });
 
 describe("a short answer", () => {
@@ -60,7 +72,9 @@ describe("a short answer", () => {
     ["presume", 0, "Missing: IDEA the step; IDEA what follows."],
     [" ?! ", 0, "No answer."],
     ["", 0, "No answer."],
-  ])("%j has %d points", (answer, points, feedback) => expect(graded("rollback", { rollback: answer })).toMatchObject({ points, max: 3, feedback }));
+  ])("%j has %d points", (answer, points, feedback) =>
+    expect(graded("rollback", { rollback: answer })).toMatchObject({ points, max: 3, feedback }),
+  );
 });
 
 describe("a quiz", () => {
@@ -74,18 +88,27 @@ describe("a quiz", () => {
     [{ fruit: ["melon"] }, /"fruit" has no option "melon"/],
     [{ rollback: ["revert"] }, /"rollback" wants one text/],
   ])("refuses %j", (answers, message) =>
-    expect(() => gradeQuiz(quiz, answers)).toThrow(expect.objectContaining({ code: "quiz-answers-invalid", exitCode: ExitCode.badInput, message: expect.stringMatching(message) })),
+    expect(() => gradeQuiz(quiz, answers)).toThrow(
+      expect.objectContaining({ code: "quiz-answers-invalid", exitCode: ExitCode.badInput, message: expect.stringMatching(message) }),
+    ),
   );
 });
 
 const shuffled = <T>(items: readonly T[]) => fc.shuffledSubarray([...items], { minLength: items.length, maxLength: items.length });
-const words = [...gitopsPromotion.quiz.questions, ...quiz.questions].flatMap((question) => (question.kind === "short" ? question.ideas.flatMap(({ accepts }) => accepts) : []));
+const words = [...gitopsPromotion.quiz.questions, ...quiz.questions].flatMap((question) =>
+  question.kind === "short" ? question.ideas.flatMap(({ accepts }) => accepts) : [],
+);
 const anyAnswer = (question: Question) =>
   question.kind === "choice"
     ? fc.array(fc.constantFrom(...question.options.map(({ id }) => id)))
-    : fc.oneof(fc.string({ unit: "binary" }), fc.array(fc.constantFrom(...words)).map((phrasings) => phrasings.join(" ")));
+    : fc.oneof(
+        fc.string({ unit: "binary" }),
+        fc.array(fc.constantFrom(...words)).map((phrasings) => phrasings.join(" ")),
+      );
 const answersTo = ({ questions }: Quiz) =>
-  fc.record(Object.fromEntries(questions.map((question) => [question.id, anyAnswer(question)])), { requiredKeys: [] }) as fc.Arbitrary<QuizAnswers>;
+  fc.record(Object.fromEntries(questions.map((question) => [question.id, anyAnswer(question)])), {
+    requiredKeys: [],
+  }) as fc.Arbitrary<QuizAnswers>;
 
 describe.each([
   ["the small quiz", quiz],
@@ -103,11 +126,18 @@ describe.each([
     ));
 
   test("the order of questions, options, ideas and phrasings does not matter", () => {
-    const reordered = fc.tuple(...quiz.questions.map((question) =>
-      question.kind === "choice"
-        ? shuffled(question.options).map((options) => ({ ...question, options }))
-        : shuffled(question.ideas).map((ideas) => ({ ...question, ideas: ideas.map((idea) => ({ ...idea, accepts: idea.accepts.toReversed() })) })),
-    )).chain(shuffled);
+    const reordered = fc
+      .tuple(
+        ...quiz.questions.map((question) =>
+          question.kind === "choice"
+            ? shuffled(question.options).map((options) => ({ ...question, options }))
+            : shuffled(question.ideas).map((ideas) => ({
+                ...question,
+                ideas: ideas.map((idea) => ({ ...idea, accepts: idea.accepts.toReversed() })),
+              })),
+        ),
+      )
+      .chain(shuffled);
     fc.assert(
       fc.property(answersTo(quiz), reordered, (answers, questions) => {
         const [one, other] = [gradeQuiz(quiz, answers), gradeQuiz({ questions }, answers)];
@@ -131,9 +161,15 @@ describe.each([
         for (const [index, seen] of view.questions.entries()) {
           const question = quiz.questions[index]!;
           const { explanation: _, ...open } = question;
-          expect(seen).toMatchObject(open.kind === "choice" ? { id: open.id, prompt: open.prompt } : { id: open.id, kind: open.kind, topic: open.topic, prompt: open.prompt, points: open.points });
+          expect(seen).toMatchObject(
+            open.kind === "choice"
+              ? { id: open.id, prompt: open.prompt }
+              : { id: open.id, kind: open.kind, topic: open.topic, prompt: open.prompt, points: open.points },
+          );
           if (seen.kind !== "choice" || question.kind !== "choice") continue;
-          expect(Object.fromEntries(seen.options.map(({ id, text }) => [id, text]))).toEqual(Object.fromEntries(question.options.map(({ id, text }) => [id, text])));
+          expect(Object.fromEntries(seen.options.map(({ id, text }) => [id, text]))).toEqual(
+            Object.fromEntries(question.options.map(({ id, text }) => [id, text])),
+          );
         }
       }),
       { numRuns: 20 },
@@ -141,14 +177,16 @@ describe.each([
 });
 
 describe("the learner's view", () => {
-  const order = (seed: string, of: Quiz = quiz) => learnerView(of, seed).questions.map((question) => (question.kind === "choice" ? question.options.map(({ id }) => id) : []));
+  const order = (seed: string, of: Quiz = quiz) =>
+    learnerView(of, seed).questions.map((question) => (question.kind === "choice" ? question.options.map(({ id }) => id) : []));
 
   test("has the same order for the same seed, however the key is ordered", () => {
     const reversed: Quiz = { questions: [{ ...choice, options: choice.options.toReversed() }, short] };
     expect(order("ada", reversed)).toEqual(order("ada"));
   });
 
-  test("has another order for others", () => expect(new Set(["ada", "bob", "cyd", "dan", "eve"].map((seed) => JSON.stringify(order(seed)))).size).toBeGreaterThan(1));
+  test("has another order for others", () =>
+    expect(new Set(["ada", "bob", "cyd", "dan", "eve"].map((seed) => JSON.stringify(order(seed)))).size).toBeGreaterThan(1));
 
   test("can't be confused with the key", () => {
     // @ts-expect-error The key is not assignable to what a learner may see.

@@ -23,14 +23,20 @@ describe("Git and registry that are embedded", () => {
   test("are not reached by kind where it is not: who, what, and the lines of the file that help", () => {
     const refused = () => requireReach(planOf({ cluster: kind }));
     expect(refused).toThrow(expect.objectContaining({ code: "out-of-reach", exitCode: 2 }));
-    expect(refused).toThrow(/^The cluster of learner ada and 1 more \(kind\) has no way to what is embedded: `git` and `registry` would listen on this machine's loopback/);
+    expect(refused).toThrow(
+      /^The cluster of learner ada and 1 more \(kind\) has no way to what is embedded: `git` and `registry` would listen on this machine's loopback/,
+    );
     expect(refused).toThrow(`put \`access: {listen: ${ownAddresses()[0]}}\` beside \`cluster\` in the cohort file`);
     expect(() => requireReach(planOf({ cluster: kind, registry: oci }))).toThrow(/embedded: `git` would listen/);
   });
 
   test("are not reached by a cluster that the lab does not make the nodes of, and opening them would not help", () => {
     const learners = [ada, { ...bob, cluster: kind }, { ...eve, cluster: shared }];
-    expect(() => requireReach(planOf({ learners }))).toThrow(/cluster of learner eve and 1 more \(shared\).*`access` would not help: .* authority, which nodes that the lab does not make do not trust\./);
-    expect(() => planOf({ ...opened, learners })).toThrow(/`access` opens what is of this machine, and `cluster\.kind` of learner eve is "shared"/);
+    expect(() => requireReach(planOf({ learners }))).toThrow(
+      /cluster of learner eve and 1 more \(shared\).*`access` would not help: .* authority, which nodes that the lab does not make do not trust\./,
+    );
+    expect(() => planOf({ ...opened, learners })).toThrow(
+      /`access` opens what is of this machine, and `cluster\.kind` of learner eve is "shared"/,
+    );
   });
 });

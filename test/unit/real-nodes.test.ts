@@ -47,7 +47,12 @@ const version1 = [
 ].join("\n");
 
 /** As Debian 12 has it. */
-const systemdRoot: RootGroup = { controllers: ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"], handedDown: ["cpu", "memory", "pids"], isMachines: true, hasProcesses: true };
+const systemdRoot: RootGroup = {
+  controllers: ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"],
+  handedDown: ["cpu", "memory", "pids"],
+  isMachines: true,
+  hasProcesses: true,
+};
 
 describe("a learner's control group", () => {
   test("is below the caller's own with version 1, in every hierarchy that is mounted", () => {
@@ -60,7 +65,9 @@ describe("a learner's control group", () => {
 
   test("is found within a container that sees only its own groups", () => {
     const inContainer = version1.replace("0:23 / ", "0:23 /docker/abc ");
-    expect(cgroupAt("lab/ada", "5:memory:/docker/abc/deeper\n", inContainer).folders).toEqual({ memory: "/sys/fs/cgroup/memory/deeper/lab/ada" });
+    expect(cgroupAt("lab/ada", "5:memory:/docker/abc/deeper\n", inContainer).folders).toEqual({
+      memory: "/sys/fs/cgroup/memory/deeper/lab/ada",
+    });
   });
 
   test("is below the root with version 2", () => {
@@ -71,8 +78,14 @@ describe("a learner's control group", () => {
   });
 
   test("is below the root with version 2, also where old controllers are mounted elsewhere", () => {
-    const mixed = ["30 1 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot", "31 1 0:27 / /run/net-classes rw - cgroup net_cls rw,net_cls"].join("\n");
-    expect(cgroupAt("lab/ada", "1:net_cls:/\n0::/system.slice/lab.service", mixed)).toEqual({ version: 2, folders: { unified: "/sys/fs/cgroup/lab/ada" } });
+    const mixed = [
+      "30 1 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot",
+      "31 1 0:27 / /run/net-classes rw - cgroup net_cls rw,net_cls",
+    ].join("\n");
+    expect(cgroupAt("lab/ada", "1:net_cls:/\n0::/system.slice/lab.service", mixed)).toEqual({
+      version: 2,
+      folders: { unified: "/sys/fs/cgroup/lab/ada" },
+    });
   });
 
   test("has no place in a hierarchy of version 2 beside those of version 1", () => {
@@ -84,7 +97,7 @@ describe("a learner's control group", () => {
   });
 
   test("needs its controllers", () => {
-    expect(troubleOfRoot({ ...systemdRoot, controllers: ["cpu", "pids"] })).toBe("no controller memory");
+    expect(troubleOfRoot({ ...systemdRoot, controllers: ["cpu", "pids"] })).toBe("no controller cpuset, memory");
     expect(troubleOfHierarchies({ folders: { memory: "", "cpu,cpuacct": "", cpuset: "", devices: "" } })).toBe("no controller pids");
     expect(troubleOfHierarchies({ folders: { memory: "", "cpu,cpuacct": "", cpuset: "", devices: "", pids: "" } })).toBe("");
   });

@@ -6,11 +6,21 @@ const at = (minute: number) => new Date(Date.UTC(2026, 10, 24, 9, minute)).toISO
 
 const none: LearnerRecords = { exercises: {}, drills: [], quiz: [] };
 const attempt = (minute: number, points: number) => ({ time: at(minute), result: { points, max: 20, percentage: points * 5 } });
-const run = (drill: string, start: number, times: { solvedAt?: string; solverAt?: string } = {}) => ({ drill, startedAt: at(start), hints: [], checks: [], ...times });
+const run = (drill: string, start: number, times: { solvedAt?: string; solverAt?: string } = {}) => ({
+  drill,
+  startedAt: at(start),
+  hints: [],
+  checks: [],
+  ...times,
+});
 
 describe("what was recorded of a learner", () => {
   test("may be nothing", () => {
-    expect(sumUp(["rollback"], none)).toEqual({ exercises: [{ id: "rollback", checks: 0, hints: 0, solver: false }], drills: [], quiz: { attempts: 0 } });
+    expect(sumUp(["rollback"], none)).toEqual({
+      exercises: [{ id: "rollback", checks: 0, hints: 0, solver: false }],
+      drills: [],
+      quiz: { attempts: 0 },
+    });
   });
 
   test("counts an exercise by its first pass, whatever came after", () => {
@@ -23,12 +33,20 @@ describe("what was recorded of a learner", () => {
     ["before the first pass", 5, true],
     ["after it", 7, false],
   ])("says when the reference solver did an exercise: %s", (_, minute, solver) => {
-    const { exercises } = sumUp(["rollback"], { ...none, exercises: { rollback: { hints: [], checks: [{ time: at(6), status: "pass" }], solved: [at(minute)] } } });
+    const { exercises } = sumUp(["rollback"], {
+      ...none,
+      exercises: { rollback: { hints: [], checks: [{ time: at(6), status: "pass" }], solved: [at(minute)] } },
+    });
     expect(exercises[0]!.solver).toBe(solver);
   });
 
   test("gives the shortest time of a drill that the learner solved", () => {
-    const drills = [run("bad-image", 0, { solvedAt: at(9) }), run("bad-image", 20, { solvedAt: at(24) }), run("bad-image", 30, { solverAt: at(31), solvedAt: at(32) }), run("outage", 40)];
+    const drills = [
+      run("bad-image", 0, { solvedAt: at(9) }),
+      run("bad-image", 20, { solvedAt: at(24) }),
+      run("bad-image", 30, { solverAt: at(31), solvedAt: at(32) }),
+      run("outage", 40),
+    ];
     expect(sumUp([], { ...none, drills }).drills).toEqual([
       { id: "bad-image", started: 3, solved: 2, seconds: 240, hints: 0 },
       { id: "outage", started: 1, solved: 0, hints: 0 },
@@ -41,22 +59,38 @@ describe("what was recorded of a learner", () => {
   });
 
   test("begins and ends with the first and the last of all records", () => {
-    const records = { exercises: { rollback: { hints: [at(9)], checks: [], solved: [] } }, drills: [run("outage", 3)], quiz: [attempt(30, 1)] };
+    const records = {
+      exercises: { rollback: { hints: [at(9)], checks: [], solved: [] } },
+      drills: [run("outage", 3)],
+      quiz: [attempt(30, 1)],
+    };
     expect(sumUp([], records)).toMatchObject({ firstActivity: at(3), lastActivity: at(30) });
   });
 });
 
 /** A cohort of two, the second called as told. */
 function cohort(name: string): CohortResults {
-  const evidence = { verdict: "pass", items: [{ id: "reconcile-success", title: "Flux reconcile success", status: "pass", observedAt: at(0) }] } as const;
-  const learner = (id: string, called: string, records: LearnerRecords) => ({ id, name: called, email: `${id}@example.org`, evidence, ...sumUp(["rollback"], records) });
+  const evidence = {
+    verdict: "pass",
+    items: [{ id: "reconcile-success", title: "Flux reconcile success", status: "pass", observedAt: at(0) }],
+  } as const;
+  const learner = (id: string, called: string, records: LearnerRecords) => ({
+    id,
+    name: called,
+    email: `${id}@example.org`,
+    evidence,
+    ...sumUp(["rollback"], records),
+  });
   return CohortResults.parse({
     schemaVersion: 1,
     cohort: "demo",
     course: "A course",
     template: "gitops-promotion",
     takenAt: at(59),
-    learners: [learner("ada", "Ada", { ...none, drills: [run("outage", 1, { solvedAt: at(2) })] }), learner("bob", name, { ...none, quiz: [attempt(3, 10)] })],
+    learners: [
+      learner("ada", "Ada", { ...none, drills: [run("outage", 1, { solvedAt: at(2) })] }),
+      learner("bob", name, { ...none, quiz: [attempt(3, 10)] }),
+    ],
   });
 }
 
@@ -65,8 +99,20 @@ describe("results as CSV", () => {
     const text = renderCsv(cohort('Bob "the\nbuilder", Builder'));
     expect(text.endsWith("\r\n")).toBe(true);
     const [ada, bob] = parse<Record<string, string>>(text, { columns: true });
-    expect(ada).toMatchObject({ id: "ada", evidence: "pass", "evidence reconcile-success": "pass", "rollback checks": "0", "drill outage seconds": "60", "quiz attempts": "0" });
-    expect(bob).toMatchObject({ name: 'Bob "the\nbuilder", Builder', "drill outage started": "0", "quiz best percentage": "50", "last activity": at(3) });
+    expect(ada).toMatchObject({
+      id: "ada",
+      evidence: "pass",
+      "evidence reconcile-success": "pass",
+      "rollback checks": "0",
+      "drill outage seconds": "60",
+      "quiz attempts": "0",
+    });
+    expect(bob).toMatchObject({
+      name: 'Bob "the\nbuilder", Builder',
+      "drill outage started": "0",
+      "quiz best percentage": "50",
+      "last activity": at(3),
+    });
     expect(Object.keys(bob!)).toEqual(Object.keys(ada!));
   });
 

@@ -59,12 +59,20 @@ test.each([
 });
 
 const roster = ["ada", "bob", "cleo"];
-const state = (learners: readonly string[], pending: readonly string[] = []) => ({ learners: new Map(learners.map((id) => [id, ["urn"]])), pending: new Set(pending) });
+const state = (learners: readonly string[], pending: readonly string[] = []) => ({
+  learners: new Map(learners.map((id) => [id, ["urn"]])),
+  pending: new Set(pending),
+});
 
 test.each([
   ["who failed or was cut short", { ada: run("failed"), bob: run("up"), cleo: run("unfinished") }, state(roster), ["ada", "cleo"]],
   ["nobody, where all came up", { ada: run("up"), bob: run("up"), cleo: run("up") }, state(roster), []],
   ["of whom the state knows nothing", { ada: run("up"), bob: run("up"), cleo: run("up") }, state(["ada", "cleo"]), ["bob"]],
-  ["of whom a killed engine left something pending", { ada: run("up"), bob: run("up"), cleo: run("up") }, state(roster, ["cleo"]), ["cleo"]],
+  [
+    "of whom a killed engine left something pending",
+    { ada: run("up"), bob: run("up"), cleo: run("up") },
+    state(roster, ["cleo"]),
+    ["cleo"],
+  ],
   ["nobody whom only plain pulumi brought up", {}, state(roster), []],
 ])("retry is about %s", (_whom, lastRun, summary, expected) => expect(unfinished(roster, lastRun, summary)).toEqual(expected));

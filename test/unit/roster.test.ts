@@ -38,7 +38,11 @@ describe("a roster", () => {
     ["a bad e-mail address", `${header}ada,Ada,ada,\n`, /line 2, column 3 \(email\): "ada" must be an e-mail address/],
     ["a bad id", `${header}Ada_L,Ada,ada@example.org,\n`, /line 2, column 1 \(id\): "Ada_L" must be 1-30 characters/],
     ["no name", `${header}ada,,ada@example.org,\n`, /line 2, column 2 \(name\): "" must not be empty/],
-    ["a bad account", `${header}ada,Ada,ada@example.org,a--b\n`, /line 2, column 4 \(github\): "a--b" must be the name of a GitHub account/],
+    [
+      "a bad account",
+      `${header}ada,Ada,ada@example.org,a--b\n`,
+      /line 2, column 4 \(github\): "a--b" must be the name of a GitHub account/,
+    ],
     ["an id twice", `${header}ada,Ada,ada@example.org,\n\nada,Ada,ada@example.org,\n`, /line 4, column 1 \(id\): "ada" is taken by line 2/],
     ["a cell too few", `${header}ada,Ada,ada@example.org\n`, /line 2: it has 3 columns and the header 4/],
     ["an open quote", `${header}ada,"Ada,ada@example.org,\n`, /it is no CSV/],
@@ -64,7 +68,9 @@ describe("a cohort file with a roster", () => {
   });
 
   test("refuses a learner whom both name", () => {
-    expect(() => parseCohortFile(file("    learners: [{ id: ada, name: Ada, email: ada@example.org }]\n"), "x", read)).toThrow(/line 2, column 1 \(id\): "ada" is taken by the cohort file/);
+    expect(() => parseCohortFile(file("    learners: [{ id: ada, name: Ada, email: ada@example.org }]\n"), "x", read)).toThrow(
+      /line 2, column 1 \(id\): "ada" is taken by the cohort file/,
+    );
   });
 
   test("that is not there is refused by its name", () => {

@@ -42,7 +42,9 @@ describe("a higher generation of passwords", () => {
 
 describe("a higher generation of certificates", () => {
   const issuerIn = async (certificate: string, generation: number) => {
-    const authorities = (await readFile(join(folder, clientAuthorities(generation)), "utf8")).match(/-----BEGIN[^]+?-----END CERTIFICATE-----/g)!;
+    const authorities = (await readFile(join(folder, clientAuthorities(generation)), "utf8")).match(
+      /-----BEGIN[^]+?-----END CERTIFICATE-----/g,
+    )!;
     return authorities.some((authority) => new X509Certificate(certificate).verify(new X509Certificate(authority).publicKey));
   };
 
@@ -63,7 +65,8 @@ describe("a higher generation of certificates", () => {
   test("keeps no authority's key", async () => {
     await ensurePki(folder, 3);
     const keys = (await readdir(folder)).filter((name) => name.endsWith(".key")).map((name) => name.replace(".key", ""));
-    for (const name of keys.filter((one) => one !== "service-accounts")) expect(new X509Certificate(await readFile(join(folder, `${name}.crt`))).ca).toBe(false);
+    for (const name of keys.filter((one) => one !== "service-accounts"))
+      expect(new X509Certificate(await readFile(join(folder, `${name}.crt`))).ca).toBe(false);
     for (const name of keys) expect((await stat(join(folder, `${name}.key`))).mode & 0o777).toBe(0o600);
   });
 

@@ -66,7 +66,9 @@ describe("the seed", () => {
         ...["Dockerfile", "VERSION", "go.mod", "main.go", "main_test.go"].map((file) => `app/${file}`),
         ...["staging", "production"].map((environment) => `promotion/${environment}.yaml`),
         "flux/bootstrap/flux-system/kustomization.yaml",
-        ...["image-automation", "image-repository", "kustomization", "namespaces", "policy-lab"].map((file) => `flux/bootstrap/infrastructure/${file}.yaml`),
+        ...["image-automation", "image-repository", "kustomization", "namespaces", "policy-lab"].map(
+          (file) => `flux/bootstrap/infrastructure/${file}.yaml`,
+        ),
         ...["kustomization", ...environments].map((file) => `flux/bootstrap/apps/${file}.yaml`),
         "flux/apps/backend/kustomization.yaml",
         ...["kustomization", "namespace", ...policyLab.variants].map((file) => `flux/policy-lab/${file}.yaml`),
@@ -84,7 +86,11 @@ describe("the seed", () => {
   test("is well-formed YAML without a place left open", () => {
     for (const [path, text] of Object.entries(seed)) {
       expect(text, path).not.toContain("${");
-      if (path.endsWith(".yaml")) expect(parseAllDocuments(text).flatMap(({ errors }) => errors), path).toEqual([]);
+      if (path.endsWith(".yaml"))
+        expect(
+          parseAllDocuments(text).flatMap(({ errors }) => errors),
+          path,
+        ).toEqual([]);
     }
   });
 
@@ -139,13 +145,17 @@ describe("the seed", () => {
     const { spec } = object("flux/bootstrap/infrastructure/image-repository.yaml");
     expect(spec["image"]).toBe(context.imageRepository);
     expect(spec["insecure"]).toBe(true);
-    expect(spec["accessFrom"].namespaceSelectors.map(({ matchLabels }: { matchLabels: object }) => Object.values(matchLabels)).flat()).toEqual([...environments]);
+    expect(spec["accessFrom"].namespaceSelectors.flatMap(({ matchLabels }: { matchLabels: object }) => Object.values(matchLabels))).toEqual(
+      [...environments],
+    );
     expect(objects("flux/bootstrap/infrastructure/namespaces.yaml").map(({ metadata }) => metadata.name)).toEqual([...environments]);
   });
 
   test("applies the policy and the automation of every environment", () => {
     const { resources } = parse(seed["flux/apps/backend/kustomization.yaml"]!);
-    expect(resources).toEqual(environments.flatMap((environment) => [`${environment}/image-policy.yaml`, `${environment}/image-automation.yaml`]));
+    expect(resources).toEqual(
+      environments.flatMap((environment) => [`${environment}/image-policy.yaml`, `${environment}/image-automation.yaml`]),
+    );
   });
 
   test.each(environments)("lets the automation of %s write to its own folder only", (environment) => {
@@ -213,7 +223,8 @@ describe("the releases", () => {
 });
 
 describe("filling in", () => {
-  test("refuses a name that has no value", () => expect(() => fillIn({ "a.yaml": "x: ${nothing}" }, { something: 1 })).toThrow(/a\.yaml.*nothing/));
+  test("refuses a name that has no value", () =>
+    expect(() => fillIn({ "a.yaml": "x: ${nothing}" }, { something: 1 })).toThrow(/a\.yaml.*nothing/));
 
   test("leaves everything else alone", () => {
     const text = "a: ${one}{{ .Two }} $ts $imagepolicy {$} ${\n";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ExitCode, LabError } from "../../shared/errors.ts";
+import { ExitCode, type LabError } from "../../shared/errors.ts";
 import { goFailure } from "../../tools/build.ts";
 import { requireSpace } from "../../tools/install.ts";
 
@@ -40,7 +40,10 @@ describe("free disk", () => {
 
   test("of less ends before anything is built", () => {
     expect(() => requireSpace(4.94 * gib, "/cache")).toThrow(
-      expect.toSatisfy((error: LabError) => error.code === "disk-full" && error.exitCode === ExitCode.badInput && error.message.includes("/cache has 4.9 GiB")),
+      expect.toSatisfy(
+        (error: LabError) =>
+          error.code === "disk-full" && error.exitCode === ExitCode.badInput && error.message.includes("/cache has 4.9 GiB"),
+      ),
     );
   });
 });

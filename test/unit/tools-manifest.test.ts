@@ -29,7 +29,9 @@ test.each(toolNames.filter((name) => name !== "git" && !own.includes(name)))("%s
   const goMod = readFileSync(join(root, "tools", "go", build?.module ?? "", "go.mod"), "utf8");
   // CoreDNS is a library to the program that we build of it.
   const built = name === "coredns" ? "github.com/coredns/coredns" : build?.package;
-  const modules = [...goMod.matchAll(/^(?:\s+|require )(\S+) v(\S+)(?: \/\/ indirect)?$/gm)].filter(([, module = ""]) => `${built}/`.startsWith(`${module}/`));
+  const modules = [...goMod.matchAll(/^(?:\s+|require )(\S+) v(\S+)(?: \/\/ indirect)?$/gm)].filter(([, module = ""]) =>
+    `${built}/`.startsWith(`${module}/`),
+  );
   // The longest module path is the one the package belongs to.
   const [, , pinned] = modules.sort((a, b) => (b[1]?.length ?? 0) - (a[1]?.length ?? 0))[0] ?? [];
   expect(pinned).toBe(version);
@@ -70,7 +72,11 @@ test.each<[ToolName, string, string]>([
   ["kubectl", "Client Version: v1.36.2\nKustomize Version: v5.8.1\n", "1.36.2"],
   ["etcd", "etcd Version: 3.6.8\nGit SHA: abc\n", "3.6.8"],
   ["kwok", "kwok version v0.8.0 go1.26.8 (linux/amd64)\n", "0.8.0"],
-  ["source-controller", "/bin/source-controller: go1.26.8\n\tpath\tgithub.com/fluxcd/source-controller\n\tmod\tgithub.com/fluxcd/source-controller\tv1.9.3\th1:Zj1=\n", "1.9.3"],
+  [
+    "source-controller",
+    "/bin/source-controller: go1.26.8\n\tpath\tgithub.com/fluxcd/source-controller\n\tmod\tgithub.com/fluxcd/source-controller\tv1.9.3\th1:Zj1=\n",
+    "1.9.3",
+  ],
   ["flux", "flux version 2.9.2\n", "2.9.2"],
   ["pulumi", "v3.259.0\n", "3.259.0"],
   ["registry", "registry github.com/distribution/distribution/v3 v3.1.2+unknown\n", "3.1.2"],

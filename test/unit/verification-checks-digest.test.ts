@@ -29,13 +29,19 @@ describe("deployed-digest", () => {
 
   test("does not need develop to run the same, or at all", async () => {
     const result = await ask(deployedDigest, (lab) => (lab.find("Deployment", "backend", "develop")["spec"].replicas = 0));
-    expect(result).toMatchObject({ status: "pass", observed: expect.stringContaining("develop runs nothing provable: Deployment develop/backend is scaled to 0") });
+    expect(result).toMatchObject({
+      status: "pass",
+      observed: expect.stringContaining("develop runs nothing provable: Deployment develop/backend is scaled to 0"),
+    });
   });
 
   test.each<[string, (lab: LabState) => void]>([
     ["the cohort says so", (lab) => (lab.learner.cluster.nodes = "simulated")],
     ["a pod's node has the label type=kwok", (lab) => (lab.find("Node", "node-1", "")["metadata"].labels = { type: "kwok" })],
-    ["a pod's node has kwok's annotation", (lab) => (lab.find("Node", "node-1", "")["metadata"].annotations = { "kwok.x-k8s.io/node": "fake" })],
+    [
+      "a pod's node has kwok's annotation",
+      (lab) => (lab.find("Node", "node-1", "")["metadata"].annotations = { "kwok.x-k8s.io/node": "fake" }),
+    ],
   ])("is simulated when %s", async (_, bend) => {
     expect(await ask(deployedDigest, bend)).toMatchObject({ status: "pass", basis: "simulated" });
   });
@@ -89,10 +95,18 @@ describe("deployed-digest", () => {
       },
       `staging runs ${digestOf("b")}.\nproduction runs ${digestOf("a")}`,
     ],
-    ["pods run what nobody asked for", (lab) => runEverywhere(lab, `${repository}@${digestOf("a")}`), `asks for ${digestOf("b")}, but its pods run ${digestOf("a")}`],
+    [
+      "pods run what nobody asked for",
+      (lab) => runEverywhere(lab, `${repository}@${digestOf("a")}`),
+      `asks for ${digestOf("b")}, but its pods run ${digestOf("a")}`,
+    ],
     ["the pods disagree", (lab) => (status(lab).containerStatuses[0].imageID = `${repository}@${digestOf("a")}`), "run different images"],
     ["the Deployment is missing", (lab) => lab.remove("Deployment", "backend", "production"), "No Deployment production/backend"],
-    ["it runs another repository", (lab) => (deployment(lab)["spec"].template.spec.containers[0].image = "nginx:1"), "runs an image of 127"],
+    [
+      "it runs another repository",
+      (lab) => (deployment(lab)["spec"].template.spec.containers[0].image = "nginx:1"),
+      "runs an image of 127",
+    ],
     ["staging is missing", (lab) => lab.remove("Deployment", "backend", "staging"), "Deployment staging/backend"],
     ["it is scaled to 0", (lab) => (deployment(lab)["spec"].replicas = 0), "scaled to 0"],
     ["the change is not observed", (lab) => (deployment(lab)["metadata"].generation = 2), "not rolled out yet"],
@@ -139,7 +153,11 @@ describe("deployed-digest", () => {
   ])("fails when %s", (_, bend, says) => expectFailure(deployedDigest, bend, says));
 
   test("is an error when a Ready pod does not say what it runs", () =>
-    expectError(deployedDigest, (lab) => (status(lab).containerStatuses[0].imageID = ""), /Pod production\/pod-1 is Ready but its imageID "" names no digest/));
+    expectError(
+      deployedDigest,
+      (lab) => (status(lab).containerStatuses[0].imageID = ""),
+      /Pod production\/pod-1 is Ready but its imageID "" names no digest/,
+    ));
 
   test("is an error when the registry is needed and away", async () => {
     const result = await ask(deployedDigest, (lab) => runEverywhere(lab, digestOf("c")), { registry: unreachable("127.0.0.1:5000") });

@@ -29,7 +29,8 @@ describe("reconcile-success", () => {
     ["the GitRepository is missing", (lab) => lab.remove("GitRepository", "flux-system"), "GitRepository .* does not exist"],
     [
       "one is not Ready",
-      (lab) => (production(lab)["status"].conditions = [{ type: "Ready", status: "False", reason: "BuildFailed", message: "no such file" }]),
+      (lab) =>
+        (production(lab)["status"].conditions = [{ type: "Ready", status: "False", reason: "BuildFailed", message: "no such file" }]),
       "apps-production is not ready: BuildFailed: no such file.",
     ],
     ["one has no Ready condition", (lab) => (production(lab)["status"].conditions = []), "has not reported"],
@@ -52,7 +53,11 @@ describe("reconcile-success", () => {
   ])("fails when %s", (_, bend, says) => expectFailure(kustomizationsReconciled, bend, says));
 
   test("is an error on a malformed object", () =>
-    expectError(kustomizationsReconciled, (lab) => (production(lab)["status"].conditions = "Ready"), /apps-production is not in the form.*conditions/s));
+    expectError(
+      kustomizationsReconciled,
+      (lab) => (production(lab)["status"].conditions = "Ready"),
+      /apps-production is not in the form.*conditions/s,
+    ));
 });
 
 describe("image-policy-match", () => {
@@ -68,7 +73,9 @@ describe("image-policy-match", () => {
 
   test("reads the backend's entry among other images", async () => {
     const images = [{ name: "sidecar", newTag: "1" }, ...JSON.parse(kustomization("production", "0.2.0", "b")).images];
-    const result = await ask(imagePolicyMatch, (lab) => lab.commit("5", "x", "Ada", { [overlay("production")]: JSON.stringify({ images }) }));
+    const result = await ask(imagePolicyMatch, (lab) =>
+      lab.commit("5", "x", "Ada", { [overlay("production")]: JSON.stringify({ images }) }),
+    );
     expect(result).toMatchObject({ status: "pass" });
   });
 
@@ -80,7 +87,11 @@ describe("image-policy-match", () => {
     ["the tag is another environment's", (lab) => (latest(lab).tag = tagOf("develop", "0.2.0")), "no immutable tag of production"],
     ["the tag has something after it", (lab) => (latest(lab).tag += "-rc1"), "no immutable tag of production"],
     ["there is no digest", (lab) => delete latest(lab).digest, "without a digest"],
-    ["it selects another repository", (lab) => (latest(lab).name = "127.0.0.1:5000/bob/backend"), "selects from 127.0.0.1:5000/bob/backend"],
+    [
+      "it selects another repository",
+      (lab) => (latest(lab).name = "127.0.0.1:5000/bob/backend"),
+      "selects from 127.0.0.1:5000/bob/backend",
+    ],
     [
       "Git has another tag",
       (lab) => lab.commit("5", "x", "Ada", { [overlay("production")]: kustomization("production", "0.1.0", "b") }),
@@ -93,8 +104,16 @@ describe("image-policy-match", () => {
     ],
     ["Git names no image", (lab) => lab.commit("5", "x", "Ada", { [overlay("production")]: "resources: []" }), "in Git names no image"],
     ["the file in Git is no YAML", (lab) => lab.commit("5", "x", "Ada", { [overlay("production")]: "images: [" }), "in Git names no image"],
-    ["the Deployment is missing", (lab) => lab.remove("Deployment", "backend", "production"), "No Deployment production/backend runs an image of"],
-    ["the Deployment has another image", (lab) => (container(lab).image = `${repository}:latest`), "Deployment production/backend says .*:latest"],
+    [
+      "the Deployment is missing",
+      (lab) => lab.remove("Deployment", "backend", "production"),
+      "No Deployment production/backend runs an image of",
+    ],
+    [
+      "the Deployment has another image",
+      (lab) => (container(lab).image = `${repository}:latest`),
+      "Deployment production/backend says .*:latest",
+    ],
   ])("fails when %s", (_, bend, says) => expectFailure(imagePolicyMatch, bend, says));
 
   test("is an error on a malformed object", () =>

@@ -30,7 +30,10 @@ describe("rollback-commit", () => {
 
   test("says when the latest change is itself a revert", async () => {
     const result = await ask(rollbackCommit, (lab) => promote(lab, "5", 'Revert "Update production"', "0.1.0", "a"));
-    expect(result).toMatchObject({ status: "pass", observed: expect.stringContaining(`git revert ${shaOf("5")} (itself a revert, by Ada)`) });
+    expect(result).toMatchObject({
+      status: "pass",
+      observed: expect.stringContaining(`git revert ${shaOf("5")} (itself a revert, by Ada)`),
+    });
   });
 
   test("knows a revert by its body too", async () => {
@@ -63,7 +66,11 @@ describe("rollback-commit", () => {
       (lab) => (lab.find("Kustomization", "apps-production")["status"].lastAppliedRevision = `main@sha1:${shaOf("3")}`),
       `applied ${shaOf("3")} to production, which does not contain commit ${shaOf("4")}`,
     ],
-    ["Flux has applied nothing", (lab) => delete lab.find("Kustomization", "apps-production")["status"].lastAppliedRevision, "applied nothing"],
+    [
+      "Flux has applied nothing",
+      (lab) => delete lab.find("Kustomization", "apps-production")["status"].lastAppliedRevision,
+      "applied nothing",
+    ],
     ["the Kustomization is missing", (lab) => lab.remove("Kustomization", "apps-production"), "applied nothing"],
     ["the revert conflicts", (lab) => (lab.revertGives = "conflict"), "conflicts with later commits"],
     ["the revert gives no image", (lab) => (lab.revertGives = {}), "gives no image"],

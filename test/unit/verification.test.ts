@@ -48,7 +48,13 @@ describe("image references", () => {
         expect(isImmutableTag(`${family}-v1.2.3-${revision}-1790000000`, environment)).toBe(family === environment);
       }),
     );
-    for (const other of ["latest", "production", "v1.2.3", "production-v1.2-0123abc-1790000000", "x-production-v1.2.3-0123abc-1790000000"]) {
+    for (const other of [
+      "latest",
+      "production",
+      "v1.2.3",
+      "production-v1.2-0123abc-1790000000",
+      "x-production-v1.2.3-0123abc-1790000000",
+    ]) {
       expect(isImmutableTag(other, "production")).toBe(false);
     }
   });
@@ -58,7 +64,12 @@ describe("waitingFor", () => {
   const expected = [{ kind: "Kustomization", namespace: "flux-system", name: "apps-production" }];
 
   test("nothing, when all is ready", () => {
-    expect(waitingFor(new LabState().objects.filter(({ kind }) => kind === "Kustomization"), expected)).toEqual([]);
+    expect(
+      waitingFor(
+        new LabState().objects.filter(({ kind }) => kind === "Kustomization"),
+        expected,
+      ),
+    ).toEqual([]);
   });
 
   test("one sentence for what is missing and for what is not ready, with the condition's message", () => {
@@ -68,7 +79,12 @@ describe("waitingFor", () => {
       { type: "Ready", status: "Unknown", reason: "Progressing", message: "Reconciliation in progress\n" },
     ];
     lab.find("Kustomization", "apps-develop")["spec"].suspend = true;
-    expect(waitingFor(lab.objects.filter(({ kind }) => kind === "Kustomization"), expected)).toEqual([
+    expect(
+      waitingFor(
+        lab.objects.filter(({ kind }) => kind === "Kustomization"),
+        expected,
+      ),
+    ).toEqual([
       "Kustomization flux-system/apps-production does not exist yet.",
       "Kustomization flux-system/apps-develop is suspended.",
       "Kustomization flux-system/apps-staging is not ready: Progressing: Reconciliation in progress.",

@@ -67,12 +67,14 @@ const handlers: UntypedServiceImplementation = {
     const [old, next] = [plain(request.getOldInputs()), plain(request.getNews())];
     // Of what another plugin kept for itself nothing is compared.
     const changed = Object.keys({ ...old, ...next }).filter((key) => !key.startsWith("__") && !isDeepStrictEqual(old[key], next[key]));
-    return new messages.DiffResponse()
-      .setChanges(changed.length > 0 ? DiffChanges.DIFF_SOME : DiffChanges.DIFF_NONE)
-      .setDiffsList(changed)
-      .setReplacesList(changed.filter((key) => replaceOn.includes(key)))
-      // GitHub takes a key or a name only once.
-      .setDeletebeforereplace(true);
+    return (
+      new messages.DiffResponse()
+        .setChanges(changed.length > 0 ? DiffChanges.DIFF_SOME : DiffChanges.DIFF_NONE)
+        .setDiffsList(changed)
+        .setReplacesList(changed.filter((key) => replaceOn.includes(key)))
+        // GitHub takes a key or a name only once.
+        .setDeletebeforereplace(true)
+    );
   }),
 
   create: unary(async (request: InstanceType<typeof messages.CreateRequest>) => {
@@ -84,7 +86,9 @@ const handlers: UntypedServiceImplementation = {
     const found = await resourceOf(request.getUrn()).read(scope(), request.getId(), plain(request.getProperties()));
     if (!found) return new messages.ReadResponse();
     const [inputs, state] = [fromStruct(request.getInputs()), fromStruct(request.getProperties())];
-    const seen = Object.fromEntries(Object.entries(inputs).map(([key, value]) => [key, key in found && !hasSecret(value) ? found[key]! : value]));
+    const seen = Object.fromEntries(
+      Object.entries(inputs).map(([key, value]) => [key, key in found && !hasSecret(value) ? found[key]! : value]),
+    );
     return new messages.ReadResponse().setId(request.getId()).setProperties(stateOf(found, state)).setInputs(toStruct(seen));
   }),
 

@@ -21,5 +21,10 @@ export function resourceOf(urn: string): GithubResource {
   const type = urn.split("::")[2]?.split("$").at(-1) ?? "";
   const resource = resources[type];
   if (resource !== undefined) return resource;
-  throw new LabError("github-resource", `${type} is no resource that the stand-in for Pulumi's GitHub plugin serves; it serves ${Object.keys(resources).map((name) => name.split(":").at(-1)).join(", ")}. Install Pulumi's own with \`pulumi plugin install resource github\`.`);
+  throw new LabError(
+    "github-resource",
+    `${type} is no resource that the stand-in for Pulumi's GitHub plugin serves; it serves ${Object.keys(resources)
+      .map((name) => name.split(":").at(-1))
+      .join(", ")}. Install Pulumi's own with \`pulumi plugin install resource github\`.`,
+  );
 }

@@ -41,12 +41,18 @@ function named(manifest: Properties, { urn, olds, randomSeed, proposedName }: Ch
   const metadata = metadataOf(manifest);
   if (metadata["name"] !== undefined) return manifest;
   if (metadata["generateName"] !== undefined) {
-    throw new LabError("generate-name", `${urn} has \`metadata.generateName\`, which server-side apply can't use. Give \`metadata.name\`, or neither.`);
+    throw new LabError(
+      "generate-name",
+      `${urn} has \`metadata.generateName\`, which server-side apply can't use. Give \`metadata.name\`, or neither.`,
+    );
   }
   const old = toManifest(olds);
   const oldName = annotation(old, autonamed) === "true" ? metadataOf(old)["name"] : undefined;
   if (oldName === undefined && proposedName === null) {
-    throw new LabError("name-missing", `${urn} has no \`metadata.name\`, and this project gives no names by itself (pulumi:autonaming). Set it.`);
+    throw new LabError(
+      "name-missing",
+      `${urn} has no \`metadata.name\`, and this project gives no names by itself (pulumi:autonaming). Set it.`,
+    );
   }
   const suffix = createHash("sha256").update(randomSeed).update(urn).digest("hex").slice(0, 8);
   const name = oldName ?? proposedName ?? `${logicalName(urn)}-${suffix}`;

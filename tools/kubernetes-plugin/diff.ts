@@ -24,7 +24,13 @@ const immutableFields: Readonly<Record<string, readonly string[]>> = {
   "apiextensions.k8s.io/CustomResourceDefinition": ["spec.scope"],
   "apps/DaemonSet": ["spec.selector"],
   "apps/Deployment": ["spec.selector"],
-  "apps/StatefulSet": ["spec.podManagementPolicy", "spec.revisionHistoryLimit", "spec.selector", "spec.serviceName", "spec.volumeClaimTemplates"],
+  "apps/StatefulSet": [
+    "spec.podManagementPolicy",
+    "spec.revisionHistoryLimit",
+    "spec.selector",
+    "spec.serviceName",
+    "spec.volumeClaimTemplates",
+  ],
   "batch/Job": ["spec.completions", "spec.parallelism", "spec.selector", "spec.template"],
   "rbac.authorization.k8s.io/ClusterRoleBinding": ["roleRef"],
   "rbac.authorization.k8s.io/RoleBinding": ["roleRef"],
@@ -54,7 +60,9 @@ export function observedInputs(inputs: Properties, before: Properties, now: Prop
 function observed(input: Json, before: Json | undefined, now: Json | undefined): Json | undefined {
   if (isDeepStrictEqual(before, now)) return input;
   if (isObject(input) && isObject(now)) {
-    const fields = Object.entries(input).map(([key, value]) => [key, observed(value, isObject(before) ? before[key] : undefined, now[key])] as const);
+    const fields = Object.entries(input).map(
+      ([key, value]) => [key, observed(value, isObject(before) ? before[key] : undefined, now[key])] as const,
+    );
     return Object.fromEntries(fields.filter((field): field is [string, Json] => field[1] !== undefined));
   }
   if (Array.isArray(input) && Array.isArray(now)) {
@@ -79,7 +87,9 @@ function changes(old: Json | undefined, next: Json | undefined, steps: Steps): {
     return [...keys].flatMap((key) => changes(old[key], next[key], [...steps, key]));
   }
   if (Array.isArray(old) && Array.isArray(next)) {
-    return Array.from({ length: Math.max(old.length, next.length) }).flatMap((_, index) => changes(old[index], next[index], [...steps, index]));
+    return Array.from({ length: Math.max(old.length, next.length) }).flatMap((_, index) =>
+      changes(old[index], next[index], [...steps, index]),
+    );
   }
   if (old === undefined) return next === undefined ? [] : [{ steps, kind: "add" }];
   if (next === undefined) return [{ steps, kind: "delete" }];

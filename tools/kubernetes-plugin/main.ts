@@ -91,7 +91,12 @@ const handlers: UntypedServiceImplementation = {
   }),
 
   read: unary(async (request: InstanceType<typeof messages.ReadRequest>) => {
-    const found = await provider().read(request.getUrn(), request.getId(), fromStruct(request.getInputs()), fromStruct(request.getProperties()));
+    const found = await provider().read(
+      request.getUrn(),
+      request.getId(),
+      fromStruct(request.getInputs()),
+      fromStruct(request.getProperties()),
+    );
     if (!found) return new messages.ReadResponse();
     return new messages.ReadResponse().setId(request.getId()).setProperties(toStruct(found.state)).setInputs(toStruct(found.inputs));
   }),
@@ -117,7 +122,9 @@ const handlers: UntypedServiceImplementation = {
   construct: refuse("This plugin only manages Kubernetes objects. Charts, Kustomize folders and YAML files need Pulumi's own plugin."),
 };
 
-function proposedName(autonaming: InstanceType<typeof messages.CheckRequest.AutonamingOptions> | undefined): { proposedName?: string | null } {
+function proposedName(autonaming: InstanceType<typeof messages.CheckRequest.AutonamingOptions> | undefined): {
+  proposedName?: string | null;
+} {
   if (!autonaming) return {};
   const isDisabled = autonaming.getMode() === messages.CheckRequest.AutonamingOptions.Mode.DISABLE;
   return { proposedName: isDisabled ? null : autonaming.getProposedName() };

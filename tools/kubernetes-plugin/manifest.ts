@@ -47,7 +47,16 @@ export function describe(reference: ObjectReference): string {
   return `${reference.kind} ${idOf(reference)}`;
 }
 
-const serverSet = ["creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"];
+const serverSet = [
+  "creationTimestamp",
+  "deletionGracePeriodSeconds",
+  "deletionTimestamp",
+  "generation",
+  "managedFields",
+  "resourceVersion",
+  "selfLink",
+  "uid",
+];
 
 /** The manifest without what only the API server may say. */
 export function withoutServerFields(manifest: Properties): Properties {

@@ -72,7 +72,9 @@ export function objectStore(api: KubeApi, defaultNamespace: string): ObjectStore
         async () => {
           const path = await pathOf(reference);
           // JSON is YAML.
-          const live = path && (await api.send({ method: "PATCH", path: `${path}?${query}`, body: manifest, contentType: "application/apply-patch+yaml" }));
+          const live =
+            path &&
+            (await api.send({ method: "PATCH", path: `${path}?${query}`, body: manifest, contentType: "application/apply-patch+yaml" }));
           return live ? { done: true, value: live } : { done: false, because: "The API server answers that there is none." };
         },
         {
@@ -135,7 +137,9 @@ const givesWay: readonly { readonly manager: string; readonly operation: string 
 export function withTakenOver(live: Properties, fieldManager: string): Properties[] | undefined {
   const entries = managedFields(live);
   const taken = entries.filter((entry) =>
-    givesWay.some(({ manager, operation }) => String(entry["manager"]).startsWith(manager) && entry["operation"] === operation && !entry["subresource"]),
+    givesWay.some(
+      ({ manager, operation }) => String(entry["manager"]).startsWith(manager) && entry["operation"] === operation && !entry["subresource"],
+    ),
   );
   if (taken.length === 0) return undefined;
   const own = entries.find((entry) => isApplyOf(entry, fieldManager));

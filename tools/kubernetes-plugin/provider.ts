@@ -18,7 +18,12 @@ export interface Provider {
   diff(oldInputs: Properties, news: Properties): Diff;
   create(urn: string, inputs: Properties, timeout: number): Promise<{ readonly id: string; readonly state: Properties }>;
   /** Undefined when the object is gone. */
-  read(urn: string, id: string, inputs: Properties, state: Properties): Promise<{ readonly inputs: Properties; readonly state: Properties } | undefined>;
+  read(
+    urn: string,
+    id: string,
+    inputs: Properties,
+    state: Properties,
+  ): Promise<{ readonly inputs: Properties; readonly state: Properties } | undefined>;
   update(urn: string, id: string, state: Properties, news: Properties, timeout: number): Promise<Properties>;
   remove(urn: string, id: string, state: Properties, timeout: number): Promise<void>;
 }
@@ -41,7 +46,11 @@ export function createProvider(config: ProviderConfig, { warn, cancelled }: Prov
   const store = objectStore(api, defaultNamespace);
 
   /** Applies, waits until the object is ready, and gives what Pulumi keeps of it. */
-  async function apply(inputs: Properties, provenance: ReturnType<typeof provenanceOf>, timeout: number): Promise<{ id: string; state: Properties }> {
+  async function apply(
+    inputs: Properties,
+    provenance: ReturnType<typeof provenanceOf>,
+    timeout: number,
+  ): Promise<{ id: string; state: Properties }> {
     const manifest = toManifest(inputs);
     const reference = referenceOf(manifest);
     const { fieldManager } = provenance;
@@ -84,10 +93,12 @@ export function createProvider(config: ProviderConfig, { warn, cancelled }: Prov
   }
 
   /** With `deleteUnreachable`, an object in a cluster that nobody answers for is gone. */
-  const goneIfUnreachable = (urn: string) => (error: unknown): undefined => {
-    if (!config.deleteUnreachable || !(error instanceof UnreachableError)) throw error;
-    warn(urn, `The cluster ${api.server} can't be reached (${error.message}): taken out of the state as gone (deleteUnreachable).`);
-  };
+  const goneIfUnreachable =
+    (urn: string) =>
+    (error: unknown): undefined => {
+      if (!config.deleteUnreachable || !(error instanceof UnreachableError)) throw error;
+      warn(urn, `The cluster ${api.server} can't be reached (${error.message}): taken out of the state as gone (deleteUnreachable).`);
+    };
 
   return {
     async check(request) {

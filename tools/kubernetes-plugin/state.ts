@@ -25,7 +25,11 @@ function fieldManagerOf(urn: string): string {
 }
 
 /** The outputs: the live object, and the inputs they came from. */
-export function stateOf(live: Properties, inputs: Properties, { fieldManager, initialApiVersion }: ReturnType<typeof provenanceOf>): Properties {
+export function stateOf(
+  live: Properties,
+  inputs: Properties,
+  { fieldManager, initialApiVersion }: ReturnType<typeof provenanceOf>,
+): Properties {
   const { managedFields: _managedFields, ...metadata } = metadataOf(live);
   const state = {
     ...toOutputs({ ...live, metadata }),

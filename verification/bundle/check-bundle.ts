@@ -50,10 +50,14 @@ export async function checkBundle(folder: string, options: { readonly fingerprin
 /** The files that belong to a bundle; what is missing or does not belong is a problem. */
 async function readFiles(folder: string): Promise<{ files: Map<string, Buffer>; problems: string[] }> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-    throw new LabError("bundle-unreadable", `${folder} can't be read as a folder: ${messageOf(error)}. Name the folder that \`./lab evidence\` wrote.`, {
-      exitCode: ExitCode.badInput,
-      cause: error,
-    });
+    throw new LabError(
+      "bundle-unreadable",
+      `${folder} can't be read as a folder: ${messageOf(error)}. Name the folder that \`./lab evidence\` wrote.`,
+      {
+        exitCode: ExitCode.badInput,
+        cause: error,
+      },
+    );
   });
   const expected: readonly string[] = [...partNames, manifestName, signatureName];
   const files = new Map<string, Buffer>();

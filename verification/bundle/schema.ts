@@ -29,7 +29,14 @@ const Image = z.strictObject({ repository: z.string(), tag: z.string().optional(
 
 const CheckResult = z.discriminatedUnion("status", [
   z.strictObject({ status: z.literal("pass"), basis: Basis, observed: z.string(), facts: z.json().optional() }),
-  z.strictObject({ status: z.literal("fail"), basis: Basis, expected: z.string(), observed: z.string(), hint: z.string(), facts: z.json().optional() }),
+  z.strictObject({
+    status: z.literal("fail"),
+    basis: Basis,
+    expected: z.string(),
+    observed: z.string(),
+    hint: z.string(),
+    facts: z.json().optional(),
+  }),
   z.strictObject({ status: z.literal("error"), reason: z.string() }),
 ]);
 

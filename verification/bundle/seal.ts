@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { LabError } from "../../shared/errors.ts";
 import { renderHtml } from "./render-html.ts";
 import { renderMarkdown } from "./render-markdown.ts";
-import { partNames, type EvidenceBundle, type Manifest } from "./schema.ts";
+import type { partNames, EvidenceBundle, Manifest } from "./schema.ts";
 
 export const manifestName = "manifest.json";
 export const signatureName = "manifest.sig";

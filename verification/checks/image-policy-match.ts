@@ -24,7 +24,9 @@ export const imagePolicyMatch: EvidenceCheck = {
 
     if (problems.length === 0) {
       const tags = looks.map(({ environment, selected, inGit, rolledBackBy }) =>
-        rolledBackBy ? `${environment} ${inGit?.tag} (rolled back by ${rolledBackBy}; the policy's choice ${selected?.tag} is held back)` : `${environment} ${selected?.tag}`,
+        rolledBackBy
+          ? `${environment} ${inGit?.tag} (rolled back by ${rolledBackBy}; the policy's choice ${selected?.tag} is held back)`
+          : `${environment} ${selected?.tag}`,
       );
       return { status: "pass", basis: "live", observed: tags.join(", "), facts };
     }
@@ -92,7 +94,12 @@ function compare(
 }
 
 /** The revert that took an environment from the policy's choice to what Git says now; undefined where it was none. */
-async function rollback(git: CheckContext["git"], environment: Environment, selected: ImageReference, inGit: ImageReference): Promise<string | undefined> {
+async function rollback(
+  git: CheckContext["git"],
+  environment: Environment,
+  selected: ImageReference,
+  inGit: ImageReference,
+): Promise<string | undefined> {
   if (sameImage(selected, inGit) || !inGit.tag || !inGit.digest || !isImmutableTag(inGit.tag, environment)) return undefined;
   const image = (commit: string) => desiredImage(git, commit, environment, selected.repository);
   for (const commit of await git.log(overlayPath(environment))) {

@@ -9,7 +9,9 @@ const hook = process.argv[2];
 const { GITOPS_LAB_HOOKS: socketPath, GITOPS_LAB_PUSH: push = "{}" } = process.env;
 // Where Git keeps the objects of a push that is not accepted yet.
 const quarantine = Object.fromEntries(
-  ["GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH"].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  ["GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH"].flatMap((name) =>
+    process.env[name] === undefined ? [] : [[name, process.env[name]]],
+  ),
 );
 const lines = (await text(process.stdin)).split("\n").filter((line) => line !== "");
 const refs = lines.map((line) => {
@@ -17,11 +19,14 @@ const refs = lines.map((line) => {
   return { ref, oldOid, newOid };
 });
 
-const outgoing = request({ socketPath, agent: false, method: "POST", path: `/hooks/${hook}`, headers: { "content-type": "application/json" } }, (response) => {
-  // 200 accepts, 409 refuses; what is said reaches the pusher as lines that begin with "remote:".
-  process.exitCode = response.statusCode === 200 ? 0 : 1;
-  response.pipe(process.stdout);
-});
+const outgoing = request(
+  { socketPath, agent: false, method: "POST", path: `/hooks/${hook}`, headers: { "content-type": "application/json" } },
+  (response) => {
+    // 200 accepts, 409 refuses; what is said reaches the pusher as lines that begin with "remote:".
+    process.exitCode = response.statusCode === 200 ? 0 : 1;
+    response.pipe(process.stdout);
+  },
+);
 outgoing.on("error", (error) => {
   console.error(`The lab does not answer (${error.message}); nothing was accepted.`);
   process.exitCode = 1;

@@ -60,10 +60,23 @@ Get develop well again, through Git, and keep that release out of staging and pr
   async check(context, since) {
     const builds = await buildsSince(context, since);
     const bad = builds.find(({ byColleague }) => byColleague);
-    if (bad === undefined) throw new LabError("drill-unknown-state", `The pipeline's journal names no build of the colleague since ${since.toISOString()}. Run \`./lab drill reset bad-image ${context.learner.id}\`.`);
+    if (bad === undefined)
+      throw new LabError(
+        "drill-unknown-state",
+        `The pipeline's journal names no build of the colleague since ${since.toISOString()}. Run \`./lab drill reset bad-image ${context.learner.id}\`.`,
+      );
     const promoted = await promotedAnyway(context, bad);
-    if (promoted !== undefined) return failed(`${bad.tag} in develop alone`, promoted, "Promote a good image to the environments after develop; a promotion needs a well develop first.");
-    return (await lookAtDevelop(context, bad, builds)) ?? (await firstTrouble(context, [kustomizationsReconciled, imagePolicyMatch])) ?? lookAtAll(context, bad);
+    if (promoted !== undefined)
+      return failed(
+        `${bad.tag} in develop alone`,
+        promoted,
+        "Promote a good image to the environments after develop; a promotion needs a well develop first.",
+      );
+    return (
+      (await lookAtDevelop(context, bad, builds)) ??
+      (await firstTrouble(context, [kustomizationsReconciled, imagePolicyMatch])) ??
+      lookAtAll(context, bad)
+    );
   },
 
   async solve(bench) {
@@ -99,7 +112,9 @@ async function lookAtDevelop(context: CheckContext, bad: Build, builds: readonly
     return failed(
       expected,
       observed,
-      shipped.length === 0 ? "Nothing was built since. A revert alone gives an app that was built before, so no new image: raise `app/VERSION` too." : "A newer image was built; image automation brings it within an interval.",
+      shipped.length === 0
+        ? "Nothing was built since. A revert alone gives an app that was built before, so no new image: raise `app/VERSION` too."
+        : "A newer image was built; image automation brings it within an interval.",
     );
   }
   if (inGit !== undefined && shipped.some(({ digest }) => digest === inGit.digest)) return undefined;
@@ -113,7 +128,18 @@ async function lookAtDevelop(context: CheckContext, bad: Build, builds: readonly
 async function lookAtAll(context: CheckContext, bad: Build): Promise<CheckResult> {
   const rollouts = await Promise.all(context.environments.map((environment) => lookAtRollout(context, environment)));
   const basis = await basisOf(context, rollouts);
-  const unwell = rollouts.flatMap(({ environment, problem, digest }) => problem ?? (digest === bad.digest ? `${environment} runs the image that crashes.` : []));
-  if (unwell.length > 0) return failed("every environment rolled out, none with the image that crashes", unwell.join("\n"), "Look at `kubectl get pods -A -l app=backend`.", basis);
-  return passed(`${rollouts.map(({ environment, digest }) => `${environment} runs ${digest}`).join(", ")}; ${bad.tag} never left develop`, basis);
+  const unwell = rollouts.flatMap(
+    ({ environment, problem, digest }) => problem ?? (digest === bad.digest ? `${environment} runs the image that crashes.` : []),
+  );
+  if (unwell.length > 0)
+    return failed(
+      "every environment rolled out, none with the image that crashes",
+      unwell.join("\n"),
+      "Look at `kubectl get pods -A -l app=backend`.",
+      basis,
+    );
+  return passed(
+    `${rollouts.map(({ environment, digest }) => `${environment} runs ${digest}`).join(", ")}; ${bad.tag} never left develop`,
+    basis,
+  );
 }

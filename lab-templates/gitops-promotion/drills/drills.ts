@@ -9,4 +9,14 @@ import { rebuiltImage } from "./rebuilt-image.ts";
 import { rolloutUndo } from "./rollout-undo.ts";
 import { stuckAutomation } from "./stuck-automation.ts";
 
-export const drills: readonly Drill[] = [badImage, loosenedRegex, mutableTag, rebuiltImage, manualDrift, rolloutUndo, stuckAutomation, gitOutage, foughtRevert];
+export const drills: readonly Drill[] = [
+  badImage,
+  loosenedRegex,
+  mutableTag,
+  rebuiltImage,
+  manualDrift,
+  rolloutUndo,
+  stuckAutomation,
+  gitOutage,
+  foughtRevert,
+];

@@ -46,7 +46,12 @@ recoveredBy: <one of ${waysToRecover.join(", ")}>
     await requestReconcile(stage, "gitrepository", fluxNamespace, fluxNamespace);
     await stage.waitFor(
       "Flux to notice the outage",
-      async ({ kube }) => ((await getLive(kube, GitRepository, fluxNamespace, fluxNamespace))?.status.conditions.some(({ type, status }) => type === "Ready" && status === "False") ? true : undefined),
+      async ({ kube }) =>
+        (await getLive(kube, GitRepository, fluxNamespace, fluxNamespace))?.status.conditions.some(
+          ({ type, status }) => type === "Ready" && status === "False",
+        )
+          ? true
+          : undefined,
       outageSeconds,
     );
   },
@@ -55,30 +60,58 @@ recoveredBy: <one of ${waysToRecover.join(", ")}>
     const expected = `${path} on the branch says what was seen, and Flux reconciles again`;
     const { git } = context;
     const content = await yamlAtTip(git, path);
-    if (content === undefined) return failed(expected, `There is no ${path} on the branch.`, "The briefing has its form: `./lab drill start` shows it.");
+    if (content === undefined)
+      return failed(expected, `There is no ${path} on the branch.`, "The briefing has its form: `./lab drill start` shows it.");
     const [commit] = await git.log(path);
     const arrived = commit && (await (await arrivals(git))(commit.id));
-    if (arrived === undefined || arrived < since) return failed(expected, `${path} is from before this outage.`, "Write down what you saw this time; another line of comment makes it a new commit.");
+    if (arrived === undefined || arrived < since)
+      return failed(
+        expected,
+        `${path} is from before this outage.`,
+        "Write down what you saw this time; another line of comment makes it a new commit.",
+      );
     const incident = Incident.safeParse(content);
-    if (!incident.success) return failed(expected, `${path} is not in the form that the briefing has: ${z.prettifyError(incident.error)}`, "It has exactly three fields: reason, productionKeptRunning, recoveredBy.");
+    if (!incident.success)
+      return failed(
+        expected,
+        `${path} is not in the form that the briefing has: ${z.prettifyError(incident.error)}`,
+        "It has exactly three fields: reason, productionKeptRunning, recoveredBy.",
+      );
     const { reason, productionKeptRunning, recoveredBy } = incident.data;
     const wrong = [
       ...(reason === reasonOfOutage ? [] : [`The reason of the GitRepository's Ready condition was not ${JSON.stringify(reason)}.`]),
       ...(productionKeptRunning ? [] : ["Production did keep running: its pods need nothing from Git."]),
-      ...(recoveredBy === "flux-retries" ? [] : [`Nobody had to ${recoveredBy === "apply-by-hand" ? "apply anything by hand" : "restart anything"}.`]),
+      ...(recoveredBy === "flux-retries"
+        ? []
+        : [`Nobody had to ${recoveredBy === "apply-by-hand" ? "apply anything by hand" : "restart anything"}.`]),
     ];
     if (wrong.length > 0) return failed(expected, wrong.join("\n"), "`kubectl get events -n flux-system` still tells what Flux reported.");
     const rollout = await lookAtRollout(context, "production");
     const basis = await basisOf(context, [rollout]);
-    if (rollout.digest === undefined) return failed("production runs", rollout.problem ?? "Nothing runs in production.", "Look at `kubectl get pods -n production`.", basis);
-    return (await firstTrouble(context, [kustomizationsReconciled])) ?? passed(`${path} tells the outage as it was, and Flux reconciles again`, basis);
+    if (rollout.digest === undefined)
+      return failed(
+        "production runs",
+        rollout.problem ?? "Nothing runs in production.",
+        "Look at `kubectl get pods -n production`.",
+        basis,
+      );
+    return (
+      (await firstTrouble(context, [kustomizationsReconciled])) ??
+      passed(`${path} tells the outage as it was, and Flux reconciles again`, basis)
+    );
   },
 
   async solve(bench) {
-    const seen = await bench.waitFor("the reason that Flux gives", async ({ kube }) =>
-      (await getLive(kube, GitRepository, fluxNamespace, fluxNamespace))?.status.conditions.find(({ type, status }) => type === "Ready" && status === "False")?.reason,
+    const seen = await bench.waitFor(
+      "the reason that Flux gives",
+      async ({ kube }) =>
+        (await getLive(kube, GitRepository, fluxNamespace, fluxNamespace))?.status.conditions.find(
+          ({ type, status }) => type === "Ready" && status === "False",
+        )?.reason,
     );
     await bench.waitFor("the Git server to be back", async ({ git }) => git.head(), outageSeconds + 30);
-    await bench.commit("Write down the outage of the Git server", (files) => files.write(path, stringify({ reason: seen, productionKeptRunning: true, recoveredBy: "flux-retries" })));
+    await bench.commit("Write down the outage of the Git server", (files) =>
+      files.write(path, stringify({ reason: seen, productionKeptRunning: true, recoveredBy: "flux-retries" })),
+    );
   },
 };

@@ -5,7 +5,17 @@ import { getLive, ImagePolicy } from "../../../verification/live-objects.ts";
 import { notReady } from "../../../verification/readiness.ts";
 import type { Drill } from "../../types.ts";
 import { patternTroubles } from "./pattern-probe.ts";
-import { failed, firstTrouble, passed, reconcileHint, replaceIn, requestReconcile, shipAsColleague, unusedVersion, yamlAtTip } from "./support.ts";
+import {
+  failed,
+  firstTrouble,
+  passed,
+  reconcileHint,
+  replaceIn,
+  requestReconcile,
+  shipAsColleague,
+  unusedVersion,
+  yamlAtTip,
+} from "./support.ts";
 
 const path = "flux/apps/backend/production/image-policy.yaml";
 const loose = "pattern: 'v[0-9]+\\.[0-9]+\\.[0-9]+-[0-9a-f]+-(?P<ts>[0-9]+)'";
@@ -27,7 +37,9 @@ Production still runs what it ran. Find out why, and make the policy pick what i
 
   async start(stage) {
     await shipAsColleague(stage, "Release another version", await unusedVersion(stage));
-    await stage.commitAsColleague("Simplify the tag pattern, so that hotfixes match too", (files) => replaceIn(files, path, /pattern: .*/, loose));
+    await stage.commitAsColleague("Simplify the tag pattern, so that hotfixes match too", (files) =>
+      replaceIn(files, path, /pattern: .*/, loose),
+    );
     await requestReconcile(stage, "kustomization", "flux-system", "image-automation");
     await stage.waitFor(
       "production's policy to pick an image of another environment",
@@ -43,7 +55,8 @@ Production still runs what it ran. Find out why, and make the policy pick what i
     const { kube, git } = context;
     const expected = "production's policy takes the tags of its own family and no other, in Git and in the cluster";
     const inGit = Filter.safeParse(await yamlAtTip(git, path)).data?.spec.filterTags;
-    if (inGit === undefined) return failed(expected, `${path} in Git filters no tags.`, "Put `filterTags` back: `git log -p` shows how it was.");
+    if (inGit === undefined)
+      return failed(expected, `${path} in Git filters no tags.`, "Put `filterTags` back: `git log -p` shows how it was.");
     const troubles = patternTroubles("production", inGit.pattern, inGit.extract);
     if (troubles.length > 0) return failed(expected, troubles.join("\n"), `Compare ${path} with the policy of staging.`);
 
@@ -51,14 +64,23 @@ Production still runs what it ran. Find out why, and make the policy pick what i
     if (live === undefined) return failed(expected, `ImagePolicy production/${backendName} does not exist.`, reconcileHint);
     const applied = live.spec.filterTags;
     if (applied?.pattern !== inGit.pattern || applied.extract !== inGit.extract) {
-      return failed(expected, `The policy in the cluster has the pattern ${applied?.pattern ?? "(none)"}, Git has ${inGit.pattern}.`, reconcileHint);
+      return failed(
+        expected,
+        `The policy in the cluster has the pattern ${applied?.pattern ?? "(none)"}, Git has ${inGit.pattern}.`,
+        reconcileHint,
+      );
     }
     const unready = notReady(live);
     if (unready !== undefined) return failed(expected, unready, reconcileHint);
-    return (await firstTrouble(context, [imagePolicyMatch])) ?? passed(`production's policy takes only ${inGit.pattern} and picked ${live.status.latestRef?.tag}`);
+    return (
+      (await firstTrouble(context, [imagePolicyMatch])) ??
+      passed(`production's policy takes only ${inGit.pattern} and picked ${live.status.latestRef?.tag}`)
+    );
   },
 
   async solve(bench) {
-    await bench.commit("Let production take its own tags only", (files) => replaceIn(files, path, /pattern: .*/, tight.replaceAll("$", "$$$$")));
+    await bench.commit("Let production take its own tags only", (files) =>
+      replaceIn(files, path, /pattern: .*/, tight.replaceAll("$", "$$$$")),
+    );
   },
 };

@@ -28,14 +28,30 @@ Bring production back to what Git says, and see to it that Flux keeps it so.`,
 
   async start(stage) {
     const [container, drifted] = await stage.observe(async ({ kube, git, learner }) => {
-      const [deployment, changes] = await Promise.all([backendDeployment(kube, "production", learner.registry.repository), imageChanges(git, "production", learner.registry.repository)]);
+      const [deployment, changes] = await Promise.all([
+        backendDeployment(kube, "production", learner.registry.repository),
+        imageChanges(git, "production", learner.registry.repository),
+      ]);
       return [deployment?.container, changes[0]?.from] as const;
     });
-    if (container === undefined || drifted?.digest === undefined) throw new LabError("nothing-to-drift-to", "Production never had another image, so there is none to set by hand. Promote one first.");
+    if (container === undefined || drifted?.digest === undefined)
+      throw new LabError("nothing-to-drift-to", "Production never had another image, so there is none to set by hand. Promote one first.");
     // With flux' own name as field manager, as `flux suspend` does it: what kubectl set, Flux would take back.
-    await stage.adminKubectl(["patch", "kustomization", apps, "-n", fluxNamespace, "--type=merge", "--field-manager=flux", "-p", '{"spec":{"suspend":true}}']);
+    await stage.adminKubectl([
+      "patch",
+      "kustomization",
+      apps,
+      "-n",
+      fluxNamespace,
+      "--type=merge",
+      "--field-manager=flux",
+      "-p",
+      '{"spec":{"suspend":true}}',
+    ]);
     await stage.adminKubectl(["set", "image", "deployment/backend", "-n", "production", `${container}=${formatImage(drifted)}`]);
-    await stage.waitFor("production to run the image that was set by hand", async (context) => ((await lookAtRollout(context, "production")).digest === drifted.digest ? true : undefined));
+    await stage.waitFor("production to run the image that was set by hand", async (context) =>
+      (await lookAtRollout(context, "production")).digest === drifted.digest ? true : undefined,
+    );
   },
 
   async check(context) {
@@ -43,10 +59,21 @@ Bring production back to what Git says, and see to it that Flux keeps it so.`,
     const live = await getLive(context.kube, Kustomization, fluxNamespace, apps);
     const byHand = await setByHand(context, "production");
     if (live?.spec.suspend) {
-      return failed(expected, [`Kustomization ${fluxNamespace}/${apps} is suspended, so Flux does not look at production.`, ...(byHand === undefined ? [] : [byHand])].join("\n"), `\`flux resume kustomization ${apps}\``);
+      return failed(
+        expected,
+        [
+          `Kustomization ${fluxNamespace}/${apps} is suspended, so Flux does not look at production.`,
+          ...(byHand === undefined ? [] : [byHand]),
+        ].join("\n"),
+        `\`flux resume kustomization ${apps}\``,
+      );
     }
-    if (byHand !== undefined) return failed(expected, byHand, `Let Flux apply Git: \`flux reconcile kustomization ${apps} --with-source\`.`);
-    return (await firstTrouble(context, [kustomizationsReconciled, imagePolicyMatch])) ?? passed(`${apps} reconciles, and production runs what Git says, set by Flux alone`);
+    if (byHand !== undefined)
+      return failed(expected, byHand, `Let Flux apply Git: \`flux reconcile kustomization ${apps} --with-source\`.`);
+    return (
+      (await firstTrouble(context, [kustomizationsReconciled, imagePolicyMatch])) ??
+      passed(`${apps} reconciles, and production runs what Git says, set by Flux alone`)
+    );
   },
 
   async solve(bench) {

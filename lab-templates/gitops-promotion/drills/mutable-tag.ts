@@ -23,12 +23,17 @@ Find out what production runs, and see to it that every environment's tag in Git
   ],
 
   async start(stage) {
-    const image = await stage.observe(async ({ git, learner }) => desiredImage(git, await git.head(), "production", learner.registry.repository));
+    const image = await stage.observe(async ({ git, learner }) =>
+      desiredImage(git, await git.head(), "production", learner.registry.repository),
+    );
     const version = parseTag(image?.tag ?? "")?.version;
-    if (image?.tag === undefined || version === undefined) throw new LabError("tag-unexpected", "Production's tag in Git is none of the lab's form. Run `./lab verify` and mend that first.");
+    if (image?.tag === undefined || version === undefined)
+      throw new LabError("tag-unexpected", "Production's tag in Git is none of the lab's form. Run `./lab verify` and mend that first.");
     const other = await stage.buildImage(version, (files) => files.write("app/debug.go", debug));
     await stage.tag(other, image.tag);
-    await stage.waitFor("production's tag to name another image", async ({ registry }) => ((await registry.manifest(image.tag ?? ""))?.digest === other ? true : undefined));
+    await stage.waitFor("production's tag to name another image", async ({ registry }) =>
+      (await registry.manifest(image.tag ?? ""))?.digest === other ? true : undefined,
+    );
   },
 
   async check(context) {
@@ -38,12 +43,21 @@ Find out what production runs, and see to it that every environment's tag in Git
     const moved: string[] = [];
     for (const environment of environments) {
       const image = await desiredImage(git, head, environment, learner.registry.repository);
-      if (image?.tag === undefined || image.digest === undefined) return failed(expected, `Git names no tag and digest for ${environment}.`, "Look at its kustomization.yaml.");
+      if (image?.tag === undefined || image.digest === undefined)
+        return failed(expected, `Git names no tag and digest for ${environment}.`, "Look at its kustomization.yaml.");
       const digest = (await registry.manifest(image.tag))?.digest;
       if (digest !== image.digest) moved.push(`${image.tag} is ${image.digest} in Git; the registry has ${digest ?? "no such tag"}.`);
     }
-    if (moved.length > 0) return failed(expected, moved.join("\n"), "Promote the same image again with another `note` (it gets a fresh tag), or put the tag back.");
-    return (await firstTrouble(context, [imagePolicyMatch, deployedDigest])) ?? passed("each environment's tag names the digest in Git, and production runs what staging runs");
+    if (moved.length > 0)
+      return failed(
+        expected,
+        moved.join("\n"),
+        "Promote the same image again with another `note` (it gets a fresh tag), or put the tag back.",
+      );
+    return (
+      (await firstTrouble(context, [imagePolicyMatch, deployedDigest])) ??
+      passed("each environment's tag names the digest in Git, and production runs what staging runs")
+    );
   },
 
   async solve(bench) {

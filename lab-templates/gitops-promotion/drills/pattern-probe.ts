@@ -17,15 +17,21 @@ export function patternTroubles(environment: Environment, pattern: string, extra
   const { tags, failure } = explainPolicy(pattern, extract, { by: "numerical", order: "asc" }, [own, ...strange.map(({ tag }) => tag)]);
   const [explained, ...others] = tags;
   return [
-    ...(explained?.matches ? [] : [`The pattern refuses ${own}, a tag of ${environment}'s own family.${failure === undefined ? "" : ` ${failure}`}`]),
-    ...(explained?.matches && explained.value !== time ? [`Of ${own} it extracts ${JSON.stringify(explained.value)}, not the time of the build.`] : []),
+    ...(explained?.matches
+      ? []
+      : [`The pattern refuses ${own}, a tag of ${environment}'s own family.${failure === undefined ? "" : ` ${failure}`}`]),
+    ...(explained?.matches && explained.value !== time
+      ? [`Of ${own} it extracts ${JSON.stringify(explained.value)}, not the time of the build.`]
+      : []),
     ...others.flatMap(({ tag, matches }, index) => (matches ? [`The pattern takes ${tag}: ${strange[index]?.because}.`] : [])),
   ];
 }
 
 function strangers(environment: Environment): Probe[] {
   return [
-    ...environments.filter((other) => other !== environment).map((other) => ({ tag: `${other}-${build}-1790000000`, because: `an image of ${other}` })),
+    ...environments
+      .filter((other) => other !== environment)
+      .map((other) => ({ tag: `${other}-${build}-1790000000`, because: `an image of ${other}` })),
     { tag: `${environment}-latest`, because: "a tag that moves" },
     { tag: "latest", because: "a tag that moves" },
     { tag: `${environment}-${build}-1790000000-rc1`, because: "the end is not anchored, a `$` is missing" },

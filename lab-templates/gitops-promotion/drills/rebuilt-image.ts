@@ -27,15 +27,19 @@ Find out which of the two images came from the pipeline, and bring staging's pol
   ],
 
   async start(stage) {
-    const image = await stage.observe(async ({ git, learner }) => desiredImage(git, await git.head(), "staging", learner.registry.repository));
+    const image = await stage.observe(async ({ git, learner }) =>
+      desiredImage(git, await git.head(), "staging", learner.registry.repository),
+    );
     const tag = parseTag(image?.tag ?? "");
-    if (tag === undefined) throw new LabError("tag-unexpected", "Staging's tag in Git is none of the lab's form. Run `./lab verify` and mend that first.");
+    if (tag === undefined)
+      throw new LabError("tag-unexpected", "Staging's tag in Git is none of the lab's form. Run `./lab verify` and mend that first.");
     const digest = await stage.buildImage(tag.version, async () => {});
     const newest = parseTag(newestTag([...(await stage.tags()).keys()], "staging") ?? "")?.created ?? 0;
     await stage.tag(digest, formatTag({ ...tag, created: Math.max(Math.floor(Date.now() / 1000), newest + 1) }));
     await stage.waitFor(
       "staging's policy to pick the rebuilt image",
-      async ({ kube }) => ((await getLive(kube, ImagePolicy, "staging", backendName))?.status.latestRef?.digest === digest ? true : undefined),
+      async ({ kube }) =>
+        (await getLive(kube, ImagePolicy, "staging", backendName))?.status.latestRef?.digest === digest ? true : undefined,
       90,
     );
   },
@@ -54,7 +58,11 @@ Find out which of the two images came from the pipeline, and bring staging's pol
     const strange = [
       ["Staging's policy picked", latest && { repository: latest.name, tag: latest.tag, digest: latest.digest }] as const,
       ["Git sets in staging", inGit] as const,
-    ].flatMap(([who, image]) => (image?.digest !== undefined && !built.has(image.digest) ? [`${who} ${formatImage(image)}, which was built outside the pipeline.`] : []));
+    ].flatMap(([who, image]) =>
+      image?.digest !== undefined && !built.has(image.digest)
+        ? [`${who} ${formatImage(image)}, which was built outside the pipeline.`]
+        : [],
+    );
     if (strange.length > 0) return failed(expected, strange.join("\n"), hint);
     const trouble = await firstTrouble(context, [imagePolicyMatch]);
     if (trouble !== undefined) return trouble;
@@ -76,7 +84,9 @@ Find out which of the two images came from the pipeline, and bring staging's pol
       },
       120,
     );
-    await bench.commit(`Promote ${build.tag} to staging`, (files) => files.write(recordPath("staging"), stringify({ tag: build.tag, digest: build.digest })));
+    await bench.commit(`Promote ${build.tag} to staging`, (files) =>
+      files.write(recordPath("staging"), stringify({ tag: build.tag, digest: build.digest })),
+    );
   },
 };
 

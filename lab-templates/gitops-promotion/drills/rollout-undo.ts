@@ -32,7 +32,8 @@ Take production back to the image before, so that it stays there for at least tw
     await requestReconcile(stage, "kustomization", fluxNamespace, apps);
     await stage.waitFor("Flux to put Git's image back in production", async (context) => {
       const [deployment, kustomization] = await Promise.all([runs(context), getLive(context.kube, Kustomization, fluxNamespace, apps)]);
-      const isBack = deployment !== undefined && sameImage(deployment.image, latest.to) && (await setByHand(context, "production")) === undefined;
+      const isBack =
+        deployment !== undefined && sameImage(deployment.image, latest.to) && (await setByHand(context, "production")) === undefined;
       return isBack && kustomization !== undefined && notReady(kustomization) === undefined ? true : undefined;
     });
   },
@@ -66,7 +67,9 @@ export async function rollbackTrouble(context: CheckContext, since: Date): Promi
   }[look.stage];
   if (look.stage !== "held") return failed(expected, look.sentence, hint);
   const byHand = await setByHand(context, "production");
-  return byHand === undefined ? undefined : failed(expected, byHand, `Let Flux apply Git: \`flux reconcile kustomization ${apps} --with-source\`.`);
+  return byHand === undefined
+    ? undefined
+    : failed(expected, byHand, `Let Flux apply Git: \`flux reconcile kustomization ${apps} --with-source\`.`);
 }
 
 /** Waits until production's rollback since a time has held for long enough. */

@@ -9,7 +9,17 @@ import { notReady } from "../../../verification/readiness.ts";
 import { basisOf, lookAtRollout } from "../../../verification/rollout.ts";
 import type { Drill } from "../../types.ts";
 import { drillLabel } from "../../workbench.ts";
-import { buildsSince, failed, firstTrouble, passed, reconcileHint, replaceIn, shipAsColleague, unusedVersion, yamlAtTip } from "./support.ts";
+import {
+  buildsSince,
+  failed,
+  firstTrouble,
+  passed,
+  reconcileHint,
+  replaceIn,
+  shipAsColleague,
+  unusedVersion,
+  yamlAtTip,
+} from "./support.ts";
 
 const path = "flux/bootstrap/infrastructure/image-repository.yaml";
 const revokedSecret = "backend-registry-2026";
@@ -40,12 +50,17 @@ Find out where it is stuck, and repair it through Git.`,
       stringData: { ".dockerconfigjson": JSON.stringify({ auths: { [host]: { auth } } }) },
     };
     await stage.adminKubectl(["apply", "-f", "-"], JSON.stringify(secret));
-    await stage.commitAsColleague("Use the registry credential of this year", (files) => replaceIn(files, path, /secretRef:\n(\s+)name: .*/, `secretRef:\n$1name: ${revokedSecret}`));
+    await stage.commitAsColleague("Use the registry credential of this year", (files) =>
+      replaceIn(files, path, /secretRef:\n(\s+)name: .*/, `secretRef:\n$1name: ${revokedSecret}`),
+    );
     await stage.waitFor(
       "the scan of the registry to fail",
       async ({ kube }) => {
         const live = await getLive(kube, ImageRepository, fluxNamespace, backendName);
-        return live?.spec.secretRef?.name === revokedSecret && live.status.conditions.some(({ type, status }) => type === "Ready" && status === "False") ? true : undefined;
+        return live?.spec.secretRef?.name === revokedSecret &&
+          live.status.conditions.some(({ type, status }) => type === "Ready" && status === "False")
+          ? true
+          : undefined;
       },
       90,
     );
@@ -61,20 +76,44 @@ Find out where it is stuck, and repair it through Git.`,
     const inGit = Spec.safeParse(await yamlAtTip(git, path)).data?.spec.secretRef?.name;
     const inCluster = live.spec.secretRef?.name;
     if (inGit !== inCluster) {
-      return failed(expected, `${name} uses the credential ${inCluster ?? "(none)"}, Git says ${inGit ?? "(none)"}.`, "A change in the cluster alone does not last: change it in Git, then let Flux apply that.");
+      return failed(
+        expected,
+        `${name} uses the credential ${inCluster ?? "(none)"}, Git says ${inGit ?? "(none)"}.`,
+        "A change in the cluster alone does not last: change it in Git, then let Flux apply that.",
+      );
     }
     const unready = notReady(live);
-    if (unready !== undefined) return failed(expected, `${unready} It uses the credential ${inCluster ?? "(none)"}.`, `\`git log -p -- ${path}\` shows what changed.`);
+    if (unready !== undefined)
+      return failed(
+        expected,
+        `${unready} It uses the credential ${inCluster ?? "(none)"}.`,
+        `\`git log -p -- ${path}\` shows what changed.`,
+      );
 
     const newest = (await buildsSince(context, since)).at(-1);
-    if (newest === undefined) throw new LabError("drill-unknown-state", `The pipeline's journal names no build since ${since.toISOString()}. Run \`./lab drill reset stuck-automation ${learner.id}\`.`);
+    if (newest === undefined)
+      throw new LabError(
+        "drill-unknown-state",
+        `The pipeline's journal names no build since ${since.toISOString()}. Run \`./lab drill reset stuck-automation ${learner.id}\`.`,
+      );
     const rollout = await lookAtRollout(context, "develop");
     const basis = await basisOf(context, [rollout]);
-    if (rollout.digest !== newest.digest) return failed(expected, rollout.problem ?? `Develop runs ${rollout.digest}, the newest build is ${newest.tag} (${newest.digest}).`, "Image automation brings it within an interval of a scan that succeeds.", basis);
-    return (await firstTrouble(context, [kustomizationsReconciled, imagePolicyMatch])) ?? passed(`Flux scans the registry with ${inCluster}, and develop runs ${newest.tag}`, basis);
+    if (rollout.digest !== newest.digest)
+      return failed(
+        expected,
+        rollout.problem ?? `Develop runs ${rollout.digest}, the newest build is ${newest.tag} (${newest.digest}).`,
+        "Image automation brings it within an interval of a scan that succeeds.",
+        basis,
+      );
+    return (
+      (await firstTrouble(context, [kustomizationsReconciled, imagePolicyMatch])) ??
+      passed(`Flux scans the registry with ${inCluster}, and develop runs ${newest.tag}`, basis)
+    );
   },
 
   async solve(bench) {
-    await bench.commit("Use the registry credential that works", (files) => replaceIn(files, path, `name: ${revokedSecret}`, "name: backend-registry"));
+    await bench.commit("Use the registry credential that works", (files) =>
+      replaceIn(files, path, `name: ${revokedSecret}`, "name: backend-registry"),
+    );
   },
 };

@@ -67,13 +67,20 @@ export async function writeVersion(files: WorkTree, version: string): Promise<vo
 }
 
 /** Lets a colleague ship a version of the app, changed or not, and returns what was built from it. */
-export async function shipAsColleague(stage: Backstage, message: string, version: string, change: (files: WorkTree) => Promise<void> = async () => {}): Promise<Build> {
+export async function shipAsColleague(
+  stage: Backstage,
+  message: string,
+  version: string,
+  change: (files: WorkTree) => Promise<void> = async () => {},
+): Promise<Build> {
   const started = new Date();
   const commit = await stage.commitAsColleague(message, async (files) => {
     await writeVersion(files, version);
     await change(files);
   });
-  return stage.waitFor(`the build of version ${version}`, async (context) => (await buildsSince(context, started)).find((build) => build.commit === commit));
+  return stage.waitFor(`the build of version ${version}`, async (context) =>
+    (await buildsSince(context, started)).find((build) => build.commit === commit),
+  );
 }
 
 /** Changes a text of a file; throws where the file has it not. */
@@ -81,14 +88,26 @@ export async function replaceIn(files: WorkTree, path: string, from: string | Re
   const text = await files.read(path);
   const changed = text?.replace(from, to);
   if (text !== undefined && changed !== undefined && changed !== text) return files.write(path, changed);
-  throw new LabError("file-unexpected", `${path} in the learner's repository does not have ${String(from)}, which this drill changes. Bring the file to the form of the seed commit, then try again.`, {
-    exitCode: ExitCode.badInput,
-  });
+  throw new LabError(
+    "file-unexpected",
+    `${path} in the learner's repository does not have ${String(from)}, which this drill changes. Bring the file to the form of the seed commit, then try again.`,
+    {
+      exitCode: ExitCode.badInput,
+    },
+  );
 }
 
 /** Asks a Flux controller to look at an object now. */
 export async function requestReconcile(stage: Backstage, resource: string, namespace: string, name: string): Promise<void> {
-  await stage.adminKubectl(["annotate", resource, name, "-n", namespace, "--overwrite", `reconcile.fluxcd.io/requestedAt=${new Date().toISOString()}`]);
+  await stage.adminKubectl([
+    "annotate",
+    resource,
+    name,
+    "-n",
+    namespace,
+    "--overwrite",
+    `reconcile.fluxcd.io/requestedAt=${new Date().toISOString()}`,
+  ]);
 }
 
 /**
@@ -112,7 +131,11 @@ export async function setByHand({ kube, learner }: CheckContext, environment: En
   const deployment = await backendDeployment(kube, environment, learner.registry.repository);
   if (deployment === undefined) return `There is no Deployment of the backend in ${environment}.`;
   const promoted = promotedBy(deployment);
-  if (promoted === undefined) throw new LabError("managers-unknown", `${nameOf(deployment.object)} does not say who set its image. Look at it with \`kubectl get deploy backend -n ${environment} -o yaml --show-managed-fields\`.`);
+  if (promoted === undefined)
+    throw new LabError(
+      "managers-unknown",
+      `${nameOf(deployment.object)} does not say who set its image. Look at it with \`kubectl get deploy backend -n ${environment} -o yaml --show-managed-fields\`.`,
+    );
   const others = promoted.managers.map(({ manager }) => manager).filter((manager) => manager !== "kustomize-controller");
   return others.length === 0 ? undefined : `The image of ${nameOf(deployment.object)} was set by ${others.join(", ")}, not by Flux alone.`;
 }

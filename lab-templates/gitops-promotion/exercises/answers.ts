@@ -9,14 +9,20 @@ export const Answer = z
   .transform((value) => (value === null ? "" : value === true ? "yes" : value === false ? "no" : String(value).trim()));
 
 /** The answers in a file at the branch's tip, or a clause that says what is wrong with the file. */
-export async function readAnswers<T>({ git }: CheckContext, path: string, schema: z.ZodType<T>): Promise<{ readonly answers: T } | { readonly problem: string }> {
+export async function readAnswers<T>(
+  { git }: CheckContext,
+  path: string,
+  schema: z.ZodType<T>,
+): Promise<{ readonly answers: T } | { readonly problem: string }> {
   const text = await git.readFile(await git.head(), path);
   if (text === undefined) return { problem: `${path} is not on the branch. Put it back: the first commit has it.` };
   let content: unknown;
   try {
     content = parse(text);
   } catch (error) {
-    return { problem: `${path} is not valid YAML: ${error instanceof Error ? error.message.split("\n")[0]?.replace(/:$/, "") : String(error)}. An answer with signs such as { or : needs quotes.` };
+    return {
+      problem: `${path} is not valid YAML: ${error instanceof Error ? error.message.split("\n")[0]?.replace(/:$/, "") : String(error)}. An answer with signs such as { or : needs quotes.`,
+    };
   }
   const parsed = schema.safeParse(content);
   if (parsed.success) return { answers: parsed.data };
@@ -25,7 +31,10 @@ export async function readAnswers<T>({ git }: CheckContext, path: string, schema
 }
 
 /** A verdict from a list of what is wrong, a sentence each. */
-export function judge(problems: readonly string[], { expected, hint, observed }: { readonly expected: string; readonly hint: string; readonly observed: string }): CheckResult {
+export function judge(
+  problems: readonly string[],
+  { expected, hint, observed }: { readonly expected: string; readonly hint: string; readonly observed: string },
+): CheckResult {
   if (problems.length === 0) return { status: "pass", basis: "live", observed };
   return { status: "fail", basis: "live", expected, observed: problems.join("\n"), hint };
 }

@@ -5,7 +5,15 @@ import { kustomizationsReconciled } from "../../../verification/checks/kustomiza
 import { desiredImage, overlayPath } from "../../../verification/desired-image.ts";
 import { parseImage } from "../../../verification/image-reference.ts";
 import { listLive, nameOf, ReplicaSet } from "../../../verification/live-objects.ts";
-import { builtReleases, carriedOutBy, pushOf, readPromotionHistory, requestsFor, type BuiltRelease, type PromotionHistory } from "../../../verification/promotion-history.ts";
+import {
+  builtReleases,
+  carriedOutBy,
+  pushOf,
+  readPromotionHistory,
+  requestsFor,
+  type BuiltRelease,
+  type PromotionHistory,
+} from "../../../verification/promotion-history.ts";
 import { recordPath } from "../../../verification/promotion-record.ts";
 import { basisOf, lookAtRollout } from "../../../verification/rollout.ts";
 import type { CheckContext, CheckResult } from "../../../verification/types.ts";
@@ -66,7 +74,10 @@ async function check(context: CheckContext): Promise<CheckResult> {
     hint,
   });
   if (releases.length === 0) {
-    return fail("No push of yours changed the app yet, so the pipeline has built nothing.", "Change something in app/, raise app/VERSION, commit and push.");
+    return fail(
+      "No push of yours changed the app yet, so the pipeline has built nothing.",
+      "Change something in app/, raise app/VERSION, commit and push.",
+    );
   }
   let furthest: Progress | undefined;
   for (const release of releases) {
@@ -75,9 +86,17 @@ async function check(context: CheckContext): Promise<CheckResult> {
     if (progress.missing === undefined) break;
   }
   const { release, missing } = furthest!;
-  if (missing !== undefined) return fail(`Version ${release.version} (${release.digest}): ${missing}`, "The pipeline's notes tell what it did and why: `git fetch origin refs/notes/pipeline:refs/notes/pipeline && git log --notes=pipeline`.");
+  if (missing !== undefined)
+    return fail(
+      `Version ${release.version} (${release.digest}): ${missing}`,
+      "The pipeline's notes tell what it did and why: `git fetch origin refs/notes/pipeline:refs/notes/pipeline && git log --notes=pipeline`.",
+    );
   if (reconciled.status === "fail") return fail(`Flux has not reconciled everything: ${reconciled.observed}`, reconciled.hint);
-  return { status: "pass", basis, observed: `version ${release.version}, built once as ${release.digest}, went through ${context.environments.join(", ")} by commits alone` };
+  return {
+    status: "pass",
+    basis,
+    observed: `version ${release.version}, built once as ${release.digest}, went through ${context.environments.join(", ")} by commits alone`,
+  };
 }
 
 /** Follows a release through the environments, up to the first step that is missing. */
@@ -88,15 +107,20 @@ async function follow(context: CheckContext, history: PromotionHistory, release:
   const missing = (sentence: string): Progress => ({ release, done, missing: sentence });
 
   const push = await pushOf(history, commit);
-  if (push?.by !== learner.git.username) return missing(`it was built from a commit that ${push?.by ?? "nobody known"} pushed. Ship a version of your own.`);
-  const again = builtReleases(history).find((other) => other !== release && other.commit !== commit && (other.version === version || other.digest === digest));
+  if (push?.by !== learner.git.username)
+    return missing(`it was built from a commit that ${push?.by ?? "nobody known"} pushed. Ship a version of your own.`);
+  const again = builtReleases(history).find(
+    (other) => other !== release && other.commit !== commit && (other.version === version || other.digest === digest),
+  );
   if (again) return missing(`it was built twice, as ${tag} and as ${again.tag}. Ship a new version and leave it at one build.`);
   const named = await registry.manifest(tag);
-  if (named?.digest !== digest) return missing(named ? `${tag} names ${named.digest} by now: somebody pushed over the tag.` : `${tag} is no longer in the registry.`);
+  if (named?.digest !== digest)
+    return missing(named ? `${tag} names ${named.digest} by now: somebody pushed over the tag.` : `${tag} is no longer in the registry.`);
   done += 1;
 
   const [first, ...later] = environments;
-  if (!(await wasDesired(context, first!, digest))) return missing(`${overlayPath(first!)} has never named it. Wait for image automation, or look at \`flux get images all -n ${first}\`.`);
+  if (!(await wasDesired(context, first!, digest)))
+    return missing(`${overlayPath(first!)} has never named it. Wait for image automation, or look at \`flux get images all -n ${first}\`.`);
   done += 1;
 
   let before: { readonly environment: Environment; readonly at?: string } = { environment: first! };
@@ -108,24 +132,32 @@ async function follow(context: CheckContext, history: PromotionHistory, release:
       const by = carriedOutBy(history, environment, request.commit);
       return by === undefined ? [] : [{ request, ...by }];
     })[0];
-    if (carried === undefined) return missing(`commit ${requests.at(-1)!.commit} asks for it in ${environment}, and the pipeline has not carried that out.`);
+    if (carried === undefined)
+      return missing(`commit ${requests.at(-1)!.commit} asks for it in ${environment}, and the pipeline has not carried that out.`);
     const asked = await pushOf(history, carried.request.commit);
-    if (asked?.by !== learner.git.username) return missing(`${environment} was asked for by a commit that ${asked?.by ?? "nobody known"} pushed.`);
+    if (asked?.by !== learner.git.username)
+      return missing(`${environment} was asked for by a commit that ${asked?.by ?? "nobody known"} pushed.`);
     if (before.at !== undefined && Date.parse(asked.at) <= Date.parse(before.at)) {
-      return missing(`${environment} was asked for (${asked.at}) before ${before.environment} had it (${before.at}): the environments were not gone through in order.`);
+      return missing(
+        `${environment} was asked for (${asked.at}) before ${before.environment} had it (${before.at}): the environments were not gone through in order.`,
+      );
     }
-    if ((await desiredImage(git, carried.commit, environment, learner.registry.repository))?.digest !== digest) return missing(`commit ${carried.commit} says that it carries the promotion to ${environment} out, but brings another image.`);
+    if ((await desiredImage(git, carried.commit, environment, learner.registry.repository))?.digest !== digest)
+      return missing(`commit ${carried.commit} says that it carries the promotion to ${environment} out, but brings another image.`);
     before = { environment, at: carried.at };
     done += 1;
   }
 
   for (const environment of environments) {
     const deployment = await backendDeployment(context.kube, environment, learner.registry.repository);
-    if (deployment === undefined || !(await hasRun(context, environment, deployment.object.metadata.uid, digest))) return missing(`${environment} has never run it. Look at \`kubectl get replicasets -n ${environment} -o wide\`.`);
+    if (deployment === undefined || !(await hasRun(context, environment, deployment.object.metadata.uid, digest)))
+      return missing(`${environment} has never run it. Look at \`kubectl get replicasets -n ${environment} -o wide\`.`);
     const promoted = promotedBy(deployment);
     if (promoted?.how !== "git") {
       const who = promoted === undefined ? "nobody known" : promoted.managers.map(({ manager }) => manager).join(", ");
-      return missing(`the image of ${nameOf(deployment.object)} was set by ${who}, not by Flux from Git alone. \`flux reconcile kustomization apps-${environment} --with-source\` takes it back to Git.`);
+      return missing(
+        `the image of ${nameOf(deployment.object)} was set by ${who}, not by Flux from Git alone. \`flux reconcile kustomization apps-${environment} --with-source\` takes it back to Git.`,
+      );
     }
     done += 1;
   }
@@ -144,7 +176,8 @@ async function hasRun({ kube }: CheckContext, environment: Environment, deployme
   const replicaSets = await listLive(kube, ReplicaSet, environment);
   return replicaSets.some(
     ({ metadata, spec }) =>
-      metadata.ownerReferences.some(({ uid }) => uid === deployment) && (spec.template?.spec.containers ?? []).some(({ image }) => parseImage(image).digest === digest),
+      metadata.ownerReferences.some(({ uid }) => uid === deployment) &&
+      (spec.template?.spec.containers ?? []).some(({ image }) => parseImage(image).digest === digest),
   );
 }
 
@@ -153,7 +186,11 @@ async function solve(bench: Workbench): Promise<void> {
   // The version is part of the image, so this is a change of the app.
   await bench.commit(`Ship ${version}`, (files) => files.write("app/VERSION", `${version}\n`));
   const [first, ...later] = bench.environments;
-  const built = await bench.waitFor(`version ${version} to be built`, async (context) => builtReleases(await readPromotionHistory(context)).find((release) => release.version === version), 120);
+  const built = await bench.waitFor(
+    `version ${version} to be built`,
+    async (context) => builtReleases(await readPromotionHistory(context)).find((release) => release.version === version),
+    120,
+  );
   let image = await running(bench, first!, built.digest);
   for (const environment of later) {
     await bench.commit(`Promote ${version} to ${environment}`, async (files) => {
@@ -173,7 +210,10 @@ async function nextVersion({ git }: CheckContext): Promise<string> {
 /** Waits until an environment runs a digest as Git says, and returns the tag under which it does. */
 function running(bench: Workbench, environment: Environment, digest: string): Promise<{ readonly tag: string; readonly digest: string }> {
   return bench.waitFor(`${environment} to run ${digest}`, async (context) => {
-    const [rollout, deployment] = await Promise.all([lookAtRollout(context, environment), backendDeployment(context.kube, environment, context.learner.registry.repository)]);
+    const [rollout, deployment] = await Promise.all([
+      lookAtRollout(context, environment),
+      backendDeployment(context.kube, environment, context.learner.registry.repository),
+    ]);
     const tag = deployment?.image.tag;
     return rollout.digest === digest && tag !== undefined ? { tag, digest } : undefined;
   });

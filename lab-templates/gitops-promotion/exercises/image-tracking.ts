@@ -40,7 +40,11 @@ An answer counts as of the time of its push: what is shipped or promoted later d
   async solve(bench) {
     const seen = await bench.observe(async ({ kube }) => ({
       repository: await getLive(kube, ImageRepository, fluxNamespace, backendName),
-      tags: await Promise.all(environments.map(async (name) => [name, (await getLive(kube, ImagePolicy, name, backendName))?.status.latestRef?.tag ?? ""] as const)),
+      tags: await Promise.all(
+        environments.map(
+          async (name) => [name, (await getLive(kube, ImagePolicy, name, backendName))?.status.latestRef?.tag ?? ""] as const,
+        ),
+      ),
     }));
     await bench.commit("Answer exercise image-tracking", async (files) => {
       const document = parseDocument((await files.read(path)) ?? "");
@@ -64,7 +68,10 @@ async function check(context: CheckContext): Promise<CheckResult> {
   });
 }
 
-async function compare(context: CheckContext, answers: z.output<typeof Answers>): Promise<{ readonly problems: string[]; readonly observed: string }> {
+async function compare(
+  context: CheckContext,
+  answers: z.output<typeof Answers>,
+): Promise<{ readonly problems: string[]; readonly observed: string }> {
   const { kube } = context;
   const [then, repository, ...policies] = await Promise.all([
     asOfPush(context),
@@ -77,24 +84,34 @@ async function compare(context: CheckContext, answers: z.output<typeof Answers>)
   if (found === "") problems.push("`repository.tags-found` has no answer.");
   else if (!/^[0-9]+$/.test(found)) problems.push(`\`repository.tags-found\` is "${found}"; it must be a number.`);
   else if (!counts.includes(Number(found))) {
-    problems.push(`\`repository.tags-found\` is ${found}, which is not what the scan of ImageRepository ${fluxNamespace}/${backendName} found. Look at its message in the first table.`);
+    problems.push(
+      `\`repository.tags-found\` is ${found}, which is not what the scan of ImageRepository ${fluxNamespace}/${backendName} found. Look at its message in the first table.`,
+    );
   }
   for (const [index, name] of environments.entries()) {
     const { namespace, tag } = answers.policies[name];
     const where = `\`policies.${name}`;
     if (namespace === "") problems.push(`${where}.namespace\` has no answer.`);
-    else if (namespace !== name) problems.push(`${where}.namespace\` is ${namespace}, where no policy of ${name} lives. Look at the first column of the second table.`);
+    else if (namespace !== name)
+      problems.push(
+        `${where}.namespace\` is ${namespace}, where no policy of ${name} lives. Look at the first column of the second table.`,
+      );
     const right = [policies[index]?.status.latestRef?.tag, ...then.tags(name)];
     if (tag === "") problems.push(`${where}.tag\` has no answer.`);
     else if (!right.includes(tag)) problems.push(`${where}.tag\` ${wrongTag(tag, name)}`);
   }
-  return { problems, observed: `${found} tags found; ${environments.map((name) => `${name} tracks ${answers.policies[name].tag}`).join(", ")}` };
+  return {
+    problems,
+    observed: `${found} tags found; ${environments.map((name) => `${name} tracks ${answers.policies[name].tag}`).join(", ")}`,
+  };
 }
 
 function wrongTag(tag: string, environment: Environment): string {
   const family = parseTag(tag)?.environment;
-  if (family === undefined) return `is "${tag}", which is no tag of the form <environment>-v<version>-<revision>-<unix time>. Copy the tag alone, without the image's name.`;
-  if (family !== environment) return `is ${tag}, a tag of ${family}: the policy of ${environment} tracks no other family than its own. Look at the line of ${environment}/${backendName}.`;
+  if (family === undefined)
+    return `is "${tag}", which is no tag of the form <environment>-v<version>-<revision>-<unix time>. Copy the tag alone, without the image's name.`;
+  if (family !== environment)
+    return `is ${tag}, a tag of ${family}: the policy of ${environment} tracks no other family than its own. Look at the line of ${environment}/${backendName}.`;
   return `is ${tag}, which is not the tag that the policy had selected when you pushed. Look at the line of ${environment}/${backendName} in the second table.`;
 }
 
@@ -109,7 +126,11 @@ async function asOfPush(context: CheckContext): Promise<{ readonly counts: reado
   if (push === undefined) return { counts: [], tags: () => [] };
   const made = tagsMade(history);
   const until = Date.parse(push.at);
-  const times = [until, until - toleranceMs, ...made.map(({ at }) => Date.parse(at)).filter((at) => at <= until && at >= until - toleranceMs)];
+  const times = [
+    until,
+    until - toleranceMs,
+    ...made.map(({ at }) => Date.parse(at)).filter((at) => at <= until && at >= until - toleranceMs),
+  ];
   // Of the seed's two releases these are the newer one's tags; the older has as many.
   const seeded = context.learner.environments.map(({ tag }) => tag);
   const known = times.map((time) => [...seeded, ...made.filter(({ at }) => Date.parse(at) <= time).map(({ tag }) => tag)]);

@@ -19,7 +19,8 @@ type LivePolicy = z.output<typeof ImagePolicy.schema>;
 
 const keptOut = [policyLab.tags[0], policyLab.tags[1], policyLab.tags[4], policyLab.tags[3]] as const;
 
-const byKey = <K extends string, S extends z.ZodType>(keys: readonly K[], schema: S) => z.object(Object.fromEntries(keys.map((key) => [key, schema])) as Record<K, S>);
+const byKey = <K extends string, S extends z.ZodType>(keys: readonly K[], schema: S) =>
+  z.object(Object.fromEntries(keys.map((key) => [key, schema])) as Record<K, S>);
 const Answers = z.object({
   variants: byKey<Variant, z.ZodObject<{ selects: typeof Answer; "wrong-tag-in-production": typeof Answer }>>(
     policyLab.variants,
@@ -71,7 +72,8 @@ export const policyAnalysis: Exercise = {
         document.setIn(["variants", name, "selects"], tag ?? "none");
         document.setIn(["variants", name, "wrong-tag-in-production"], isWrong(tag, own) ? "yes" : "no");
       }
-      for (const [index, fragment] of ["^production", "^production", "$", "{10}"].entries()) document.setIn(["keeps-out", keptOut[index]!], fragment);
+      for (const [index, fragment] of ["^production", "^production", "$", "{10}"].entries())
+        document.setIn(["keeps-out", keptOut[index]!], fragment);
       await files.write(path, document.toString({ lineWidth: 0 }));
     });
   },
@@ -92,30 +94,52 @@ async function check(context: CheckContext): Promise<CheckResult> {
       observed: `all ${policyLab.variants.length} policies tried; every answer fits what the image-reflector says`,
     });
   if (missing.length > 0 || repository === undefined) {
-    return judged([`Not applied yet: ${missing.length > 0 ? `ImagePolicy ${missing.join(", ")} in namespace ${policyLab.namespace}` : `ImageRepository ${fluxNamespace}/${policyLab.image}`}.`], `Take \`- policy-lab.yaml\` into ${switchPath}, push, and wait for Flux.`);
+    return judged(
+      [
+        `Not applied yet: ${missing.length > 0 ? `ImagePolicy ${missing.join(", ")} in namespace ${policyLab.namespace}` : `ImageRepository ${fluxNamespace}/${policyLab.image}`}.`,
+      ],
+      `Take \`- policy-lab.yaml\` into ${switchPath}, push, and wait for Flux.`,
+    );
   }
   const trouble = notReady(repository);
   const untried = [...policies].filter(([, policy]) => !isTried(policy)).map(([name]) => name);
-  if (trouble !== undefined || untried.length > 0) return judged([trouble ?? `Flux has not tried ${untried.join(", ")} yet.`], `Look at \`flux get images all -n ${fluxNamespace}\` and \`flux get image policy -n ${policyLab.namespace}\`.`);
+  if (trouble !== undefined || untried.length > 0)
+    return judged(
+      [trouble ?? `Flux has not tried ${untried.join(", ")} yet.`],
+      `Look at \`flux get images all -n ${fluxNamespace}\` and \`flux get image policy -n ${policyLab.namespace}\`.`,
+    );
   if ("problem" in read) return judged([read.problem], "The file's own comments say what belongs where.");
   const pattern = production?.spec.filterTags?.pattern;
-  if (pattern === undefined) return judged(["ImagePolicy production/backend has no pattern, so there is nothing to explain."], `Put ${productionPolicy} back as the first commit has it.`);
+  if (pattern === undefined)
+    return judged(
+      ["ImagePolicy production/backend has no pattern, so there is nothing to explain."],
+      `Put ${productionPolicy} back as the first commit has it.`,
+    );
   return judged(
-    [...wrongVariants(read.answers, policies), ...keptOut.flatMap((tag) => wrongFragment(tag, read.answers["keeps-out"][tag], pattern) ?? [])],
+    [
+      ...wrongVariants(read.answers, policies),
+      ...keptOut.flatMap((tag) => wrongFragment(tag, read.answers["keeps-out"][tag], pattern) ?? []),
+    ],
     `Look at \`flux get image policy -n ${policyLab.namespace}\` and put the tags beside the patterns in flux/policy-lab/.`,
   );
 }
 
 async function livePolicies({ kube }: CheckContext): Promise<Map<Variant, LivePolicy>> {
   const found = await listLive(kube, ImagePolicy, policyLab.namespace);
-  return new Map(policyLab.variants.flatMap((name) => found.filter(({ metadata }) => metadata.name === name).map((policy) => [name, policy] as const)));
+  return new Map(
+    policyLab.variants.flatMap((name) => found.filter(({ metadata }) => metadata.name === name).map((policy) => [name, policy] as const)),
+  );
 }
 
 /** Whether the controller has come to a result with what the policy says now, and not only waits for the first scan. */
 function isTried({ metadata, status }: LivePolicy): boolean {
   const ready = status.conditions.find(({ type }) => type === "Ready");
   if (ready?.status === "True") return status.observedGeneration === metadata.generation;
-  return ready?.status === "False" && !["DependencyNotReady", "AccessDenied", "Progressing"].includes(ready.reason) && !/ImageRepository|no tags in database/.test(ready.message);
+  return (
+    ready?.status === "False" &&
+    !["DependencyNotReady", "AccessDenied", "Progressing"].includes(ready.reason) &&
+    !/ImageRepository|no tags in database/.test(ready.message)
+  );
 }
 
 function selection(policy: LivePolicy): string | undefined {
@@ -124,10 +148,14 @@ function selection(policy: LivePolicy): string | undefined {
 
 function ordering({ spec }: LivePolicy): Ordering {
   const { numerical, alphabetical } = spec.policy;
-  return { by: numerical ? "numerical" : "alphabetical", order: (numerical ?? alphabetical)?.order?.toLowerCase() === "desc" ? "desc" : "asc" };
+  return {
+    by: numerical ? "numerical" : "alphabetical",
+    order: (numerical ?? alphabetical)?.order?.toLowerCase() === "desc" ? "desc" : "asc",
+  };
 }
 
-const explained = (policy: LivePolicy) => explainPolicy(policy.spec.filterTags?.pattern ?? "", policy.spec.filterTags?.extract ?? "", ordering(policy), policyLab.tags);
+const explained = (policy: LivePolicy) =>
+  explainPolicy(policy.spec.filterTags?.pattern ?? "", policy.spec.filterTags?.extract ?? "", ordering(policy), policyLab.tags);
 
 /** Whether a selected tag is one that the chapter's own policy does not match. */
 function isWrong(selected: string | undefined, chapter: ReturnType<typeof explainPolicy>): boolean {
@@ -141,10 +169,18 @@ function wrongVariants(answers: Answers, policies: ReadonlyMap<Variant, LivePoli
     const selected = selection(policy);
     const problems: string[] = [];
     if (selects === "") problems.push(`\`variants.${name}.selects\` has no answer.`);
-    else if (selects !== (selected ?? "none")) problems.push(`\`variants.${name}.selects\` is ${selects}: ${whyNot(selects, selected, policy)}`);
-    if (!/^(yes|no)$/i.test(reaches)) problems.push(reaches === "" ? `\`variants.${name}.wrong-tag-in-production\` has no answer.` : `\`variants.${name}.wrong-tag-in-production\` is "${reaches}"; it must be yes or no.`);
+    else if (selects !== (selected ?? "none"))
+      problems.push(`\`variants.${name}.selects\` is ${selects}: ${whyNot(selects, selected, policy)}`);
+    if (!/^(yes|no)$/i.test(reaches))
+      problems.push(
+        reaches === ""
+          ? `\`variants.${name}.wrong-tag-in-production\` has no answer.`
+          : `\`variants.${name}.wrong-tag-in-production\` is "${reaches}"; it must be yes or no.`,
+      );
     else if ((reaches.toLowerCase() === "yes") !== isWrong(selected, chapter)) {
-      problems.push(`\`variants.${name}.wrong-tag-in-production\` is ${reaches}, but that does not fit what the policy selects. Hold the selected tag, if there is one, against the pattern of \`chapter\`.`);
+      problems.push(
+        `\`variants.${name}.wrong-tag-in-production\` is ${reaches}, but that does not fit what the policy selects. Hold the selected tag, if there is one, against the pattern of \`chapter\`.`,
+      );
     }
     return problems;
   });

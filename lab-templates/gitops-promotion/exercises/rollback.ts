@@ -36,7 +36,8 @@ What counts is the history: a later promotion takes nothing away.`,
   async solve(bench) {
     const look = await bench.observe((context) => lookAtRollback(context, environment));
     if (look.stage === "held") return;
-    if ((look.stage === "promoted" || look.stage === "undone") && look.promoted !== undefined) await bench.revert((look.undoneBy ?? look.promoted).commit);
+    if ((look.stage === "promoted" || look.stage === "undone") && look.promoted !== undefined)
+      await bench.revert((look.undoneBy ?? look.promoted).commit);
     const held = async (context: CheckContext) => ((await lookAtRollback(context, environment)).stage === "held" ? true : undefined);
     await bench.waitFor("the rollback of production to hold", held, Math.ceil(look.neededSeconds) + 60);
     await settled(bench);
@@ -49,10 +50,18 @@ async function check(context: CheckContext): Promise<CheckResult> {
   if (look.stage !== "held" || look.revert === undefined) return { ...expected, basis, observed: look.sentence, hint: hints[look.stage] };
   const push = await pushOf(await readPromotionHistory(context), look.revert.commit);
   if (push?.by === context.learner.git.username) return { status: "pass", basis, observed: look.sentence };
-  return { ...expected, basis, observed: `${look.sentence} But ${push?.by ?? "nobody known"} pushed it, not ${context.learner.git.username}.`, hint: hints.promoted };
+  return {
+    ...expected,
+    basis,
+    observed: `${look.sentence} But ${push?.by ?? "nobody known"} pushed it, not ${context.learner.git.username}.`,
+    hint: hints.promoted,
+  };
 }
 
-const expected = { status: "fail", expected: "production taken back by your `git revert` of its image update, and held for two intervals of image automation" } as const;
+const expected = {
+  status: "fail",
+  expected: "production taken back by your `git revert` of its image update, and held for two intervals of image automation",
+} as const;
 
 const hints: Readonly<Record<RollbackLook["stage"], string>> = {
   none: "Promote an image to production first; exercise git-only-promotion says how.",

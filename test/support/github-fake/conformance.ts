@@ -22,7 +22,8 @@ ajv.addSchema({ $id: "github", schemas: excerpt.schemas });
 const compiled = new Map<object, ValidateFunction>();
 function complaints(schema: object, value: unknown): string | undefined {
   // References within an operation are to the description's shared schemas.
-  const validate = compiled.get(schema) ?? ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/schemas/', '"github#/schemas/')) as object);
+  const validate =
+    compiled.get(schema) ?? ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/schemas/', '"github#/schemas/')) as object);
   compiled.set(schema, validate);
   return validate(value) ? undefined : ajv.errorsText(validate.errors);
 }

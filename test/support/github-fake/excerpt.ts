@@ -35,7 +35,11 @@ const used: Readonly<Record<string, readonly string[]>> = {
 
 type Node = { [key: string]: unknown };
 const [, , source = ""] = process.argv;
-const whole = JSON.parse(readFileSync(source, "utf8")) as { info: Node; paths: Record<string, Record<string, Node>>; components: Record<string, Record<string, Node>> };
+const whole = JSON.parse(readFileSync(source, "utf8")) as {
+  info: Node;
+  paths: Record<string, Record<string, Node>>;
+  components: Record<string, Record<string, Node>>;
+};
 const schemas: Record<string, unknown> = {};
 
 function followed(node: Node): Node {
@@ -57,7 +61,11 @@ function trimmed(node: unknown): unknown {
     }
     return { $ref: `#/schemas/${name}` };
   }
-  const kept = Object.entries(node as Node).filter(([key, value]) => !(typeof value === "string" && ["description", "title", "format"].includes(key)) && !["example", "examples", "x-github", "externalDocs", "discriminator"].includes(key));
+  const kept = Object.entries(node as Node).filter(
+    ([key, value]) =>
+      !(typeof value === "string" && ["description", "title", "format"].includes(key)) &&
+      !["example", "examples", "x-github", "externalDocs", "discriminator"].includes(key),
+  );
   const result = Object.fromEntries(kept.map(([key, value]) => [key, trimmed(value)]));
   // JSON Schema knows no `nullable`: null must be among the values.
   if (result["nullable"] === true && Array.isArray(result["enum"])) result["enum"] = [...(result["enum"] as unknown[]), null];
@@ -87,7 +95,10 @@ const operations = Object.fromEntries(
         const isSuccess = status.startsWith("2");
         return [status, body === undefined ? {} : { schema: trimmed(body["schema"]), ...(isSuccess && { example: exampleOf(body) }) }];
       });
-      return [`${method.toUpperCase()} ${path}`, { ...(request && { request: trimmed(request["schema"]) }), responses: Object.fromEntries(responses) }];
+      return [
+        `${method.toUpperCase()} ${path}`,
+        { ...(request && { request: trimmed(request["schema"]) }), responses: Object.fromEntries(responses) },
+      ];
     }),
   ),
 );

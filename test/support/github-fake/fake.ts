@@ -64,11 +64,20 @@ export async function startGithubFake({ folder, onPushed = () => {} }: FakeOptio
     const path = join(folder, `${id}.git`);
     await createRepository(path, "main");
     const repository: FakeRepository = {
-      id, name, path, description: null, private: false, archived: false, topics: [], keys: [], collaborators: new Map(),
+      id,
+      name,
+      path,
+      description: null,
+      private: false,
+      archived: false,
+      topics: [],
+      keys: [],
+      collaborators: new Map(),
       actions: { enabled: true, allowed_actions: "all", sha_pinning_required: false },
       selectedActions: { github_owned_allowed: true, verified_allowed: true, patterns_allowed: [] },
       workflow: { default_workflow_permissions: "write", can_approve_pull_request_reviews: true },
-      secrets: new Map(), rulesets: [],
+      secrets: new Map(),
+      rulesets: [],
     };
     state.repositories.set(id, repository);
     return repository;
@@ -94,14 +103,16 @@ export async function startGithubFake({ folder, onPushed = () => {} }: FakeOptio
     else note(requestFault(operation, sent === "" ? undefined : JSON.parse(sent)));
     const fault = faults.find(({ pattern, left }) => left > 0 && pattern.test(`${c.req.method} ${path}`));
     if (fault !== undefined) fault.left -= 1;
-    if (fault !== undefined && !fault.fault.afterwards) c.res = c.json(fault.fault.body ?? { message: "A fault of the test" }, fault.fault.status as 403, { ...fault.fault.headers });
+    if (fault !== undefined && !fault.fault.afterwards)
+      c.res = c.json(fault.fault.body ?? { message: "A fault of the test" }, fault.fault.status as 403, { ...fault.fault.headers });
     else {
       await next();
       if (fault !== undefined) c.res = new Response(null, { status: fault.fault.status });
     }
     if (state.scopes !== undefined && state.app === undefined) c.res.headers.set("x-oauth-scopes", state.scopes.join(", "));
     const answered = await c.res.clone().text();
-    if (operation !== undefined && fault === undefined) note(responseFault(operation, c.res.status, answered === "" ? undefined : JSON.parse(answered)));
+    if (operation !== undefined && fault === undefined)
+      note(responseFault(operation, c.res.status, answered === "" ? undefined : JSON.parse(answered)));
     seen.push({ method: c.req.method, path, at: Date.now(), status: c.res.status });
   });
   web.use("/api/v3/*", async (c, next) => {
@@ -110,7 +121,16 @@ export async function startGithubFake({ folder, onPushed = () => {} }: FakeOptio
       const { payload } = await jwtVerify(bearerOf(c) ?? "", state.app.publicKey).catch(() => ({ payload: {} as { iss?: string } }));
       if (payload.iss !== state.app.id) return c.json({ message: "A JSON web token could not be decoded" }, 401);
       const { permissions, account, installationId } = state.app;
-      if (c.req.method === "POST") return c.json(answerLike("POST /app/installations/{installation_id}/access_tokens", 201, { token: installationToken, expires_at: new Date(Date.now() + 3_600_000).toISOString(), permissions, repositories: undefined }), 201);
+      if (c.req.method === "POST")
+        return c.json(
+          answerLike("POST /app/installations/{installation_id}/access_tokens", 201, {
+            token: installationToken,
+            expires_at: new Date(Date.now() + 3_600_000).toISOString(),
+            permissions,
+            repositories: undefined,
+          }),
+          201,
+        );
       const like = answerLike("GET /app/installations/{installation_id}", 200, {} as { account?: object });
       return c.json({ ...like, id: installationId, permissions, account: { ...like.account, login: account }, suspended_at: null });
     }
@@ -122,12 +142,15 @@ export async function startGithubFake({ folder, onPushed = () => {} }: FakeOptio
 
   /** Git over HTTP, for a token: how the seed comes. */
   web.all("/:owner/:repository/:rest{.+}", async (c) => {
-    const [, user, password] = /^([^:]*):(.*)$/.exec(Buffer.from((c.req.header("authorization") ?? "").replace(/^Basic /, ""), "base64").toString()) ?? [];
-    if (user !== "x-access-token" || (password !== state.token && password !== installationToken)) return c.text("Unauthorized", 401, { "www-authenticate": 'Basic realm="GitHub"' });
+    const [, user, password] =
+      /^([^:]*):(.*)$/.exec(Buffer.from((c.req.header("authorization") ?? "").replace(/^Basic /, ""), "base64").toString()) ?? [];
+    if (user !== "x-access-token" || (password !== state.token && password !== installationToken))
+      return c.text("Unauthorized", 401, { "www-authenticate": 'Basic realm="GitHub"' });
     const repository = [...state.repositories.values()].find(({ name }) => `${name}.git` === c.req.param("repository"));
     if (repository === undefined) return c.text("Not Found", 404);
     const { rest } = c.req.param();
-    if (repository.archived && (rest === "git-receive-pack" || c.req.query("service") === "git-receive-pack")) return c.text("This repository was archived so it is read-only.", 403);
+    if (repository.archived && (rest === "git-receive-pack" || c.req.query("service") === "git-receive-pack"))
+      return c.text("This repository was archived so it is read-only.", 403);
     const backend = run("git", ["-c", "http.receivepack=true", "-c", "uploadpack.allowFilter=true", "http-backend"], {
       env: {
         PATH: process.env["PATH"] ?? "",

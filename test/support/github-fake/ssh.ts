@@ -36,7 +36,9 @@ export async function startSshServer({ state, hostKey, onPushed }: SshOptions): 
         const isOwn = access !== undefined && owner === state.organization && name === access.repository.name;
         const mayPush = access !== undefined && !access.readOnly && !access.repository.archived;
         if (access === undefined || !isOwn || (service === "receive-pack" && !mayPush)) {
-          channel.stderr.write(isOwn ? "ERROR: The key you are authenticating with has been marked as read only.\n" : "ERROR: Repository not found.\n");
+          channel.stderr.write(
+            isOwn ? "ERROR: The key you are authenticating with has been marked as read only.\n" : "ERROR: Repository not found.\n",
+          );
           channel.exit(128);
           return channel.end();
         }

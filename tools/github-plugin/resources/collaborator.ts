@@ -19,12 +19,24 @@ export const collaborator: GithubResource = {
     });
     // Nobody is invited who is in the organization already.
     const invitation = z.object({ id: z.int() }).safeParse(body);
-    return { id: `${repository}:${username}`, state: { ...inputs, ...(invitation.success && { invitationId: String(invitation.data.id) }) } };
+    return {
+      id: `${repository}:${username}`,
+      state: { ...inputs, ...(invitation.success && { invitationId: String(invitation.data.id) }) },
+    };
   },
 
   async read(scope, _id, state) {
     const [repository, username] = [text(state, "repository"), text(state, "username").toLowerCase()];
-    const list = async (what: string) => (await scope.api.send({ method: "GET", path: `${repositoryPath(scope, state)}/${what}?per_page=100`, purpose: `list the ${what} of ${repository}`, needs, mayAnswer: [404] })).body;
+    const list = async (what: string) =>
+      (
+        await scope.api.send({
+          method: "GET",
+          path: `${repositoryPath(scope, state)}/${what}?per_page=100`,
+          purpose: `list the ${what} of ${repository}`,
+          needs,
+          mayAnswer: [404],
+        })
+      ).body;
     const invited = Invitations.safeParse(await list("invitations"));
     if (invited.data?.some(({ invitee }) => invitee?.login.toLowerCase() === username)) return state;
     const there = Collaborators.safeParse(await list("collaborators"));
@@ -37,6 +49,12 @@ export const collaborator: GithubResource = {
 
   async remove(scope, _id, state) {
     const username = text(state, "username");
-    await scope.api.send({ method: "DELETE", path: `${repositoryPath(scope, state)}/collaborators/${username}`, purpose: `take ${username} off ${text(state, "repository")}`, needs, mayAnswer: [404] });
+    await scope.api.send({
+      method: "DELETE",
+      path: `${repositoryPath(scope, state)}/collaborators/${username}`,
+      purpose: `take ${username} off ${text(state, "repository")}`,
+      needs,
+      mayAnswer: [404],
+    });
   },
 };

@@ -15,7 +15,13 @@ export const deployKey: GithubResource = {
   },
 
   async read(scope, id, state) {
-    const { status, body } = await scope.api.send({ method: "GET", path: pathOf(scope, id, state), purpose: `show the deploy key ${text(state, "title")} of ${text(state, "repository")}`, needs, mayAnswer: [404] });
+    const { status, body } = await scope.api.send({
+      method: "GET",
+      path: pathOf(scope, id, state),
+      purpose: `show the deploy key ${text(state, "title")} of ${text(state, "repository")}`,
+      needs,
+      mayAnswer: [404],
+    });
     if (status === 404) return undefined;
     const { key, title, read_only: readOnly } = Key.parse(body);
     return { ...state, key, title, readOnly };
@@ -26,18 +32,35 @@ export const deployKey: GithubResource = {
   },
 
   async remove(scope, id, state) {
-    await scope.api.send({ method: "DELETE", path: pathOf(scope, id, state), purpose: `take the deploy key ${text(state, "title")} off ${text(state, "repository")}`, needs, mayAnswer: [404] });
+    await scope.api.send({
+      method: "DELETE",
+      path: pathOf(scope, id, state),
+      purpose: `take the deploy key ${text(state, "title")} off ${text(state, "repository")}`,
+      needs,
+      mayAnswer: [404],
+    });
   },
 };
 
 async function keysOf(scope: Scope, inputs: Properties) {
-  const { body } = await scope.api.send({ method: "GET", path: `${repositoryPath(scope, inputs)}/keys?per_page=100`, purpose: `list the deploy keys of ${text(inputs, "repository")}`, needs });
+  const { body } = await scope.api.send({
+    method: "GET",
+    path: `${repositoryPath(scope, inputs)}/keys?per_page=100`,
+    purpose: `list the deploy keys of ${text(inputs, "repository")}`,
+    needs,
+  });
   return z.array(Key).parse(body);
 }
 
 async function add(scope: Scope, inputs: Properties) {
   const { key, title, readOnly } = inputs;
-  const { body } = await scope.api.send({ method: "POST", path: `${repositoryPath(scope, inputs)}/keys`, body: { title: title ?? null, key: key ?? null, read_only: readOnly ?? true }, purpose: `give ${text(inputs, "repository")} the deploy key ${text(inputs, "title")}`, needs });
+  const { body } = await scope.api.send({
+    method: "POST",
+    path: `${repositoryPath(scope, inputs)}/keys`,
+    body: { title: title ?? null, key: key ?? null, read_only: readOnly ?? true },
+    purpose: `give ${text(inputs, "repository")} the deploy key ${text(inputs, "title")}`,
+    needs,
+  });
   return Key.parse(body);
 }
 

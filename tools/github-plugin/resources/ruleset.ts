@@ -19,15 +19,29 @@ export const ruleset: GithubResource = {
   replaceOn: ["repository"],
 
   async create(scope, inputs) {
-    const { body } = await scope.api.send({ method: "GET", path: `${repositoryPath(scope, inputs)}/rulesets?per_page=100`, purpose: `list the rulesets of ${text(inputs, "repository")}`, needs });
-    const there = z.array(Found).parse(body).find(({ name }) => name === text(inputs, "name"));
+    const { body } = await scope.api.send({
+      method: "GET",
+      path: `${repositoryPath(scope, inputs)}/rulesets?per_page=100`,
+      purpose: `list the rulesets of ${text(inputs, "repository")}`,
+      needs,
+    });
+    const there = z
+      .array(Found)
+      .parse(body)
+      .find(({ name }) => name === text(inputs, "name"));
     const { id } = there ?? Found.parse((await write(scope, "POST", "", inputs)).body);
     if (there !== undefined) await write(scope, "PUT", `/${id}`, inputs);
     return { id: String(id), state: { ...inputs, rulesetId: id } };
   },
 
   async read(scope, id, state) {
-    const { status } = await scope.api.send({ method: "GET", path: `${repositoryPath(scope, state)}/rulesets/${id}`, purpose: `show the ruleset ${text(state, "name")} of ${text(state, "repository")}`, needs, mayAnswer: [404] });
+    const { status } = await scope.api.send({
+      method: "GET",
+      path: `${repositoryPath(scope, state)}/rulesets/${id}`,
+      purpose: `show the ruleset ${text(state, "name")} of ${text(state, "repository")}`,
+      needs,
+      mayAnswer: [404],
+    });
     return status === 404 ? undefined : state;
   },
 
@@ -37,7 +51,13 @@ export const ruleset: GithubResource = {
   },
 
   async remove(scope, id, state) {
-    await scope.api.send({ method: "DELETE", path: `${repositoryPath(scope, state)}/rulesets/${id}`, purpose: `take the ruleset ${text(state, "name")} off ${text(state, "repository")}`, needs, mayAnswer: [404] });
+    await scope.api.send({
+      method: "DELETE",
+      path: `${repositoryPath(scope, state)}/rulesets/${id}`,
+      purpose: `take the ruleset ${text(state, "name")} off ${text(state, "repository")}`,
+      needs,
+      mayAnswer: [404],
+    });
   },
 };
 
@@ -52,7 +72,13 @@ async function write(scope: Scope, method: "POST" | "PUT", below: string, inputs
     rules: rulesOf(rules),
     bypass_actors: Array.isArray(bypassActors) ? bypassActors.map(actorOf) : [],
   };
-  return scope.api.send({ method, path: `${repositoryPath(scope, inputs)}/rulesets${below}`, body, purpose: `protect branches of ${text(inputs, "repository")} (${text(inputs, "name")})`, needs: `${needs}, and a plan that has rulesets for private repositories` });
+  return scope.api.send({
+    method,
+    path: `${repositoryPath(scope, inputs)}/rulesets${below}`,
+    body,
+    purpose: `protect branches of ${text(inputs, "repository")} (${text(inputs, "name")})`,
+    needs: `${needs}, and a plan that has rulesets for private repositories`,
+  });
 }
 
 function rulesOf(rules: Json | undefined): Json[] {

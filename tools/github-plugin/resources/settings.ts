@@ -3,7 +3,10 @@ import { isObject, type Properties } from "../../../shared/json.ts";
 import { needs, repositoryPath, text, type GithubResource, type Scope } from "../resource.ts";
 
 /** A setting that a repository always has: made and changed alike, and left as it is at the end. */
-function setting(apply: (scope: Scope, inputs: Properties) => Promise<void>, look: (scope: Scope, state: Properties) => Promise<Properties | undefined>): GithubResource {
+function setting(
+  apply: (scope: Scope, inputs: Properties) => Promise<void>,
+  look: (scope: Scope, state: Properties) => Promise<Properties | undefined>,
+): GithubResource {
   return {
     replaceOn: ["repository"],
     async create(scope, inputs) {
@@ -29,13 +32,31 @@ export const actionsPermissions = setting(
     const path = `${repositoryPath(scope, inputs)}/actions/permissions`;
     const { enabled = true, allowedActions = "all", allowedActionsConfig: config } = inputs;
     const purpose = `set what Actions may run in ${text(inputs, "repository")}`;
-    await scope.api.send({ method: "PUT", path, body: { enabled, ...(enabled === true && { allowed_actions: allowedActions }) }, purpose, needs });
+    await scope.api.send({
+      method: "PUT",
+      path,
+      body: { enabled, ...(enabled === true && { allowed_actions: allowedActions }) },
+      purpose,
+      needs,
+    });
     if (allowedActions !== "selected" || !isObject(config)) return;
     const { githubOwnedAllowed = false, verifiedAllowed = false, patternsAlloweds = [] } = config;
-    await scope.api.send({ method: "PUT", path: `${path}/selected-actions`, body: { github_owned_allowed: githubOwnedAllowed, verified_allowed: verifiedAllowed, patterns_allowed: patternsAlloweds }, purpose, needs });
+    await scope.api.send({
+      method: "PUT",
+      path: `${path}/selected-actions`,
+      body: { github_owned_allowed: githubOwnedAllowed, verified_allowed: verifiedAllowed, patterns_allowed: patternsAlloweds },
+      purpose,
+      needs,
+    });
   },
   async (scope, state) => {
-    const { status, body } = await scope.api.send({ method: "GET", path: `${repositoryPath(scope, state)}/actions/permissions`, purpose: `show what Actions may run in ${text(state, "repository")}`, needs, mayAnswer: [404] });
+    const { status, body } = await scope.api.send({
+      method: "GET",
+      path: `${repositoryPath(scope, state)}/actions/permissions`,
+      purpose: `show what Actions may run in ${text(state, "repository")}`,
+      needs,
+      mayAnswer: [404],
+    });
     if (status === 404) return undefined;
     const { enabled, allowed_actions: allowedActions } = Permissions.parse(body);
     return { ...state, enabled, ...(allowedActions !== undefined && { allowedActions }) };
@@ -55,9 +76,16 @@ export const workflowPermissions = setting(
     });
   },
   async (scope, state) => {
-    const { status, body } = await scope.api.send({ method: "GET", path: `${repositoryPath(scope, state)}/actions/permissions/workflow`, purpose: `show what the jobs of ${text(state, "repository")} may do`, needs, mayAnswer: [404] });
+    const { status, body } = await scope.api.send({
+      method: "GET",
+      path: `${repositoryPath(scope, state)}/actions/permissions/workflow`,
+      purpose: `show what the jobs of ${text(state, "repository")} may do`,
+      needs,
+      mayAnswer: [404],
+    });
     if (status === 404) return undefined;
-    const { default_workflow_permissions: defaultWorkflowPermissions, can_approve_pull_request_reviews: canApprovePullRequestReviews } = Workflow.parse(body);
+    const { default_workflow_permissions: defaultWorkflowPermissions, can_approve_pull_request_reviews: canApprovePullRequestReviews } =
+      Workflow.parse(body);
     return { ...state, defaultWorkflowPermissions, canApprovePullRequestReviews };
   },
 );
