@@ -198,7 +198,9 @@ describe("an up that is cut short", () => {
 
   test("by the end of its terminal ends in order", { timeout: 2 * minutes }, async () => {
     await cohort.setLearners(["ada", "bob", "cleo", "dora"]);
-    const inventory = () => readFile(join(cohort.home, "inventory", `${cohort.name}.jsonl`), "utf8");
+    const interrupted = async () =>
+      (await readFile(join(cohort.home, "inventory", `${cohort.name}.jsonl`), "utf8")).split('"interrupted":true').length;
+    const before = await interrupted();
     const terminal = run("script", ["--quiet", "--command", `./lab up ${cohort.name}`, "/dev/null"], {
       env: cohort.environment,
       reject: false,
@@ -212,10 +214,7 @@ describe("an up that is cut short", () => {
     process.kill(terminal.pid!, "SIGKILL");
     await terminal;
     await waitUntil(
-      async () =>
-        (await inventory()).includes('"interrupted":true')
-          ? { done: true, value: undefined }
-          : { done: false, because: "no note of that." },
+      async () => ((await interrupted()) > before ? { done: true, value: undefined } : { done: false, because: "no note of that." }),
       { what: "the run to end in order", timeoutSeconds: 30, intervalMs: 50, remedy: "" },
     );
     expect(leftOfEngine()).toEqual([]);
