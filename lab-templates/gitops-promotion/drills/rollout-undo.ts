@@ -1,12 +1,12 @@
 import { fluxNamespace } from "../../../shared/names.ts";
 import { backendDeployment } from "../../../verification/backend-deployment.ts";
-import { lookAtRollback } from "../../../verification/held-rollback.ts";
-import { sameImage } from "../../../verification/image-reference.ts";
+import { type ImageChange, lookAtRollback } from "../../../verification/held-rollback.ts";
+import { formatImage, sameImage } from "../../../verification/image-reference.ts";
 import { getLive, Kustomization } from "../../../verification/live-objects.ts";
 import { appsKustomization, notReady } from "../../../verification/readiness.ts";
 import type { CheckContext, CheckResult } from "../../../verification/types.ts";
 import type { Drill } from "../../types.ts";
-import type { Workbench } from "../../workbench.ts";
+import type { Backstage, Workbench } from "../../workbench.ts";
 import { failed, latestPromotion, passed, requestReconcile, setByHand } from "./support.ts";
 
 const apps = appsKustomization("production");
@@ -28,7 +28,7 @@ Take production back to the image before, so that it stays there for at least tw
   async start(stage) {
     const latest = await latestPromotion(stage);
     const runs = (context: CheckContext) => backendDeployment(context.kube, "production", context.learner.registry.repository);
-    await stage.adminKubectl(["rollout", "undo", "deployment/backend", "-n", "production"]);
+    await rollBackByHand(stage, latest);
     await requestReconcile(stage, "kustomization", fluxNamespace, apps);
     await stage.waitFor("Flux to put Git's image back in production", async (context) => {
       const [deployment, kustomization] = await Promise.all([runs(context), getLive(context.kube, Kustomization, fluxNamespace, apps)]);
@@ -53,6 +53,20 @@ Take production back to the image before, so that it stays there for at least tw
     await awaitHeld(bench, started);
   },
 };
+
+/**
+ * Undoes production's last rollout. Where production has had one only, because the release was in Git before Flux first
+ * applied it, kubectl has nothing to undo: then the image before is set, which is what undoing comes to.
+ */
+async function rollBackByHand(stage: Backstage, { from }: ImageChange): Promise<void> {
+  const inProduction = ["deployment/backend", "-n", "production"];
+  const history = await stage.adminKubectl(["rollout", "history", ...inProduction]);
+  const rollouts = history.split("\n").filter((line) => /^\d+\s/.test(line));
+  // `*` is every container, of which there is one.
+  await stage.adminKubectl(
+    rollouts.length > 1 ? ["rollout", "undo", ...inProduction] : ["set", "image", ...inProduction, `*=${formatImage(from)}`],
+  );
+}
 
 /** Why production is not rolled back for good; undefined when it is, with nothing set by hand. */
 export async function rollbackTrouble(context: CheckContext, since: Date): Promise<CheckResult | undefined> {
