@@ -36,6 +36,7 @@ import { settleLearner, whileRunning } from "./receipts.ts";
 import type { StateSummary } from "./stack.ts";
 import { renderSummary } from "./summary.ts";
 import { duration, note, paint, print } from "./terminal.ts";
+import { typePath } from "./urn.ts";
 
 /* Pulumi's library and the checks take seconds to load on a busy machine: a run has begun to tell of itself by then. */
 const loadStack = () => import("./stack.ts");
@@ -184,7 +185,7 @@ async function refreshIfNeeded(
     interrupt.check();
     note("The last run did not finish, or part of the cohort is gone: looking at what there is.");
     // With the credential that the state has, its objects can't be looked at: `up` will use the new one, and take them over.
-    const locked = urnsOf(await rotating(stack)).filter((urn) => /[:$]kubernetes:/.test(urn.split("::")[2] ?? ""));
+    const locked = urnsOf(await rotating(stack)).filter((urn) => /[:$]kubernetes:/.test(typePath(urn)));
     const target = some && urnsOf(some).filter((urn) => !locked.includes(urn));
     const passedOver = [...exclude, ...locked];
     const looked = target ? { target } : passedOver.length > 0 ? { exclude: passedOver } : {};

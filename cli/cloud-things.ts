@@ -4,6 +4,7 @@ import type { Sight } from "../host/inventory/looks.ts";
 import { noteRemainder } from "../host/remainders.ts";
 import { cloudPackages, isCloudKind } from "../tools/cloud-packages.ts";
 import { readResources, type InState } from "./stack.ts";
+import { nameIn, typeIn } from "./urn.ts";
 
 /** Lists what carries the cohort's mark in a cloud; see components/cluster/marks.ts. */
 const searches: Readonly<Record<keyof typeof cloudPackages, (cohort: string) => string>> = {
@@ -13,13 +14,13 @@ const searches: Readonly<Record<keyof typeof cloudPackages, (cohort: string) => 
 };
 
 function cloudOf({ urn }: InState): keyof typeof cloudPackages | undefined {
-  const type = urn.split("::")[2]?.split("$").at(-1) ?? "";
+  const type = typeIn(urn);
   return Object.keys(cloudPackages)
     .filter(isCloudKind)
     .find((kind) => type.startsWith(`${cloudPackages[kind].name}:`));
 }
 
-const nameIn = (urn: string) => `${urn.split("::")[2]!.split("$").at(-1)} ${urn.split("::").at(-1)}`;
+const typeAndName = (urn: string) => `${typeIn(urn)} ${nameIn(urn)}`;
 
 /** What the state says that the cohort has in a cloud. */
 export async function cloudThings(stack: Stack): Promise<Thing[]> {
@@ -29,7 +30,7 @@ export async function cloudThings(stack: Stack): Promise<Thing[]> {
     .map(({ urn, id }) => ({
       kind: "cloud-resource",
       id: id === undefined || id === "" ? urn : `${cloudOf({ urn })}/${id}`,
-      name: nameIn(urn),
+      name: typeAndName(urn),
     }));
 }
 
@@ -54,7 +55,7 @@ export async function noteUncertain(stack: Stack): Promise<void> {
     if (cloud !== undefined)
       await noteRemainder(
         stack.name,
-        `${nameIn(one.urn)}, perhaps: a run was killed while it was made, and only the cloud knows. \`${searches[cloud](stack.name)}\` lists what there is of the cohort; remove it there`,
+        `${typeAndName(one.urn)}, perhaps: a run was killed while it was made, and only the cloud knows. \`${searches[cloud](stack.name)}\` lists what there is of the cohort; remove it there`,
       );
   }
 }

@@ -172,8 +172,7 @@ async function remove(removal: Removal, stack: Stack | undefined, startedAt: Dat
 async function unnoted(cohort: string, stack: Stack | undefined) {
   const known = new Set((await readInventory(cohort)).map(({ kind, id }) => `${kind} ${id}`));
   const things = [
-    ...(stack === undefined ? [] : [await (await loadStack()).stackThing(cohort)]),
-    ...(stack === undefined ? [] : await cloudThings(stack)),
+    ...(stack === undefined ? [] : [await (await loadStack()).stackThing(cohort), ...(await cloudThings(stack))]),
     ...(await nodeThings(cohort)),
   ];
   const at = new Date().toISOString();

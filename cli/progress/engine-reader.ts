@@ -1,6 +1,7 @@
 import type { EngineEvent, OpType } from "@pulumi/pulumi/automation/index.js";
 import type { Action } from "./events.ts";
 import { fluxObjects, lastFluxObject, lastObjects, stepsByType, type StepName } from "./steps.ts";
+import { nameIn, typePath } from "../urn.ts";
 
 /** What an engine event says of a cohort. `unchanged`: the step was found as it should be; nothing was done. */
 export type StepChange =
@@ -72,9 +73,9 @@ export class EngineReader {
     if (name !== undefined && action !== undefined) changes.push({ kind: "done", learner, name, action });
     if (learner === null) return changes;
     if (name !== undefined && op === "same") changes.push({ kind: "unchanged", learner, name });
-    if (op === "delete") return typeOf(urn) === "gitops-lab:lab:Learner" ? [...changes, { kind: "gone", learner }] : changes;
+    if (op === "delete") return typePath(urn) === "gitops-lab:lab:Learner" ? [...changes, { kind: "gone", learner }] : changes;
     if (op === "refresh" || op === "delete-replaced" || op === "replace") return changes;
-    if (lastFluxObject.test(typeOf(urn)))
+    if (lastFluxObject.test(typePath(urn)))
       changes.push(this.#objectsEnded(learner, "done") ?? { kind: "unchanged", learner, name: fluxObjects });
     return [...changes, ...this.#whole(learner, urn, name)];
   }
@@ -82,7 +83,7 @@ export class EngineReader {
   #whole(learner: string, urn: string, name: StepName | undefined): StepChange[] {
     const before = this.#isWhole(learner);
     if (name?.step === "flux-ready") this.#fluxIsUp.add(learner);
-    if (lastObjects.type.test(typeOf(urn))) this.#lastObjects.set(learner, (this.#lastObjects.get(learner) ?? 0) + 1);
+    if (lastObjects.type.test(typePath(urn))) this.#lastObjects.set(learner, (this.#lastObjects.get(learner) ?? 0) + 1);
     return !before && this.#isWhole(learner) ? [{ kind: "whole", learner }] : [];
   }
 
@@ -114,19 +115,15 @@ export class EngineReader {
   }
 
   #learnerOf(urn: string): string | null {
-    const name = urn.split("::").at(-1) ?? "";
+    const name = nameIn(urn);
     return this.#learners.find((id) => name === id || name.startsWith(`${id}-`)) ?? null;
   }
 }
 
-function typeOf(urn: string): string {
-  return urn.split("::")[2] ?? "";
-}
-
 function stepOf(urn: string): StepName | undefined {
-  return stepsByType[/gitops-lab:(\w+)$/.exec(typeOf(urn))?.[1] ?? ""];
+  return stepsByType[/gitops-lab:(\w+)$/.exec(typePath(urn))?.[1] ?? ""];
 }
 
 function isFluxObject(urn: string): boolean {
-  return /\$gitops-lab:flux:Bootstrap\$kubernetes:/.test(typeOf(urn));
+  return /\$gitops-lab:flux:Bootstrap\$kubernetes:/.test(typePath(urn));
 }

@@ -33,8 +33,8 @@ const repository = "https://charts.loft.sh";
  * it runs. What a killed Helm left unfinished is taken back before. Throws LabError.
  */
 export async function applyVcluster(place: ReleasePlace, version: string, values: Properties, doing: Doing): Promise<void> {
-  await takeBackUnfinished(place, doing);
   await inScratch(async (scratch) => {
+    await takeBackUnfinished(place, doing, scratch);
     const chart =
       version === vclusterVersion ? [await packagedChart(scratch, doing)] : ["vcluster", "--repo", repository, "--version", version];
     // Values on standard input: they are too long for the command line, and are nobody else's to read.
@@ -68,15 +68,12 @@ export async function renderVcluster(release: string, namespace: string, values:
 const Status = z.object({ version: z.number(), info: z.object({ status: z.string() }) });
 
 /** Helm refuses to touch a release on which another Helm seems to work. No other does: Pulumi's lock on the stack sees to that. */
-async function takeBackUnfinished(place: ReleasePlace, doing: Doing): Promise<void> {
-  await inScratch(async (scratch) => {
-    const told = await helm(["status", place.release, ...at(place), "--output", "json"], doing, { scratch, orElse: /release: not found/ });
-    if (told === "") return;
-    const { version, info } = Status.parse(JSON.parse(told));
-    if (!info.status.startsWith("pending-")) return;
-    const back = version === 1 ? ["uninstall", place.release, ...at(place)] : ["rollback", place.release, ...at(place)];
-    await helm(back, doing, { scratch });
-  });
+async function takeBackUnfinished(place: ReleasePlace, doing: Doing, scratch: string): Promise<void> {
+  const told = await helm(["status", place.release, ...at(place), "--output", "json"], doing, { scratch, orElse: /release: not found/ });
+  if (told === "") return;
+  const { version, info } = Status.parse(JSON.parse(told));
+  if (!info.status.startsWith("pending-")) return;
+  await helm([version === 1 ? "uninstall" : "rollback", place.release, ...at(place)], doing, { scratch });
 }
 
 /** The pinned chart comes from its Go module, which go.sum vouches for; its release differs by the version written into it. */

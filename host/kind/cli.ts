@@ -29,17 +29,10 @@ export async function inNode(
   doing: Doing,
   timeoutSeconds = 60,
 ): Promise<{ readonly out: string; readonly error: string }> {
-  const args = ["exec", node, ...command];
-  const { stdout, stderr, exitCode, ...result } = await run("docker", args, {
-    env: environment,
-    reject: false,
-    stdin: "ignore",
-    timeout: timeoutSeconds * 1000,
-    forceKillAfterDelay: 20_000,
-  });
+  const result = await attempt("docker", ["exec", node, ...command], timeoutSeconds);
+  const { stdout, stderr, exitCode } = result;
   // Docker's own failures have these codes (docker exec, "Exit status"); the rest are the program's.
-  if (exitCode === undefined || exitCode >= 125)
-    throw failure(doing, result.timedOut ? `it took longer than ${timeoutSeconds} s` : result.code === "ENOENT" ? "ENOENT" : stderr);
+  if (exitCode === undefined || exitCode >= 125) throw failure(doing, causeOf(result, timeoutSeconds, stderr));
   return { out: stdout.trim(), error: stderr.trim() };
 }
 
@@ -62,16 +55,25 @@ export async function containersOf(name: string, doing: Doing): Promise<Containe
 }
 
 async function succeed(command: string, args: readonly string[], doing: Doing, timeoutSeconds: number): Promise<string> {
-  const result = await run(command, args, {
+  const result = await attempt(command, args, timeoutSeconds);
+  if (!result.failed) return result.stdout;
+  throw failure(doing, causeOf(result, timeoutSeconds, `${result.stderr}\n${result.stdout}`));
+}
+
+function attempt(command: string, args: readonly string[], timeoutSeconds: number) {
+  return run(command, args, {
     env: environment,
     reject: false,
     stdin: "ignore",
     timeout: timeoutSeconds * 1000,
     forceKillAfterDelay: 20_000,
   });
-  if (!result.failed) return result.stdout;
-  const output = `${result.stderr}\n${result.stdout}`;
-  throw failure(doing, result.timedOut ? `it took longer than ${timeoutSeconds} s` : result.code === "ENOENT" ? "ENOENT" : output);
+}
+
+/** What `failure` knows causes by: that it took too long, that there is no such program, or what was said. */
+function causeOf({ timedOut, code }: Awaited<ReturnType<typeof attempt>>, timeoutSeconds: number, said: string): string {
+  if (timedOut) return `it took longer than ${timeoutSeconds} s`;
+  return code === "ENOENT" ? code : said;
 }
 
 interface Explained {

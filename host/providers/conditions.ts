@@ -37,25 +37,10 @@ export async function providerConditions(kind: ClusterKind, env: NodeJS.ProcessE
 const wantedLimits = { max_user_instances: 512, max_user_watches: 524_288 };
 
 async function kindConditions(env: NodeJS.ProcessEnv): Promise<ProviderCondition[]> {
-  const engine = await run("docker", ["version", "--format", "{{.Server.Version}}"], {
-    env,
-    extendEnv: false,
-    reject: false,
-    stdin: "ignore",
-    timeout: 20_000,
-  });
+  const ask = (...args: string[]) => run("docker", args, { env, extendEnv: false, reject: false, stdin: "ignore", timeout: 20_000 });
+  const engine = await ask("version", "--format", "{{.Server.Version}}");
   const kind = await locate("kind", env);
-  const cgroups = engine.failed
-    ? ""
-    : (
-        await run("docker", ["info", "--format", "{{.CgroupVersion}}"], {
-          env,
-          extendEnv: false,
-          reject: false,
-          stdin: "ignore",
-          timeout: 20_000,
-        })
-      ).stdout.trim();
+  const cgroups = engine.failed ? "" : (await ask("info", "--format", "{{.CgroupVersion}}")).stdout.trim();
   const limits = await Promise.all(
     Object.entries(wantedLimits).map(async ([name, wanted]): Promise<ProviderCondition> => {
       const has = Number(await readFile(`/proc/sys/fs/inotify/${name}`, "utf8").catch(() => Infinity));
