@@ -17,10 +17,14 @@ export function identify(pid: number): ProcessIdentity | undefined {
   return startTime === undefined ? undefined : { pid, startTime, bootId: bootId() };
 }
 
-/** Whether that very process still runs; a zombie does not. */
+/**
+ * Whether that very process still runs. A zombie does not, unless it has threads: the first thread of a process that is being
+ * killed may be gone while others hold its ports and files. Fields 3 and 20 of proc_pid_stat(5).
+ */
 export function isRunning(identity: ProcessIdentity): boolean {
   const fields = statFields(identity.pid);
-  return fields?.[19] === identity.startTime && fields[0] !== "Z" && bootId() === identity.bootId;
+  if (fields?.[19] !== identity.startTime || bootId() !== identity.bootId) return false;
+  return fields[0] !== "Z" || Number(fields[17]) > 1;
 }
 
 /** Signals the process group that the process leads; does nothing when it is gone. Returns whether it was there. */

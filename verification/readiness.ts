@@ -20,6 +20,12 @@ export function notReady(object: FluxObject): string | undefined {
   return undefined;
 }
 
+/** Whether the object's controller is at work on it now, so that it has no outcome yet. */
+export function isInProgress({ spec, status }: FluxObject): boolean {
+  const ready = status.conditions.find(({ type }) => type === "Ready");
+  return !spec.suspend && ready?.status === "Unknown" && ready.reason === "Progressing";
+}
+
 /** The Kustomizations without which there is no promotion. */
 export function requiredKustomizations(environments: readonly Environment[]): string[] {
   return [fluxNamespace, ...environments.map(appsKustomization)];

@@ -1,4 +1,4 @@
-import { isDaemonUp, pauseProcesses, processStatus, resumeProcesses, startDaemon, stopDaemon } from "../../host/daemon/client.ts";
+import { isDaemonUp, pauseProcesses, processStatus, resumeProcesses, startDaemon, stopCohort } from "../../host/daemon/client.ts";
 import { readDaemonConfig } from "../../host/daemon/config.ts";
 import { startKindClusters } from "../../host/drivers/kind-cluster.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
@@ -81,10 +81,7 @@ async function requireLearner(cohort: string, learner: string): Promise<void> {
 /** Ends every process of a cohort in order and keeps all data. Returns the exit code. */
 export async function stop(name: string): Promise<number> {
   const cohort = await cohortOnHost(name);
-  if (await isDaemonUp(cohort)) {
-    await pauseProcesses(cohort);
-    await stopDaemon(cohort);
-  }
+  await stopCohort(cohort);
   note(`Cohort ${cohort} is stopped; its data is kept. \`./lab start ${cohort}\` brings it back.`);
   return ExitCode.ok;
 }

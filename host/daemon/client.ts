@@ -70,12 +70,23 @@ export async function removeProcesses(cohort: string, owner: string | undefined,
   const entries = await table.read();
   const selected = entries.filter(({ spec }) => owner === undefined || spec.owner === owner);
   const names = new Set(selected.map(({ spec }) => spec.name));
-  // Not the engine, on whose behalf this may run.
-  const marked = findMarked(daemon).filter(
-    ({ name, identity }) => name !== engineName && leadsGroup(identity) && (owner === undefined || names.has(name)),
-  );
-  await Promise.all(marked.map(({ identity }) => endProcess(identity, signal)));
+  await endMarked(daemon, signal, (name) => owner === undefined || names.has(name));
   if (selected.length > 0) await table.write(entries.filter((entry) => !selected.includes(entry)));
+}
+
+/** Ends every process of the cohort, then the daemon, and keeps them wanted: the next start brings them back. Also where no daemon runs. */
+export async function stopCohort(cohort: string): Promise<void> {
+  if (await isDaemonUp(cohort)) {
+    await pauseProcesses(cohort);
+    await stopDaemon(cohort);
+  }
+  await endMarked(cohortPaths(cohort).daemon, "SIGTERM", () => true);
+}
+
+/** Not the engine, on whose behalf this may run. */
+async function endMarked(daemon: string, signal: "SIGTERM" | "SIGKILL", selects: (name: string) => boolean): Promise<void> {
+  const marked = findMarked(daemon).filter(({ name, identity }) => name !== engineName && leadsGroup(identity) && selects(name));
+  await Promise.all(marked.map(({ identity }) => endProcess(identity, signal)));
 }
 
 /** Ends processes and keeps them wanted: one learner's until they are resumed, the whole cohort's until its next start. */

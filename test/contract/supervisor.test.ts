@@ -6,6 +6,7 @@ import { ProcessTable, type ProcessSpec } from "../../host/daemon/process-table.
 import { endProcess, Supervisor } from "../../host/daemon/supervisor.ts";
 import { findMarked, identify, isRunning } from "../../host/process-identity.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
+import { statFields } from "../../shared/proc.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { useLabHome } from "../support/lab-home.ts";
 
@@ -184,6 +185,24 @@ describe("ending a process", () => {
     await supervisor.pause(() => true, false);
     expect(identity !== undefined && isRunning(identity)).toBe(false);
     expect(await readFile(join(folder, "a.log"), "utf8")).toContain("refused");
+  });
+
+  test("waits for a process of which only the first thread has ended: it still holds its ports", async () => {
+    // perl's `threads` and exit(2), which ends one thread: the state of a large process between a kill and its end.
+    const exitThread = process.arch === "arm64" ? 93 : 60;
+    await supervisor.ensure(spec("a", `exec perl -Mthreads -e 'threads->create(sub { sleep 600 }); syscall(${exitThread}, 0)'`));
+    const identity = await waitUntil(
+      async () => {
+        const found = identify(supervisor.status()[0]?.pid ?? 0);
+        return found !== undefined && statFields(found.pid)?.[0] === "Z"
+          ? { done: true, value: found }
+          : { done: false, because: "its first thread runs." };
+      },
+      { what: "a process without its first thread", timeoutSeconds: 10, intervalMs: 20, remedy: "" },
+    );
+    expect(isRunning(identity)).toBe(true);
+    await supervisor.pause(() => true, false);
+    expect(isRunning(identity)).toBe(false);
   });
 
   test("never touches a process that only has the same pid", async () => {

@@ -155,7 +155,8 @@ describe("a course past its time", () => {
 
     // A stopped cohort is started for its evidence.
     succeeded(await cohort.lab("stop", cohort.name));
-    const { reaped } = JSON.parse(succeeded(await cohort.lab("reap", "--json", "--out", archives)).stdout) as {
+    const { stdout, stderr } = succeeded(await cohort.lab("reap", "--json", "--out", archives));
+    const { reaped } = JSON.parse(stdout) as {
       reaped: { archive: string; fingerprint: string; receipt: string }[];
     };
     expect(reaped).toHaveLength(1);
@@ -168,7 +169,8 @@ describe("a course past its time", () => {
       result: "zero",
     });
     const results = await unpackArchive(await readFile(join(archives, file!)), "x");
-    expect(CohortResults.parse(JSON.parse(results.get("results.json")!.toString())).learners[0]!.evidence.verdict).toBe("pass");
+    const { evidence } = CohortResults.parse(JSON.parse(results.get("results.json")!.toString())).learners[0]!;
+    expect(evidence.verdict, stderr + results.get("learners/ada/evidence/evidence.md")!.toString()).toBe("pass");
     succeeded(await cohort.lab("archive", "verify", join(archives, file!), "--fingerprint", reaped[0]!.fingerprint));
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { imagePolicyMatch } from "../../verification/checks/image-policy-match.ts";
 import { kustomizationsReconciled } from "../../verification/checks/kustomizations-reconciled.ts";
 import { ask, type Case, expectError, expectFailure } from "../support/ask-check.ts";
-import { digestOf, kustomization, type LabState, overlay, repository, shaOf, tagOf } from "../support/lab-state.ts";
+import { digestOf, kustomization, LabState, overlay, repository, shaOf, tagOf } from "../support/lab-state.ts";
 
 describe("reconcile-success", () => {
   test("names commit and facts", async () => {
@@ -51,6 +51,34 @@ describe("reconcile-success", () => {
     ["the lab follows another branch", (lab) => (lab.learner.git.branch = "trunk"), "is at main@sha1"],
     ["Git has moved on", (lab) => lab.commit("5", "more", "Ada", {}), `is at main@sha1:${shaOf("4")}`],
   ])("fails when %s", (_, bend, says) => expectFailure(kustomizationsReconciled, bend, says));
+
+  const inProgress = [{ type: "Ready", status: "Unknown", reason: "Progressing", message: "Reconciliation in progress" }];
+
+  test("waits for the outcome of a reconcile that has begun", async () => {
+    const lab = new LabState();
+    const { conditions } = production(lab)["status"];
+    production(lab)["status"].conditions = inProgress;
+    const { kube } = lab.context();
+    let looks = 0;
+    const result = await ask(kustomizationsReconciled, undefined, {
+      kube: {
+        ...kube,
+        list: (...of) => {
+          if (++looks === 3) production(lab)["status"].conditions = conditions;
+          return kube.list(...of);
+        },
+      },
+    });
+    expect(result).toMatchObject({ status: "pass" });
+    expect(looks).toBe(3);
+  });
+
+  test("fails when a reconcile has no outcome for long", () =>
+    expectFailure(
+      kustomizationsReconciled,
+      (lab) => (production(lab)["status"].conditions = inProgress),
+      "apps-production is not ready: Progressing: Reconciliation in progress.",
+    ));
 
   test("is an error on a malformed object", () =>
     expectError(
