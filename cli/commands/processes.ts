@@ -1,5 +1,6 @@
 import { isDaemonUp, pauseProcesses, processStatus, resumeProcesses, startDaemon, stopCohort } from "../../host/daemon/client.ts";
 import { readDaemonConfig } from "../../host/daemon/config.ts";
+import type { ProcessStatus } from "../../host/daemon/supervisor.ts";
 import { startKindClusters } from "../../host/drivers/kind-cluster.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { waitUntil } from "../../shared/wait.ts";
@@ -22,6 +23,9 @@ export async function start(name: string): Promise<number> {
   return ExitCode.ok;
 }
 
+/** What starts before the API server answers may end once more: only what has run for so long unchanged is said to run. */
+const settledMs = 1500;
+
 /** Starts what is stopped, or one learner's also where it is paused, and waits until it runs. */
 export async function bringBack(cohort: string, learner?: string): Promise<void> {
   // A cohort of which nothing is embedded has no processes.
@@ -29,12 +33,16 @@ export async function bringBack(cohort: string, learner?: string): Promise<void>
   await startDaemon(cohort);
   await resumeProcesses(cohort, learner);
   const what = learner === undefined ? `cohort ${cohort}` : `learner ${learner}`;
+  const isOurs = ({ owner, state }: ProcessStatus) => (learner === undefined ? state !== "paused" : owner === learner);
+  let seen = { pids: "", since: 0 };
   await waitUntil(
     async () => {
-      const missing = (await processStatus(cohort))
-        .filter(({ owner, state }) => state !== "running" && (learner === undefined ? state !== "paused" : owner === learner))
-        .map((process) => process.name);
-      return missing.length === 0 ? { done: true, value: undefined } : { done: false, because: `${missing.join(", ")} not running.` };
+      const processes = (await processStatus(cohort)).filter(isOurs);
+      const missing = processes.filter(({ state }) => state !== "running").map(({ name }) => name);
+      const pids = processes.map(({ pid }) => pid).join();
+      if (pids !== seen.pids) seen = { pids, since: Date.now() };
+      if (missing.length > 0) return { done: false, because: `${missing.join(", ")} not running.` };
+      return Date.now() - seen.since >= settledMs ? { done: true, value: undefined } : { done: false, because: "they run only just." };
     },
     { what: `the processes of ${what}`, timeoutSeconds: 60, remedy: `\`./lab status ${cohort}\` shows why each last ended.` },
   );

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Receipt } from "../../host/inventory/receipt.ts";
+import { listenerOn } from "../../host/listeners.ts";
 import { findMarked, identify, isRunning, mark } from "../../host/process-identity.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
@@ -51,7 +52,9 @@ function resist(): ChildProcess {
 
 async function occupy(port: number): Promise<Server> {
   const server = createServer().listen(port, "127.0.0.1");
-  await once(server, "listening");
+  await once(server, "listening").catch((error: unknown) => {
+    throw new Error(`port ${port} is held by ${JSON.stringify(listenerOn(port))}`, { cause: error });
+  });
   ended.push(() => server.close());
   return server;
 }
