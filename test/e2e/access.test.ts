@@ -4,7 +4,7 @@ import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findMarked } from "../../host/process-identity.ts";
+import { findMarked, namespacesOf } from "../../host/process-identity.ts";
 import { run } from "../../shared/exec.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -28,7 +28,8 @@ const daemonFolder = () => cohortPaths(cohort.name, cohort.home).daemon;
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "gl-access-"));
-  cohort = new TestCohort(`e2e-access-${process.pid}`, join(home, "lab"), ["ada"]);
+  // Where the machine allows it, the nodes are real, and pull images with what the rotation gave them.
+  cohort = new TestCohort(`e2e-access-${process.pid}`, join(home, "lab"), ["ada"], undefined, { kind: "embedded", nodes: "auto" });
   await cohort.set({ access: { listen: "127.0.0.2" } });
   succeeded(await cohort.lab("up", cohort.name));
 }, 5 * minutes);
@@ -78,11 +79,12 @@ async function check(folder: string): Promise<{ readonly exitCode: number; reado
 const well = { cluster: "ok", git: "ok", images: "ok", page: "off" };
 const refused = expect.stringMatching(/^401, your credential is refused/);
 
-/** Every address on which a process of the cohort listens, without its port. */
+/** Every address of the host's network on which a process of the cohort listens, without its port. */
 function addresses(): string[] {
   return [
     ...new Set(
       findMarked(daemonFolder())
+        .filter(({ identity }) => !namespacesOf(identity.pid).some((namespace) => namespace.startsWith("net:")))
         .flatMap(({ identity }) => listeningAddresses(identity.pid))
         .map((address) => address.replace(/:\d+$/, "")),
     ),
@@ -232,6 +234,26 @@ describe("a rotation", () => {
       }
     },
   );
+
+  test("leaves a lab whose nodes pull a new image", { timeout: 2 * minutes }, async () => {
+    const folder = await handout();
+    const script = `${(await cloneCommand(folder)).trimEnd()} release >&2 && cd release && echo 0.3.0 >app/VERSION && git commit --quiet --all --message "Release 0.3.0" && git push >&2`;
+    const { stderr } = succeeded(await withHandout(folder, script));
+    const tag = /develop-v0\.3\.0-\S+/.exec(stderr)![0];
+    await waitUntil(
+      async () => {
+        const { stdout } = await withHandout(
+          folder,
+          `kubectl get deployment backend --namespace develop --output jsonpath='{.spec.template.spec.containers[0].image} {.status.observedGeneration}={.metadata.generation} {.status.updatedReplicas}={.status.availableReplicas}={.status.replicas}'`,
+        );
+        const [image, generation, replicas] = stdout.split(" ").map((part) => part.split("="));
+        return image?.[0]?.includes(tag) && generation?.[0] === generation?.[1] && new Set(replicas).size === 1
+          ? { done: true, value: undefined }
+          : { done: false, because: stdout };
+      },
+      { what: `develop to run ${tag}`, timeoutSeconds: 90, intervalMs: 500, remedy: "" },
+    );
+  });
 
   test("leaves a lab that is well", { timeout: minutes }, async () => {
     await waitUntil(
