@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { cohortPaths } from "../../shared/paths.ts";
 import { shellWord } from "../../shared/shell-word.ts";
-import { listenerOn, type Listener } from "../listeners.ts";
+import { callerOf, listenerOn } from "../listeners.ts";
 import { leasedPorts } from "../ports.ts";
 import { findMarked, identify, isRunning, namespacesOf, type ProcessIdentity } from "../process-identity.ts";
 import type { Item, Kind, Thing } from "./inventory.ts";
@@ -152,8 +152,6 @@ function lookForPort({ id, name }: Thing, { cohort, leases, marked }: Surroundin
     remove: listener.pid === undefined ? `ss -tlnp sport = ${id}` : `kill ${listener.pid}`,
   };
 }
-
-const callerOf = ({ pid, program }: Listener) => (pid === undefined ? "a process of another user" : `process ${pid} (${program})`);
 
 function lookForPath({ kind, id }: Thing, { cohort, folder, inTheWay }: Surroundings): Sight {
   if (!existsSync(id)) return { state: "gone" };
