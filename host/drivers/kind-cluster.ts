@@ -9,13 +9,14 @@ import { updateDoors } from "../daemon/client.ts";
 import { readDaemonConfig } from "../daemon/config.ts";
 import { requireOpen } from "../doors/require-open.ts";
 import type { Driver } from "../driver.ts";
-import { containersOf, docker, inNode, kind, type Container, type Doing } from "../kind/cli.ts";
+import { containersOf, docker, inNode, kind, type Container } from "../kind/cli.ts";
 import { hostsToml, kindConfig, kindFolder, kindName, nodeOf, nodeRegistries, type NodeRegistry } from "../kind/config.ts";
 import { readRecord, writeRecord } from "../kind/record.ts";
 import { recordCreation } from "../inventory/inventory.ts";
 import { removeOwned } from "../inventory/ownership.ts";
 import { clusterClient } from "../kubernetes.ts";
 import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
+import type { Doing } from "../step-failure.ts";
 
 export interface KindClusterInput {
   readonly cohort: string;

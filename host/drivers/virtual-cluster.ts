@@ -6,6 +6,7 @@ import { atServer } from "../../shared/kubeconfig.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
 import type { Driver } from "../driver.ts";
 import { applyVcluster, removeRelease, type ReleasePlace } from "../helm/cli.ts";
+import { clusterClient, type ClusterClient } from "../kubernetes.ts";
 import { explained, markOf, namespaceAt, requireOwn } from "../virtual-clusters/namespaces.ts";
 
 export interface VirtualClusterInput {
@@ -50,7 +51,8 @@ export const virtualCluster: Driver<VirtualClusterInput, VirtualClusterOutput> =
     const api = connect(kubeconfig, context);
     await requireOwn(api, { learner, kubeconfig, name, mark });
     await applyVcluster(place, chart, values, { learner, step: `install the virtual cluster ${name}` });
-    const { exported, address } = await waitUntil(() => lookRunning(api, name, server), {
+    const below = clusterClient(kubeconfig, context);
+    const { exported, address } = await waitUntil(() => lookRunning(api, below, name, server), {
       what: `learner ${learner}'s virtual cluster ${name}`,
       timeoutSeconds: startSeconds,
       intervalMs: 1000,
@@ -108,17 +110,6 @@ const Service = z.object({
     .object({ loadBalancer: z.object({ ingress: z.array(Ingress).default([]) }).default({ ingress: [] }) })
     .default({ loadBalancer: { ingress: [] } }),
 });
-const Pods = z.object({
-  items: z.array(
-    z.object({
-      metadata: z.object({ name: z.string() }),
-      status: z.object({
-        phase: z.string().default("Pending"),
-        conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]),
-      }),
-    }),
-  ),
-});
 const Events = z.object({
   items: z.array(
     z.object({
@@ -136,18 +127,10 @@ interface Running {
 }
 
 /** Whether the virtual API server answers its readiness probe, its kubeconfig is there and it has an address; if not why. */
-async function lookRunning(api: KubeApi, name: string, server: string | undefined): Promise<Look<Running>> {
+async function lookRunning(api: KubeApi, below: ClusterClient, name: string, server: string | undefined): Promise<Look<Running>> {
   try {
-    const pods = Pods.parse(
-      (await api.send({
-        method: "GET",
-        path: `/api/v1/namespaces/${name}/pods?labelSelector=${encodeURIComponent(`app=vcluster,release=${name}`)}`,
-      })) ?? { items: [] },
-    ).items;
-    const [pod] = pods;
-    if (pod === undefined) return { done: false, because: `its pod is not there yet${await lastWarning(api, name)}.` };
-    if (!pod.status.conditions.some(({ type, status }) => type === "Ready" && status === "True"))
-      return { done: false, because: `its pod ${pod.metadata.name} is ${pod.status.phase} and not ready${await lastWarning(api, name)}.` };
+    const pods = await below.lookPodsReady(name, `app=vcluster,release=${name}`);
+    if (!pods.done) return { done: false, because: `${pods.because.replace(/\.$/, "")}${await lastWarning(api, name)}.` };
     const secret = await api.send({ method: "GET", path: `/api/v1/namespaces/${name}/secrets/vc-${name}` });
     if (secret === undefined) return { done: false, because: `its kubeconfig, the secret vc-${name}, is not there yet.` };
     const address = server ?? (await balancedAddress(api, name));

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { LabError, messageOf } from "../../shared/errors.ts";
 import { ApiError, UnreachableError, type KubeApi } from "../../shared/kube-api.ts";
 import { markLabel } from "../../shared/names.ts";
-import type { Doing } from "../helm/cli.ts";
+import { stepFailure, type Doing } from "../step-failure.ts";
 
 /** A namespace of a Kubernetes on which several labs may be. */
 const Namespace = z.object({
@@ -59,13 +59,8 @@ export function makerOf(namespace: Namespace): string {
 }
 
 /** What the cluster below said, with what helps; other errors as they are. */
-export function explained(error: unknown, { learner, step }: Doing): unknown {
-  const failure = (code: string, remedy: string) =>
-    new LabError(
-      code,
-      `Learner ${learner}: could not ${step}: ${messageOf(error)}. ${remedy}, then run \`./lab up\` again; other learners are not affected.`,
-      { cause: error },
-    );
+export function explained(error: unknown, doing: Doing): unknown {
+  const failure = (code: string, remedy: string) => stepFailure(doing, { code, what: messageOf(error), remedy, cause: error });
   if (error instanceof UnreachableError) return failure("shared-unreachable", "Check `cluster.kubeconfig` with `kubectl cluster-info`");
   if (error instanceof ApiError && [401, 403].includes(error.status))
     return failure("shared-rights", "The kubeconfig's user must be allowed to make and delete namespaces");

@@ -9,6 +9,7 @@ import { virtualCluster, type VirtualClusterInput } from "../../host/drivers/vir
 import { virtualClusterNamespace, type VirtualClusterNamespaceInput } from "../../host/drivers/virtual-cluster-namespace.ts";
 import { renderVcluster } from "../../host/helm/cli.ts";
 import { readInventory, recordCreation, recordGone, type Thing } from "../../host/inventory/inventory.ts";
+import { clusterClient } from "../../host/kubernetes.ts";
 import { lookForVirtualCluster } from "../../host/inventory/virtual-clusters.ts";
 import type { Properties } from "../../shared/json.ts";
 import { activeContext } from "../../shared/kube-api.ts";
@@ -275,6 +276,10 @@ describe("on a real API server", () => {
     expect(ended).toBe(false);
     await play();
     const { output } = await made;
+    // The pods of the learner's own are none that it waits for.
+    const pods = clusterClient(input.kubeconfig);
+    expect(await pods.lookPodsReady(shared.name, `app=vcluster,release=${shared.name}`)).toMatchObject({ done: true });
+    expect(await pods.lookPodsReady(shared.name, "app=other")).toMatchObject({ done: false });
     expect(output).toMatchObject({ name: shared.name, apiServer: "https://198.51.100.7" });
     expect(activeContext(output.adminKubeconfig).cluster["server"]).toBe("https://198.51.100.7");
     expect(await readInventory(input.cohort)).toMatchObject([{ kind: "virtual-cluster", learner: "ada", name: shared.name }]);
