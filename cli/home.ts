@@ -1,6 +1,9 @@
+import { existsSync, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
 import { labHome } from "../shared/paths.ts";
 import { makePrivateFolder } from "../shared/private-files.ts";
+import { shellWord } from "../shared/shell-word.ts";
 
 /** Makes the lab's folder. Throws LabError `home-unusable` (exit code 2) where it can't be written. */
 export async function requireHome(): Promise<void> {
@@ -13,9 +16,24 @@ export async function requireHome(): Promise<void> {
 
 /** What a file system that does not let the lab have its folder says, as an error that helps; undefined for anything else. */
 export function unusableHome(error: unknown): LabError | undefined {
-  const { code, path } = (error ?? {}) as NodeJS.ErrnoException;
-  const isOfHome = path !== undefined && (path === labHome() || path.startsWith(`${labHome()}/`));
-  return isOfHome && ["EACCES", "ENOTDIR", "EPERM", "EROFS"].includes(code ?? "") ? homeError(error) : undefined;
+  const { code = "", path } = (error ?? {}) as NodeJS.ErrnoException;
+  if (path === undefined || !`${path}/`.startsWith(`${labHome()}/`)) return undefined;
+  const file = code === "ENOTDIR" ? fileAbove(path) : undefined;
+  if (file?.startsWith(`${labHome()}/`)) {
+    return new LabError(
+      "file-in-the-way",
+      `${file} is a file where the lab has a folder. It was left as it is. Move it away with \`mv ${shellWord(file)} ${shellWord(`${labHome()}-${basename(file)}`)}\` and run the command again.`,
+      { exitCode: ExitCode.badInput, cause: error },
+    );
+  }
+  return ["EACCES", "ENOTDIR", "EPERM", "EROFS"].includes(code) ? homeError(error) : undefined;
+}
+
+/** The file that stands in the way to a path. */
+function fileAbove(path: string): string | undefined {
+  const parent = dirname(path);
+  if (existsSync(path)) return statSync(path).isDirectory() ? undefined : path;
+  return parent === path ? undefined : fileAbove(parent);
 }
 
 function homeError(error: unknown, then = ""): LabError {

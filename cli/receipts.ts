@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { access, constants, mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import { readInventory, recordCreation, recordGone, type Thing } from "../host/inventory/inventory.ts";
+import { readInventory, recordCreation, recordGone, type Kind, type Thing } from "../host/inventory/inventory.ts";
 import { lookForAll, type Seen } from "../host/inventory/looks.ts";
 import { countsOf, linesOf, makeReceipt, type Receipt } from "../host/inventory/receipt.ts";
 import { identify } from "../host/process-identity.ts";
@@ -54,9 +54,12 @@ export function exitCodeOf({ result }: Pick<Receipt, "result">): ExitCode {
   return { zero: ExitCode.ok, remainder: ExitCode.failed, unknown: ExitCode.unknown }[result];
 }
 
+/** Where somebody else has one of these, the lab's own is gone for good: nobody can have moved it away. */
+const passing: ReadonlySet<string> = new Set<Kind>(["port", "virtual-cluster"]);
+
 /** Whether the inventory must be kept: something is still there that a later teardown has to know of. */
 export function mustRemember(seen: readonly Seen[]): boolean {
-  return seen.some(({ kind, sight: { state } }) => state === "left" || state === "unknown" || (state === "foreign" && kind !== "port"));
+  return seen.some(({ kind, sight: { state } }) => state === "left" || state === "unknown" || (state === "foreign" && !passing.has(kind)));
 }
 
 /** Looks whether a learner who was removed has left anything; tells only that. Returns the exit code. */

@@ -75,6 +75,7 @@ export class Learner extends pulumi.ComponentResource {
       },
       here,
     );
+    const after = cluster.claim === undefined ? [] : [cluster.claim];
     const siblings = template.sideImages.map((side) => side.name);
     const images = imageRegistry(plan.registry.kind).createImageRepository(
       name,
@@ -86,6 +87,7 @@ export class Learner extends pulumi.ComponentResource {
         siblings,
         generation: plan.generations.registry,
         via: plan.via,
+        after,
         host,
       },
       here,
@@ -150,6 +152,7 @@ export class Learner extends pulumi.ComponentResource {
         branch: plan.git.branch,
         generation: plan.generations.git,
         via: plan.via,
+        after,
         images,
         host,
         seed: (url) =>

@@ -20,8 +20,8 @@ export interface ClusterClient {
   lookReady(): Promise<Look<undefined>>;
   /** Whether a node takes pods, and if not why. */
   lookNodeReady(name: string): Promise<Look<undefined>>;
-  /** Whether every pod of a namespace is ready, or has done its work, and there is one; if not which is not. */
-  lookPodsReady(namespace: string): Promise<Look<undefined>>;
+  /** Whether every pod of a namespace, or those that a label selector takes, is ready or has done its work, and there is one; if not which is not. */
+  lookPodsReady(namespace: string, labelSelector?: string): Promise<Look<undefined>>;
   /** What tells this cluster from one made anew in its place: the uid of its kube-system namespace. */
   identity(): Promise<string>;
   /** Makes a namespace, unless it is there, and a service account in it. */
@@ -63,9 +63,9 @@ const TokenAnswer = z.object({ status: z.object({ token: z.string(), expirationT
 
 const fieldManager = "gitops-lab";
 
-/** A client for the cluster that the kubeconfig (YAML text) names. */
-export function clusterClient(kubeconfig: string): ClusterClient {
-  const api = connect(kubeconfig);
+/** A client for the cluster that the kubeconfig (YAML text or path) names; without a context its current one. */
+export function clusterClient(kubeconfig: string, context?: string): ClusterClient {
+  const api = connect(kubeconfig, context);
 
   /** `connect` answers undefined for 404. */
   async function patch(path: string, contentType: string, body: Properties): Promise<void> {
@@ -122,9 +122,10 @@ export function clusterClient(kubeconfig: string): ClusterClient {
         return { done: false, because: `${messageOf(error).split("\n")[0]}.` };
       }
     },
-    async lookPodsReady(namespace) {
+    async lookPodsReady(namespace, labelSelector = "") {
       try {
-        const { items } = Pods.parse((await api.send({ method: "GET", path: `/api/v1/namespaces/${namespace}/pods` })) ?? { items: [] });
+        const path = `/api/v1/namespaces/${namespace}/pods?labelSelector=${encodeURIComponent(labelSelector)}`;
+        const { items } = Pods.parse((await api.send({ method: "GET", path })) ?? { items: [] });
         if (items.length === 0) return { done: false, because: `there is no pod in ${namespace} yet.` };
         const waiting = items.filter(
           ({ status }) =>

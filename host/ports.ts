@@ -6,7 +6,7 @@ import { ExitCode, LabError } from "../shared/errors.ts";
 import { locked } from "../shared/locked.ts";
 import { cacheHome, labHome } from "../shared/paths.ts";
 import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
-import { recordCreation, type Thing } from "./inventory/inventory.ts";
+import { recordCreation, recordGone, type Thing } from "./inventory/inventory.ts";
 
 /** Below Linux' ephemeral range (32768-60999), so that no outgoing connection takes a leased port. */
 export const defaultPortRange = { from: 20000, to: 29999 } as const;
@@ -67,6 +67,22 @@ export async function releasePorts(owner: string): Promise<void> {
   await updateLeases(async (leases) => {
     for (const key of Object.keys(leases)) if (key.startsWith(`${owner}/`)) delete leases[key];
   });
+}
+
+/** Gives back leases of ports on which the lab never listened: what is there is nothing of its. */
+export async function giveBackPorts(owner: string, names: readonly string[]): Promise<void> {
+  const [cohort = owner] = owner.split("/");
+  const ports = await updateLeases(async (leases) =>
+    names.flatMap((name) => {
+      const port = leases[`${owner}/${name}`];
+      delete leases[`${owner}/${name}`];
+      return port ?? [];
+    }),
+  );
+  await recordGone(
+    cohort,
+    ports.map((port) => ({ kind: "port" as const, id: String(port) })),
+  );
 }
 
 /**

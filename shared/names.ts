@@ -12,5 +12,8 @@ export type Environment = (typeof environments)[number];
 /** Namespace of the Flux objects in every learner's cluster. */
 export const fluxNamespace = "flux-system";
 
+/** Label of what several labs may have in one place, with the mark of the lab home that made it. */
+export const markLabel = "gitops-lab-mark";
+
 /** The Secret beside Flux with the authority of a registry that no public one vouches for. */
 export const registryAuthoritySecret = "backend-registry-ca";

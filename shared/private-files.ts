@@ -42,11 +42,11 @@ export async function readIfExists(path: string): Promise<string | undefined> {
   }
 }
 
-/** Removes a folder in which nothing is left; leaves any other, and does nothing where there is none. */
+/** Removes a folder in which nothing is left; leaves any other and a file in its place, and does nothing where there is none. */
 export async function removeIfEmpty(path: string): Promise<void> {
   try {
     await rmdir(path);
   } catch (error) {
-    if (!["ENOENT", "ENOTEMPTY"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    if (!["ENOENT", "ENOTEMPTY", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
   }
 }

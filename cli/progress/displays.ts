@@ -37,13 +37,22 @@ const verbs: Readonly<Record<Action, readonly [doing: string, done: string]>> = 
 /** How many steps a line of waiting names. */
 const namedAtMost = 3;
 
+/** Milliseconds after which a log tells again that tools are awaited, which are built for minutes each. */
+const toolsQuietMs = 28_000;
+
 /** A line on standard error per step as it begins and ends, and one that tells what is awaited while nothing happens. */
 export function logDisplay(learners: readonly string[]): Display {
   const width = Math.max(6, ...learners.map((id) => id.length));
   let interrupted = false;
-  const line = (learner: string | null, text: string) => note(`  ${(learner ?? "cohort").padEnd(width)}  ${text}`);
+  let toldAt = 0;
   return {
     show(event, view) {
+      const now = Date.parse(event.time);
+      const tell = (text: string) => {
+        toldAt = now;
+        note(`  ${text}`);
+      };
+      const line = (learner: string | null, text: string) => tell(`${(learner ?? "cohort").padEnd(width)}  ${text}`);
       // What the cohort waits for as a whole is told when it takes long; tools always take long.
       if ("action" in event && event.action === "do" && !(event.event === "step-started" && event.step === phases.tools.step)) return;
       switch (event.event) {
@@ -63,7 +72,8 @@ export function logDisplay(learners: readonly string[]): Display {
             `${paint("red", `${event.title} ${interrupted ? "not finished" : "failed"}`, process.stderr)} (${duration(event.seconds * 1000)})`,
           );
         case "waiting":
-          return note(`  ${paint("dim", waitingLine(event, view), process.stderr)}`);
+          if (event.for.length > 0 && event.for.every(({ step }) => step === phases.tools.step) && now - toldAt < toolsQuietMs) return;
+          return tell(paint("dim", waitingLine(event, view), process.stderr));
       }
     },
     tick() {},

@@ -11,6 +11,7 @@ export const stepsByType: Readonly<Record<string, StepName>> = {
   EmbeddedCluster: { step: "control-plane", title: "control plane" },
   KindCluster: { step: "kind-cluster", title: "kind cluster" },
   ClusterReady: { step: "cluster-ready", title: "API server answers" },
+  VirtualClusterNamespace: { step: "namespace", title: "namespace on the shared cluster" },
   VirtualCluster: { step: "control-plane", title: "virtual control plane" },
   ImageRepository: { step: "image-repository", title: "image repository" },
   SeedImages: { step: "first-images", title: "first images" },

@@ -11,6 +11,8 @@ import type { ClusterArgs, ClusterHandle } from "./types.ts";
 export interface MadeCluster {
   /** What a cloud, kind or vcluster made. */
   readonly resource: pulumi.Resource;
+  /** See `ClusterHandle`. */
+  readonly claim?: pulumi.Resource;
   readonly clusterId: pulumi.Output<string>;
   readonly apiServer: pulumi.Output<string>;
   readonly adminKubeconfig: pulumi.Output<string>;
@@ -93,6 +95,7 @@ export function realCluster(name: string, args: ClusterArgs, parent: pulumi.Reso
   const { learnerKubeconfig } = token.output;
   return {
     resource,
+    ...(made.claim && { claim: made.claim }),
     clusterId,
     apiServer,
     nodes: "real",

@@ -3,8 +3,10 @@ import { isAbsolute, join } from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { VirtualClusterInput, VirtualClusterOutput } from "../../host/drivers/virtual-cluster.ts";
+import type { VirtualClusterNamespaceInput, VirtualClusterNamespaceOutput } from "../../host/drivers/virtual-cluster-namespace.ts";
 import type { PlanOf } from "../../shared/cluster-spec.ts";
 import type { Properties } from "../../shared/json.ts";
+import { markLabel } from "../../shared/names.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import { confineLearner } from "./confinement.ts";
 import { marks, physicalName } from "./marks.ts";
@@ -25,20 +27,36 @@ export const shared: ClusterProvider = {
     const provider = foundation as k8s.Provider;
     const parent = new pulumi.ComponentResource("gitops-lab:cluster:Shared", name, {}, options);
     const labels = marks(cohort, lifetime, learner);
-    const here = { parent, provider };
     const virtual = physicalName(cohort, learner);
+    const below = { kubeconfig: pathOf(plan), ...(plan.context !== undefined && { context: plan.context }) };
+    const claim = new ManagedResource<VirtualClusterNamespaceInput, VirtualClusterNamespaceOutput>(
+      `${name}-namespace`,
+      {
+        driver: "virtual-cluster-namespace",
+        type: "VirtualClusterNamespace",
+        input: { cohort, learner, ...below, name: virtual, labels },
+        outputs: { learner: "plain", kubeconfig: "plain", name: "plain", mark: "plain" },
+      },
+      { parent },
+    );
     const namespace = new k8s.core.v1.Namespace(
       `${name}-shared-namespace`,
       {
         metadata: {
           name: virtual,
           // The pods of a virtual cluster are pods of this namespace, so what is refused here is refused in there.
-          labels: { ...labels, "pod-security.kubernetes.io/enforce": "baseline", "pod-security.kubernetes.io/warn": "restricted" },
+          labels: {
+            ...labels,
+            [markLabel]: claim.output.mark,
+            "pod-security.kubernetes.io/enforce": "baseline",
+            "pod-security.kubernetes.io/warn": "restricted",
+          },
         },
       },
-      here,
+      // It goes with the claim, which looks whose it is.
+      { parent, provider, dependsOn: [claim], deletedWith: claim, retainOnDelete: true },
     );
-    const inNamespace = { ...here, dependsOn: [namespace], deletedWith: namespace };
+    const inNamespace = { parent, provider, dependsOn: [namespace], deletedWith: claim };
     const confined = confineLearner(name, { plan, namespace: virtual, labels }, inNamespace);
     const cluster = new ManagedResource<VirtualClusterInput, VirtualClusterOutput>(
       `${name}-vcluster`,
@@ -48,20 +66,21 @@ export const shared: ClusterProvider = {
         input: {
           cohort,
           learner,
-          kubeconfig: pathOf(plan),
-          ...(plan.context !== undefined && { context: plan.context }),
+          ...below,
           name: virtual,
+          mark: claim.output.mark,
           chart: plan.vcluster,
           values: virtualClusterValues(plan, cohort, learner),
           ...(plan.expose.kind === "ingress" && { server: `https://${hostOf(plan.expose, cohort, learner)}` }),
         },
-        outputs: { learner: "plain", kubeconfig: "plain", name: "plain", apiServer: "plain", adminKubeconfig: "secret" },
+        outputs: { learner: "plain", kubeconfig: "plain", name: "plain", mark: "plain", apiServer: "plain", adminKubeconfig: "secret" },
       },
-      { parent, dependsOn: [namespace, ...confined], deletedWith: namespace },
+      { parent, dependsOn: [namespace, ...confined], deletedWith: claim },
     );
     const { apiServer, adminKubeconfig } = cluster.output;
     return realCluster(name, args, parent, {
       resource: cluster,
+      claim,
       apiServer,
       fluxImages: plan.fluxImages,
       ...whenReady(name, args, parent, {

@@ -52,6 +52,8 @@ export interface FoundationArgs<Plan extends ClusterPlan = ClusterPlan> {
 export interface ClusterHandle {
   /** What every object in the cluster names as `deletedWith`: with the cluster they are all gone. */
   readonly resource: pulumi.Resource;
+  /** Whether a place that others have as well is the learner's: nothing of theirs is made before. Absent where a place is the lab's alone. */
+  readonly claim?: pulumi.Resource;
   /** Changes only when the cluster is made anew. */
   readonly clusterId: pulumi.Output<string>;
   readonly apiServer: pulumi.Output<string>;

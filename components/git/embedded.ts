@@ -55,7 +55,7 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
           fluxPassword: "secret",
         },
       },
-      { parent: this, dependsOn: [host] },
+      { parent: this, dependsOn: [host, ...args.after] },
     );
     this.resource = repository;
     this.url = repository.output.url;

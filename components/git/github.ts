@@ -102,7 +102,7 @@ class GithubRepository extends pulumi.ComponentResource implements RepositoryHan
           sshUrl: "plain",
         },
       },
-      { parent: this, dependsOn: [cohort] },
+      { parent: this, dependsOn: [cohort, ...args.after] },
     );
     // What is in the repository goes with it, and never by its name, which somebody else's may have by then.
     const within = { parent: this, provider, dependsOn: [repository], deletedWith: repository };

@@ -33,6 +33,8 @@ export interface RepositoryArgs {
   readonly via: Via;
   /** Content of the one seed commit, given the URL that Flux will clone. Used at creation only. */
   readonly seed: (url: pulumi.Output<string>) => pulumi.Output<FileTree>;
+  /** What must be there before anything of the learner is made. */
+  readonly after: readonly pulumi.Resource[];
   /** Where the pipeline takes images from and puts them. */
   readonly images: ImageRepositoryHandle;
   /** Absent in a cohort in which nothing is embedded. */

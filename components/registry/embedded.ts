@@ -50,7 +50,7 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
           pipelinePassword: "secret",
         },
       },
-      { parent: this, dependsOn: [host] },
+      { parent: this, dependsOn: [host, ...args.after] },
     );
     this.resource = path;
     this.repository = path.output.repository;

@@ -23,7 +23,11 @@ class OciImageRepository extends pulumi.ComponentResource implements ImageReposi
   readonly flux: ImageRepositoryHandle["flux"];
   readonly pipeline: ImageRepositoryHandle["pipeline"];
 
-  constructor(name: string, { cohort, learner, image, settings, siblings }: ImageRepositoryArgs, options: pulumi.ComponentResourceOptions) {
+  constructor(
+    name: string,
+    { cohort, learner, image, settings, siblings, after }: ImageRepositoryArgs,
+    options: pulumi.ComponentResourceOptions,
+  ) {
     super("gitops-lab:registry:Oci", name, {}, options);
     if (settings.kind === "embedded") throw new Error("settings of the embedded registry for one elsewhere");
     const { protocol, host, pathname } = new URL(settings.url);
@@ -53,7 +57,7 @@ class OciImageRepository extends pulumi.ComponentResource implements ImageReposi
         },
         outputs: { cohort: "plain", siblings: "plain", repository: "plain", username: "plain", password: "secret", insecure: "plain" },
       },
-      { parent: this },
+      { parent: this, dependsOn: [...after] },
     );
     this.resource = repository;
     this.repository = repository.output.repository;

@@ -24,6 +24,8 @@ export interface ImageRepositoryArgs {
   /** Of the credentials, see host/rotations.ts; only what is embedded is rotated. */
   readonly generation: number;
   readonly via: Via;
+  /** What must be there before anything of the learner is made. */
+  readonly after: readonly pulumi.Resource[];
   /** Absent in a cohort in which nothing is embedded. */
   readonly host: LabHost | undefined;
 }

@@ -7,10 +7,11 @@ import { LabError } from "../../shared/errors.ts";
 import { startDetached } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
-import { waitUntil } from "../../shared/wait.ts";
+import { waitUntil, type Look } from "../../shared/wait.ts";
 import { engineName, findMarked, identify, leadsGroup, mark } from "../process-identity.ts";
 import { DoorStatus } from "../doors/status.ts";
-import { controlSocket } from "./config.ts";
+import { awaitListening } from "../listening.ts";
+import { controlSocket, readDaemonConfig } from "./config.ts";
 import { ProcessTable, type ProcessSpec } from "./process-table.ts";
 import { recordProcess } from "./record-process.ts";
 import { endProcess, type ProcessStatus } from "./supervisor.ts";
@@ -41,11 +42,15 @@ export async function startDaemon(cohort: string): Promise<void> {
     });
     const identity = pid === undefined ? undefined : identify(pid);
     if (identity !== undefined) await recordProcess(cohort, self, identity);
-    await waitUntil(async () => ((await isDaemonUp(cohort)) ? { done: true, value: undefined } : { done: false, because: "no answer." }), {
+    const look = async (): Promise<Look<undefined>> =>
+      (await isDaemonUp(cohort)) ? { done: true, value: undefined } : { done: false, because: "no answer." };
+    const options = {
       what: `the lab daemon of cohort ${cohort}`,
       timeoutSeconds: 15,
       remedy: `Its log is ${logFile}; after mending, run \`./lab start ${cohort}\`.`,
-    });
+    };
+    const port = (await readDaemonConfig(cohort))?.httpPort;
+    await (port === undefined ? waitUntil(look, options) : awaitListening({ cohort, lease: `${cohort}/host/http`, port }, look, options));
   } finally {
     await release();
   }

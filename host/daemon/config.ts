@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { LabError } from "../../shared/errors.ts";
@@ -38,6 +39,11 @@ export function controlSocket(cohort: string): string {
 export async function readDaemonConfig(cohort: string): Promise<DaemonConfig | undefined> {
   const text = await readIfExists(configFile(cohort));
   return text === undefined ? undefined : DaemonConfig.parse(JSON.parse(text));
+}
+
+/** Without it there is no daemon to start. */
+export async function removeDaemonConfig(cohort: string): Promise<void> {
+  await rm(configFile(cohort), { force: true });
 }
 
 export async function writeDaemonConfig(config: DaemonConfig): Promise<void> {

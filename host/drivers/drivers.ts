@@ -6,6 +6,7 @@ const loaders = {
   "embedded-cluster": async () => (await import("./embedded-cluster.ts")).embeddedCluster,
   "kind-cluster": async () => (await import("./kind-cluster.ts")).kindCluster,
   "virtual-cluster": async () => (await import("./virtual-cluster.ts")).virtualCluster,
+  "virtual-cluster-namespace": async () => (await import("./virtual-cluster-namespace.ts")).virtualClusterNamespace,
   "learner-token": async () => (await import("./learner-token.ts")).learnerToken,
   "cluster-ready": async () => (await import("./cluster-ready.ts")).clusterReady,
   "git-repository": async () => (await import("./git-repository.ts")).gitRepository,

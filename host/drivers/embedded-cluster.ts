@@ -18,8 +18,9 @@ import type { Driver } from "../driver.ts";
 import { recordCreation } from "../inventory/inventory.ts";
 import { ownership, removeOwned } from "../inventory/ownership.ts";
 import { clusterClient } from "../kubernetes.ts";
+import { awaitListening, orGiveBack } from "../listening.ts";
 import { confined, doorSocketFromBeside, nodeProcess, removeNode } from "../node/node-process.ts";
-import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
+import { giveBackPorts, leasePorts, releasePorts, type PortRange } from "../ports.ts";
 
 export interface EmbeddedClusterInput {
   readonly cohort: string;
@@ -74,9 +75,20 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     // etcd refuses a data folder that others can read.
     await makePrivateFolder(join(paths.cluster, "etcd", "data"));
     const plane = { cohort, learner, paths, apiPort: api, generation };
+    // The controllers read the address at their start.
+    const giveBack = async () => {
+      await removeProcesses(cohort, learner, "SIGKILL");
+      await giveBackPorts(`${cohort}/${learner}`, ["api"]);
+    };
+    // Written when all of it is there: nobody has the address before.
+    const isFresh = (await readIfExists(clusterIdFile(paths))) === undefined;
+    const runApiServer = (processes: readonly ProcessSpec[]) =>
+      orGiveBack(isFresh, giveBack, async () => {
+        await ensureProcesses(cohort, processes);
+        await awaitApiServer(plane, kubeconfigs.admin);
+      });
     if (nodes === "real") {
-      await ensureProcesses(cohort, await realProcesses(plane));
-      await awaitApiServer(learner, kubeconfigs.admin, paths);
+      await runApiServer(await realProcesses(plane));
       await clusterClient(kubeconfigs.admin).grantReading("gitops-lab-dns", clients.dns.user, {
         "": ["services", "namespaces"],
         "discovery.k8s.io": ["endpointslices"],
@@ -87,8 +99,7 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
         join(paths.cluster, "kwok.yaml"),
         await readFile(new URL("../control-plane/kwok.yaml", import.meta.url), "utf8"),
       );
-      await ensureProcesses(cohort, await controlPlaneProcesses(plane));
-      await awaitApiServer(learner, kubeconfigs.admin, paths);
+      await runApiServer(await controlPlaneProcesses(plane));
       await applySimulatedNode(kubeconfigs.admin);
     }
     if (openName !== undefined) await requireOpen(cohort, `${learner}/api`);
@@ -113,7 +124,7 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
 
   async read(_id, output) {
     const paths = cohortPaths(output.cohort).learner(output.learner);
-    const here = (await readIfExists(join(paths.cluster, "cluster-id"))) === output.clusterId;
+    const here = (await readIfExists(clusterIdFile(paths))) === output.clusterId;
     const processes = (await processStatus(output.cohort)).filter(({ name }) => name === `${output.learner}/kube-apiserver`);
     return here && processes.length > 0 ? output : undefined;
   },
@@ -142,13 +153,14 @@ async function writeKubeconfigs(paths: LearnerPaths, name: string, server: strin
 
 /** Random, and kept as long as the cluster's data: a cluster made anew in the same place is another one. */
 async function clusterId(paths: LearnerPaths): Promise<string> {
-  const file = join(paths.cluster, "cluster-id");
-  const present = await readIfExists(file);
+  const present = await readIfExists(clusterIdFile(paths));
   if (present !== undefined) return present;
   const id = randomUUID();
-  await writePrivateFile(file, id);
+  await writePrivateFile(clusterIdFile(paths), id);
   return id;
 }
+
+const clusterIdFile = ({ cluster }: LearnerPaths) => join(cluster, "cluster-id");
 
 async function realProcesses(plane: ControlPlane): Promise<ProcessSpec[]> {
   const { cohort, learner, paths, apiPort } = plane;
@@ -167,8 +179,8 @@ async function realProcesses(plane: ControlPlane): Promise<ProcessSpec[]> {
   return [...(await Promise.all(controlPlane.map((spec) => confined(paths, spec)))), node];
 }
 
-async function awaitApiServer(learner: string, admin: string, paths: LearnerPaths): Promise<void> {
-  await waitUntil(() => clusterClient(admin).lookReady(), {
+async function awaitApiServer({ cohort, learner, paths, apiPort: port }: ControlPlane, admin: string): Promise<void> {
+  await awaitListening({ cohort, lease: `${cohort}/${learner}/api`, port }, () => clusterClient(admin).lookReady(), {
     what: `the API server of learner ${learner}`,
     timeoutSeconds: 120,
     remedy: `Its log is ${join(paths.logs, "kube-apiserver.log")}; \`./lab doctor\` checks the tools.`,

@@ -2,13 +2,16 @@ import { join } from "node:path";
 import { fluxNamespace } from "../../shared/names.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
+import type { Look } from "../../shared/wait.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { heapLimits, smallHeap } from "../control-plane/processes.ts";
 import { ensureProcesses, processStatus } from "../daemon/client.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
 import type { Driver } from "../driver.ts";
+import { listenerOn } from "../listeners.ts";
+import { awaitListening, orGiveBack } from "../listening.ts";
 import { confined } from "../node/node-process.ts";
-import { leasePorts, type PortRange } from "../ports.ts";
+import { giveBackPorts, leasePorts, type PortRange } from "../ports.ts";
 
 export interface FluxControllersInput {
   readonly cohort: string;
@@ -65,7 +68,7 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
         cwd: scratch,
         logFile: join(paths.logs, `${tool}.log`),
       });
-    await ensureProcesses(cohort, [
+    const processes = [
       await controller("source-controller", [
         `--storage-path=${storage}`,
         `--storage-addr=${artifacts}`,
@@ -79,7 +82,20 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
       await controller("image-reflector-controller", [`--storage-path=${reflector}`]),
       // One at a time: all push one branch, and a push that comes second is retried from a fresh clone.
       await controller("image-automation-controller", ["--concurrent=1"]),
-    ]);
+    ];
+    // None but the controllers know the port, so it may be another each time.
+    await orGiveBack(
+      true,
+      () => giveBackPorts(`${cohort}/${learner}`, ["source"]),
+      async () => {
+        await ensureProcesses(cohort, processes);
+        await awaitListening({ cohort, lease: `${cohort}/${learner}/source`, port: source }, async () => lookListening(source), {
+          what: `source-controller of learner ${learner}`,
+          timeoutSeconds: 120,
+          remedy: `Its log is ${join(paths.logs, "source-controller.log")}; \`./lab up\` goes on from here.`,
+        });
+      },
+    );
     return { id: `${cohort}/${learner}`, output: { cohort, learner } };
   },
 
@@ -91,3 +107,9 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
   // They are processes of the learner: the cluster's end, without which this is not deleted, ends them too.
   async remove() {},
 };
+
+function lookListening(port: number): Look<undefined> {
+  return listenerOn(port, "127.0.0.1") === undefined
+    ? { done: false, because: `nothing listens on port ${port}.` }
+    : { done: true, value: undefined };
+}

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import { LabError, messageOf } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -9,12 +9,14 @@ import { updateDoors } from "../daemon/client.ts";
 import { readDaemonConfig } from "../daemon/config.ts";
 import { requireOpen } from "../doors/require-open.ts";
 import type { Driver } from "../driver.ts";
-import { containersOf, docker, inNode, kind, type Container, type Doing } from "../kind/cli.ts";
+import { containersOf, docker, inNode, kind, type Container } from "../kind/cli.ts";
 import { hostsToml, kindConfig, kindFolder, kindName, nodeOf, nodeRegistries, type NodeRegistry } from "../kind/config.ts";
 import { readRecord, writeRecord } from "../kind/record.ts";
 import { recordCreation } from "../inventory/inventory.ts";
+import { removeOwned } from "../inventory/ownership.ts";
 import { clusterClient } from "../kubernetes.ts";
 import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
+import type { Doing } from "../step-failure.ts";
 
 export interface KindClusterInput {
   readonly cohort: string;
@@ -91,7 +93,7 @@ export const kindCluster: Driver<KindClusterInput, KindClusterOutput> = {
 
   async remove(_id, { cohort, learner }) {
     await removeOwn(cohort, learner, { learner, step: "remove the kind cluster" });
-    await rm(kindFolder(cohort, learner), { recursive: true, force: true });
+    await removeOwned(cohort, kindFolder(cohort, learner));
     await removeIfEmpty(cohortPaths(cohort).learner(learner).root);
     await releasePorts(`${cohort}/${learner}`);
     if ((await readDaemonConfig(cohort))?.opening !== undefined) await updateDoors(cohort);
@@ -107,7 +109,7 @@ export async function removeKindClusters(cohort: string, learners?: readonly str
   const all = learners ?? (await readdir(join(cohortPaths(cohort).root, "learners")).catch(() => []));
   for (const learner of all) {
     await removeOwn(cohort, learner, { learner, step: "remove the kind cluster" });
-    await rm(kindFolder(cohort, learner), { recursive: true, force: true });
+    await removeOwned(cohort, kindFolder(cohort, learner));
   }
 }
 

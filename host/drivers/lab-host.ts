@@ -3,8 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Opening } from "../../shared/opening.ts";
 import { cohortPaths } from "../../shared/paths.ts";
-import { waitUntil } from "../../shared/wait.ts";
-import { readDaemonConfig, writeDaemonConfig } from "../daemon/config.ts";
+import { readDaemonConfig, removeDaemonConfig, writeDaemonConfig } from "../daemon/config.ts";
 import { ensureProcesses, processStatus, removeProcesses, startDaemon, stopDaemon, updateDoors } from "../daemon/client.ts";
 import { forgetCreation, noteCreation, notedLearners } from "../creation.ts";
 import { ensureServerCertificate } from "../doors/authority.ts";
@@ -13,8 +12,9 @@ import type { Driver } from "../driver.ts";
 import { readInventory, recordCreation } from "../inventory/inventory.ts";
 import { claimCohortFolder, removeOwned } from "../inventory/ownership.ts";
 import { removeKindClusters } from "./kind-cluster.ts";
+import { awaitListening, orGiveBack } from "../listening.ts";
 import { removeNode, removeNodes } from "../node/node-process.ts";
-import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
+import { giveBackPorts, leasePorts, releasePorts, type PortRange } from "../ports.ts";
 import { endStragglers } from "../process-identity.ts";
 import { learnerImages, registryProcess } from "../registry/config.ts";
 import { signingKeyFile } from "../registry/signing-key.ts";
@@ -71,12 +71,20 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
       registryEventsToken,
       ...(opened && { opening: { listen: opened.listen, name: opened.name, port: opened.web, pagePort: opened.page } }),
     });
-    await startDaemon(cohort);
-    await ensureProcesses(cohort, [
-      await registryProcess({ paths, httpPort: ports.http, registryPort: ports.registry, registryEventsToken }),
-    ]);
+    // Learners have the addresses of both, and every image the registry's.
+    const isFresh = (await notedLearners(cohort)).length === 0;
+    await orGiveBack(
+      isFresh,
+      () => giveBackHostPorts(cohort),
+      async () => {
+        await startDaemon(cohort);
+        await ensureProcesses(cohort, [
+          await registryProcess({ paths, httpPort: ports.http, registryPort: ports.registry, registryEventsToken }),
+        ]);
+        await awaitRegistry(cohort, ports.registry);
+      },
+    );
     const output = { httpUrl: `http://127.0.0.1:${ports.http}`, registry: `127.0.0.1:${ports.registry}` };
-    await awaitRegistry(cohort, output.registry);
     await requireOpen(cohort, "web");
     if (opened === undefined) return { id: cohort, output };
     const { name, web, page, ca } = opened;
@@ -137,8 +145,18 @@ export async function removeOtherLearners(cohort: string, known: ReadonlySet<str
   return others;
 }
 
-async function awaitRegistry(cohort: string, registry: string): Promise<void> {
-  await waitUntil(
+/** Ends what knows the ports, and gives them back. */
+async function giveBackHostPorts(cohort: string): Promise<void> {
+  await removeProcesses(cohort, undefined, "SIGKILL");
+  await stopDaemon(cohort);
+  await removeDaemonConfig(cohort);
+  await giveBackPorts(`${cohort}/host`, ["http", "registry"]);
+}
+
+async function awaitRegistry(cohort: string, port: number): Promise<void> {
+  const registry = `127.0.0.1:${port}`;
+  await awaitListening(
+    { cohort, lease: `${cohort}/host/registry`, port },
     async () => {
       try {
         const { status } = await fetch(`http://${registry}/v2/`, { signal: AbortSignal.timeout(2000) });

@@ -6,8 +6,8 @@ import { atServer } from "../../shared/kubeconfig.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
 import type { Driver } from "../driver.ts";
 import { applyVcluster, removeRelease, type ReleasePlace } from "../helm/cli.ts";
-import { recordCreation } from "../inventory/inventory.ts";
-import { virtualClusterId } from "../inventory/virtual-clusters.ts";
+import { clusterClient, type ClusterClient } from "../kubernetes.ts";
+import { explained, markOf, namespaceAt, requireOwn } from "../virtual-clusters/namespaces.ts";
 
 export interface VirtualClusterInput {
   readonly cohort: string;
@@ -18,6 +18,8 @@ export interface VirtualClusterInput {
   readonly context?: string;
   /** Of its namespace, which is there already, and of Helm's release. */
   readonly name: string;
+  /** Of the lab home that made the namespace. */
+  readonly mark: string;
   /** Version of the chart. */
   readonly chart: string;
   /** Of the chart. */
@@ -31,6 +33,8 @@ export interface VirtualClusterOutput {
   readonly kubeconfig: string;
   readonly context?: string;
   readonly name: string;
+  /** Absent in what an earlier version made. */
+  readonly mark?: string;
   readonly apiServer: string;
   readonly adminKubeconfig: string;
 }
@@ -42,12 +46,13 @@ export const virtualCluster: Driver<VirtualClusterInput, VirtualClusterOutput> =
   replaceOn: ["kubeconfig", "context", "name"],
   optional: ["context", "server"],
 
-  async ensure({ cohort, learner, kubeconfig, context, name, chart, values, server }) {
+  async ensure({ cohort, learner, kubeconfig, context, name, mark, chart, values, server }) {
     const place = placeOf({ kubeconfig, context, name });
-    await recordCreation(cohort, { kind: "virtual-cluster", id: virtualClusterId(place), learner, name });
-    await applyVcluster(place, chart, values, { learner, step: `install the virtual cluster ${name}` });
     const api = connect(kubeconfig, context);
-    const { exported, address } = await waitUntil(() => lookRunning(api, name, server), {
+    await requireOwn(api, { learner, kubeconfig, name, mark });
+    await applyVcluster(place, chart, values, { learner, step: `install the virtual cluster ${name}` });
+    const below = clusterClient(kubeconfig, context);
+    const { exported, address } = await waitUntil(() => lookRunning(api, below, name, server), {
       what: `learner ${learner}'s virtual cluster ${name}`,
       timeoutSeconds: startSeconds,
       intervalMs: 1000,
@@ -56,7 +61,7 @@ export const virtualCluster: Driver<VirtualClusterInput, VirtualClusterOutput> =
     const adminKubeconfig = atServer(exported, `${cohort}-${learner}`, address);
     return {
       id: `${cohort}/${learner}/${name}`,
-      output: { learner, kubeconfig, ...(context !== undefined && { context }), name, apiServer: address, adminKubeconfig },
+      output: { learner, kubeconfig, ...(context !== undefined && { context }), name, mark, apiServer: address, adminKubeconfig },
     };
   },
 
@@ -73,12 +78,16 @@ export const virtualCluster: Driver<VirtualClusterInput, VirtualClusterOutput> =
     }
   },
 
-  async remove(_id, { learner, ...output }) {
+  /** Nothing in a namespace that is somebody else's by now. */
+  async remove(_id, { learner, mark, ...output }) {
+    const doing = { learner, step: `remove the virtual cluster ${output.name}` };
     try {
-      await removeRelease(placeOf(output), { learner, step: `remove the virtual cluster ${output.name}` });
+      const found = await namespaceAt(connect(output.kubeconfig, output.context), output.name);
+      if (found === undefined || (mark !== undefined && markOf(found) !== mark)) return;
+      await removeRelease(placeOf(output), doing);
     } catch (error) {
       // What is left there is told by the inventory.
-      if (!isUnreachableGone()) throw error;
+      if (!isUnreachableGone()) throw explained(error, doing);
     }
   },
 };
@@ -91,7 +100,8 @@ function placeOf({
   return { kubeconfig, context, namespace: name, release: name };
 }
 
-const isUnreachableGone = () => process.env["PULUMI_K8S_DELETE_UNREACHABLE"] === "true";
+/** Whether this run takes a cluster below that does not answer for one that is gone. */
+export const isUnreachableGone = () => process.env["PULUMI_K8S_DELETE_UNREACHABLE"] === "true";
 
 const Secret = z.object({ data: z.object({ config: z.string() }) });
 const Ingress = z.object({ ip: z.string().optional(), hostname: z.string().optional() });
@@ -99,17 +109,6 @@ const Service = z.object({
   status: z
     .object({ loadBalancer: z.object({ ingress: z.array(Ingress).default([]) }).default({ ingress: [] }) })
     .default({ loadBalancer: { ingress: [] } }),
-});
-const Pods = z.object({
-  items: z.array(
-    z.object({
-      metadata: z.object({ name: z.string() }),
-      status: z.object({
-        phase: z.string().default("Pending"),
-        conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]),
-      }),
-    }),
-  ),
 });
 const Events = z.object({
   items: z.array(
@@ -128,18 +127,10 @@ interface Running {
 }
 
 /** Whether the virtual API server answers its readiness probe, its kubeconfig is there and it has an address; if not why. */
-async function lookRunning(api: KubeApi, name: string, server: string | undefined): Promise<Look<Running>> {
+async function lookRunning(api: KubeApi, below: ClusterClient, name: string, server: string | undefined): Promise<Look<Running>> {
   try {
-    const pods = Pods.parse(
-      (await api.send({
-        method: "GET",
-        path: `/api/v1/namespaces/${name}/pods?labelSelector=${encodeURIComponent(`app=vcluster,release=${name}`)}`,
-      })) ?? { items: [] },
-    ).items;
-    const [pod] = pods;
-    if (pod === undefined) return { done: false, because: `its pod is not there yet${await lastWarning(api, name)}.` };
-    if (!pod.status.conditions.some(({ type, status }) => type === "Ready" && status === "True"))
-      return { done: false, because: `its pod ${pod.metadata.name} is ${pod.status.phase} and not ready${await lastWarning(api, name)}.` };
+    const pods = await below.lookPodsReady(name, `app=vcluster,release=${name}`);
+    if (!pods.done) return { done: false, because: `${pods.because.replace(/\.$/, "")}${await lastWarning(api, name)}.` };
     const secret = await api.send({ method: "GET", path: `/api/v1/namespaces/${name}/secrets/vc-${name}` });
     if (secret === undefined) return { done: false, because: `its kubeconfig, the secret vc-${name}, is not there yet.` };
     const address = server ?? (await balancedAddress(api, name));

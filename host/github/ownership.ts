@@ -1,7 +1,4 @@
-import { randomBytes } from "node:crypto";
-import { join } from "node:path";
-import { labHome } from "../../shared/paths.ts";
-import { createPrivateFile, makePrivateFolder, readIfExists } from "../../shared/private-files.ts";
+import { labMark } from "../lab-mark.ts";
 import type { Repository } from "./repositories.ts";
 
 /** On every repository of any lab. */
@@ -24,7 +21,7 @@ export function topicsOf({ topic }: Pick<Ownership, "topic">): string[] {
  * lab home's own.
  */
 export async function cohortTopic(cohort: string): Promise<string> {
-  return `${generalTopic}-${cohort}-${await homeMark()}`;
+  return `${generalTopic}-${cohort}-${await labMark()}`;
 }
 
 export function descriptionOf(learner: string, topic: string): string {
@@ -34,12 +31,4 @@ export function descriptionOf(learner: string, topic: string): string {
 /** Whether the lab made a repository. Its name says nothing: anybody may have given that. */
 export function isOwn({ topics, description }: Pick<Repository, "topics" | "description">, own: Ownership): boolean {
   return topics.includes(own.topic) || (topics.length === 0 && description === own.description);
-}
-
-/** Eight hexadecimal digits. */
-async function homeMark(): Promise<string> {
-  await makePrivateFolder(labHome());
-  const file = join(labHome(), "github-mark");
-  await createPrivateFile(file, randomBytes(4).toString("hex"));
-  return (await readIfExists(file)) ?? "";
 }

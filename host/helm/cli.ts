@@ -1,12 +1,13 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { LabError } from "../../shared/errors.ts";
+import type { LabError } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
 import type { Properties } from "../../shared/json.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { vclusterVersion } from "../../shared/cluster-spec.ts";
 import { assetPath, toolPath } from "../../tools/locate.ts";
+import { saidLast, stepFailure, type Doing } from "../step-failure.ts";
 
 /** A release of Helm's, and how to reach the cluster that it is in. */
 export interface ReleasePlace {
@@ -16,13 +17,6 @@ export interface ReleasePlace {
   readonly context?: string | undefined;
   readonly namespace: string;
   readonly release: string;
-}
-
-/** Whose release, and what was being done with it, for the message of a failure. */
-export interface Doing {
-  readonly learner: string;
-  /** As in "could not <step>". */
-  readonly step: string;
 }
 
 /** Where vcluster publishes its chart. */
@@ -149,20 +143,11 @@ const known: readonly (readonly [RegExp, string, string])[] = [
   ],
 ];
 
-function failure({ learner, step }: Doing, output: string): LabError {
+function failure(doing: Doing, output: string): LabError {
   const [, code, remedy] = known.find(([pattern]) => pattern.test(output)) ?? [
     /./,
     "helm-failed",
     "`helm status` and `kubectl get events` in the learner's namespace show more",
   ];
-  const lines = output
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "" && !/^(WARNING|level=)/.test(line));
-  const text = (lines.findLast((line) => line.startsWith("Error:"))?.replace(/^Error: /, "") ?? lines.at(-1) ?? "").replace(/\.$/, "");
-  const said = text.length > 400 ? `${text.slice(0, 397)}...` : text;
-  return new LabError(
-    code,
-    `Learner ${learner}: could not ${step}: ${said}. ${remedy}, then run \`./lab up\` again; other learners are not affected.`,
-  );
+  return stepFailure(doing, { code, what: saidLast(output, /^(WARNING|level=)/), remedy });
 }

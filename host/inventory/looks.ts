@@ -3,12 +3,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { cohortPaths } from "../../shared/paths.ts";
 import { shellWord } from "../../shared/shell-word.ts";
-import { listenerOn, type Listener } from "../listeners.ts";
+import { callerOf, listenerOn } from "../listeners.ts";
 import { leasedPorts } from "../ports.ts";
 import { findMarked, identify, isRunning, namespacesOf, type ProcessIdentity } from "../process-identity.ts";
 import type { Item, Kind, Thing } from "./inventory.ts";
 import { lookInDocker } from "./docker-things.ts";
-import { mountsBelow, ownership } from "./ownership.ts";
+import { filesInTheWay, mountsBelow, ownership } from "./ownership.ts";
 import { lookForVirtualCluster } from "./virtual-clusters.ts";
 
 /** What was found where a thing of the lab was. */
@@ -25,6 +25,8 @@ export type Look = (item: Thing, around: Surroundings) => Sight | Promise<Sight>
 export interface Surroundings {
   readonly cohort: string;
   readonly folder: "own" | "foreign" | "absent";
+  /** In the place of learners' folders. */
+  readonly inTheWay: readonly string[];
   /** Every running process with a mark of the cohort, by its mark. */
   readonly marked: ReadonlyMap<string, readonly ProcessIdentity[]>;
   /** Port by `<owner>/<name>`. */
@@ -106,6 +108,7 @@ async function surroundings(cohort: string): Promise<Surroundings> {
   return {
     cohort,
     folder: await ownership(cohort),
+    inTheWay: await filesInTheWay(cohort),
     marked: new Map([...marked].map(([mark, found]) => [mark, found.map(({ identity }) => identity)])),
     leases: await leasedPorts(),
     mounts: await mountsBelow(root),
@@ -150,10 +153,12 @@ function lookForPort({ id, name }: Thing, { cohort, leases, marked }: Surroundin
   };
 }
 
-const callerOf = ({ pid, program }: Listener) => (pid === undefined ? "a process of another user" : `process ${pid} (${program})`);
-
-function lookForPath({ kind, id }: Thing, { cohort, folder }: Surroundings): Sight {
+function lookForPath({ kind, id }: Thing, { cohort, folder, inTheWay }: Surroundings): Sight {
   if (!existsSync(id)) return { state: "gone" };
+  if (folder === "own" && inTheWay.some((file) => file.startsWith(`${id}/`))) {
+    const files = inTheWay.map(shellWord).join(" ");
+    return { state: "foreign", says: `${files}, a file where a learner's folder would be, so that ${id} stays`, remove: `rm ${files}` };
+  }
   const isForeign = folder === "foreign" && `${id}/`.startsWith(`${cohortPaths(cohort).root}/`);
   return {
     state: isForeign ? "foreign" : "left",

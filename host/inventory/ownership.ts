@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LabError, messageOf } from "../../shared/errors.ts";
+import { DnsLabel } from "../../shared/names.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { createPrivateFile, makePrivateFolder, readIfExists } from "../../shared/private-files.ts";
 import { shellWord } from "../../shared/shell-word.ts";
@@ -48,9 +49,16 @@ async function notedMark(cohort: string): Promise<string | undefined> {
   return (await readInventory(cohort)).find(({ kind, id }) => kind === "folder" && id === root)?.mark;
 }
 
+/** Files that stand where the lab would have a learner's folder; it makes none there. */
+export async function filesInTheWay(cohort: string): Promise<string[]> {
+  const learners = join(cohortPaths(cohort).root, "learners");
+  const entries = await readdir(learners, { withFileTypes: true }).catch(() => []);
+  return entries.flatMap((entry) => (entry.isFile() && DnsLabel.safeParse(entry.name).success ? [join(learners, entry.name)] : []));
+}
+
 /**
- * Removes something in the cohort's folder, or the folder, with everything in it. Leaves it where the folder is somebody
- * else's. Throws LabError where something is mounted in it, whose content must not be reached, or where it can't be removed.
+ * Removes something in the cohort's folder, or the folder, with everything in it but files in the place of learners' folders.
+ * Leaves it where the folder is somebody else's. Throws LabError where something is mounted in it, whose content must not be reached, or where it can't be removed.
  */
 export async function removeOwned(cohort: string, path: string): Promise<void> {
   if ((await ownership(cohort)) !== "own") return;
@@ -62,14 +70,23 @@ export async function removeOwned(cohort: string, path: string): Promise<void> {
     );
   }
   try {
-    await rm(path, { recursive: true, force: true });
+    const inTheWay = await filesInTheWay(cohort);
+    await removeBut(path, inTheWay.length > 0 ? [...inTheWay, markFile(cohort)] : []);
   } catch (error) {
+    // A file is in the place of a folder above, so nothing of the lab's is there.
+    if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return;
     throw new LabError(
       "folder-kept",
       `${path} could not be removed: ${messageOf(error)}. Remove it with \`rm -r ${shellWord(path)}\` and run the command again.`,
       { cause: error },
     );
   }
+}
+
+async function removeBut(path: string, kept: readonly string[]): Promise<void> {
+  if (kept.includes(path)) return;
+  if (!kept.some((one) => one.startsWith(`${path}/`))) return rm(path, { recursive: true, force: true });
+  for (const entry of await readdir(path)) await removeBut(join(path, entry), kept);
 }
 
 /** The mount points at a path and below it, the innermost first. */

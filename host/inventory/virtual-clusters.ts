@@ -3,6 +3,8 @@ import { messageOf } from "../../shared/errors.ts";
 import { connect } from "../../shared/kube-api.ts";
 import { shellWord } from "../../shared/shell-word.ts";
 import type { ReleasePlace } from "../helm/cli.ts";
+import { labMark } from "../lab-mark.ts";
+import { makerOf, markOf, namespaceAt } from "../virtual-clusters/namespaces.ts";
 import type { Thing } from "./inventory.ts";
 import type { Sight } from "./looks.ts";
 
@@ -11,8 +13,8 @@ export function virtualClusterId({ kubeconfig, context, namespace }: Pick<Releas
   return [kubeconfig, ...(context === undefined ? [] : [context]), namespace].join("#");
 }
 
-/** All of a virtual cluster is in its namespace, so that is what is looked for. */
-export async function lookForVirtualCluster({ id }: Thing): Promise<Sight> {
+/** All of a virtual cluster is in its namespace, so that is what is looked for, and whose mark it carries. */
+export async function lookForVirtualCluster({ id, mark }: Thing): Promise<Sight> {
   const [kubeconfig = "", ...rest] = id.split("#");
   const [namespace = "", context] = rest.reverse();
   const remove = [
@@ -31,10 +33,13 @@ export async function lookForVirtualCluster({ id }: Thing): Promise<Sight> {
   });
   if (!existsSync(kubeconfig)) return unknown("that kubeconfig is not there any more");
   try {
-    const found = await connect(kubeconfig, context, 20_000).send({ method: "GET", path: `/api/v1/namespaces/${namespace}` });
-    return found === undefined
-      ? { state: "gone" }
-      : { state: "left", says: `namespace ${namespace} of ${kubeconfig}, with a virtual cluster`, remove };
+    const found = await namespaceAt(connect(kubeconfig, context, 20_000), namespace);
+    if (found === undefined) return { state: "gone" };
+    const says = `namespace ${namespace} of ${kubeconfig}`;
+    // One that an earlier version made and noted has no mark.
+    if (markOf(found) === mark || (mark === undefined && markOf(found) === (await labMark())))
+      return { state: "left", says: `${says}, with a virtual cluster`, remove };
+    return { state: "foreign", says: `${says}: ${makerOf(found)}`, remove };
   } catch (error) {
     return unknown(`${messageOf(error).split("\n")[0]}`);
   }

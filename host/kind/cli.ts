@@ -1,16 +1,10 @@
-import { LabError } from "../../shared/errors.ts";
+import type { LabError } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
 import { toolPath } from "../../tools/locate.ts";
+import { saidLast, stepFailure, type Doing } from "../step-failure.ts";
 
 /** Without a kubeconfig of the user's in reach: every call names the learner's own. */
 const environment = { KIND_EXPERIMENTAL_PROVIDER: "docker", KUBECONFIG: "/dev/null", NO_COLOR: "1" };
-
-/** Whose cluster, and what was being done with it, for the message of a failure. */
-export interface Doing {
-  readonly learner: string;
-  /** As in "could not <step>". */
-  readonly step: string;
-}
 
 /** Runs kind and gives its standard output. Throws LabError. */
 export async function kind(args: readonly string[], doing: Doing, timeoutSeconds = 120): Promise<string> {
@@ -155,25 +149,13 @@ const known: readonly (readonly [RegExp, Explained])[] = [
   ],
 ];
 
-/** What went wrong as one paragraph: who, at which step, why, and what helps. */
-function failure({ learner, step }: Doing, output: string): LabError {
-  const explained = known.find(([pattern]) => pattern.test(output))?.[1];
-  const said = saidBy(output);
-  const what = explained === undefined ? said : `${explained.what}${said === "" || output === "ENOENT" ? "" : ` (${said})`}`;
-  const remedy = explained?.remedy ?? "`docker ps -a` and `kind export logs` show more";
-  return new LabError(
-    explained?.code ?? "kind-failed",
-    `Learner ${learner}: could not ${step}: ${what}. ${remedy}, then run \`./lab up\` again; other learners are not affected.`,
-  );
-}
-
-/** The sentence that tells most: kind's last line that begins with ERROR, else the last one; not the JSON of `docker info`. */
-function saidBy(output: string): string {
-  const lines = output
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("Command Output: {"));
-  const error = lines.findLast((line) => line.startsWith("ERROR:"))?.replace(/^ERROR: /, "");
-  const text = error ?? lines.at(-1) ?? "";
-  return (text.length > 300 ? `${text.slice(0, 297)}...` : text).replace(/\.$/, "");
+function failure(doing: Doing, output: string): LabError {
+  const { code, what, remedy } = known.find(([pattern]) => pattern.test(output))?.[1] ?? {
+    code: "kind-failed",
+    what: "",
+    remedy: "`docker ps -a` and `kind export logs` show more",
+  };
+  // `docker info` comes as a line of JSON.
+  const said = output === "ENOENT" ? "" : saidLast(output, /^Command Output: \{/);
+  return stepFailure(doing, { code, what: what === "" ? said : `${what}${said === "" ? "" : ` (${said})`}`, remedy });
 }

@@ -1,8 +1,8 @@
-import { rm } from "node:fs/promises";
 import { z } from "zod";
 import { environments } from "../../shared/names.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { removeOwned } from "../inventory/ownership.ts";
 
 /** What the pipeline of a learner needs to know of the lab. Kept in a file of mode 0600, for it holds credentials. */
 export const PipelineConfig = z.object({
@@ -33,5 +33,5 @@ export async function writePipelineConfig(cohort: string, learner: string, confi
 }
 
 export async function removePipelineConfig(cohort: string, learner: string): Promise<void> {
-  await rm(cohortPaths(cohort).learner(learner).pipeline, { force: true });
+  await removeOwned(cohort, cohortPaths(cohort).learner(learner).pipeline);
 }

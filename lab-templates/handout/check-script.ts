@@ -6,7 +6,7 @@ const apiServerName = "kubernetes.default.svc";
 
 /**
  * A script for the handout that tells what of the lab is not reached from where it is run, and why: POSIX sh, with curl, or
- * git and kubectl where there is no curl. Holds no credential: it reads the files beside it, and gives none to a command line.
+ * git and kubectl where there is no curl. What Git's settings here make of it only git tells, so it is asked as well. Holds no credential: it reads the files beside it, and gives none to a command line.
  */
 export function checkScript(learner: LearnerOutputs): string {
   const { apiServer, gitUrl, repository, insecure } = addressesOf(learner);
@@ -38,6 +38,7 @@ const dollar = "$";
 
 const body = String.raw`
 cd "$(dirname "$0")" || exit 2
+here=$(pwd)
 umask 077
 scratch=$(mktemp -d) || exit 2
 trap 'rm -rf "$scratch"' EXIT
@@ -93,6 +94,26 @@ trusting() { if [ -n "$authority" ]; then printf 'cacert = "%s"\n' "$authority";
 from_kubeconfig() { sed -n "s/^ *$1: *//p" kubeconfig.yaml | base64 -d >"$scratch/$2"; }
 basic() { sed -n 's/.*"auth": "\([^"]*\)".*/header = "Authorization: Basic \1"/p' registry/config.json; }
 
+# As the page has git asked, with whatever the learner's own settings and this shell say besides.
+ask_git() {
+  env GIT_TERMINAL_PROMPT=0 git -c http.lowSpeedLimit=1 -c http.lowSpeedTime=15 \
+    -c credential.helper= -c "credential.helper=store --file='$here/git-credentials'" \
+    ${dollar}{authority:+-c "http.$git.sslCAInfo=$here/$authority"} ls-remote -- "$git" 2>&1 >/dev/null
+}
+
+last() { printf '%s' "$1" | tail -n 1; }
+
+# What of this shell takes the place of the lab's authority, where git trusts another.
+instead() { # what git said
+  case $1 in *[Cc]ertificate* | *SSL*) ;; *) return ;; esac
+  for name in GIT_SSL_CAINFO GIT_SSL_CAPATH; do
+    eval 'is_set=$'"{$name+yes}"
+    if [ -n "$is_set" ]; then
+      printf '; %s is set here and comes before %s: unset %s in every shell in which you use git' "$name" "$authority" "$name"
+    fi
+  done
+}
+
 check_api() {
   from_kubeconfig certificate-authority-data ca.crt
   from_kubeconfig client-certificate-data client.crt
@@ -120,6 +141,10 @@ check_git() {
   user=$(sed 's|^[a-z]*://\([^@]*\)@.*|\1|' git-credentials)
   { trusting; printf 'user = "%s"\n' "$user"; } >"$scratch/options"
   ask "$git/info/refs?service=git-upload-pack" <"$scratch/options"
+  if [ -z "$trouble" ] && [ "$status" = 200 ] && command -v git >/dev/null && ! answer=$(ask_git); then
+    say FAIL git "$git: is reached, but git says: $(last "$answer")$(instead "$answer")"
+    return
+  fi
   verdict git "$git" 200 ''
 }
 
@@ -159,14 +184,13 @@ else
   says() { # what, url, command...
     what=$1 where=$2
     shift 2
-    if answer=$("$@" 2>&1 >/dev/null); then say ok "$what" "$where"; else say FAIL "$what" "$where: $(printf '%s' "$answer" | tail -n 1)"; fi
+    if answer=$("$@" 2>&1 >/dev/null); then say ok "$what" "$where"; else say FAIL "$what" "$where: $(last "$answer")"; fi
   }
   if command -v kubectl >/dev/null; then says cluster "$api" kubectl --kubeconfig kubeconfig.yaml --request-timeout 15s get --raw /readyz; else say '?' cluster "neither curl nor kubectl is here"; fi
   if [ -n "$own_git" ]; then
     say '?' git "needs curl; or see whether you can clone it with your own account"
   elif command -v git >/dev/null; then
-    here=$(pwd)
-    says git "$git" env GIT_TERMINAL_PROMPT=0 git -c credential.helper= -c "credential.helper=store --file='$here/git-credentials'" ${dollar}{authority:+-c "http.sslCAInfo=$here/$authority"} ls-remote -- "$git"
+    if answer=$(ask_git); then say ok git "$git"; else say FAIL git "$git: $(last "$answer")$(instead "$answer")"; fi
   else
     say '?' git "neither curl nor git is here"
   fi

@@ -237,6 +237,26 @@ describe("on a shared cluster", () => {
     expect(egress[2]?.to[0]?.ipBlock?.except).toEqual(["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]);
   });
 
+  test("the namespace is the lab's before anything of its learner is made, and goes by its mark alone", async () => {
+    pulumi.runtime.setAllConfig({ "gitops-lab:registryPassword": "push", "gitops-lab:githubToken": "token" });
+    const elsewhere = {
+      git: { kind: "github", organization: "course" },
+      registry: { kind: "oci", url: "https://registry.example.org/course", username: "bot" },
+    };
+    for (const more of [{}, elsewhere]) {
+      const learners = [{ id: "ada", name: "Ada", email: "ada@example.org", github: "ada-l" }];
+      const spec = parseCohort({ course: "x", cluster: clusters["shared"], ...more, learners }, "x");
+      const { resources } = await previewAnew(planCohort("sre", spec, { beginnings }), ":VirtualClusterNamespace");
+      const ofAda = resources.filter(({ name, type }) => name.startsWith("ada-") && !type.startsWith("gitops-lab:"));
+      // A pair of keys is nobody's until it is put into a repository.
+      const made = ofAda.filter(({ type }) => !type.endsWith(":SshKey")).map(({ name }) => name);
+      expect(made[0]).toBe("ada-namespace");
+      expect(named(resources, "ada-namespace")).toMatchObject({ cohort: "sre", learner: "ada", kubeconfig: "/nowhere/kubeconfig" });
+      expect(named(resources, "ada-shared-namespace")["metadata"]).toMatchObject({ labels: { "gitops-lab-mark": "0a1b2c3d" } });
+      expect(named(resources, "ada-vcluster")).toMatchObject({ mark: "0a1b2c3d" });
+    }
+  });
+
   test("the virtual cluster is the pinned chart, reached at the address from outside", async () => {
     const { resources, outputs } = await previewed();
     expect(named(resources, "ada-vcluster")).toMatchObject({

@@ -1,5 +1,5 @@
 import { mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
-import { createServer as createPlainServer, type RequestListener, type Server as HttpServer } from "node:http";
+import { createServer as createPlainServer, type RequestListener, type Server as HttpServer, type ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -34,6 +34,12 @@ let folder: string;
 let answer: (path: string) => number;
 const asked: { readonly path: string; readonly authorization: string | undefined }[] = [];
 
+/** An empty repository, as `git http-backend` advertises it. */
+function answerGit(outgoing: ServerResponse): void {
+  outgoing.writeHead(200, { "content-type": "application/x-git-upload-pack-advertisement" });
+  outgoing.end("001e# service=git-upload-pack\n00000000");
+}
+
 const well = (path: string) => (path === "/me" ? 401 : 200);
 
 beforeAll(async () => {
@@ -43,7 +49,9 @@ beforeAll(async () => {
     { type: "dns", value: "kubernetes.default.svc" },
   ]);
   const serve: RequestListener = (incoming, outgoing) => {
-    asked.push({ path: incoming.url ?? "", authorization: incoming.headers.authorization });
+    const { authorization, "user-agent": agent = "" } = incoming.headers;
+    if (agent.startsWith("git/")) return void answerGit(outgoing);
+    asked.push({ path: incoming.url ?? "", authorization });
     outgoing.writeHead(answer(incoming.url ?? "")).end("{}");
   };
   server = createServer({ cert, key }, serve);
@@ -60,6 +68,17 @@ beforeEach(async () => {
   asked.length = 0;
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** A folder for PATH, with these programs and what every POSIX system has. */
+async function programsOf(...names: readonly string[]): Promise<string> {
+  const programs = join(folder, "programs");
+  await makePrivateFolder(programs);
+  for (const name of ["sh", "sed", "dirname", "mktemp", "rm", "tail", "env", ...names]) {
+    const { stdout } = await run("which", [name], { lines: false });
+    await symlink(stdout, join(programs, name));
+  }
+  return programs;
+}
 
 async function learnerAt(host: string, ca = authority): Promise<LearnerOutputs> {
   const pair = await authority.issueClient("gitops-lab:learner", []);
@@ -79,6 +98,7 @@ async function learnerAt(host: string, ca = authority): Promise<LearnerOutputs> 
 async function check(
   learner: LearnerOutputs,
   path = process.env["PATH"] ?? "",
+  environment: NodeJS.ProcessEnv = {},
 ): Promise<{ readonly exitCode: number | undefined; readonly lines: string[] }> {
   for (const [name, content] of Object.entries({ ...credentialFiles(learner), "check.sh": checkScript(learner) })) {
     await makePrivateFolder(join(folder, name, ".."));
@@ -86,7 +106,7 @@ async function check(
   }
   const { exitCode, stdout } = await run("/bin/sh", ["check.sh"], {
     cwd: folder,
-    env: { PATH: path, TMPDIR: folder },
+    env: { PATH: path, TMPDIR: folder, HOME: folder, GIT_CONFIG_NOSYSTEM: "1", ...environment },
     extendEnv: false,
     reject: false,
   });
@@ -168,13 +188,37 @@ describe("the check script", () => {
     expect(await reasons(await learnerAt(`no-such-name.invalid:${port}`))).toEqual(["DNS", "DNS", "DNS"]);
   });
 
+  test.each(["with curl", "without"])(
+    "tells of an authority that git takes from the environment in place of the lab's, %s",
+    async (curl) => {
+      const learner = await learnerAt(here());
+      const others = join(folder, "others.crt");
+      await writePrivateFile(others, (await newAuthority("another")).certificate);
+      const path = curl === "without" ? await programsOf("git") : process.env["PATH"];
+      const lines = async (environment: NodeJS.ProcessEnv) => (await check(learner, path, environment)).lines;
+      const gitLine = async (environment: NodeJS.ProcessEnv) => (await lines(environment)).find((line) => / git /.test(line));
+      expect(await gitLine({})).toMatch(/^ok /);
+      expect(await gitLine({ GIT_SSL_CAINFO: others })).toMatch(
+        /^FAIL .*certificate.*; GIT_SSL_CAINFO is set here and comes before ca\.crt: unset GIT_SSL_CAINFO in every shell/,
+      );
+      // The page's own setting is for its address, and comes before what is for all.
+      const configured = { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "http.sslCAInfo", GIT_CONFIG_VALUE_0: others };
+      expect(await gitLine(configured)).toMatch(/^ok /);
+      expect(await gitLine({ https_proxy: "http://127.0.0.1:1", no_proxy: "" })).toMatch(/^FAIL (?!.*unset)/);
+    },
+  );
+
+  test("tells of what git alone can't do", async () => {
+    const redirected = { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "http.proxy", GIT_CONFIG_VALUE_0: "http://127.0.0.1:1" };
+    const { exitCode, lines } = await check(await learnerAt(here()), process.env["PATH"], redirected);
+    expect(exitCode).toBe(1);
+    expect(lines.filter((line) => line.startsWith("FAIL"))).toEqual([
+      expect.stringMatching(/^FAIL git .*: is reached, but git says: fatal: /),
+    ]);
+  });
+
   test("asks with git where there is no curl, and says what it could not look at", async () => {
-    const programs = join(folder, "programs");
-    await makePrivateFolder(programs);
-    for (const name of ["sh", "sed", "dirname", "mktemp", "rm", "tail", "env", "git"]) {
-      const { stdout } = await run("which", [name], { lines: false });
-      await symlink(stdout, join(programs, name));
-    }
+    const programs = await programsOf("git");
     const lab = await startLabServer(cohortPaths("demo"));
     try {
       const seed = { files: { a: "a\n" }, message: "Seed", author: { name: "Lab", email: "lab@localhost" }, date: 1_767_225_600 };

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { appendFile, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -9,8 +9,11 @@ import { forgetInventory, readInventory, recordCreation, recordGone, type Item }
 import { lookForAll, type Seen } from "../../host/inventory/looks.ts";
 import { claimCohortFolder, ownership, removeOwned } from "../../host/inventory/ownership.ts";
 import { countsOf, linesOf, makeReceipt } from "../../host/inventory/receipt.ts";
+import { embeddedCluster } from "../../host/drivers/embedded-cluster.ts";
 import { gitRepository } from "../../host/drivers/git-repository.ts";
+import { kindCluster } from "../../host/drivers/kind-cluster.ts";
 import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
+import { pipeline } from "../../host/drivers/pipeline.ts";
 import { leasePorts, releasePorts } from "../../host/ports.ts";
 import { identify, isRunning, mark, namespacesOf } from "../../host/process-identity.ts";
 import { run } from "../../shared/exec.ts";
@@ -255,6 +258,39 @@ describe("the cohort's folder", () => {
     await rename(`${root}-moved`, root);
     await removeCohortFromHost("taken");
     expect(existsSync(root)).toBe(false);
+  });
+
+  test("loses everything but a file in the place of a learner's folder, which is told", async () => {
+    const { root, learner, daemon } = cohortPaths("file");
+    await claimCohortFolder("file");
+    await mkdir(learner("ada").cluster, { recursive: true });
+    await mkdir(daemon);
+    const file = learner("bob").root;
+    await writeFile(file, "notes");
+    const repository = { path: join(root, "git", "bob", "lab.git"), url: "", branch: "", seedCommit: "" };
+    const users = { learnerUsername: "", learnerPassword: "", fluxUsername: "", fluxPassword: "" };
+    await gitRepository.remove("file/bob/lab", { ...repository, ...users });
+    await pipeline.remove("file/bob/pipeline", { cohort: "file", learner: "bob" });
+    for (const { remove } of [kindCluster, embeddedCluster])
+      await remove("x", {
+        cohort: "file",
+        learner: "bob",
+        clusterId: "",
+        apiServer: "",
+        adminKubeconfig: "",
+        ...{ learnerKubeconfig: "", ingressPort: 0 },
+      });
+    await removeCohortFromHost("file");
+    expect((await readdir(root, { recursive: true })).sort()).toEqual(["learners", "learners/bob", "owner"]);
+    expect(await readFile(file, "utf8")).toBe("notes");
+    expect(sightOf(await look("file"), "folder", root)).toMatchObject({
+      state: "foreign",
+      says: expect.stringContaining(file),
+      remove: `rm ${file}`,
+    });
+    await rm(file);
+    await removeCohortFromHost("file");
+    expect(sightOf(await look("file"), "folder", root)).toEqual({ state: "gone" });
   });
 
   test("is removed with the processes that carry its mark, down to those that lead no group", async () => {

@@ -6,8 +6,10 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { virtualCluster, type VirtualClusterInput } from "../../host/drivers/virtual-cluster.ts";
+import { virtualClusterNamespace, type VirtualClusterNamespaceInput } from "../../host/drivers/virtual-cluster-namespace.ts";
 import { renderVcluster } from "../../host/helm/cli.ts";
-import { readInventory } from "../../host/inventory/inventory.ts";
+import { readInventory, recordCreation, recordGone, type Thing } from "../../host/inventory/inventory.ts";
+import { clusterClient } from "../../host/kubernetes.ts";
 import { lookForVirtualCluster } from "../../host/inventory/virtual-clusters.ts";
 import type { Properties } from "../../shared/json.ts";
 import { activeContext } from "../../shared/kube-api.ts";
@@ -27,6 +29,7 @@ const doing = { learner: "ada", step: "render" };
 interface Shared {
   readonly name: string;
   readonly input: VirtualClusterInput;
+  readonly claim: VirtualClusterNamespaceInput;
   /** Namespace, quota, limits and policies. */
   readonly objects: readonly Registered["inputs"][];
 }
@@ -46,7 +49,8 @@ async function program(expose: object, more: object = {}): Promise<Shared> {
     .filter(({ name, type }) => name.startsWith("ada-shared-") && type.startsWith("kubernetes:"))
     .map(({ inputs }) => inputs);
   const input = resources.find(({ name }) => name === "ada-vcluster")!.inputs as unknown as VirtualClusterInput;
-  return { name: input.name, input, objects };
+  const claim = resources.find(({ name }) => name === "ada-namespace")!.inputs as unknown as VirtualClusterNamespaceInput;
+  return { name: input.name, input, claim, objects };
 }
 
 type Rendered = Properties & {
@@ -125,6 +129,7 @@ describe("on a real API server", () => {
   let plane: TestControlPlane;
   let shared: Shared;
   let input: VirtualClusterInput;
+  let claim: VirtualClusterNamespaceInput;
   let folder: string;
   const ended = new AbortController();
   let kubelet: Promise<void> | undefined;
@@ -135,8 +140,10 @@ describe("on a real API server", () => {
     folder = await mkdtemp(join(tmpdir(), "virtual-cluster-"));
     const kubeconfig = join(folder, "below.yaml");
     await writeFile(kubeconfig, plane.kubeconfig("admin"));
-    input = { ...shared.input, kubeconfig };
-    for (const object of [...shared.objects].sort((a) => (a["kind"] === "Namespace" ? -1 : 1)))
+    claim = { ...shared.claim, kubeconfig };
+    const { mark } = (await virtualClusterNamespace.ensure(claim)).output;
+    input = { ...shared.input, kubeconfig, mark };
+    for (const object of shared.objects.filter(({ kind }) => kind !== "Namespace"))
       await plane.kubectl(["apply", "--server-side", "--validate=strict", "-f", "-"], JSON.stringify(object));
   }, 180_000);
   afterAll(async () => {
@@ -181,6 +188,87 @@ describe("on a real API server", () => {
     }
   }
 
+  const place = () => `${claim.kubeconfig}#${claim.name}`;
+  const live = async (name: string) =>
+    JSON.parse(await plane.kubectl(["get", "namespace", name, "-o", "json"])) as { metadata: Properties };
+
+  /** Lets another lab home of this user, or of another's, do something on the same Kubernetes. */
+  async function elsewhere<T>(work: () => Promise<T>): Promise<T> {
+    vi.stubEnv("GITOPS_LAB_HOME", join(folder, "other-lab"));
+    try {
+      return await work();
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  }
+
+  test("the namespace carries the lab's mark, and an interrupted run goes on with it", async () => {
+    const before = await live(shared.name);
+    expect(before.metadata["labels"]).toMatchObject({ ...claim.labels, "gitops-lab-mark": input.mark });
+    expect((await virtualClusterNamespace.ensure(claim)).output).toMatchObject({ name: shared.name, mark: input.mark });
+    expect(await live(shared.name)).toEqual(before);
+    expect(await readInventory(claim.cohort)).toMatchObject([{ kind: "virtual-cluster", id: place(), mark: input.mark, learner: "ada" }]);
+  });
+
+  test("another lab with a cohort and a learner of these names is refused, and neither changes nor removes it", async () => {
+    const before = await live(shared.name);
+    await elsewhere(async () => {
+      const refused = {
+        code: "namespace-taken",
+        message: expect.stringMatching(
+          new RegExp(
+            `Learner ada: the namespace ${shared.name} of .* another lab made it \\(cohort sre, learner ada, mark ${input.mark}, .*\`./lab down sre\` where`,
+          ),
+        ),
+      };
+      await expect(virtualClusterNamespace.ensure({ ...claim, labels: { ...claim.labels, x: "y" } })).rejects.toMatchObject(refused);
+      // Nothing of it is the other lab's to look for.
+      expect(await readInventory(claim.cohort)).toEqual([]);
+      const theirs = { learner: "ada", kubeconfig: claim.kubeconfig, name: shared.name, mark: "00000000" };
+      await expect(virtualCluster.ensure({ ...input, mark: theirs.mark })).rejects.toMatchObject(refused);
+      expect(await virtualClusterNamespace.read("x", theirs)).toBeUndefined();
+      await virtualClusterNamespace.remove("x", theirs);
+      await virtualCluster.remove("x", { ...theirs, apiServer: "", adminKubeconfig: "" });
+      // Its own was there, was deleted by somebody, and this one came into its place.
+      expect(await lookForVirtualCluster({ kind: "virtual-cluster", id: place(), mark: theirs.mark })).toMatchObject({
+        state: "foreign",
+        says: expect.stringContaining(`mark ${input.mark}`),
+      });
+    });
+    expect(await live(shared.name)).toEqual(before);
+  });
+
+  test("a namespace that no lab made is refused as well", async () => {
+    await plane.kubectl(["create", "namespace", "theirs"]);
+    await expect(virtualClusterNamespace.ensure({ ...claim, name: "theirs" })).rejects.toMatchObject({
+      code: "namespace-taken",
+      message: expect.stringContaining("something other than a lab made it"),
+    });
+    expect((await live("theirs")).metadata["labels"]).toEqual({ "kubernetes.io/metadata.name": "theirs" });
+  });
+
+  test("one that an earlier version made without a mark is known by the inventory, and marked", async () => {
+    const old = { ...claim, name: "of-old" };
+    const thing: Thing = { kind: "virtual-cluster", id: `${claim.kubeconfig}#of-old`, learner: "ada", name: "of-old" };
+    const manifest = { apiVersion: "v1", kind: "Namespace", metadata: { name: "of-old", labels: old.labels } };
+    await plane.kubectl(["create", "-f", "-"], JSON.stringify(manifest));
+    await expect(virtualClusterNamespace.ensure(old)).rejects.toMatchObject({ code: "namespace-taken" });
+    await recordCreation("other", thing);
+    await expect(virtualClusterNamespace.ensure({ ...old, cohort: "other" })).rejects.toMatchObject({ code: "namespace-taken" });
+    expect(await lookForVirtualCluster(thing)).toMatchObject({ state: "left" });
+    await recordCreation(claim.cohort, thing);
+    const { output } = await virtualClusterNamespace.ensure(old);
+    expect((await live("of-old")).metadata["labels"]).toMatchObject({ "gitops-lab-mark": input.mark });
+    // One that is being deleted is waited out, and made anew.
+    const { uid } = (await live("of-old")).metadata;
+    await plane.kubectl(["delete", "namespace", "of-old", "--wait=false"]);
+    await virtualClusterNamespace.ensure(old);
+    expect((await live("of-old")).metadata["uid"]).not.toBe(uid);
+    await virtualClusterNamespace.remove("x", output);
+    expect(await lookForVirtualCluster(thing)).toEqual({ state: "gone" });
+    await recordGone(claim.cohort, [thing]);
+  });
+
   test("the confinement lets the control plane in, and the driver waits until it runs", { timeout: 120_000 }, async () => {
     let ended = false;
     const made = virtualCluster.ensure(input).finally(() => (ended = true));
@@ -188,6 +276,10 @@ describe("on a real API server", () => {
     expect(ended).toBe(false);
     await play();
     const { output } = await made;
+    // The pods of the learner's own are none that it waits for.
+    const pods = clusterClient(input.kubeconfig);
+    expect(await pods.lookPodsReady(shared.name, `app=vcluster,release=${shared.name}`)).toMatchObject({ done: true });
+    expect(await pods.lookPodsReady(shared.name, "app=other")).toMatchObject({ done: false });
     expect(output).toMatchObject({ name: shared.name, apiServer: "https://198.51.100.7" });
     expect(activeContext(output.adminKubeconfig).cluster["server"]).toBe("https://198.51.100.7");
     expect(await readInventory(input.cohort)).toMatchObject([{ kind: "virtual-cluster", learner: "ada", name: shared.name }]);
@@ -253,8 +345,11 @@ describe("on a real API server", () => {
     // Helm takes for gone what the API server lets go of a moment later.
     await expect.poll(() => virtualCluster.read("x", output), { timeout: 30_000 }).toBeUndefined();
     await virtualCluster.remove("x", output);
-    await plane.kubectl(["delete", "namespace", shared.name, "--wait", "--timeout=60s"]);
+    const { output: claimed } = await virtualClusterNamespace.ensure(claim);
+    await virtualClusterNamespace.remove("x", claimed);
     expect(await lookForVirtualCluster(item!)).toEqual({ state: "gone" });
+    expect(await virtualClusterNamespace.read("x", claimed)).toBeUndefined();
+    await virtualClusterNamespace.remove("x", claimed);
     await rm(input.kubeconfig);
     expect(await lookForVirtualCluster(item!)).toMatchObject({ state: "unknown" });
   });

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
 import type { CohortOutputs } from "../../shared/outputs.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
@@ -62,6 +63,16 @@ const answers: Readonly<Record<string, (inputs: Inputs) => object>> = {
       ["learnerUsername", "learnerPassword", "fluxUsername", "fluxPassword"].map((key) => [key, `${key}-of-${learner}`]),
     ),
   }),
+  GithubCohort: () => ({ topic: "gitops-lab-x-00000000", sshHostKeys: ["ssh-ed25519 HOSTKEY"] }),
+  GithubRepository: ({ name }) => ({
+    repositoryId: 1,
+    fullName: `course/${name}`,
+    url: `https://github.com/course/${name}.git`,
+    sshUrl: `ssh://git@github.com/course/${name}.git`,
+    description: "",
+  }),
+  GithubSeed: () => ({ seedCommit: zeros(40) }),
+  SshKey: () => ({ privateKey: "private", publicKey: "public" }),
   FluxDefinitions: () => ({ names: [] }),
   FluxReady: () => ({
     environments: ["develop", "staging", "production"].map((name) => ({
@@ -80,6 +91,7 @@ const answers: Readonly<Record<string, (inputs: Inputs) => object>> = {
   }),
   KubernetesCluster: ({ name }) => ({ endpoint: `https://${name}.example.org`, kubeConfigs: [{ clusterCaCertificate: "Y2E=" }] }),
   Role: ({ name }) => ({ arn: `arn:aws:iam::123456789012:role/${name}` }),
+  VirtualClusterNamespace: () => ({ mark: "0a1b2c3d" }),
   VirtualCluster: ({ learner, server }) => ({ apiServer: server ?? "https://198.51.100.7", adminKubeconfig: `admin-of-${learner}` }),
 };
 
@@ -90,12 +102,17 @@ const calls: Readonly<Record<string, object>> = {
 
 let registered: Registered[] = [];
 
-/** Runs the program for a plan against mocks: every resource that an `up` would make is registered, and none is made. */
-export async function previewCohort(plan: CohortPlan): Promise<PreviewedCohort> {
+/**
+ * Runs the program for a plan against mocks: every resource that an `up` would make is registered, and none is made.
+ *
+ * @param late end of the type of what takes a moment to be made, so that only what waits for it comes after it
+ */
+export async function previewCohort(plan: CohortPlan, late?: string): Promise<PreviewedCohort> {
   registered = [];
   await pulumi.runtime.setMocks(
     {
-      newResource: ({ type, name, inputs, provider, id }) => {
+      newResource: async ({ type, name, inputs, provider, id }) => {
+        if (late !== undefined && type.endsWith(late)) await delay(500);
         registered.push({ type, name, inputs: inputs as Inputs, provider: provider === "" ? undefined : provider });
         return {
           id: id === undefined || id === "" ? `${name}-id` : id,
@@ -117,11 +134,13 @@ export async function previewCohort(plan: CohortPlan): Promise<PreviewedCohort> 
   return { resources, raw, outputs, ofType: (end) => resources.filter(({ type }) => type.endsWith(end)) };
 }
 
+const isBelow = (type: string) => /:VirtualCluster(Namespace)?$/.test(type);
+
 /** Objects that go to the API servers: the learners' own, and the shared one below, a release of Helm's as one of them. */
 export function countWrites(resources: readonly Registered[]): { readonly virtual: number; readonly host: number } {
   const objects = resources.filter(
-    ({ type, inputs }) => (type.startsWith("kubernetes:") && inputs["metadata"] !== undefined) || type.endsWith(":VirtualCluster"),
+    ({ type, inputs }) => (type.startsWith("kubernetes:") && inputs["metadata"] !== undefined) || isBelow(type),
   );
-  const host = objects.filter(({ type, provider }) => type.endsWith(":VirtualCluster") || provider?.includes("::foundation-shared-"));
+  const host = objects.filter(({ type, provider }) => isBelow(type) || provider?.includes("::foundation-shared-"));
   return { virtual: objects.length - host.length, host: host.length };
 }

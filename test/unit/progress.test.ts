@@ -320,6 +320,26 @@ describe("on standard error", () => {
       "  cohort  Flux brings the lab up failed (1 min 1 s)\n",
     ]);
   });
+
+  test("a log that waits for tools tells so twice a minute, and of anything else every time", () => {
+    const texts = written();
+    const display = logDisplay(["ada"]);
+    const start = Date.parse("2026-11-26T10:00:00Z");
+    const show = (seconds: number, fact: ProgressFact) => display.show(stamp(fact, new Date(start + seconds * 1000)), viewOf("ada"));
+    const tools = { learner: null, step: "tools", title: "etcd: building" };
+    const pipeline = { learner: "ada", step: "pipeline", title: "pipeline" };
+    show(0, { event: "step-started", ...tools, action: "do" });
+    const told = (seconds: number, ...steps: readonly (typeof tools | typeof pipeline)[]) => {
+      const before = texts.length;
+      show(seconds, { event: "waiting", for: steps.map((step) => ({ ...step, seconds })), aboutSecondsLeft: null });
+      return texts.length > before;
+    };
+    const times = Array.from({ length: 18 }, (_, index) => 4 * (index + 1));
+    expect(times.filter((seconds) => told(seconds, tools))).toEqual([28, 56]);
+    expect([76, 80].map((seconds) => told(seconds, tools, pipeline))).toEqual([true, true]);
+    expect([84, 88].map((seconds) => told(seconds, pipeline))).toEqual([true, true]);
+    expect([92, 96].map((seconds) => told(seconds))).toEqual([true, true]);
+  });
 });
 
 describe("the model", () => {
