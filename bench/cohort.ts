@@ -39,16 +39,27 @@ async function timed(...args: string[]): Promise<Timed> {
   return { seconds: (Date.now() - started) / 1000, exitCode, loadBefore };
 }
 
-/** Resident memory by program: `rss` counts pages that processes share once per process, `pss` divides them. */
-async function memory(): Promise<Record<string, { processes: number; rss: number; pss: number }>> {
-  const byProgram: Record<string, { processes: number; rss: number; pss: number }> = {};
+interface Memory {
+  processes: number;
+  rss: number;
+  anonymous: number;
+  pss: number;
+}
+
+/**
+ * Resident memory by program: `rss` counts pages that processes share once per process, `pss` divides them; `anonymous` is what
+ * of `rss` no file holds.
+ */
+async function memory(): Promise<Record<string, Memory>> {
+  const byProgram: Record<string, Memory> = {};
   for (const pid of await processIds()) {
     const rollup = await readFile(`/proc/${pid}/smaps_rollup`, "utf8").catch(() => "");
     const mib = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(rollup)?.[1] ?? 0) / 1024;
     const name = (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).trim();
-    const program = (byProgram[name] ??= { processes: 0, rss: 0, pss: 0 });
+    const program = (byProgram[name] ??= { processes: 0, rss: 0, anonymous: 0, pss: 0 });
     program.processes += 1;
     program.rss += mib("Rss");
+    program.anonymous += mib("Anonymous");
     program.pss += mib("Pss");
   }
   return byProgram;
@@ -82,7 +93,7 @@ try {
   await delay(idleSeconds * 1000);
   const idleCores = ((await processorSeconds()) - before) / idleSeconds;
   const byProgram = await memory();
-  const total = (field: "rss" | "pss") => Object.values(byProgram).reduce((sum, program) => sum + program[field], 0);
+  const total = (field: "rss" | "anonymous" | "pss") => Object.values(byProgram).reduce((sum, program) => sum + program[field], 0);
   const down = await timed("down", cohort.name);
   const round = (_key: string, value: unknown) => (typeof value === "number" ? Math.round(value * 100) / 100 : value);
   const report = {
@@ -96,7 +107,7 @@ try {
     down,
     downPerLearner: down.seconds / learners,
     idleCoresPerLearner: idleCores / learners,
-    residentPerLearner: { rss: total("rss") / learners, pss: total("pss") / learners },
+    residentPerLearner: { rss: total("rss") / learners, anonymous: total("anonymous") / learners, pss: total("pss") / learners },
     byProgram,
   };
   process.stdout.write(`${JSON.stringify(report, round, 2)}\n`);

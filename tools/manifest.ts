@@ -106,8 +106,13 @@ const tools = {
     },
     build: { module: "cluster", package: "sigs.k8s.io/kwok/cmd/kwok" },
   },
-  kubelet: { ...kubernetesTool("kubelet", {}), onlyFor: "real-nodes" },
-  "kube-proxy": { ...kubernetesTool("kube-proxy", {}), onlyFor: "real-nodes" },
+  "kubelet-and-proxy": {
+    // Kubernetes', in a main program of ours.
+    version: `${kubernetes}-${sourceVersion("cluster/kubelet-and-proxy")}`,
+    fits: exactly(`${kubernetes}-${sourceVersion("cluster/kubelet-and-proxy")}`),
+    build: { module: "cluster", package: "./kubelet-and-proxy", ldflags: kubernetesLdflags() },
+    onlyFor: "real-nodes",
+  },
   "lab-node": {
     // Ours, and so of the version that its source has.
     version: sourceVersion("node/lab-node"),
@@ -282,12 +287,6 @@ function sourceVersion(folder: string): string {
 
 /** Exact: the control plane's parts, the simulated nodes and the evidence were proved at one version. */
 function kubernetesTool(name: string, sha256: Partial<Record<Arch, string>>) {
-  const variables = [
-    `k8s.io/component-base/version.gitVersion=v${kubernetes}`,
-    "k8s.io/component-base/version.gitMajor=1",
-    "k8s.io/component-base/version.gitMinor=36",
-    `k8s.io/client-go/pkg/version.gitVersion=v${kubernetes}`,
-  ];
   return {
     version: kubernetes,
     probe:
@@ -304,9 +303,20 @@ function kubernetesTool(name: string, sha256: Partial<Record<Arch, string>>) {
     build: {
       module: "cluster",
       package: `k8s.io/kubernetes/cmd/${name}`,
-      ldflags: variables.map((variable) => `-X ${variable}`).join(" "),
+      ldflags: kubernetesLdflags(),
     },
   } satisfies Tool;
+}
+
+/** What tells a program of Kubernetes its version. */
+function kubernetesLdflags(): string {
+  const variables = [
+    `k8s.io/component-base/version.gitVersion=v${kubernetes}`,
+    "k8s.io/component-base/version.gitMajor=1",
+    "k8s.io/component-base/version.gitMinor=36",
+    `k8s.io/client-go/pkg/version.gitVersion=v${kubernetes}`,
+  ];
+  return variables.map((variable) => `-X ${variable}`).join(" ");
 }
 
 /** Exact: the CRDs that are applied come from the same modules. */

@@ -50,10 +50,11 @@ export const measuredCosts: LabCosts = {
 };
 
 /**
- * What a learner costs more where pods run for real: MiB of memory (222 by PSS), seconds until ready (33-36 instead of 21
- * for one). What kubelet and containerd take of inotify and open files has not been measured.
+ * What a learner costs more where pods run for real: MiB of memory (by PSS 222, less the 48 that one process for kubelet and
+ * kube-proxy saved since), seconds until ready (33-36 instead of 21 for one). What kubelet and containerd take of inotify and
+ * open files has not been measured.
  */
-const realNode = { memory: 222, ready: 14 };
+const realNode = { memory: 175, ready: 14 };
 
 /** Ports of an opened cohort: for Git and images, and for the learners' pages. */
 const openedPorts = 2;

@@ -191,7 +191,7 @@ async function awaitNode(learner: string, admin: string, paths: LearnerPaths): P
   await waitUntil(() => clusterClient(admin).lookNodeReady(nodeName), {
     what: `the node of learner ${learner}`,
     timeoutSeconds: 180,
-    remedy: `Its logs are ${join(paths.logs, "{node,containerd,kubelet}.log")}; \`./lab doctor\` tells whether pods can run for real here.`,
+    remedy: `Its logs are ${join(paths.logs, "{node,containerd,kubelet-and-proxy}.log")}; \`./lab doctor\` tells whether pods can run for real here.`,
   });
 }
 

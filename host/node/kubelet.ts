@@ -6,6 +6,10 @@ import { kubeletPort } from "./network.ts";
 /** Where the node finds the files that only it needs. */
 export const secrets = "/etc/gitops-lab";
 
+/** Of the kubelet and kube-proxy, which are one process with one log. */
+export const verbosity = 1;
+export const oomScoreAdjustment = 0;
+
 /** The kubelet's configuration (kubelet.config.k8s.io/v1beta1). */
 export function kubeletConfiguration(): string {
   return stringify({
@@ -37,7 +41,7 @@ export function kubeletConfiguration(): string {
     featureGates: { KubeletInUserNamespace: true },
     protectKernelDefaults: false,
     makeIPTablesUtilChains: false,
-    oomScoreAdj: 0,
+    oomScoreAdj: oomScoreAdjustment,
     // The disk is shared with everything else on the machine: a node that evicted for it would punish the wrong one.
     evictionHard: { "memory.available": "100Mi" },
     // For the same reason images go by age. The registry, from which they come again, is near.
@@ -46,6 +50,6 @@ export function kubeletConfiguration(): string {
     nodeStatusUpdateFrequency: "10s",
     serializeImagePulls: false,
     registerNode: true,
-    logging: { verbosity: 1 },
+    logging: { verbosity },
   });
 }

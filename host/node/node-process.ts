@@ -17,7 +17,7 @@ import { ownership } from "../inventory/ownership.ts";
 import { commandName, findMarked, identify, namespacesOf } from "../process-identity.ts";
 import { Cgroup, cgroupMembers, limits, planCgroup, presentFolders, removeCgroup } from "./cgroups.ts";
 import { containerdConfiguration, containerdSocket } from "./containerd.ts";
-import { kubeletConfiguration, secrets } from "./kubelet.ts";
+import { kubeletConfiguration, oomScoreAdjustment, secrets, verbosity } from "./kubelet.ts";
 import { cniConfiguration, corefile, firewall } from "./network.ts";
 
 export interface RealNode {
@@ -142,7 +142,7 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
   const cgroup = await ensureCgroup(cohort, learner, paths);
   const folder = nodeFolder(paths);
   const secret = (name: string) => `${secrets}/${name}`;
-  const bin = async (tool: "kubelet" | "kube-proxy" | "coredns") => ({
+  const bin = async (tool: "kubelet-and-proxy" | "coredns") => ({
     source: await toolPath(tool),
     target: `${nodeBin}/${tool}`,
     writable: false,
@@ -164,8 +164,7 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
       { source: paths.logs, target: "/var/log/node", writable: true },
       { source: join(folder, "secrets"), target: secrets, writable: false },
       { source: join(folder, "pause.tar"), target: "/opt/gitops-lab/pause.tar", writable: false },
-      await bin("kubelet"),
-      await bin("kube-proxy"),
+      await bin("kubelet-and-proxy"),
       await bin("coredns"),
     ],
     links: {
@@ -199,17 +198,15 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
         ["ctr", "--address", containerdSocket, "--namespace", "k8s.io", "images", "import", "/opt/gitops-lab/pause.tar"],
         { once: true, awaits: containerdSocket },
       ),
-      program("kubelet", [
-        "kubelet",
+      program("kubelet-and-proxy", [
+        "kubelet-and-proxy",
         "--config=/etc/gitops-lab-kubelet.yaml",
         `--kubeconfig=${secret("kubelet.yaml")}`,
         `--hostname-override=${nodeName}`,
         `--node-ip=${nodeAddress}`,
         "--node-labels=gitops-lab.dev/nodes=real",
         "--cert-dir=/var/lib/kubelet/pki",
-      ]),
-      program("kube-proxy", [
-        "kube-proxy",
+        "--",
         `--kubeconfig=${secret("kube-proxy.yaml")}`,
         `--hostname-override=${nodeName}`,
         "--proxy-mode=iptables",
@@ -219,6 +216,9 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
         "--metrics-bind-address=127.0.0.1:10249",
         "--conntrack-max-per-core=0",
         "--conntrack-min=0",
+        // As the kubelet's configuration has them: see there.
+        `--oom-score-adj=${oomScoreAdjustment}`,
+        `--v=${verbosity}`,
       ]),
       program("coredns", ["coredns", "-conf", "/etc/Corefile"]),
     ],

@@ -323,7 +323,7 @@ if (unmet.length > 0) {
     });
 
     test("the node sees nothing of the host's files but programs", () => {
-      const root = `/proc/${processNamed("ada/node/kubelet").pid}/root`;
+      const root = `/proc/${processNamed("ada/node/kubelet-and-proxy").pid}/root`;
       for (const host of ["/root", "/home", cohort.home]) expect(existsSync(join(root, host))).toBe(false);
       expect(existsSync(join(root, "etc", "shadow"))).toBe(false);
     });
@@ -341,7 +341,7 @@ if (unmet.length > 0) {
   });
 
   describe("repair", () => {
-    test.each(["ada/node/containerd", "ada/node/kubelet", "ada/node/inside"])(
+    test.each(["ada/node/containerd", "ada/node/kubelet-and-proxy", "ada/node/inside"])(
       "a killed %s comes back by itself",
       { timeout: 2 * minutes },
       async (name) => {
@@ -349,7 +349,7 @@ if (unmet.length > 0) {
         process.kill(pid, "SIGKILL");
         await waitUntil(
           async () => {
-            const now = marked().find((process) => process.name === "ada/node/kubelet" && process.identity.pid !== pid);
+            const now = marked().find((process) => process.name === "ada/node/kubelet-and-proxy" && process.identity.pid !== pid);
             return now === undefined || existsSync(`/proc/${pid}`)
               ? { done: false, because: "it is not there." }
               : { done: true, value: undefined };
@@ -406,6 +406,6 @@ async function privilegedNamespace(): Promise<string> {
 
 /** The first process of the node's namespaces: the parent of what runs in it. */
 async function nodeInit(): Promise<{ readonly pid: number }> {
-  const stat = await readFile(`/proc/${processNamed("ada/node/kubelet").pid}/stat`, "utf8");
+  const stat = await readFile(`/proc/${processNamed("ada/node/kubelet-and-proxy").pid}/stat`, "utf8");
   return { pid: Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) };
 }
