@@ -32,7 +32,9 @@ export async function bringBack(cohort: string, learner?: string): Promise<void>
   await waitUntil(
     async () => {
       const missing = (await processStatus(cohort))
-        .filter(({ owner, state }) => state !== "running" && (learner === undefined ? state !== "paused" : owner === learner))
+        // What awaits a pod is for the learner's cluster to start.
+        .filter(({ state }) => state !== "running" && state !== "awaiting-pod")
+        .filter(({ owner, state }) => (learner === undefined ? state !== "paused" : owner === learner))
         .map((process) => process.name);
       return missing.length === 0 ? { done: true, value: undefined } : { done: false, because: `${missing.join(", ")} not running.` };
     },
