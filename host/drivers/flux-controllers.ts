@@ -1,12 +1,14 @@
 import { join } from "node:path";
 import { fluxNamespace } from "../../shared/names.ts";
-import { cohortPaths } from "../../shared/paths.ts";
-import { makePrivateFolder } from "../../shared/private-files.ts";
+import { cohortPaths, type LearnerPaths } from "../../shared/paths.ts";
+import { makePrivateFolder, readIfExists } from "../../shared/private-files.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { heapLimits, smallHeap } from "../control-plane/processes.ts";
 import { ensureProcesses, processStatus } from "../daemon/client.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
 import type { Driver } from "../driver.ts";
+import { fluxDeployments } from "../flux/deployments.ts";
+import { clusterClient } from "../kubernetes.ts";
 import { confined } from "../node/node-process.ts";
 import { leasePorts, type PortRange } from "../ports.ts";
 
@@ -16,6 +18,8 @@ export interface FluxControllersInput {
   readonly ports: PortRange;
   /** Controllers of another cluster are other controllers. */
   readonly clusterId: string;
+  /** Of Flux, as `2.9.2`. */
+  readonly version: string;
 }
 
 export interface FluxControllersOutput {
@@ -25,7 +29,8 @@ export interface FluxControllersOutput {
 
 /**
  * The Flux controllers of an embedded cluster as processes of the lab host: on simulated nodes a Deployment would not
- * run. They listen nowhere but for source-controller's artifacts on loopback.
+ * run. They listen nowhere but for source-controller's artifacts on loopback. The cluster has Deployments whose pods stand for
+ * them, which nothing here waits for.
  */
 export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput> = {
   replaceOn: ["cohort", "learner", "clusterId"],
@@ -80,6 +85,7 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
       // One at a time: all push one branch, and a push that comes second is retried from a fresh clone.
       await controller("image-automation-controller", ["--concurrent=1"]),
     ]);
+    await applyDeployments(paths);
     return { id: `${cohort}/${learner}`, output: { cohort, learner } };
   },
 
@@ -91,3 +97,11 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
   // They are processes of the learner: the cluster's end, without which this is not deleted, ends them too.
   async remove() {},
 };
+
+async function applyDeployments(paths: LearnerPaths): Promise<void> {
+  const [admin, node] = await Promise.all(["admin", "lab-host"].map((client) => readIfExists(join(paths.kubeconfigs, `${client}.yaml`))));
+  // In a lab from before there was a node for them, their pods would wait for ever.
+  if (admin === undefined || node === undefined) return;
+  const cluster = clusterClient(admin);
+  await Promise.all(fluxDeployments().map(({ name, deployment }) => cluster.applyDeployment(fluxNamespace, name, deployment)));
+}
