@@ -90,8 +90,10 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
   },
 
   async read(_id, output) {
-    const names = (await processStatus(output.cohort)).map(({ name }) => name);
-    return names.includes(`${output.learner}/source-controller`) ? output : undefined;
+    const own = (await processStatus(output.cohort)).filter(({ owner }) => owner === output.learner);
+    const isWhole = own.some(({ name }) => name === `${output.learner}/source-controller`);
+    // One whose pod is gone and came back with none is to be made anew, Deployment included.
+    return isWhole && own.every(({ state }) => state !== "awaiting-pod") ? output : undefined;
   },
 
   // They are processes of the learner: the cluster's end, without which this is not deleted, ends them too.
