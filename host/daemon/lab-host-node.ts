@@ -83,7 +83,11 @@ export class LabHostNode {
   /** Looks at pods and processes again, soon. */
   refresh(): void {
     this.#isDue = true;
-    this.#working ??= this.#work().finally(() => (this.#working = undefined));
+    this.#working ??= this.#work().finally(() => {
+      this.#working = undefined;
+      // Asked for when the last look was over already.
+      if (this.#isDue && !this.#end.signal.aborted) this.refresh();
+    });
   }
 
   async #register(): Promise<void> {
@@ -210,7 +214,12 @@ export class LabHostNode {
     this.#deleted.add(uid);
     this.#pods.delete(uid);
     const body = { apiVersion: "v1", kind: "DeleteOptions", gracePeriodSeconds: 0, preconditions: { uid } };
-    await this.#api.send({ method: "DELETE", path: pathOf(pod), body });
+    try {
+      await this.#api.send({ method: "DELETE", path: pathOf(pod), body });
+    } catch (error) {
+      this.#deleted.delete(uid);
+      throw error;
+    }
   }
 
   /** Once for each trouble; an API server that is down is no news. */
