@@ -83,11 +83,14 @@ export class LabHostNode {
   /** Looks at pods and processes again, soon. */
   refresh(): void {
     this.#isDue = true;
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined;
-      // Asked for when the last look was over already.
-      if (this.#isDue && !this.#end.signal.aborted) this.refresh();
-    });
+    // Not at once: a look that changes a process is told of it, and must find that it is looking.
+    this.#working ??= Promise.resolve()
+      .then(() => this.#work())
+      .finally(() => {
+        this.#working = undefined;
+        // Asked for when the last look was over already.
+        if (this.#isDue && !this.#end.signal.aborted) this.refresh();
+      });
   }
 
   async #register(): Promise<void> {

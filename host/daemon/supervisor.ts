@@ -125,8 +125,10 @@ export class Supervisor {
     const process = this.#processes.get(name);
     if (process === undefined) return;
     process.entry.awaitsPod = true;
-    await this.#end(process, "SIGTERM");
+    // On disk before it ends: a daemon killed between the two leaves nothing that the next one would start again.
     await this.#save([process]);
+    await this.#end(process, "SIGTERM");
+    this.#tellOfChange([process]);
   }
 
   /** Starts what was let go, for a new pod and so with a new count. */
