@@ -100,6 +100,8 @@ try {
   const kubectl = async (...args: string[]) => must(await toolPath("kubectl"), args, kubeconfig);
   const manifests = join(home, "manifests.json");
   await writeFile(manifests, JSON.stringify({ apiVersion: "v1", kind: "List", items: fluxManifests({ image }) }));
+  // Those of the same names that stand for the processes; they take the processes along.
+  await kubectl("delete", "deployments", "-n", "flux-system", "--all", "--cascade=foreground");
   const started = Date.now();
   await kubectl("apply", "--server-side", "-f", manifests);
   for (const controller of fluxControllerNames)

@@ -16,6 +16,7 @@ import type { CohortOutputs, LearnerOutputs } from "../shared/outputs.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { readIfExists } from "../shared/private-files.ts";
 import type { CohortPlan } from "../stacks/plan.ts";
+import { fluxControllerNames } from "../tools/manifest.ts";
 import { verdict } from "../verification/verdict.ts";
 import { costsOf } from "./capacity/costs.ts";
 import { cloudRemedy } from "./cloud-failures.ts";
@@ -346,8 +347,12 @@ async function needsRefresh(stack: Stack, { isPending, learners }: StateSummary)
     return true;
   if (await anyKindGone(stack.name, all)) return true;
   const told = all.filter(({ cluster }) => cluster.kind === "embedded");
-  const wanted = new Set((await processStatus(stack.name)).map(({ name }) => name));
-  const expected = ["registry", ...told.flatMap(({ id }) => [`${id}/kube-apiserver`, `${id}/source-controller`])];
+  // What awaits a pod lost its Deployment, or was scaled down: the lab is to have it.
+  const wanted = new Set((await processStatus(stack.name)).flatMap(({ name, state }) => (state === "awaiting-pod" ? [] : [name])));
+  const expected = [
+    "registry",
+    ...told.flatMap(({ id }) => [`${id}/kube-apiserver`, ...fluxControllerNames.map((name) => `${id}/${name}`)]),
+  ];
   return (
     told.length > 0 &&
     (expected.some((name) => !wanted.has(name)) || told.some(({ id }) => !existsSync(cohortPaths(stack.name).learner(id).root)))

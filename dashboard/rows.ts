@@ -102,7 +102,7 @@ function processesOf({ processes }: LearnerFacts): Row["processes"] {
       ? "none"
       : processes.some((process) => process.state === "restarting")
         ? "restarting"
-        : processes.some((process) => process.state === "paused")
+        : running < processes.length
           ? "paused"
           : "running";
   return { running, of: processes.length, state };

@@ -8,6 +8,8 @@ import type { Look } from "../shared/wait.ts";
 export interface ClusterClient {
   /** Server-side apply of a Node, as field manager `gitops-lab`. */
   applyNode(name: string, metadata: Properties): Promise<void>;
+  /** Server-side apply of a Deployment. */
+  applyDeployment(namespace: string, name: string, deployment: Properties): Promise<void>;
   /** Server-side apply of a CustomResourceDefinition. */
   applyDefinition(name: string, definition: Properties): Promise<void>;
   /** Whether the API server serves all these resources (API paths), and if not which it does not. */
@@ -78,6 +80,7 @@ export function clusterClient(kubeconfig: string, context?: string): ClusterClie
 
   return {
     applyNode: (name, metadata) => apply(`/api/v1/nodes/${name}`, { apiVersion: "v1", kind: "Node", metadata: { name, ...metadata } }),
+    applyDeployment: (namespace, name, deployment) => apply(`/apis/apps/v1/namespaces/${namespace}/deployments/${name}`, deployment),
     applyDefinition: (name, definition) => apply(`/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}`, definition),
     async lookServed(paths) {
       const answers = await Promise.all(paths.map((path) => api.send({ method: "GET", path: `${path}?limit=1` })));

@@ -27,6 +27,14 @@ export function isRunning(identity: ProcessIdentity): boolean {
   return fields[0] !== "Z" || Number(fields[17]) > 1;
 }
 
+/** When the process was started; undefined where it is of another boot. */
+export function startOf({ startTime, bootId: boot }: ProcessIdentity): Date | undefined {
+  if (boot !== bootId()) return undefined;
+  // Seconds since 1970 in proc_stat(5); ticks are of USER_HZ, which Linux keeps at 100.
+  const bootedAt = Number(/^btime (\d+)$/m.exec(readFileSync("/proc/stat", "utf8"))?.[1]);
+  return new Date((bootedAt + Number(startTime) / 100) * 1000);
+}
+
 /** Signals the process group that the process leads; does nothing when it is gone. Returns whether it was there. */
 export function signalGroup(identity: ProcessIdentity, signal: NodeJS.Signals): boolean {
   if (!isRunning(identity)) return false;

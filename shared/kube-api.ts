@@ -42,6 +42,16 @@ export interface KubeApi {
   readonly namespace: string;
   /** The JSON of a successful answer; undefined for 404. Throws ApiError or UnreachableError. */
   send(request: ApiRequest): Promise<Properties | undefined>;
+  /**
+   * The events of a watch (a path whose query says `watch=true`) as they come, until the server ends it. Throws ApiError
+   * where it refuses, also later on, and UnreachableError where the connection breaks or `signal` fires.
+   */
+  watch(path: string, signal: AbortSignal): AsyncIterable<WatchEvent>;
+}
+
+export interface WatchEvent {
+  readonly type: string;
+  readonly object: Properties;
 }
 
 /**
@@ -88,9 +98,34 @@ export function connect(kubeconfig: string, contextName?: string, answerTimeoutM
     }
   }
 
+  async function* watch(path: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
+    const { agent, authorization } = await currentAccess();
+    const outgoing = request(new URL(path, server), { agent, headers: { accept: "application/json", ...authorization }, signal });
+    outgoing.on("error", () => undefined);
+    outgoing.end();
+    try {
+      const [incoming] = (await once(outgoing, "response")) as [IncomingMessage];
+      if (incoming.statusCode !== 200) throw new ApiError(incoming.statusCode ?? 0, parseJson(await text(incoming)));
+      let rest = "";
+      for await (const chunk of incoming.setEncoding("utf8")) {
+        const lines = `${rest}${chunk}`.split("\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines) {
+          const event = JSON.parse(line) as WatchEvent;
+          if (event.type === "ERROR") throw new ApiError(Number(event.object["code"]), event.object);
+          yield event;
+        }
+      }
+    } catch (error) {
+      if (error instanceof ApiError) throw error;
+      throw new UnreachableError(messageOf(error), { cause: error });
+    }
+  }
+
   return {
     server,
     namespace,
+    watch,
     async send(apiRequest) {
       let answer = await exchange(apiRequest);
       if (answer.status === 401 && exec !== undefined) {

@@ -37,7 +37,8 @@ export async function bringBack(cohort: string, learner?: string): Promise<void>
   let seen = { pids: "", since: 0 };
   await waitUntil(
     async () => {
-      const processes = (await processStatus(cohort)).filter(isOurs);
+      // What awaits a pod is for the learner's cluster to start.
+      const processes = (await processStatus(cohort)).filter(isOurs).filter(({ state }) => state !== "awaiting-pod");
       const missing = processes.filter(({ state }) => state !== "running").map(({ name }) => name);
       const pids = processes.map(({ pid }) => pid).join();
       if (pids !== seen.pids) seen = { pids, since: Date.now() };

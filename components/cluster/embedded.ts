@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { EmbeddedClusterInput, EmbeddedClusterOutput } from "../../host/drivers/embedded-cluster.ts";
 import type { FluxControllersInput, FluxControllersOutput } from "../../host/drivers/flux-controllers.ts";
+import { fluxRelease } from "../../tools/manifest.ts";
 import { requireHost } from "../lab-host.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import type { PlanOf } from "../../shared/cluster-spec.ts";
@@ -95,7 +96,13 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
       {
         driver: "flux-controllers",
         type: "FluxControllers",
-        input: { cohort: this.#args.cohort, learner: this.#args.learner, ports: this.#args.ports, clusterId: this.clusterId },
+        input: {
+          cohort: this.#args.cohort,
+          learner: this.#args.learner,
+          ports: this.#args.ports,
+          clusterId: this.clusterId,
+          version: fluxRelease,
+        },
         outputs: { cohort: "plain", learner: "plain" },
       },
       { ...options, deletedWith: this.resource },

@@ -8,6 +8,9 @@ import { nodeAddress } from "./networks.ts";
 /** Name of the one node that runs for real. */
 export const nodeName = "node";
 
+/** Name of the node that stands for the lab host, where Flux' controllers run as processes. */
+export const labHostNode = "lab-host";
+
 /** A name of every API server, by which it is known wherever it is reached. */
 export const apiServerName = "kubernetes.default.svc";
 
@@ -24,6 +27,8 @@ export const clients = {
   "kube-apiserver-kubelet": { user: "gitops-lab:kube-apiserver", groups: ["system:masters"] },
   /** Plays the kubelet of the simulated node, so it may write any pod's and node's status. */
   kwok: { user: "gitops-lab:kwok", groups: ["system:masters"] },
+  /** As whom the lab daemon answers for the processes of the lab host, see host/daemon/lab-host-node.ts. */
+  "lab-host": { user: `system:node:${labHostNode}`, groups: ["system:nodes"] },
   /** Bound to cluster-admin by components/flux/bootstrap.ts, as Flux' own manifests do. */
   flux: { user: "gitops-lab:flux", groups: [] },
   /** Bound by components/cluster/learner-access.ts to what the exercises need. */

@@ -129,7 +129,8 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
             [
               `--kubeconfig=${kubeconfig("kwok")}`,
               `--config=${join(paths.cluster, "kwok.yaml")}`,
-              "--manage-all-nodes=true",
+              // The lab host's node is the daemon's.
+              "--manage-nodes-with-label-selector=type=kwok",
               // kwok's own server would serve pod logs and exec, which simulated pods do not have.
               "--server-address=",
               "--node-lease-duration-seconds=40",

@@ -12,13 +12,15 @@ import { registryRoutes } from "../registry/tokens.ts";
 import { controlApi } from "./control-api.ts";
 import { controlSocket, readDaemonConfig } from "./config.ts";
 import { FluxNotifier } from "./flux-notifier.ts";
+import { keepLabHostNodes } from "./lab-host-nodes.ts";
 import { recordProcess } from "./record-process.ts";
 import { ProcessTable } from "./process-table.ts";
 import { Supervisor } from "./supervisor.ts";
 
 /**
  * The lab daemon of one cohort: `node main.ts <cohort>`. Keeps the cohort's processes running, serves the learners' Git
- * repositories and the registry's tokens on one loopback port, runs their pipeline, and tells Flux at once of every push.
+ * repositories and the registry's tokens on one loopback port, runs their pipeline, tells Flux at once of every push, and
+ * answers in each cluster for the processes that its pods stand for.
  * Where the cohort file opens an address, it answers there as well.
  */
 const cohort = process.argv[2];
@@ -50,6 +52,7 @@ const control: Server = createServer(getRequestListener(controlRoutes.fetch));
 control.listen(socket);
 
 process.on("SIGTERM", () => process.exit(0));
+keepLabHostNodes(paths, supervisor);
 await supervisor.start();
 await doors.reload().catch((error: unknown) => console.error(error));
 await pipeline.settleAll();

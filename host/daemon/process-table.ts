@@ -25,6 +25,8 @@ export const ProcessEntry = z.object({
   restarts: z.int(),
   /** Kept down until it is resumed by name, also by a new daemon. */
   paused: z.boolean().optional(),
+  /** Kept down, also by a new daemon, until there is a pod again that stands for it. */
+  awaitsPod: z.boolean().optional(),
   lastExit: z.object({ at: z.iso.datetime(), reason: z.string() }).optional(),
 });
 export type ProcessEntry = z.output<typeof ProcessEntry>;

@@ -11,8 +11,11 @@ import type { ProcessEntry, ProcessSpec, ProcessTable } from "./process-table.ts
 export interface ProcessStatus {
   readonly name: string;
   readonly owner: string;
-  readonly state: "running" | "restarting" | "paused";
+  /** `awaiting-pod`: down for as long as the cluster has no pod for it. */
+  readonly state: "running" | "restarting" | "paused" | "awaiting-pod";
   readonly pid?: number;
+  /** Of the process that runs, or ran last. */
+  readonly identity?: ProcessIdentity;
   readonly restarts: number;
   readonly lastExit?: { readonly at: string; readonly reason: string };
 }
@@ -40,6 +43,7 @@ export class Supervisor {
   readonly #processes = new Map<string, Supervised>();
   readonly #tell: (spec: ProcessSpec, identity?: ProcessIdentity) => Promise<void>;
   readonly #ensuring = new Map<string, Promise<void>>();
+  readonly #listeners: ((owner: string) => void)[] = [];
   #writing: Promise<void> = Promise.resolve();
 
   /** @param tell is told of each process before it is started for the first time, and of each start */
@@ -48,7 +52,12 @@ export class Supervisor {
     this.#tell = tell;
   }
 
-  /** Adopts or starts everything that the table wants and nobody paused. */
+  /** Has it called after every change of an owner's processes; `status` tells what came of it. */
+  onChange(listener: (owner: string) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Adopts or starts everything that the table wants and nobody holds down. */
   async start(): Promise<void> {
     const leaders = findMarked(this.#table.folder).filter(({ identity }) => leadsGroup(identity));
     for (const entry of await this.#table.read()) {
@@ -57,8 +66,9 @@ export class Supervisor {
       if (unnoted !== undefined) entry.identity = unnoted.identity;
       const supervised: Supervised = { entry };
       this.#processes.set(entry.spec.name, supervised);
-      if (entry.paused !== true) this.#supervise(supervised);
+      if (!isHeldDown(entry)) this.#supervise(supervised);
     }
+    this.#tellOfChange([...this.#processes.values()]);
   }
 
   /** Makes the process run with exactly this spec; a running one with another spec is replaced. */
@@ -73,6 +83,7 @@ export class Supervisor {
     const present = this.#processes.get(spec.name);
     if (present !== undefined) {
       if (isDeepStrictEqual(present.entry.spec, spec)) {
+        delete present.entry.awaitsPod;
         if (present.supervision === undefined) await this.resume((other) => other.name === spec.name, true);
         return;
       }
@@ -82,7 +93,7 @@ export class Supervisor {
     this.#processes.set(spec.name, supervised);
     await this.#tell(spec);
     // On disk before it runs: a daemon killed between the two leaves an entry, never an unknown process.
-    await this.#save();
+    await this.#save([supervised]);
     this.#supervise(supervised);
   }
 
@@ -95,17 +106,40 @@ export class Supervisor {
     const selected = this.#selected(selects);
     if (lasting) for (const { entry } of selected) entry.paused = true;
     await Promise.all(selected.map((process) => this.#end(process, "SIGTERM")));
-    await this.#save();
+    await this.#save(selected);
   }
 
   /** @param paused also those whose pause is lasting */
   async resume(selects: (spec: ProcessSpec) => boolean, paused: boolean): Promise<void> {
-    for (const process of this.#selected(selects)) {
+    const selected = this.#selected(selects);
+    for (const process of selected) {
       if (process.entry.paused === true && !paused) continue;
       delete process.entry.paused;
-      if (process.supervision === undefined) this.#supervise(process);
+      if (process.supervision === undefined && !isHeldDown(process.entry)) this.#supervise(process);
     }
-    await this.#save();
+    await this.#save(selected);
+  }
+
+  /** Ends a process and keeps it down until `takeUp`, whatever is resumed meanwhile: its pod is gone. */
+  async letGo(name: string): Promise<void> {
+    const process = this.#processes.get(name);
+    if (process === undefined) return;
+    process.entry.awaitsPod = true;
+    // On disk before it ends: a daemon killed between the two leaves nothing that the next one would start again.
+    await this.#save([process]);
+    await this.#end(process, "SIGTERM");
+    this.#tellOfChange([process]);
+  }
+
+  /** Starts what was let go, for a new pod and so with a new count. */
+  async takeUp(name: string): Promise<void> {
+    const process = this.#processes.get(name);
+    if (process?.entry.awaitsPod !== true) return;
+    delete process.entry.awaitsPod;
+    delete process.entry.lastExit;
+    process.entry.restarts = 0;
+    if (process.supervision === undefined && !isHeldDown(process.entry)) this.#supervise(process);
+    await this.#save([process]);
   }
 
   /** Ends the selected processes for good. */
@@ -113,21 +147,17 @@ export class Supervisor {
     const selected = this.#selected(selects);
     await Promise.all(selected.map((process) => this.#end(process, signal)));
     for (const process of selected) this.#processes.delete(process.entry.spec.name);
-    await this.#save();
+    await this.#save(selected);
   }
 
   status(): ProcessStatus[] {
-    return [...this.#processes.values()].map(({ entry, supervision }) => {
-      const running = entry.identity !== undefined && isRunning(entry.identity);
-      return {
-        name: entry.spec.name,
-        owner: entry.spec.owner,
-        state: running ? "running" : supervision === undefined ? "paused" : "restarting",
-        ...(running ? { pid: entry.identity!.pid } : {}),
-        restarts: entry.restarts,
-        ...(entry.lastExit === undefined ? {} : { lastExit: entry.lastExit }),
-      };
-    });
+    return [...this.#processes.values()].map(statusOf);
+  }
+
+  /** Of one process by name; undefined where it is not wanted. */
+  statusOf(name: string): ProcessStatus | undefined {
+    const process = this.#processes.get(name);
+    return process && statusOf(process);
   }
 
   #selected(selects: (spec: ProcessSpec) => boolean): Supervised[] {
@@ -148,7 +178,7 @@ export class Supervisor {
       if (signal.aborted) return;
       process.entry.lastExit = { at: new Date().toISOString(), reason };
       process.entry.restarts += 1;
-      await this.#save();
+      await this.#save([process]);
       if (Date.now() - startedAt > healthyAfterMs) backoffMs = firstBackoffMs;
       await delay(backoffMs, undefined, { signal }).catch(() => undefined);
       backoffMs = Math.min(backoffMs * 2, longestBackoffMs);
@@ -171,7 +201,7 @@ export class Supervisor {
       const identity = pid === undefined ? undefined : identify(pid);
       if (identity !== undefined) {
         entry.identity = identity;
-        await this.#save();
+        await this.#save([process]);
         await this.#tell(entry.spec, identity);
       }
       return await ended;
@@ -186,13 +216,37 @@ export class Supervisor {
     if (process.entry.identity !== undefined) await endProcess(process.entry.identity, signal);
   }
 
-  /** Writes the table; writes queue up so that the last state wins. */
-  #save(): Promise<void> {
+  /** Writes the table after these changed; writes queue up so that the last state wins. */
+  #save(changed: readonly Supervised[]): Promise<void> {
+    this.#tellOfChange(changed);
     this.#writing = this.#writing
       .catch(() => undefined)
       .then(() => this.#table.write([...this.#processes.values()].map(({ entry }) => entry)));
     return this.#writing;
   }
+
+  #tellOfChange(changed: readonly Supervised[]): void {
+    for (const owner of new Set(changed.map(({ entry }) => entry.spec.owner))) for (const listener of this.#listeners) listener(owner);
+  }
+}
+
+function statusOf({ entry, supervision }: Supervised): ProcessStatus {
+  const { spec, identity, restarts, paused, awaitsPod, lastExit } = entry;
+  const running = identity !== undefined && isRunning(identity);
+  const down = awaitsPod === true && paused !== true ? "awaiting-pod" : "paused";
+  return {
+    name: spec.name,
+    owner: spec.owner,
+    state: running ? "running" : supervision === undefined ? down : "restarting",
+    ...(running && { pid: identity.pid }),
+    ...(identity !== undefined && { identity }),
+    restarts,
+    ...(lastExit !== undefined && { lastExit }),
+  };
+}
+
+function isHeldDown({ paused, awaitsPod }: ProcessEntry): boolean {
+  return paused === true || awaitsPod === true;
 }
 
 /** Signals the process and waits until it is gone; what does not go within five seconds is killed, and has half a minute to end. */

@@ -144,9 +144,10 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
 };
 
 async function writeKubeconfigs(paths: LearnerPaths, name: string, server: string, pki: ClusterPki): Promise<Record<ClientName, string>> {
-  const entries = (Object.keys(clients) as ClientName[]).map(
-    (client) => [client, kubeconfig(name, server, pki.ca, clients[client].user, pki.clients[client])] as const,
-  );
+  const entries = (Object.keys(clients) as ClientName[])
+    // A lab from before there was such a client has no certificate for it, and nobody can issue one any more.
+    .filter((client) => pki.clients[client].certificate !== "")
+    .map((client) => [client, kubeconfig(name, server, pki.ca, clients[client].user, pki.clients[client])] as const);
   for (const [client, text] of entries) await writePrivateFile(join(paths.kubeconfigs, `${client}.yaml`), text);
   return Object.fromEntries(entries) as Record<ClientName, string>;
 }

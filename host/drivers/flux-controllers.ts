@@ -1,13 +1,15 @@
 import { join } from "node:path";
 import { fluxNamespace } from "../../shared/names.ts";
-import { cohortPaths } from "../../shared/paths.ts";
-import { makePrivateFolder } from "../../shared/private-files.ts";
+import { cohortPaths, type LearnerPaths } from "../../shared/paths.ts";
+import { makePrivateFolder, readIfExists } from "../../shared/private-files.ts";
 import type { Look } from "../../shared/wait.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { heapLimits, smallHeap } from "../control-plane/processes.ts";
 import { ensureProcesses, processStatus } from "../daemon/client.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
 import type { Driver } from "../driver.ts";
+import { fluxDeployments } from "../flux/deployments.ts";
+import { clusterClient } from "../kubernetes.ts";
 import { listenerOn } from "../listeners.ts";
 import { awaitListening, orGiveBack } from "../listening.ts";
 import { confined } from "../node/node-process.ts";
@@ -19,6 +21,8 @@ export interface FluxControllersInput {
   readonly ports: PortRange;
   /** Controllers of another cluster are other controllers. */
   readonly clusterId: string;
+  /** Of Flux, as `2.9.2`. */
+  readonly version: string;
 }
 
 export interface FluxControllersOutput {
@@ -28,7 +32,8 @@ export interface FluxControllersOutput {
 
 /**
  * The Flux controllers of an embedded cluster as processes of the lab host: on simulated nodes a Deployment would not
- * run. They listen nowhere but for source-controller's artifacts on loopback.
+ * run. They listen nowhere but for source-controller's artifacts on loopback. The cluster has Deployments whose pods stand for
+ * them, which nothing here waits for.
  */
 export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput> = {
   replaceOn: ["cohort", "learner", "clusterId"],
@@ -89,6 +94,8 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
       () => giveBackPorts(`${cohort}/${learner}`, ["source"]),
       async () => {
         await ensureProcesses(cohort, processes);
+        // Before the wait: it is a pod that brings back one which was scaled down.
+        await applyDeployments(paths);
         await awaitListening({ cohort, lease: `${cohort}/${learner}/source`, port: source }, async () => lookListening(source), {
           what: `source-controller of learner ${learner}`,
           timeoutSeconds: 120,
@@ -100,8 +107,10 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
   },
 
   async read(_id, output) {
-    const names = (await processStatus(output.cohort)).map(({ name }) => name);
-    return names.includes(`${output.learner}/source-controller`) ? output : undefined;
+    const own = (await processStatus(output.cohort)).filter(({ owner }) => owner === output.learner);
+    const isWhole = own.some(({ name }) => name === `${output.learner}/source-controller`);
+    // One whose pod is gone and came back with none is to be made anew, Deployment included.
+    return isWhole && own.every(({ state }) => state !== "awaiting-pod") ? output : undefined;
   },
 
   // They are processes of the learner: the cluster's end, without which this is not deleted, ends them too.
@@ -112,4 +121,12 @@ function lookListening(port: number): Look<undefined> {
   return listenerOn(port, "127.0.0.1") === undefined
     ? { done: false, because: `nothing listens on port ${port}.` }
     : { done: true, value: undefined };
+}
+
+async function applyDeployments(paths: LearnerPaths): Promise<void> {
+  const [admin, node] = await Promise.all(["admin", "lab-host"].map((client) => readIfExists(join(paths.kubeconfigs, `${client}.yaml`))));
+  // In a lab from before there was a node for them, their pods would wait for ever.
+  if (admin === undefined || node === undefined) return;
+  const cluster = clusterClient(admin);
+  await Promise.all(fluxDeployments().map(({ name, deployment }) => cluster.applyDeployment(fluxNamespace, name, deployment)));
 }

@@ -152,6 +152,56 @@ describe("the supervisor", () => {
     await next.remove(() => true, "SIGKILL");
   });
 
+  test("keeps down what was let go until it is taken up, through a new supervisor and every resume, and then counts anew", async () => {
+    await supervisor.ensure(spec("a", "exec sleep 600"));
+    const first = await pidOf("a");
+    process.kill(first, "SIGKILL");
+    const second = await pidOf("a", first);
+    await supervisor.letGo("a");
+    expect(identify(second)).toBeUndefined();
+    const next = new Supervisor(new ProcessTable(folder));
+    await next.start();
+    await next.resume(() => true, false);
+    expect(next.status()).toMatchObject([{ name: "a", state: "awaiting-pod", restarts: 1 }]);
+    await next.pause(() => true, true);
+    expect(next.statusOf("a")?.state).toBe("paused");
+    await next.resume(() => true, true);
+    expect(next.statusOf("a")?.state).toBe("awaiting-pod");
+    await next.takeUp("a");
+    const third = await pidOf("a", undefined, next);
+    await next.takeUp("a");
+    expect(next.statusOf("a")).toMatchObject({ state: "running", pid: third, restarts: 0 });
+    expect(next.statusOf("a")).not.toHaveProperty("lastExit");
+    await next.remove(() => true, "SIGKILL");
+  });
+
+  test("starts what was let go where it is asked for again", async () => {
+    await supervisor.ensure(spec("a", "exec sleep 600"));
+    await pidOf("a");
+    await supervisor.letGo("a");
+    await supervisor.ensure(spec("a", "exec sleep 600"));
+    await pidOf("a");
+  });
+
+  test("tells whose processes changed", async () => {
+    const owners: string[] = [];
+    supervisor.onChange((owner) => owners.push(owner));
+    await supervisor.ensure(spec("b", "exec sleep 600", "bob"));
+    await pidOf("b");
+    expect(new Set(owners)).toEqual(new Set(["bob"]));
+    await supervisor.remove(() => true, "SIGKILL");
+    const next = new Supervisor(new ProcessTable(folder));
+    await next.ensure(spec("a", "exec sleep 600"));
+    await pidOf("a", undefined, next);
+    const last = new Supervisor(new ProcessTable(folder));
+    const adopted: string[] = [];
+    last.onChange((owner) => adopted.push(owner));
+    await last.start();
+    expect(adopted).toContain("ada");
+    await last.remove(() => true, "SIGKILL");
+    await next.remove(() => true, "SIGKILL");
+  });
+
   test("tells of a process before it is started, and of what it then is", async () => {
     const told: [string, number | undefined, boolean][] = [];
     const telling = new Supervisor(

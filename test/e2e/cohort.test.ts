@@ -94,6 +94,32 @@ async function inCluster(
   return cohort.run(await toolPath(tool), args, { KUBECONFIG: await kubeconfigFile(learner, whose) });
 }
 
+interface FluxContainer {
+  readonly image: string;
+  readonly containerID?: string;
+  readonly ready: boolean;
+  readonly restartCount: number;
+}
+
+/** The status of the one container of the one pod of a Flux controller; undefined where there is not exactly one. */
+async function fluxContainer(controller: string): Promise<FluxContainer | undefined> {
+  const { stdout } = succeeded(
+    await inCluster("kubectl", "ada", "kubeconfig", "get", "pods", "-n", "flux-system", "-l", `app=${controller}`, "-o", "json"),
+  );
+  const { items } = JSON.parse(stdout) as { items: { status: { containerStatuses?: FluxContainer[] } }[] };
+  return items.length === 1 ? items[0]!.status.containerStatuses?.[0] : undefined;
+}
+
+async function awaitFluxContainer(controller: string, what: string, isIt: (container: FluxContainer) => boolean): Promise<void> {
+  await waitUntil(
+    async () => {
+      const seen = await fluxContainer(controller);
+      return seen !== undefined && isIt(seen) ? { done: true, value: undefined } : { done: false, because: JSON.stringify(seen) };
+    },
+    { what, timeoutSeconds: 30, intervalMs: 200, remedy: "" },
+  );
+}
+
 describe("setup", () => {
   test("makes the cohort ready for plain pulumi, which previews every learner", { timeout: 20 * minutes }, async () => {
     succeeded(await cohort.lab("setup", cohort.name));
@@ -158,6 +184,15 @@ describe("a learner", () => {
     const images = succeeded(await inCluster("flux", "ada", "kubeconfig", "get", "images", "all", "-A"));
     expect(images.stdout).toMatch(/imagepolicy\/backend\s.*production-v0\.2\.0/);
     succeeded(await inCluster("kubectl", "ada", "kubeconfig", "get", "deploy", "--namespace", "production"));
+  });
+
+  test("finds Flux well with `flux check`, whose pods are processes of the lab host", { timeout: minutes }, async () => {
+    const check = succeeded(await cohort.lab("shell", "ada", "--cohort", cohort.name, "--", "flux", "check"));
+    expect(check.stdout + check.stderr).toMatch(/kustomize-controller: deployment ready[\s\S]*all checks passed/);
+    const { containerID, image } = (await fluxContainer("kustomize-controller"))!;
+    const { pid, startTime } = processNamed("ada/kustomize-controller");
+    expect(containerID).toMatch(new RegExp(`^process://.*/${pid}/${startTime}$`));
+    expect(image).toMatch(/^lab-host\.invalid\/kustomize-controller:v\d/);
   });
 
   test("may not read the credentials in flux-system, nor give rights away", { timeout: minutes }, async () => {
@@ -318,6 +353,49 @@ describe("verify", () => {
 });
 
 describe("repair", () => {
+  test("a killed Flux controller is a restart of its pod, and a deleted pod another process", { timeout: 2 * minutes }, async () => {
+    const controller = "kustomize-controller";
+    const isOf = ({ pid, startTime }: ProcessIdentity, { containerID = "" }: FluxContainer) => containerID.endsWith(`/${pid}/${startTime}`);
+    // The cohort was just started, and what came before its API server was started again.
+    await awaitFluxContainer(
+      controller,
+      "the process's pod",
+      (container) => container.ready && isOf(processNamed(`ada/${controller}`), container),
+    );
+    const killed = processNamed(`ada/${controller}`);
+    const { restartCount: before } = (await fluxContainer(controller))!;
+    process.kill(killed.pid, "SIGKILL");
+    await awaitFluxContainer(
+      controller,
+      "the restart",
+      (container) => container.ready && container.restartCount === before + 1 && !isOf(killed, container),
+    );
+    const { pid } = processNamed(`ada/${controller}`);
+    succeeded(await inCluster("kubectl", "ada", "adminKubeconfig", "delete", "pods", "-n", "flux-system", "-l", `app=${controller}`));
+    await awaitFluxContainer(controller, "the new pod", ({ ready, restartCount }) => ready && restartCount === 0);
+    expect(processNamed(`ada/${controller}`).pid).not.toBe(pid);
+    succeeded(await inCluster("flux", "ada", "kubeconfig", "check"));
+    await awaitVerdicts("ada", allPass);
+  });
+
+  test("a Flux controller that was scaled down stays down until `up` wants it again", { timeout: 3 * minutes }, async () => {
+    const name = "ada/kustomize-controller";
+    succeeded(
+      await inCluster("kubectl", "ada", "adminKubeconfig", "scale", "deploy/kustomize-controller", "-n", "flux-system", "--replicas=0"),
+    );
+    await waitUntil(
+      async () => {
+        const down = marked().every((process) => process.name !== name);
+        return down ? { done: true, value: undefined } : { done: false, because: "It runs." };
+      },
+      { what: `${name} to end`, timeoutSeconds: 30, remedy: "" },
+    );
+    expect((await cohort.lab("status", cohort.name)).stdout).toMatch(new RegExp(`${name} +awaiting-pod`));
+    succeeded(await cohort.lab("up", cohort.name));
+    await awaitFluxContainer("kustomize-controller", "the pod", ({ ready }) => ready);
+    expect(succeeded(await cohort.lab("status", cohort.name)).stdout).toMatch(new RegExp(`${name} +running`));
+  });
+
   test("a killed API server comes back by itself", { timeout: 2 * minutes }, async () => {
     const before = processNamed("ada/kube-apiserver").pid;
     process.kill(before, "SIGKILL");
