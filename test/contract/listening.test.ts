@@ -9,6 +9,7 @@ import { labHost, removeCohortFromHost } from "../../host/drivers/lab-host.ts";
 import { readInventory } from "../../host/inventory/inventory.ts";
 import { leasePorts, portsOf } from "../../host/ports.ts";
 import { connect } from "../../shared/kube-api.ts";
+import { fluxNamespace } from "../../shared/names.ts";
 import { fluxRelease } from "../../tools/manifest.ts";
 import { useLabHome } from "../support/lab-home.ts";
 
@@ -89,14 +90,18 @@ describe("a port that somebody else has", () => {
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
       subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: clients.flux.user }],
     };
-    await connect(kubeconfig).send({ method: "POST", path: `/apis/${binding.apiVersion}/clusterrolebindings`, body: binding });
-    await fluxControllers.ensure({ ...ada, clusterId });
+    const api = connect(kubeconfig);
+    await api.send({ method: "POST", path: `/apis/${binding.apiVersion}/clusterrolebindings`, body: binding });
+    await api.send({ method: "POST", path: "/api/v1/namespaces", body: { metadata: { name: fluxNamespace } } });
+    await fluxControllers.ensure({ ...ada, clusterId, version: fluxRelease });
     await removeProcesses(cohort, "ada", "SIGKILL");
     await embeddedCluster.ensure(ada);
     const source = (await leases())[`${cohort}/ada/source`]!;
     await occupy(source);
-    await expect(fluxControllers.ensure({ ...ada, clusterId })).rejects.toMatchObject(taken(source, "ada/source", another));
-    await fluxControllers.ensure({ ...ada, clusterId });
+    await expect(fluxControllers.ensure({ ...ada, clusterId, version: fluxRelease })).rejects.toMatchObject(
+      taken(source, "ada/source", another),
+    );
+    await fluxControllers.ensure({ ...ada, clusterId, version: fluxRelease });
     expect((await leases())[`${cohort}/ada/source`]).not.toBe(source);
   });
 });
