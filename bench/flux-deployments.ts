@@ -2,12 +2,12 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { fluxManifests, type FluxController } from "../components/flux/manifests.ts";
+import { fluxManifests } from "../components/flux/manifests.ts";
 import { cgroupMembers } from "../host/node/cgroups.ts";
 import { cgroupOf } from "../host/node/node-process.ts";
 import { findMarked } from "../host/process-identity.ts";
 import { cohortPaths } from "../shared/paths.ts";
-import { fluxControllerNames } from "../tools/manifest.ts";
+import { fluxControllerNames, type FluxController } from "../tools/manifest.ts";
 import { toolPath } from "../tools/locate.ts";
 import { TestCohort } from "../test/support/lab-cli.ts";
 

@@ -2,15 +2,16 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import type { Thing } from "../host/inventory/inventory.ts";
 import type { Sight } from "../host/inventory/looks.ts";
 import { noteRemainder } from "../host/remainders.ts";
+import { cohortLabel } from "../shared/names.ts";
 import { cloudPackages, isCloudKind } from "../tools/cloud-packages.ts";
 import { readResources, type InState } from "./stack.ts";
 import { nameIn, typeIn } from "./urn.ts";
 
 /** Lists what carries the cohort's mark in a cloud; see components/cluster/marks.ts. */
 const searches: Readonly<Record<keyof typeof cloudPackages, (cohort: string) => string>> = {
-  gke: (cohort) => `gcloud asset search-all-resources --query=labels.gitops-lab-cohort=${cohort}`,
-  eks: (cohort) => `aws resourcegroupstaggingapi get-resources --tag-filters Key=gitops-lab-cohort,Values=${cohort}`,
-  doks: (cohort) => `doctl compute tag get gitops-lab-cohort:${cohort}`,
+  gke: (cohort) => `gcloud asset search-all-resources --query=labels.${cohortLabel}=${cohort}`,
+  eks: (cohort) => `aws resourcegroupstaggingapi get-resources --tag-filters Key=${cohortLabel},Values=${cohort}`,
+  doks: (cohort) => `doctl compute tag get ${cohortLabel}:${cohort}`,
 };
 
 function cloudOf({ urn }: InState): keyof typeof cloudPackages | undefined {

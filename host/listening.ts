@@ -38,23 +38,25 @@ export class PortInUseError extends LabError {
 
 const lookEveryMs = 1000;
 
+/** Whether a process of the cohort listens there. Throws PortInUseError where somebody else does. */
+export async function lookListening(leased: LeasedPort): Promise<Look<undefined>> {
+  const listener = listenerOn(leased.port, "127.0.0.1");
+  if (listener === undefined) return { done: false, because: `nothing listens on port ${leased.port}.` };
+  const own = findMarked(cohortPaths(leased.cohort).daemon).map(({ identity }) => identity.pid);
+  if (listener.pid === undefined || !own.includes(listener.pid)) throw new PortInUseError(leased, listener);
+  return { done: true, value: undefined };
+}
+
 /** Looks until the condition holds, like `waitUntil`; throws PortInUseError as soon as none of the cohort's processes has the port. */
 export async function awaitListening<T>(leased: LeasedPort, look: () => Promise<Look<T>>, options: WaitOptions): Promise<T> {
   let lookedAt = 0;
   return waitUntil(async () => {
     if (Date.now() - lookedAt >= lookEveryMs) {
       lookedAt = Date.now();
-      requireNoOther(leased);
+      await lookListening(leased);
     }
     return look();
   }, options);
-}
-
-function requireNoOther(leased: LeasedPort): void {
-  const listener = listenerOn(leased.port, "127.0.0.1");
-  if (listener === undefined) return;
-  const own = findMarked(cohortPaths(leased.cohort).daemon).map(({ identity }) => identity.pid);
-  if (listener.pid === undefined || !own.includes(listener.pid)) throw new PortInUseError(leased, listener);
 }
 
 /** Does what makes processes listen; where somebody else has a port and nobody was told of it yet, gives it back, so that the next run takes another. */

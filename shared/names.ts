@@ -12,6 +12,10 @@ export type Environment = (typeof environments)[number];
 /** Namespace of the Flux objects in every learner's cluster. */
 export const fluxNamespace = "flux-system";
 
+/** Labels of what is made on a Kubernetes or in a cloud that others have things in as well: whose it is. */
+export const cohortLabel = "gitops-lab-cohort";
+export const learnerLabel = "gitops-lab-learner";
+
 /** Label of what several labs may have in one place, with the mark of the lab home that made it. */
 export const markLabel = "gitops-lab-mark";
 

@@ -70,6 +70,7 @@ export const fluxControllerNames = [
   "image-reflector-controller",
   "image-automation-controller",
 ] as const;
+export type FluxController = (typeof fluxControllerNames)[number];
 const fluxControllers = { source: "1.9.3", kustomize: "1.9.3", imageReflector: "1.2.3", imageAutomation: "1.2.3" };
 
 const tools = {

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { cohortLabel, learnerLabel } from "../../shared/names.ts";
 import type { Lifetime } from "./types.ts";
 
 /**
@@ -9,8 +10,8 @@ export function marks(cohort: string, lifetime: Lifetime, learner?: string): Rea
   const until = learner === undefined ? lifetime.cohortUntil : lifetime.until;
   return {
     "managed-by": "gitops-lab",
-    "gitops-lab-cohort": cohort,
-    ...(learner !== undefined && { "gitops-lab-learner": learner }),
+    [cohortLabel]: cohort,
+    ...(learner !== undefined && { [learnerLabel]: learner }),
     "gitops-lab-expires": until.toISOString().slice(0, 16).replace("T", "-").replace(":", ""),
   };
 }

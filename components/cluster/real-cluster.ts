@@ -3,8 +3,9 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ClusterReadyInput, ClusterReadyOutput } from "../../host/drivers/cluster-ready.ts";
 import type { LearnerTokenInput, LearnerTokenOutput } from "../../host/drivers/learner-token.ts";
 import { atServer } from "../../shared/kubeconfig.ts";
+import type { FluxController } from "../../tools/manifest.ts";
 import { FluxDeployments } from "../flux/deployments.ts";
-import { publishedImage, type FluxController } from "../flux/manifests.ts";
+import { publishedImage } from "../flux/manifests.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import type { ClusterArgs, ClusterHandle } from "./types.ts";
 

@@ -4,10 +4,8 @@ import { parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { fluxLabels } from "../../shared/flux-labels.ts";
 import { fluxNamespace } from "../../shared/names.ts";
-import { fluxControllerNames, fluxRelease, manifest } from "../../tools/manifest.ts";
+import { fluxControllerNames, fluxRelease, manifest, type FluxController } from "../../tools/manifest.ts";
 import { requireAsset, type AssetName } from "../../tools/locate.ts";
-
-export type FluxController = (typeof fluxControllerNames)[number];
 
 /** An object of the Kubernetes API as its module ships it. */
 const Manifest = z.looseObject({
@@ -62,7 +60,7 @@ function rights(): Manifest[] {
   const kept = new Set(["crd-controller", "cluster-reconciler"]);
   return read("flux-rbac")
     .filter(({ metadata }) => kept.has(metadata.name))
-    .map((object) => ({ ...object, metadata: { ...object.metadata, labels: labels() } }));
+    .map((object) => ({ ...object, metadata: { ...object.metadata, labels: fluxLabels(fluxRelease) } }));
 }
 
 /** What sets these controllers up for a lab: `host/drivers/flux-controllers.ts` has the reasons. */
@@ -89,7 +87,7 @@ function deployment(object: z.output<typeof Deployment>, image: FluxManifestOpti
       },
     ],
   };
-  const pods = { ...template.metadata, labels: { ...template.metadata.labels, ...labels(name) } };
+  const pods = { ...template.metadata, labels: { ...template.metadata.labels, ...fluxLabels(fluxRelease, name) } };
   return {
     ...object,
     metadata: { ...object.metadata, ...namespaced(name).metadata },
@@ -98,11 +96,7 @@ function deployment(object: z.output<typeof Deployment>, image: FluxManifestOpti
 }
 
 function namespaced(component: string): { metadata: Manifest["metadata"] } {
-  return { metadata: { name: component, namespace: fluxNamespace, labels: labels(component) } };
-}
-
-function labels(component?: string): Record<string, string> {
-  return { ...fluxLabels(fluxRelease), ...(component !== undefined && { "app.kubernetes.io/component": component }) };
+  return { metadata: { name: component, namespace: fluxNamespace, labels: fluxLabels(fluxRelease, component) } };
 }
 
 /** Every object of an asset's files; kustomizations are for kustomize alone. */

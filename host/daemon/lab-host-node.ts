@@ -2,14 +2,15 @@ import { arch, availableParallelism, release, totalmem } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { messageOf } from "../../shared/errors.ts";
+import { componentLabel } from "../../shared/flux-labels.ts";
 import type { Properties } from "../../shared/json.ts";
 import { UnreachableError, type KubeApi } from "../../shared/kube-api.ts";
 import { fluxNamespace } from "../../shared/names.ts";
-import { fluxControllerNames, manifest } from "../../tools/manifest.ts";
+import { fluxControllerNames, manifest, type FluxController } from "../../tools/manifest.ts";
 import { labHostNode } from "../control-plane/pki.ts";
-import { componentLabel, labHostTaint, type FluxController } from "../flux/deployments.ts";
+import { labHostTaint } from "../flux/deployments.ts";
 import { startOf } from "../process-identity.ts";
-import { BoundPod, hasProcess, podStatus, refusedStatus, says, type PodStatus } from "./pod-status.ts";
+import { BoundPod, hasProcess, podStatus, refusedStatus, says, seconds, type PodStatus } from "./pod-status.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /** With the 50 s after which the controllers hold a node for lost, one renewal may fail. */
@@ -285,7 +286,7 @@ function newNode(): Properties {
 
 /** @param before the Ready condition as it was */
 function nodeStatus(before: Readonly<Record<string, string>> | undefined): Properties {
-  const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+  const now = seconds(new Date());
   const resources = { cpu: `${availableParallelism()}`, memory: `${Math.floor(totalmem() / 1024)}Ki`, pods: "10" };
   return {
     // No address: it has no kubelet API, and none may be looked for at what else listens on the host.

@@ -171,7 +171,7 @@ function containerId({ bootId, pid, startTime }: ProcessIdentity): string {
   return `process://${bootId}/${pid}/${startTime}`;
 }
 
-/** The API keeps whole seconds. */
-function seconds(date: Date): string {
+/** A time as the API keeps it, in whole seconds. */
+export function seconds(date: Date): string {
   return date.toISOString().replace(/\.\d+Z$/, "Z");
 }

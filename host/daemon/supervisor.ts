@@ -66,7 +66,7 @@ export class Supervisor {
       if (unnoted !== undefined) entry.identity = unnoted.identity;
       const supervised: Supervised = { entry };
       this.#processes.set(entry.spec.name, supervised);
-      if (!isHeldDown(entry)) this.#supervise(supervised);
+      this.#superviseUnlessDown(supervised);
     }
     this.#tellOfChange([...this.#processes.values()]);
   }
@@ -115,7 +115,7 @@ export class Supervisor {
     for (const process of selected) {
       if (process.entry.paused === true && !paused) continue;
       delete process.entry.paused;
-      if (process.supervision === undefined && !isHeldDown(process.entry)) this.#supervise(process);
+      this.#superviseUnlessDown(process);
     }
     await this.#save(selected);
   }
@@ -138,7 +138,7 @@ export class Supervisor {
     delete process.entry.awaitsPod;
     delete process.entry.lastExit;
     process.entry.restarts = 0;
-    if (process.supervision === undefined && !isHeldDown(process.entry)) this.#supervise(process);
+    this.#superviseUnlessDown(process);
     await this.#save([process]);
   }
 
@@ -162,6 +162,11 @@ export class Supervisor {
 
   #selected(selects: (spec: ProcessSpec) => boolean): Supervised[] {
     return [...this.#processes.values()].filter(({ entry }) => selects(entry.spec));
+  }
+
+  #superviseUnlessDown(process: Supervised): void {
+    const { paused, awaitsPod } = process.entry;
+    if (process.supervision === undefined && paused !== true && awaitsPod !== true) this.#supervise(process);
   }
 
   #supervise(process: Supervised): void {
@@ -243,10 +248,6 @@ function statusOf({ entry, supervision }: Supervised): ProcessStatus {
     restarts,
     ...(lastExit !== undefined && { lastExit }),
   };
-}
-
-function isHeldDown({ paused, awaitsPod }: ProcessEntry): boolean {
-  return paused === true || awaitsPod === true;
 }
 
 /** Signals the process and waits until it is gone; what does not go within five seconds is killed, and has half a minute to end. */

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { fluxNamespace } from "../../shared/names.ts";
 import { cohortPaths, type LearnerPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, readIfExists } from "../../shared/private-files.ts";
-import type { Look } from "../../shared/wait.ts";
+import { waitUntil } from "../../shared/wait.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { heapLimits, smallHeap } from "../control-plane/processes.ts";
 import { ensureProcesses, processStatus } from "../daemon/client.ts";
@@ -10,8 +10,7 @@ import type { ProcessSpec } from "../daemon/process-table.ts";
 import type { Driver } from "../driver.ts";
 import { fluxDeployments } from "../flux/deployments.ts";
 import { clusterClient } from "../kubernetes.ts";
-import { listenerOn } from "../listeners.ts";
-import { awaitListening, orGiveBack } from "../listening.ts";
+import { lookListening, orGiveBack } from "../listening.ts";
 import { confined } from "../node/node-process.ts";
 import { giveBackPorts, leasePorts, type PortRange } from "../ports.ts";
 
@@ -96,7 +95,7 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
         await ensureProcesses(cohort, processes);
         // Before the wait: it is a pod that brings back one which was scaled down.
         await applyDeployments(paths);
-        await awaitListening({ cohort, lease: `${cohort}/${learner}/source`, port: source }, async () => lookListening(source), {
+        await waitUntil(() => lookListening({ cohort, lease: `${cohort}/${learner}/source`, port: source }), {
           what: `source-controller of learner ${learner}`,
           timeoutSeconds: 120,
           remedy: `Its log is ${join(paths.logs, "source-controller.log")}; \`./lab up\` goes on from here.`,
@@ -116,12 +115,6 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
   // They are processes of the learner: the cluster's end, without which this is not deleted, ends them too.
   async remove() {},
 };
-
-function lookListening(port: number): Look<undefined> {
-  return listenerOn(port, "127.0.0.1") === undefined
-    ? { done: false, because: `nothing listens on port ${port}.` }
-    : { done: true, value: undefined };
-}
 
 async function applyDeployments(paths: LearnerPaths): Promise<void> {
   const [admin, node] = await Promise.all(["admin", "lab-host"].map((client) => readIfExists(join(paths.kubeconfigs, `${client}.yaml`))));

@@ -1,5 +1,5 @@
 import { ApiError, connect, UnreachableError, type KubeApi } from "../../shared/kube-api.ts";
-import { markLabel } from "../../shared/names.ts";
+import { cohortLabel, learnerLabel, markLabel } from "../../shared/names.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import type { Driver } from "../driver.ts";
 import { readInventory, recordCreation, type Thing } from "../inventory/inventory.ts";
@@ -55,10 +55,11 @@ export const virtualClusterNamespace: Driver<VirtualClusterNamespaceInput, Virtu
         await create(api, name, { ...labels, [markLabel]: thing.mark });
       } else if (await isOfEarlierVersion(found, cohort, thing)) await mark(api, found, thing.mark);
       await requireOwn(api, { learner, kubeconfig, name, mark: thing.mark });
+      // What was there before is noted once it is known to be the lab's.
+      if (found !== undefined) await recordCreation(cohort, thing);
     } catch (error) {
       throw explained(error, { learner, step: `make the namespace ${name} of ${kubeconfig}` });
     }
-    await recordCreation(cohort, thing);
     return {
       id: `${cohort}/${learner}/${name}`,
       output: { learner, kubeconfig, ...(context !== undefined && { context }), name, mark: thing.mark },
@@ -112,7 +113,7 @@ async function create(api: KubeApi, name: string, labels: Readonly<Record<string
 /** Earlier versions put no mark on it, and noted it without one: then the note tells whose it is. */
 async function isOfEarlierVersion(found: Namespace, cohort: string, { id, learner }: Pick<Thing, "id" | "learner">): Promise<boolean> {
   const { labels } = found.metadata;
-  if (markOf(found) !== undefined || labels["gitops-lab-cohort"] !== cohort || labels["gitops-lab-learner"] !== learner) return false;
+  if (markOf(found) !== undefined || labels[cohortLabel] !== cohort || labels[learnerLabel] !== learner) return false;
   return (await readInventory(cohort)).some((item) => item.kind === "virtual-cluster" && item.id === id && item.mark === undefined);
 }
 

@@ -1,16 +1,11 @@
 import { fluxLabels } from "../../shared/flux-labels.ts";
 import type { Properties } from "../../shared/json.ts";
 import { fluxNamespace } from "../../shared/names.ts";
-import { fluxControllerNames, fluxRelease, manifest } from "../../tools/manifest.ts";
+import { fluxControllerNames, fluxRelease, manifest, type FluxController } from "../../tools/manifest.ts";
 import { labHostNode } from "../control-plane/pki.ts";
-
-export type FluxController = (typeof fluxControllerNames)[number];
 
 /** Keeps every other pod from the node that stands for the lab host. */
 export const labHostTaint = { key: "gitops-lab.dev/lab-host", effect: "NoSchedule" };
-
-/** The label by which a pod is one of a controller's. */
-export const componentLabel = "app.kubernetes.io/component";
 
 /**
  * The Flux controllers that are processes of the lab host, as Deployments of the learner's cluster, whose pods the lab
@@ -19,7 +14,7 @@ export const componentLabel = "app.kubernetes.io/component";
  */
 export function fluxDeployments(): { readonly name: FluxController; readonly deployment: Properties }[] {
   return fluxControllerNames.map((name) => {
-    const labels = { ...fluxLabels(fluxRelease), [componentLabel]: name };
+    const labels = fluxLabels(fluxRelease, name);
     const selector = { app: name };
     const pod = {
       nodeSelector: { "kubernetes.io/hostname": labHostNode },

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { LabError, messageOf } from "../../shared/errors.ts";
 import { ApiError, UnreachableError, type KubeApi } from "../../shared/kube-api.ts";
-import { markLabel } from "../../shared/names.ts";
+import { cohortLabel, learnerLabel, markLabel } from "../../shared/names.ts";
 import { stepFailure, type Doing } from "../step-failure.ts";
 
 /** A namespace of a Kubernetes on which several labs may be. */
@@ -40,7 +40,7 @@ export interface OwnNamespace {
 export async function requireOwn(api: KubeApi, { learner, kubeconfig, name, mark }: OwnNamespace): Promise<void> {
   const found = await namespaceAt(api, name);
   if (found !== undefined && markOf(found) === mark) return;
-  const cohort = found?.metadata.labels["gitops-lab-cohort"];
+  const cohort = found?.metadata.labels[cohortLabel];
   throw new LabError(
     "namespace-taken",
     `Learner ${learner}: the namespace ${name} of ${kubeconfig} is not this lab's: ${found === undefined ? "somebody deleted it" : makerOf(found)}. It was left as it is. ` +
@@ -51,7 +51,7 @@ export async function requireOwn(api: KubeApi, { learner, kubeconfig, name, mark
 /** Whose it seems to be, by its labels, as the end of a sentence. */
 export function makerOf(namespace: Namespace): string {
   const { labels, creationTimestamp } = namespace.metadata;
-  const [mark, cohort, learner] = [markOf(namespace), labels["gitops-lab-cohort"], labels["gitops-lab-learner"]];
+  const [mark, cohort, learner] = [markOf(namespace), labels[cohortLabel], labels[learnerLabel]];
   const whose = cohort === undefined ? "" : `cohort ${cohort}${learner === undefined ? "" : `, learner ${learner}`}, `;
   return mark === undefined && cohort === undefined
     ? `something other than a lab made it (${creationTimestamp})`
