@@ -24,6 +24,8 @@ export interface LabHostInput {
   readonly ports: PortRange;
   /** Where the cohort is opened beside loopback; nowhere without. */
   readonly opening?: Opening;
+  /** Whether what learners write runs in rooms; absent where it does not. */
+  readonly isolation?: "room";
 }
 
 export interface LabHostOutput {
@@ -50,9 +52,9 @@ export interface OpenedHost {
 export const labHost: Driver<LabHostInput, LabHostOutput> = {
   replaceOn: ["cohort"],
   creationOnly: ["ports"],
-  optional: ["opening"],
+  optional: ["opening", "isolation"],
 
-  async ensure({ cohort, ports: range, opening }) {
+  async ensure({ cohort, ports: range, opening, isolation }) {
     const paths = cohortPaths(cohort);
     await claimCohortFolder(cohort);
     await recordCreation(cohort, { kind: "key", id: signingKeyFile(paths), name: "of the registry's tokens" });
@@ -69,6 +71,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
       httpPort: ports.http,
       registryPort: ports.registry,
       registryEventsToken,
+      ...(isolation && { isolation }),
       ...(opened && { opening: { listen: opened.listen, name: opened.name, port: opened.web, pagePort: opened.page } }),
     });
     // Learners have the addresses of both, and every image the registry's.
