@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeAdmission, writeEgress } from "../../host/control-plane/admission.ts";
 import { clients } from "../../host/control-plane/pki.ts";
+import { findRefusedThings } from "../../host/control-plane/refused-things.ts";
+import { connect } from "../../shared/kube-api.ts";
+import { waitUntil, type Look } from "../../shared/wait.ts";
 import type { Attempt } from "../support/admission/attempt.ts";
 import { applying, before, core, editing, inLax, making, merging } from "../support/admission/objects.ts";
 import { refusedOthers } from "../support/admission/refused-others.ts";
@@ -55,6 +58,11 @@ function applied({ method, path, body }: RawRequest): RawRequest | undefined {
   return applying(`${path}/${(body as { metadata: { name: string } }).metadata.name}`, body!);
 }
 
+async function lookAdmitted(ask: Asker): Promise<Look<undefined>> {
+  const { status, content } = await ask({ method: "GET", path: `${inLax}/pods` });
+  return status === 200 ? { done: true, value: undefined } : { done: false, because: content };
+}
+
 describe("without the policies", () => {
   test.each(rows)("%s is no policy's business", async (_, { request, otherwise, itself }) => {
     const { status, content } = await admin(dry(request));
@@ -73,6 +81,8 @@ describe("with the policies", () => {
       egressConfiguration: await writeEgress(folder, "nobody.sock"),
     });
     await plane.start("kube-apiserver");
+    // It is ready a little before it has read who may do what.
+    for (const ask of [flux, learner]) await waitUntil(() => lookAdmitted(ask), { what: "the roles", timeoutSeconds: 30, remedy: "" });
   });
 
   test.each(rows)("%s is refused to everybody, by every way", async (_, { policy, word, request, itself }) => {
@@ -122,6 +132,19 @@ describe("with the policies", () => {
   test("the API server's own requests are taken: its Service leads to it", async () => {
     const { content } = await admin({ method: "GET", path: "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes" });
     expect(content).toContain('"10.245.0.1"');
+  });
+
+  test("what is there of before is found, and nothing else", async () => {
+    const found = await findRefusedThings(connect(plane.kubeconfig("admin")));
+    expect(found.map(({ name }) => name)).toEqual([
+      "pods lax/old",
+      "namespaces lax",
+      "namespaces leaving",
+      "persistentvolumes leaving",
+      "persistentvolumes old",
+      "apiservices v1.before.example.org",
+    ]);
+    expect(found[0]!.told).toMatch(/^In this lab a volume is one of [^\n]+$/);
   });
 
   test("no request sees, makes or deletes a policy of the file", async () => {

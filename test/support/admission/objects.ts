@@ -101,6 +101,16 @@ export const node = (name: string, address?: string) => ({
   ...(address !== undefined && { status: { addresses: [{ type: "InternalIP", address }] } }),
 });
 
+export const apiServices = "/apis/apiregistration.k8s.io/v1/apiservices";
+/** What makes an APIService a Service's. */
+export const delegated = { service: { namespace: lax, name: "calm" }, insecureSkipTLSVerify: true };
+export const apiService = (name: string, group: string) => ({
+  apiVersion: "apiregistration.k8s.io/v1",
+  kind: "APIService",
+  metadata: { name },
+  spec: { ...delegated, group, version: "v1", groupPriorityMinimum: 1000, versionPriority: 15 },
+});
+
 const serviceAccount = (where: string) => ({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default", namespace: where } });
 
 /** What there is before the first policy: a lab from earlier on, in which somebody has tried something. */
@@ -145,6 +155,7 @@ export function before(users: readonly string[]): readonly RawRequest[] {
     making(`${inLax}/services`, service({ ports: [{ port: 80 }] }, "calm")),
     making("/apis/discovery.k8s.io/v1/namespaces/lax/endpointslices", slice("10.244.0.7", { name: "calm" })),
     making(`${core}/nodes`, node("calm")),
+    making(apiServices, apiService("v1.before.example.org", "before.example.org")),
     ...hostileMutation,
   ];
 }

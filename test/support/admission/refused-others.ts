@@ -1,8 +1,11 @@
 import type { Attempt } from "./attempt.ts";
 import {
+  apiService,
+  apiServices,
   applying,
   core,
   definition,
+  delegated,
   editing,
   endpoints,
   enforced,
@@ -55,14 +58,6 @@ const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const ofConversion = (what: string, request: Attempt["request"]): Attempt => ({ what, policy: "conversions", word: "not a url", request });
 const external = { type: "ExternalName", externalName: "localhost" };
 
-const apiServices = "/apis/apiregistration.k8s.io/v1/apiservices";
-const delegated = { spec: { service: { namespace: "lax", name: "calm" }, insecureSkipTLSVerify: true } };
-const apiService = (name: string, group: string) => ({
-  apiVersion: "apiregistration.k8s.io/v1",
-  kind: "APIService",
-  metadata: { name },
-  spec: { ...delegated.spec, group, version: "v1", groupPriorityMinimum: 1000, versionPriority: 15 },
-});
 const ofApi = (what: string, request: Attempt["request"]): Attempt => ({
   what: `a Service in the place of ${what}`,
   policy: "api-services",
@@ -132,9 +127,9 @@ export const refusedOthers: readonly Attempt[] = [
     editing(`${definitions}/calms.example.org`, [{ op: "replace", path: "/spec/conversion/webhook/clientConfig", value: url }]),
   ),
   ofApi("a group of the learner's own", making(apiServices, apiService("v1.things.example.org", "things.example.org"))),
-  ofApi("the core API", merging(`${apiServices}/v1.`, delegated)),
-  ofApi("the core API, applied", applying(`${apiServices}/v1.`, { ...apiService("v1.", ""), metadata: { name: "v1." } })),
-  ofApi("the API of Deployments", merging(`${apiServices}/v1.apps`, delegated)),
+  ofApi("the core API", merging(`${apiServices}/v1.`, { spec: delegated })),
+  ofApi("the core API, applied", applying(`${apiServices}/v1.`, apiService("v1.", ""))),
+  ofApi("the API of Deployments", merging(`${apiServices}/v1.apps`, { spec: delegated })),
   { what: "an ExternalName", policy: "services", word: "ExternalName", request: making(`${inLax}/services`, service(external)) },
   {
     what: "a Service that becomes an ExternalName",
