@@ -92,7 +92,9 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     const isFresh = (await readIfExists(clusterIdFile(paths))) === undefined;
     const runApiServer = (processes: readonly ProcessSpec[]) =>
       orGiveBack(isFresh, giveBack, async () => {
-        await ensureProcesses(cohort, [...(await roomOf(plane, isolation)), ...processes]);
+        const room = await roomOf(plane, isolation);
+        await endOutsideOf(plane, room.length > 0);
+        await ensureProcesses(cohort, [...room, ...processes]);
         await awaitApiServer(plane, kubeconfigs.admin);
       });
     if (nodes === "real") {
@@ -185,6 +187,13 @@ async function roomOf({ cohort, learner, apiPort }: ControlPlane, isolation: Iso
   await openWays(cohort, learner);
   const { httpPort, registryPort } = await hostOf(cohort);
   return [await roomProcess({ cohort, learner, paths: cohortPaths(cohort), ports: { api: apiPort, http: httpPort, registry: registryPort } })];
+}
+
+/** Ends what runs of a lab that moves into a room, or out of it: it has the port that the other needs. */
+async function endOutsideOf({ cohort, learner }: ControlPlane, isInRoom: boolean): Promise<void> {
+  const present = (await processStatus(cohort)).filter(({ owner }) => owner === learner);
+  const wasInRoom = present.some(({ name }) => name === `${learner}/room`);
+  if (present.length > 0 && wasInRoom !== isInRoom) await removeProcesses(cohort, learner, "SIGTERM");
 }
 
 async function hostOf(cohort: string): Promise<DaemonConfig> {

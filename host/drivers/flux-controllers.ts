@@ -1,6 +1,8 @@
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { fluxNamespace } from "../../shared/names.ts";
 import { cohortPaths, type LearnerPaths } from "../../shared/paths.ts";
+import { LabError } from "../../shared/errors.ts";
 import type { Isolation } from "../../shared/outputs.ts";
 import { makePrivateFolder, readIfExists } from "../../shared/private-files.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
@@ -9,8 +11,11 @@ import type { FluxController } from "../../tools/manifest.ts";
 import { heapLimits, smallHeap } from "../control-plane/processes.ts";
 import { ensureProcesses, processStatus } from "../daemon/client.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
+import type { ProcessStatus } from "../daemon/supervisor.ts";
 import type { Driver } from "../driver.ts";
 import { fluxDeployments } from "../flux/deployments.ts";
+import { Kustomization, listLive } from "../../verification/live-objects.ts";
+import { leanKubeReader } from "../kube-reader.ts";
 import { clusterClient } from "../kubernetes.ts";
 import { lookListening, orGiveBack } from "../listening.ts";
 import { giveBackPorts, leasePorts, type PortRange } from "../ports.ts";
@@ -116,6 +121,8 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
       true,
       () => giveBackPorts(`${cohort}/${learner}`, ["source"]),
       async () => {
+        const before = await processStatus(cohort);
+        const startedAt = new Date(Math.floor(Date.now() / 1000) * 1000);
         await ensureProcesses(cohort, processes);
         // Before the wait: it is a pod that brings back one which was scaled down.
         await applyDeployments(paths);
@@ -124,6 +131,7 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
           timeoutSeconds: 120,
           remedy: `Its log is ${join(paths.logs, "source-controller.log")}; \`./lab up\` goes on from here.`,
         });
+        if (await wasReplaced(cohort, `${learner}/source-controller`, before)) await awaitReconciled(paths, startedAt);
       },
     );
     return { id: `${cohort}/${learner}`, output: { cohort, learner } };
@@ -165,6 +173,35 @@ async function lookAtSource(cohort: string, learner: string, isolation: Isolatio
     return lookListening({ cohort, lease: `${cohort}/${learner}/source`, port: Number(artifacts.split(":")[1]) });
   const state = (await processStatus(cohort)).find(({ name }) => name === `${learner}/source-controller`)?.state;
   return state === "running" ? { done: true, value: undefined } : { done: false, because: `it is ${state ?? "not there"}.` };
+}
+
+/** Whether a process that ran before is another one now. */
+async function wasReplaced(cohort: string, process: string, before: readonly ProcessStatus[]): Promise<boolean> {
+  const [old, next] = [before, await processStatus(cohort)].map((all) => all.find(({ name }) => name === process));
+  return old !== undefined && !isDeepStrictEqual(old.identity, next?.identity);
+}
+
+/**
+ * Waits, for a while, until controllers that were started anew have looked at everything: until then a lab that is well
+ * says that a reconciliation is in progress. How well it is, is for others to judge.
+ */
+async function awaitReconciled(paths: LearnerPaths, since: Date): Promise<void> {
+  const admin = await readIfExists(join(paths.kubeconfigs, "admin.yaml"));
+  if (admin === undefined) return;
+  const look = async (): Promise<Look<undefined>> => {
+    const kustomizations = await listLive(leanKubeReader(admin), Kustomization, fluxNamespace);
+    const waiting = kustomizations.filter(
+      ({ spec, status }) =>
+        !spec.suspend &&
+        (status.conditions.some(({ type, status: is }) => type === "Reconciling" && is === "True") ||
+          new Date(status.history[0]?.lastReconciled ?? 0) < since),
+    );
+    return waiting.length === 0 ? { done: true, value: undefined } : { done: false, because: `${waiting.length} are at work.` };
+  };
+  const options = { what: "Flux to reconcile again", timeoutSeconds: 60, intervalMs: 500, remedy: "" };
+  await waitUntil(look, options).catch((error: unknown) => {
+    if (!(error instanceof LabError)) throw error;
+  });
 }
 
 async function applyDeployments(paths: LearnerPaths): Promise<void> {
