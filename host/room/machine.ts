@@ -127,7 +127,7 @@ async function tryDelegatedGroup(): Promise<void> {
   const has = ((await readIfExists(join(group, "cgroup.controllers"))) ?? "").trim().split(/\s+/);
   const missing = roomControllers.filter((controller) => !has.includes(controller));
   if (missing.length > 0) throw new Error(`the group that was handed to this user has no controller ${missing.join(", ")}`);
-  const trial = join(group, `gitops-lab-trial-${randomUUID()}`);
+  const trial = join(group, `gitops-lab-trial-${process.pid}-${randomUUID()}`);
   await mkdir(trial);
   await rmdir(trial);
 }
