@@ -57,14 +57,16 @@ const firstKernel = [5, 12] as const;
 /** What a room needs, and whether it is there. Pure. */
 export function assessRoom(facts: RoomFacts): readonly RoomCondition[] {
   const { platform, kernel, trial } = facts;
+  // These are made within a user namespace: without one their trials say the same once more.
+  const within = (trouble: string | undefined) => (trial?.userNamespace ? undefined : trouble);
   const works = trial?.by === "lab-room" && trial.mounts === "";
   return [
     condition("any", "Linux", platform === "linux", platform, "Run the lab on Linux, in a virtual machine or with WSL 2 on Windows"),
     // A kernel may have had them given back: then the trial tells.
     condition("any", `Linux ${firstKernel.join(".")} or later`, works || isLate(kernel), kernel, helpWithKernel(kernel)),
     tried("any", "user namespaces", trial?.userNamespace, trial, helpWithNamespaces(facts)),
-    tried("any", "mounts of its own", trial?.mounts, trial, helpWithNamespaces(facts)),
-    tried("any", "network of its own", trial?.network, trial, helpWithNamespaces(facts)),
+    tried("any", "mounts of its own", within(trial?.mounts), trial, helpWithNamespaces(facts)),
+    tried("any", "network of its own", within(trial?.network), trial, helpWithNamespaces(facts)),
     tried("any", "system call filter", trial?.seccomp, trial, "Run a kernel that is built with CONFIG_SECCOMP_FILTER"),
     ...rights(facts),
     tried(
@@ -79,7 +81,7 @@ export function assessRoom(facts: RoomFacts): readonly RoomCondition[] {
           tried(
             "full",
             "files mounted under other ids",
-            trial?.idmap,
+            within(trial?.idmap),
             trial,
             "Put the lab's folder (GITOPS_LAB_HOME) on ext4, xfs or btrfs; elsewhere files are handed over by chown, which takes longer",
           ),
@@ -88,7 +90,7 @@ export function assessRoom(facts: RoomFacts): readonly RoomCondition[] {
     tried(
       "full",
       "/proc of its own",
-      trial?.proc,
+      within(trial?.proc),
       trial,
       facts.container === "docker" || facts.container === "podman"
         ? "Start the container with `--security-opt systempaths=unconfined`; without it a room has no /proc, which its programs do not need"
@@ -101,15 +103,20 @@ export function assessRoom(facts: RoomFacts): readonly RoomCondition[] {
 export function roomKind(facts: RoomFacts): { readonly kind: RoomKind; readonly because: readonly RoomCondition[] } {
   const unmet = assessRoom(facts).filter(({ met }) => !met);
   const of = (...kinds: RoomCondition["neededFor"][]) => unmet.filter(({ neededFor }) => kinds.includes(neededFor));
-  if (of("any").length > 0) return { kind: "none", because: of("any") };
-  // What nobody tried keeps nobody from anything.
   const seen = (conditions: readonly RoomCondition[]) => conditions.filter(({ untried }) => untried === undefined);
+  const any = of("any");
+  // What nobody tried is a reason only where there is no other.
+  if (any.length > 0) return { kind: "none", because: seen(any).length > 0 ? seen(any) : any };
   return of("root").length > 0 ? { kind: "user", because: seen(of("root", "full")) } : { kind: "root", because: seen(of("full")) };
 }
 
-/** Conditions in a sentence each: what is missing, what was found and what helps. */
+/** What is missing, what was found and what helps, in sentences; what several conditions have in common is said once. */
 export function reasons(conditions: readonly RoomCondition[]): string {
-  return conditions.map(({ name, found, help }) => `${name}: ${found}.${help === undefined ? "" : ` ${help}.`}`).join(" ");
+  const sentences = [...Map.groupBy(conditions, ({ help }) => help)].flatMap(([help, some]) => [
+    ...[...Map.groupBy(some, ({ found }) => found)].map(([found, those]) => `${those.map(({ name }) => name).join(", ")}: ${found}.`),
+    ...(help === undefined ? [] : [`${help}.`]),
+  ]);
+  return sentences.join(" ");
 }
 
 function rights({ uid, capabilities, ids }: RoomFacts): RoomCondition[] {
@@ -135,7 +142,7 @@ function rights({ uid, capabilities, ids }: RoomFacts): RoomCondition[] {
       "root",
       "user ids that no account has",
       ids > accountIds,
-      ids > accountIds ? `${ids} ids` : `${ids} ids, all of which accounts can have`,
+      ids > accountIds ? `${ids}` : `${ids}, all of which accounts can have`,
       "Give the container a longer range of ids: `root:100000:1000000` in /etc/subuid and /etc/subgid of its host and `lxc.idmap` to fit it, or `security.idmap.size` with Incus and LXD",
     ),
   ];
@@ -153,6 +160,7 @@ function tried(
   help?: string,
 ): RoomCondition {
   if (trouble !== undefined) return condition(neededFor, name, trouble === "", trouble === "" ? "tried, works" : trouble, help);
+  if (trial?.userNamespace) return { ...condition(neededFor, name, false, "not tried without a user namespace"), untried: true };
   const found = trial === undefined ? "not tried, since there is neither lab-room nor unshare" : "not tried yet";
   return { ...condition(neededFor, name, false, found, "`./lab setup` builds lab-room, which tries it"), untried: true };
 }
@@ -193,10 +201,10 @@ function helpWithNamespaces({ uid, settings, container }: RoomFacts): string {
 
 function helpWithGroups({ uid, cgroups, container, trial }: RoomFacts): string {
   if (uid === 0) {
+    if (/no controller/.test(trial?.cgroup ?? ""))
+      return `Add ${cgroups === 2 ? "`cgroup_no_v1=all cgroup_enable=memory`" : "`cgroup_enable=memory`"} to the kernel's command line${container === undefined ? "" : " of the container's host"} and start it again`;
     if (container !== undefined)
       return "Start the container with `--privileged --cgroupns=host`, so that it may make groups beside its own";
-    if (/no controller.*memory/.test(trial?.cgroup ?? ""))
-      return "Add `cgroup_enable=memory` to the kernel's command line and start it again";
     return cgroups === undefined ? "Run `mount -t cgroup2 cgroup2 /sys/fs/cgroup`" : "Run the lab outside of what limits its own group";
   }
   if (cgroups !== 2) return "Run the lab as root: groups of version 1 can't be handed to an ordinary user";
