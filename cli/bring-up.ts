@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import { isDaemonUp, processStatus, startDaemon } from "../host/daemon/client.ts";
+import { isDaemonCurrent, isDaemonUp, processStatus, startDaemon } from "../host/daemon/client.ts";
 import { readDaemonConfig } from "../host/daemon/config.ts";
 import { startKindClusters } from "../host/drivers/kind-cluster.ts";
 import { removeOtherLearners } from "../host/drivers/lab-host.ts";
@@ -134,8 +134,9 @@ async function prepare(plan: CohortPlan, reporter: RunReporter, interrupt: Inter
   await interrupt.orEnd(reporter.tools((onProgress) => installTools(plan, onProgress)));
   await requireProviders(plan);
   await tellIsolation(plan);
-  if ((await readDaemonConfig(cohort)) !== undefined && !(await isDaemonUp(cohort))) {
-    note(`Starting the processes of cohort ${cohort}, which were not running.`);
+  if ((await readDaemonConfig(cohort)) !== undefined && !(await isDaemonCurrent(cohort))) {
+    const state = (await isDaemonUp(cohort)) ? "whose daemon is of another version" : "which were not running";
+    note(`Starting the processes of cohort ${cohort}, ${state}.`);
     await interrupt.orEnd(reporter.phase(phases.processes, () => startDaemon(cohort)));
   }
   if (plan.learners.some(({ cluster }) => cluster.kind === "kind")) await interrupt.orEnd(startKindClusters(cohort, note));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Opening } from "../../shared/opening.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { readDaemonConfig, removeDaemonConfig, writeDaemonConfig } from "../daemon/config.ts";
-import { ensureProcesses, processStatus, removeProcesses, startDaemon, stopDaemon, updateDoors } from "../daemon/client.ts";
+import { ensureHostProcesses, processStatus, removeProcesses, shutWays, stopDaemon, updateDoors } from "../daemon/client.ts";
 import { forgetCreation, noteCreation, notedLearners } from "../creation.ts";
 import { ensureServerCertificate } from "../doors/authority.ts";
 import { requireOpen } from "../doors/require-open.ts";
@@ -16,7 +16,7 @@ import { awaitListening, orGiveBack } from "../listening.ts";
 import { removeNode, removeNodes } from "../node/node-process.ts";
 import { giveBackPorts, leasePorts, releasePorts, type PortRange } from "../ports.ts";
 import { endStragglers } from "../process-identity.ts";
-import { learnerImages, registryProcess } from "../registry/config.ts";
+import { learnerImages } from "../registry/config.ts";
 import { signingKeyFile } from "../registry/signing-key.ts";
 
 export interface LabHostInput {
@@ -48,7 +48,7 @@ export interface OpenedHost {
   readonly ca: string;
 }
 
-/** What a cohort shares on the lab host: its folder, its daemon and its registry. */
+/** What a cohort shares on the lab host: its folder, its daemon, its registry and its web process. */
 export const labHost: Driver<LabHostInput, LabHostOutput> = {
   replaceOn: ["cohort"],
   creationOnly: ["ports"],
@@ -80,10 +80,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
       isFresh,
       () => giveBackHostPorts(cohort),
       async () => {
-        await startDaemon(cohort);
-        await ensureProcesses(cohort, [
-          await registryProcess({ paths, httpPort: ports.http, registryPort: ports.registry, registryEventsToken }),
-        ]);
+        await ensureHostProcesses(cohort);
         await awaitRegistry(cohort, ports.registry);
       },
     );
@@ -138,6 +135,7 @@ export async function removeOtherLearners(cohort: string, known: ReadonlySet<str
     await removeProcesses(cohort, learner, "SIGKILL");
     await removeKindClusters(cohort, [learner]);
     await removeNode(paths.learner(learner));
+    await shutWays(cohort, learner);
     for (const folder of folders) await removeOwned(cohort, join(folder, learner));
     await releasePorts(`${cohort}/${learner}`);
     await forgetCreation(cohort, learner);

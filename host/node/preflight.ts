@@ -8,7 +8,7 @@ import { labHome } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { canFetchPackages, missingPrograms } from "../../tools/node-packages.ts";
-import { cgroupRoot, planCgroup, type Cgroup } from "./cgroups.ts";
+import { cgroupRoot, planCgroup, type Cgroup } from "../room/cgroups.ts";
 
 /** One thing that pods which run for real need of the machine. */
 export interface Condition {

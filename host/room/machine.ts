@@ -5,7 +5,7 @@ import { release } from "node:os";
 import { dirname, join } from "node:path";
 import { run } from "../../shared/exec.ts";
 import { readIfExists } from "../../shared/private-files.ts";
-import { cgroupRoot } from "../node/cgroups.ts";
+import { cgroupRoot } from "./cgroups.ts";
 import { troubleOf, tryCgroups } from "../node/preflight.ts";
 import { assessRoom, roomKind, type RoomCondition, type RoomFacts, type RoomKind, type RoomTrial } from "./preflight.ts";
 
