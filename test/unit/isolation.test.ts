@@ -93,7 +93,7 @@ describe("up", () => {
     expect(() => requireRooms(plan)).toThrow(expect.objectContaining({ code: "rooms-impossible", exitCode: 2 }));
     const { message } = roomsRefusal(plan)!;
     expect(message).toMatch(
-      /^No room can be made on this machine, .*the 2 learners of cohort x .*user namespaces: Operation not permitted\./,
+      /^No room can be made on this machine, .*the 2 learners of cohort x .*Missing: user namespaces: Operation not permitted\./,
     );
     expect(message).toContain("kernel.apparmor_restrict_unprivileged_userns=0");
     expect(message).toContain("Nothing was created.");
