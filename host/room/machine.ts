@@ -46,7 +46,7 @@ async function roomFacts(probe: () => Promise<RoomTrial | undefined>): Promise<R
     kernel: release(),
     uid: process.getuid?.() ?? -1,
     capabilities: BigInt(`0x${/^CapEff:\s+([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`),
-    ids: mappedIds(await readSystemFile("/proc/self/uid_map")),
+    ids: idsThere(await readSystemFile("/proc/self/uid_map")),
     container: await containerHere(),
     settings: {
       ...(maxUserNamespaces !== undefined && { maxUserNamespaces }),
@@ -58,9 +58,12 @@ async function roomFacts(probe: () => Promise<RoomTrial | undefined>): Promise<R
   };
 }
 
-/** The ids that a process may give to others; the format of /proc/<pid>/uid_map is in user_namespaces(7). Pure. */
-export function mappedIds(uidMap: string): number {
-  return uidMap.split("\n").reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[2] ?? 0), 0);
+/** The ids in /proc/<pid>/uid_map, whose format is in user_namespaces(7). Pure. */
+export function idsThere(uidMap: string): [first: number, last: number][] {
+  return uidMap.split("\n").flatMap((line): [number, number][] => {
+    const [first, , count] = line.trim().split(/\s+/).map(Number);
+    return first === undefined || count === undefined ? [] : [[first, first + count - 1]];
+  });
 }
 
 /** Version of the control groups in /proc/<pid>/mountinfo: 2 only where they are alone. Pure. */

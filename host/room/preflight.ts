@@ -21,8 +21,8 @@ export interface RoomFacts {
   readonly uid: number;
   /** Effective capabilities of this process, as in /proc/<pid>/status. */
   readonly capabilities: bigint;
-  /** How many user ids this process may give to others, by /proc/self/uid_map. */
-  readonly ids: number;
+  /** The user ids that there are for this process, from first to last, by /proc/self/uid_map. */
+  readonly ids: readonly (readonly [first: number, last: number])[];
   /** What kind of container this is, where it is one: `docker`, `podman`, `kubernetes`, `lxc`, or another's name. */
   readonly container?: string | undefined;
   /** Settings of the kernel that there are. */
@@ -45,11 +45,12 @@ export interface RoomCondition extends Condition {
 /** `root`: with a uid of the host for each learner. `user`: its root is the account that started the lab. */
 export type RoomKind = "root" | "user" | "none";
 
-/** Bits from linux/capability.h; for ids, ownership, signals to other ids, network devices and mounts. */
-const neededCapabilities = { CAP_SYS_ADMIN: 21n, CAP_NET_ADMIN: 12n, CAP_SETUID: 7n, CAP_SETGID: 6n, CAP_KILL: 5n, CAP_CHOWN: 0n };
+/** Bits from linux/capability.h: to give ids, to hand over files and reach them, and to end what has other ids. */
+const neededCapabilities = { CAP_SETUID: 7n, CAP_SETGID: 6n, CAP_CHOWN: 0n, CAP_DAC_OVERRIDE: 1n, CAP_FOWNER: 3n, CAP_KILL: 5n };
 
-/** Accounts and services have ids of 16 bits; a room's are above, so that none is anybody's. */
-const accountIds = 2 ** 16;
+/** Ids that a room can get as root: host/room/numbers.ts gives them out. */
+const roomIds = { first: 0x7000_0000, last: 0x7fff_ffff };
+const helpWithIds = `Run the lab outside of this container, or map the ids from ${roomIds.first} to ${roomIds.last} into it: \`raw.idmap\` with Incus and LXD, a second \`lxc.idmap\` with LXC, and that range for root in /etc/subuid and /etc/subgid of the host`;
 
 /** open_tree, move_mount and mount_setattr are all there since then. */
 const firstKernel = [5, 12] as const;
@@ -119,7 +120,12 @@ export function reasons(conditions: readonly RoomCondition[]): string {
   return sentences.join(" ");
 }
 
-function rights({ uid, capabilities, ids }: RoomFacts): RoomCondition[] {
+function hasRoomIds({ ids }: RoomFacts): boolean {
+  return ids.some(([first, last]) => first <= roomIds.first && last >= roomIds.last);
+}
+
+function rights(facts: RoomFacts): RoomCondition[] {
+  const { uid, capabilities, ids } = facts;
   const root = condition(
     "root",
     "root",
@@ -141,9 +147,9 @@ function rights({ uid, capabilities, ids }: RoomFacts): RoomCondition[] {
     condition(
       "root",
       "user ids that no account has",
-      ids > accountIds,
-      ids > accountIds ? `${ids}` : `${ids}, all of which accounts can have`,
-      "Give the container a longer range of ids: `root:100000:1000000` in /etc/subuid and /etc/subgid of its host and `lxc.idmap` to fit it, or `security.idmap.size` with Incus and LXD",
+      hasRoomIds(facts),
+      `there are ${ids.map(([first, last]) => (first === last ? first : `${first} to ${last}`)).join(", ")}`,
+      helpWithIds,
     ),
   ];
 }
@@ -186,13 +192,15 @@ const containerHelp: Readonly<Record<string, string>> = {
 };
 
 /** A setting of the kernel that stands in the way comes first: nothing else helps against it. */
-function helpWithNamespaces({ uid, settings, container }: RoomFacts): string {
+function helpWithNamespaces(facts: RoomFacts): string {
+  const { uid, settings, container } = facts;
   const set = (name: string, value: number) =>
     `Run \`sudo sysctl -w ${name}=${value}\`${container === undefined ? "" : " on the container's host"}, and write \`${name} = ${value}\` to /etc/sysctl.d/60-gitops-lab.conf there to keep it`;
   if (settings.maxUserNamespaces === 0) return set("user.max_user_namespaces", 15000);
   if (uid !== 0 && settings.unprivilegedUsernsClone === 0) return set("kernel.unprivileged_userns_clone", 1);
   if (uid !== 0 && settings.apparmorRestrictUserns === 1)
     return `${set("kernel.apparmor_restrict_unprivileged_userns", 0)}, or run the lab as root, whom AppArmor does not restrict`;
+  if (uid === 0 && !hasRoomIds(facts) && facts.trial?.by === "lab-room") return helpWithIds;
   if (container !== undefined) return containerHelp[container] ?? `Give the container (${container}) the right to make namespaces`;
   return uid === 0
     ? "Run a kernel that is built with CONFIG_USER_NS, and look in its log for a security module that refuses"

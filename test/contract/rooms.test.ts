@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { plan } from "../../cli/commands/plan.ts";
-import { planCgroup } from "../../host/node/cgroups.ts";
+import { planCgroup } from "../../host/room/cgroups.ts";
 import { findRoom, probeRoom } from "../../host/room/machine.ts";
 import { useLabHome } from "../support/lab-home.ts";
 

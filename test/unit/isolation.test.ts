@@ -15,7 +15,7 @@ const facts: RoomFacts = {
   kernel: "6.8.0-31-generic",
   uid: 1000,
   capabilities: 0n,
-  ids: 2 ** 32 - 1,
+  ids: [[0, 2 ** 32 - 2]],
   settings: { apparmorRestrictUserns: 1 },
   cgroups: 2,
   trial,

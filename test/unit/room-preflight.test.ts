@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { cgroupVersion, findingOf, mappedIds } from "../../host/room/machine.ts";
+import { cgroupVersion, findingOf, idsThere } from "../../host/room/machine.ts";
 import { assessRoom, reasons, roomKind, type RoomFacts, type RoomTrial } from "../../host/room/preflight.ts";
 import { roomLines } from "../../cli/commands/doctor.ts";
 
@@ -10,12 +10,12 @@ const debian: RoomFacts = {
   kernel: "6.1.0-18-amd64",
   uid: 0,
   capabilities: (1n << 41n) - 1n,
-  ids: 2 ** 32 - 1,
+  ids: [[0, 2 ** 32 - 2]],
   settings: { maxUserNamespaces: 63_000, unprivilegedUsernsClone: 1 },
   cgroups: 2,
   trial: works,
 };
-const user: RoomFacts = { ...debian, uid: 1000, capabilities: 0n, ids: 2 ** 32 - 1 };
+const user: RoomFacts = { ...debian, uid: 1000, capabilities: 0n, ids: [[0, 2 ** 32 - 2]] };
 const notPermitted = "unshare: unshare failed: Operation not permitted";
 const refused = (why: string): RoomTrial => ({ ...works, userNamespace: why, mounts: why, network: why, proc: why });
 
@@ -97,11 +97,18 @@ const machines: readonly Machine[] = [
       ...debian,
       capabilities: 0xa80425fbn,
       container: "docker",
-      trial: { ...works, proc: "mount proc: operation not permitted", cgroup: "EROFS: read-only file system" },
+      trial: { ...works, idmap: "not permitted", proc: "the machine's own /proc is masked", cgroup: "EROFS: read-only file system" },
     },
+    kind: "root",
+    because: ["limits by control groups of version 2", "files mounted under other ids", "/proc of its own"],
+    help: ["`--privileged --cgroupns=host`", "ext4, xfs or btrfs", "systempaths=unconfined"],
+  },
+  {
+    name: "Docker with seccomp and AppArmor off, and no capability at all",
+    facts: { ...debian, capabilities: 0n, container: "docker", trial: { ...works, by: "unshare" } },
     kind: "user",
-    because: ["capabilities", "limits by control groups of version 2", "/proc of its own"],
-    help: ["`--privileged`", "--cgroupns=host", "systempaths=unconfined"],
+    because: ["capabilities"],
+    help: ["without CAP_SETUID, CAP_SETGID", "`--privileged`"],
   },
   {
     name: "a container of Kubernetes",
@@ -168,14 +175,35 @@ const machines: readonly Machine[] = [
   },
   {
     name: "LXC with nesting, whose ids are all of 16 bits",
-    facts: { ...debian, ids: 65_536, container: "lxc" },
+    facts: { ...debian, ids: [[0, 65_535]], container: "lxc" },
     kind: "user",
     because: ["user ids that no account has"],
-    help: ["root:100000:1000000", "security.idmap.size"],
+    help: ["there are 0 to 65535", "raw.idmap", "from 1879048192 to 2147483647"],
+  },
+  {
+    name: "LXC with nesting and the ids of rooms mapped into it",
+    facts: {
+      ...debian,
+      ids: [
+        [0, 65_535],
+        [0x7000_0000, 0x7fff_ffff],
+      ],
+      container: "lxc",
+    },
+    kind: "root",
+    because: [],
+    help: [],
+  },
+  {
+    name: "LXC with nesting, where the program that makes rooms could give no id of theirs",
+    facts: { ...debian, ids: [[0, 65_535]], container: "lxc", trial: refused("write /proc/42/uid_map: operation not permitted") },
+    kind: "none",
+    because: ["user namespaces"],
+    help: ["raw.idmap"],
   },
   {
     name: "LXC without nesting",
-    facts: { ...debian, ids: 65_536, container: "lxc", trial: refused(notPermitted) },
+    facts: { ...debian, ids: [[0, 65_535]], container: "lxc", trial: { ...refused(notPermitted), by: "unshare" } },
     kind: "none",
     because: ["user namespaces"],
     help: ["security.nesting=true", "features: nesting=1"],
@@ -258,10 +286,14 @@ describe("doctor", () => {
   });
 });
 
-test("reads how many ids a process may give away", () => {
-  expect(mappedIds("         0          0 4294967295\n")).toBe(4_294_967_295);
-  expect(mappedIds("0 100000 65536\n65536 300000 1000\n")).toBe(66_536);
-  expect(mappedIds("")).toBe(0);
+test("reads which ids there are", () => {
+  expect(idsThere("         0          0 4294967295\n")).toEqual([[0, 4_294_967_294]]);
+  expect(idsThere("0 100000 65536\n65536 300000 1000\n")).toEqual([
+    [0, 65_535],
+    [65_536, 66_535],
+  ]);
+  expect(idsThere("0 1000 1")).toEqual([[0, 0]]);
+  expect(idsThere("")).toEqual([]);
 });
 
 test("reads which control groups are mounted", () => {
