@@ -104,7 +104,7 @@ async function byUnshare(): Promise<RoomTrial | undefined> {
   if (isMissing) return undefined;
   const [userNamespace, mounts, network, proc, cgroup] = await Promise.all([
     troubleOf(() => unshare("true")),
-    troubleOf(() => unshare("--mount", "mount", "-t", "tmpfs", "tmpfs", "/tmp")),
+    troubleOf(() => unshare("--mount", "mount", "-t", "tmpfs", "tmpfs", "/tmp")).then(orUntried),
     troubleOf(() => unshare("--net", "--ipc", "--uts", "true")),
     troubleOf(() => unshare("--mount", "--pid", "--fork", "--mount-proc", "true")),
     troubleOf(process.getuid?.() === 0 ? () => tryCgroups(roomControllers) : tryDelegatedGroup),
@@ -112,6 +112,9 @@ async function byUnshare(): Promise<RoomTrial | undefined> {
   const seccomp = /^Seccomp:/m.test(await readSystemFile("/proc/self/status")) ? "" : "the kernel has none";
   return { by: "unshare", userNamespace, mounts, network, proc, cgroup, seccomp };
 }
+
+/** A trial that could not begin, since there is no `mount` on a small system, says nothing. */
+const orUntried = (trouble: string) => (/failed to execute/.test(trouble) ? undefined : trouble);
 
 const roomControllers = ["cpu", "memory", "pids"];
 

@@ -45,8 +45,16 @@ export interface RoomCondition extends Condition {
 /** `root`: with a uid of the host for each learner. `user`: its root is the account that started the lab. */
 export type RoomKind = "root" | "user" | "none";
 
-/** Bits from linux/capability.h: to give ids, to hand over files and reach them, and to end what has other ids. */
-const neededCapabilities = { CAP_SETUID: 7n, CAP_SETGID: 6n, CAP_CHOWN: 0n, CAP_DAC_OVERRIDE: 1n, CAP_FOWNER: 3n, CAP_KILL: 5n };
+/** Bits from linux/capability.h: to show files, to give ids, to hand over files and reach them, to end what has other ids. */
+const neededCapabilities = {
+  CAP_SYS_ADMIN: 21n,
+  CAP_SETUID: 7n,
+  CAP_SETGID: 6n,
+  CAP_CHOWN: 0n,
+  CAP_DAC_OVERRIDE: 1n,
+  CAP_FOWNER: 3n,
+  CAP_KILL: 5n,
+};
 
 /** Ids that a room can get as root: host/room/numbers.ts gives them out. */
 const roomIds = { first: 0x7000_0000, last: 0x7fff_ffff };
@@ -68,7 +76,7 @@ export function assessRoom(facts: RoomFacts): readonly RoomCondition[] {
     tried("any", "user namespaces", trial?.userNamespace, trial, helpWithNamespaces(facts)),
     tried("any", "mounts of its own", within(trial?.mounts), trial, helpWithNamespaces(facts)),
     tried("any", "network of its own", within(trial?.network), trial, helpWithNamespaces(facts)),
-    tried("any", "system call filter", trial?.seccomp, trial, "Run a kernel that is built with CONFIG_SECCOMP_FILTER"),
+    tried("any", "system call filter", within(trial?.seccomp), trial, "Run a kernel that is built with CONFIG_SECCOMP_FILTER"),
     ...rights(facts),
     tried(
       "full",

@@ -17,7 +17,7 @@ const debian: RoomFacts = {
 };
 const user: RoomFacts = { ...debian, uid: 1000, capabilities: 0n, ids: [[0, 2 ** 32 - 2]] };
 const notPermitted = "unshare: unshare failed: Operation not permitted";
-const refused = (why: string): RoomTrial => ({ ...works, userNamespace: why, mounts: why, network: why, proc: why });
+const refused = (why: string): RoomTrial => ({ ...works, userNamespace: why, mounts: why, network: why, proc: why, seccomp: why });
 
 interface Machine {
   readonly name: string;
@@ -93,22 +93,29 @@ const machines: readonly Machine[] = [
   },
   {
     name: "Docker with seccomp and AppArmor off, and no more capabilities",
+    facts: { ...debian, capabilities: 0xa80425fbn, container: "docker", trial: refused("show /lab-room: operation not permitted") },
+    kind: "none",
+    because: ["user namespaces"],
+    help: ["`--privileged`", "`--cap-add SYS_ADMIN"],
+  },
+  {
+    name: "Docker with that capability, too",
     facts: {
       ...debian,
-      capabilities: 0xa80425fbn,
+      capabilities: 0xa80425fbn | (1n << 21n),
       container: "docker",
-      trial: { ...works, idmap: "not permitted", proc: "the machine's own /proc is masked", cgroup: "EROFS: read-only file system" },
+      trial: { ...works, proc: "the machine's own /proc is masked", cgroup: "EROFS: read-only file system" },
     },
     kind: "root",
-    because: ["limits by control groups of version 2", "files mounted under other ids", "/proc of its own"],
-    help: ["`--privileged --cgroupns=host`", "ext4, xfs or btrfs", "systempaths=unconfined"],
+    because: ["limits by control groups of version 2", "/proc of its own"],
+    help: ["`--privileged --cgroupns=host`", "systempaths=unconfined"],
   },
   {
     name: "Docker with seccomp and AppArmor off, and no capability at all",
     facts: { ...debian, capabilities: 0n, container: "docker", trial: { ...works, by: "unshare" } },
     kind: "user",
     because: ["capabilities"],
-    help: ["without CAP_SETUID, CAP_SETGID", "`--privileged`"],
+    help: ["without CAP_SYS_ADMIN, CAP_SETUID", "`--privileged`"],
   },
   {
     name: "a container of Kubernetes",
@@ -221,6 +228,13 @@ const machines: readonly Machine[] = [
     kind: "none",
     because: ["user namespaces", "mounts of its own", "network of its own", "system call filter"],
     help: ["`./lab setup` builds lab-room"],
+  },
+  {
+    name: "a fresh machine that has unshare and no mount",
+    facts: { ...debian, trial: { ...works, by: "unshare", mounts: undefined, idmap: undefined } },
+    kind: "none",
+    because: ["mounts of its own"],
+    help: ["not tried yet", "`./lab setup` builds lab-room"],
   },
   {
     name: "a fresh machine on which only unshare has tried",
