@@ -296,6 +296,7 @@ describe("doctor", () => {
     const lines = roomLines(findingOf({ ...debian, trial: undefined }));
     expect(lines[0]).toMatch(/not known before `\.\/lab setup` has built lab-room/);
     expect(lines.join("\n")).not.toContain("not possible");
+    expect(roomLines(findingOf({ ...debian, trial: { ...works, by: "unshare", mounts: undefined } }))[0]).toMatch(/not known before/);
     expect(roomLines(findingOf({ ...debian, trial: { ...works, by: "unshare" } }))[0]).toMatch(/tried with unshare/);
   });
 });
