@@ -4,7 +4,10 @@ import { access, mkdir, readFile, rmdir } from "node:fs/promises";
 import { release } from "node:os";
 import { dirname, join } from "node:path";
 import { run } from "../../shared/exec.ts";
-import { readIfExists } from "../../shared/private-files.ts";
+import { z } from "zod";
+import { labHome } from "../../shared/paths.ts";
+import { makePrivateFolder, readIfExists } from "../../shared/private-files.ts";
+import { locate } from "../../tools/locate.ts";
 import { cgroupRoot } from "./cgroups.ts";
 import { troubleOf, tryCgroups } from "../node/preflight.ts";
 import { assessRoom, roomKind, type RoomCondition, type RoomFacts, type RoomKind, type RoomTrial } from "./preflight.ts";
@@ -87,7 +90,26 @@ async function readSystemFile(path: string): Promise<string> {
 
 /** Tries the parts of a room one by one. Undefined where there is nothing to try with. */
 export async function probeRoom(): Promise<RoomTrial | undefined> {
-  return byUnshare();
+  const program = await locate("lab-room");
+  return program === undefined ? byUnshare() : byLabRoom(program.path);
+}
+
+const Probe = z.object({
+  userNamespace: z.string(),
+  mounts: z.string(),
+  network: z.string(),
+  proc: z.string(),
+  idmap: z.string(),
+  seccomp: z.string(),
+});
+
+async function byLabRoom(program: string): Promise<RoomTrial> {
+  await makePrivateFolder(labHome());
+  const cgroup = await troubleOf(process.getuid?.() === 0 ? () => tryCgroups(roomControllers) : tryDelegatedGroup);
+  const result = await run(program, ["probe", labHome()], { stdin: "ignore", timeout: 20_000, reject: false, env: {}, extendEnv: false });
+  const found = result.failed ? undefined : Probe.parse(JSON.parse(result.stdout));
+  const trouble = (result.stderr || (result.shortMessage ?? "")).trim().split("\n").at(-1) ?? "";
+  return { by: "lab-room", cgroup, ...(found ?? { userNamespace: trouble, mounts: trouble, network: trouble, seccomp: trouble }) };
 }
 
 async function byUnshare(): Promise<RoomTrial | undefined> {

@@ -77,7 +77,8 @@ describe("with the policies", () => {
   beforeAll(async () => {
     await plane.stop("kube-apiserver");
     await plane.useNode({
-      admissionConfiguration: await writeAdmission(join(folder, "admission")),
+      admission: { folder: join(folder, "admission"), configuration: await writeAdmission(join(folder, "admission")) },
+      doors: folder,
       egressConfiguration: await writeEgress(folder, "nobody.sock"),
     });
     await plane.start("kube-apiserver");

@@ -7,7 +7,7 @@ import { nodeAddress } from "../../host/control-plane/networks.ts";
 import { buildImages } from "../../host/images/build.ts";
 import { withRepository } from "../../host/images/crane.ts";
 import { presentFolders } from "../../host/room/cgroups.ts";
-import { cgroupOf, nodeThings } from "../../host/node/node-process.ts";
+import { cgroupOf, roomThings } from "../../host/room/groups.ts";
 import { preflight } from "../../host/node/preflight.ts";
 import { findMarked, type ProcessIdentity } from "../../host/process-identity.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
@@ -402,7 +402,7 @@ if (unmet.length > 0) {
       expect(marked()).toEqual([]);
       expect(existsSync(cohort.home)).toBe(false);
       expect(await presentFolders(cgroup)).toEqual([]);
-      expect(await nodeThings(cohort.name)).toEqual([]);
+      expect(await roomThings(cohort.name)).toEqual([]);
       expect(await readFile("/proc/self/mountinfo", "utf8")).not.toContain(home);
     });
   });
