@@ -123,7 +123,9 @@ export async function stopCohort(cohort: string): Promise<void> {
 /** Not the engine, on whose behalf this may run. */
 async function endMarked(daemon: string, signal: "SIGTERM" | "SIGKILL", selects: (name: string) => boolean): Promise<void> {
   const marked = findMarked(daemon).filter(({ name, identity }) => name !== engineName && leadsGroup(identity) && selects(name));
-  await Promise.all(marked.map(({ identity }) => endProcess(identity, signal)));
+  // A room ends last: whatever is left in it ends with it at once.
+  const [guests, rooms] = [false, true].map((isRoom) => marked.filter(({ name }) => /\/(room|node)$/.test(name) === isRoom));
+  for (const group of [guests!, rooms!]) await Promise.all(group.map(({ identity }) => endProcess(identity, signal)));
 }
 
 /** Ends processes and keeps them wanted: one learner's until they are resumed, the whole cohort's until its next start. */

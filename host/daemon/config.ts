@@ -18,6 +18,8 @@ export const DaemonConfig = z.object({
   registryPort: z.int(),
   /** Secret that the registry sends along with its notifications. */
   registryEventsToken: z.string(),
+  /** Whether what learners write runs in rooms; absent where it does not. */
+  isolation: z.literal("room").optional(),
   /** What is opened beside loopback, with the ports of Git and images and of the learners' pages there. */
   opening: Opening.extend({ port: z.int(), pagePort: z.int() }).optional(),
 });

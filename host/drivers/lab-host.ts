@@ -13,9 +13,10 @@ import { readInventory, recordCreation } from "../inventory/inventory.ts";
 import { claimCohortFolder, removeOwned } from "../inventory/ownership.ts";
 import { removeKindClusters } from "./kind-cluster.ts";
 import { awaitListening, orGiveBack } from "../listening.ts";
-import { removeNode, removeNodes } from "../node/node-process.ts";
 import { giveBackPorts, leasePorts, releasePorts, type PortRange } from "../ports.ts";
 import { endStragglers } from "../process-identity.ts";
+import { removeGroup, removeGroups } from "../room/groups.ts";
+import { releaseNumbers } from "../room/numbers.ts";
 import { learnerImages } from "../registry/config.ts";
 import { signingKeyFile } from "../registry/signing-key.ts";
 
@@ -24,6 +25,8 @@ export interface LabHostInput {
   readonly ports: PortRange;
   /** Where the cohort is opened beside loopback; nowhere without. */
   readonly opening?: Opening;
+  /** Whether what learners write runs in rooms; absent where it does not. */
+  readonly isolation?: "room";
 }
 
 export interface LabHostOutput {
@@ -50,9 +53,9 @@ export interface OpenedHost {
 export const labHost: Driver<LabHostInput, LabHostOutput> = {
   replaceOn: ["cohort"],
   creationOnly: ["ports"],
-  optional: ["opening"],
+  optional: ["opening", "isolation"],
 
-  async ensure({ cohort, ports: range, opening }) {
+  async ensure({ cohort, ports: range, opening, isolation }) {
     const paths = cohortPaths(cohort);
     await claimCohortFolder(cohort);
     await recordCreation(cohort, { kind: "key", id: signingKeyFile(paths), name: "of the registry's tokens" });
@@ -69,6 +72,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
       httpPort: ports.http,
       registryPort: ports.registry,
       registryEventsToken,
+      ...(isolation && { isolation }),
       ...(opened && { opening: { listen: opened.listen, name: opened.name, port: opened.web, pagePort: opened.page } }),
     });
     // Learners have the addresses of both, and every image the registry's.
@@ -109,7 +113,8 @@ export async function removeCohortFromHost(cohort: string): Promise<void> {
   await stopDaemon(cohort);
   endStragglers(cohortPaths(cohort).daemon);
   await removeKindClusters(cohort);
-  await removeNodes(cohort);
+  await removeGroups(cohort);
+  await releaseNumbers(cohort);
   await releasePorts(cohort);
   await removeOwned(cohort, cohortPaths(cohort).root);
 }
@@ -131,7 +136,8 @@ export async function removeOtherLearners(cohort: string, known: ReadonlySet<str
   for (const learner of others) {
     await removeProcesses(cohort, learner, "SIGKILL");
     await removeKindClusters(cohort, [learner]);
-    await removeNode(paths.learner(learner));
+    await removeGroup(paths.learner(learner));
+    await releaseNumbers(`${cohort}/${learner}`);
     await shutWays(cohort, learner);
     for (const folder of folders) await removeOwned(cohort, join(folder, learner));
     await releasePorts(`${cohort}/${learner}`);
