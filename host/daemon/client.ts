@@ -77,8 +77,12 @@ export async function startDaemon(cohort: string): Promise<void> {
       timeoutSeconds: 30,
       remedy: `Its log is ${logFile}. ${webRemedy(cohort)}`,
     };
-    const port = (await readDaemonConfig(cohort))?.httpPort;
-    await (port === undefined ? waitUntil(look, options) : awaitListening({ cohort, lease: `${cohort}/host/http`, port }, look, options));
+    const config = await readDaemonConfig(cohort);
+    const leased = config && [
+      { cohort, lease: `${cohort}/host/http`, port: config.httpPort },
+      { cohort, lease: `${cohort}/host/registry`, port: config.registryPort },
+    ];
+    await (leased === undefined ? waitUntil(look, options) : awaitListening(leased, look, options));
   } finally {
     await release();
   }
