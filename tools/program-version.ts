@@ -21,7 +21,8 @@ export async function programVersion(path: string, probe: VersionProbe, env: Nod
   if (known === identity && version) return version;
 
   const asked = await ask(path, probe, env);
-  if (asked !== undefined && size >= smallestProgram) await writePrivateFile(memory, `${identity}\n${asked}`);
+  // Who may not write there asks again the next time.
+  if (asked !== undefined && size >= smallestProgram) await writePrivateFile(memory, `${identity}\n${asked}`).catch(() => undefined);
   return asked;
 }
 

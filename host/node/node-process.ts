@@ -96,6 +96,7 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
     source: await toolPath(tool),
     target: `${nodeBin}/${tool}`,
     writable: false,
+    own: false,
   });
   const program = (name: string, args: readonly string[], more: object = {}) => ({
     name,
@@ -131,8 +132,8 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
       disk: diskBytes,
       usr: usrLayers(),
       binds: [
-        { source: join(folder, "secrets"), target: secrets, writable: false },
-        { source: join(folder, "pause.tar"), target: "/opt/gitops-lab/pause.tar", writable: false },
+        { source: join(folder, "secrets"), target: secrets, writable: false, own: true },
+        { source: join(folder, "pause.tar"), target: "/opt/gitops-lab/pause.tar", writable: false, own: true },
         await bin("kubelet-and-proxy"),
         await bin("coredns"),
       ],

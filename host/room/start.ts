@@ -33,6 +33,7 @@ export async function startInRoom(spec: ProcessSpec & { readonly room: Place }, 
       scratch: room.scratch,
       files: room.files,
       doors: room.doors,
+      proc: room.proc ?? false,
     },
   });
 }
