@@ -171,7 +171,7 @@ describe("a daemon of an earlier version", () => {
       createServer((q, s) => {
         if (q.url === "/version") return s.writeHead(404).end("404 Not Found");
         s.setHeader("content-type", "application/json").end("[]");
-        if (q.url === "/shut-down") { q.socket.server.close(); setTimeout(() => process.exit(), 700); }
+        if (q.url === "/shut-down") { q.socket.server.close(); setTimeout(() => process.exit(), 4000); }
       }).listen(${JSON.stringify(controlSocket(cohort))});`;
     const old = startDetached(process.execPath, ["-e", script], {
       cwd: paths().daemon,
