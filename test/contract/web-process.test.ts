@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { isDaemonCurrent, openWays, processStatus, shutWays, startDaemon, stopDaemon } from "../../host/daemon/client.ts";
+import { isDaemonCurrent, isDaemonUp, openWays, processStatus, shutWays, startDaemon, stopDaemon } from "../../host/daemon/client.ts";
 import { controlSocket } from "../../host/daemon/config.ts";
 import { gitRepository } from "../../host/drivers/git-repository.ts";
 import { labHost, removeCohortFromHost, type LabHostOutput } from "../../host/drivers/lab-host.ts";
-import { findMarked, identify, isRunning, mark } from "../../host/process-identity.ts";
+import { identify, isRunning, mark } from "../../host/process-identity.ts";
 import { learnerWay } from "../../host/ways.ts";
 import { connections } from "../../host/web/outside.ts";
 import { startDetached } from "../../shared/exec.ts";
@@ -166,28 +166,28 @@ describe("a daemon of an earlier version", () => {
   test("is replaced when it has let go of its port, and what it started goes on", { timeout: 60_000 }, async () => {
     const registry = (await processStatus(cohort)).find(({ name }) => name === "registry")!;
     await stopDaemon(cohort);
-    // Knows no version, and takes a while to end, as one does that has requests to answer.
-    const script = `const { createServer } = require("node:http");
-      createServer((q, s) => {
+    // Knows no version, takes a while to end, as one does that has requests to answer, and says whether it was alone until then.
+    const told = join(paths().daemon, "told");
+    const script = `const { existsSync, writeFileSync } = require("node:fs");
+      const socket = ${JSON.stringify(controlSocket(cohort))};
+      const end = () => { writeFileSync(${JSON.stringify(told)}, existsSync(socket) ? "overtaken" : "alone"); process.exit(); };
+      const server = require("node:http").createServer((q, s) => {
         if (q.url === "/version") return s.writeHead(404).end("404 Not Found");
         s.setHeader("content-type", "application/json").end("[]");
-        if (q.url === "/shut-down") { q.socket.server.close(); setTimeout(() => process.exit(), 4000); }
-      }).listen(${JSON.stringify(controlSocket(cohort))});`;
+        if (q.url === "/shut-down") { server.close(); setTimeout(end, 4000); }
+      });
+      server.listen(socket);`;
     const old = startDetached(process.execPath, ["-e", script], {
       cwd: paths().daemon,
       env: mark(paths().daemon, "daemon"),
       logFile: join(paths().daemon, "old.log"),
     });
     const identity = identify(old.pid!)!;
-    await eventually(
-      "the old one",
-      async () =>
-        (await processStatus(cohort)).length === 0 &&
-        !(await isDaemonCurrent(cohort)) &&
-        findMarked(paths().daemon).some(({ identity: { pid } }) => pid === old.pid),
-    );
+    await eventually("the old one", () => isDaemonUp(cohort));
+    expect(await isDaemonCurrent(cohort)).toBe(false);
     await startDaemon(cohort);
     expect(isRunning(identity)).toBe(false);
+    expect(await readFile(told, "utf8")).toBe("alone");
     expect(await isDaemonCurrent(cohort)).toBe(true);
     expect((await processStatus(cohort)).find(({ name }) => name === "registry")?.pid).toBe(registry.pid);
     expect(await refs()).toBe(401);
