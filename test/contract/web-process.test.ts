@@ -168,7 +168,7 @@ describe("a daemon of an earlier version", () => {
     await stopDaemon(cohort);
     // Knows no version, takes a while to end, as one does that has requests to answer, and says whether it was alone until then.
     const told = join(paths().daemon, "told");
-    const script = `const { existsSync, writeFileSync } = require("node:fs");
+    const script = `const { existsSync, rmSync, writeFileSync } = require("node:fs");
       const socket = ${JSON.stringify(controlSocket(cohort))};
       const end = () => { writeFileSync(${JSON.stringify(told)}, existsSync(socket) ? "overtaken" : "alone"); process.exit(); };
       const server = require("node:http").createServer((q, s) => {
@@ -176,6 +176,7 @@ describe("a daemon of an earlier version", () => {
         s.setHeader("content-type", "application/json").end("[]");
         if (q.url === "/shut-down") { server.close(); setTimeout(end, 4000); }
       });
+      rmSync(socket, { force: true });
       server.listen(socket);`;
     const old = startDetached(process.execPath, ["-e", script], {
       cwd: paths().daemon,
