@@ -49,7 +49,7 @@ async function roomFacts(probe: () => Promise<RoomTrial | undefined>): Promise<R
     kernel: release(),
     uid: process.getuid?.() ?? -1,
     capabilities: BigInt(`0x${/^CapEff:\s+([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`),
-    ids: mappedIds(await readSystemFile("/proc/self/uid_map")),
+    ids: idsThere(await readSystemFile("/proc/self/uid_map")),
     container: await containerHere(),
     settings: {
       ...(maxUserNamespaces !== undefined && { maxUserNamespaces }),
@@ -61,9 +61,12 @@ async function roomFacts(probe: () => Promise<RoomTrial | undefined>): Promise<R
   };
 }
 
-/** The ids that a process may give to others; the format of /proc/<pid>/uid_map is in user_namespaces(7). Pure. */
-export function mappedIds(uidMap: string): number {
-  return uidMap.split("\n").reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[2] ?? 0), 0);
+/** The ids in /proc/<pid>/uid_map, whose format is in user_namespaces(7). Pure. */
+export function idsThere(uidMap: string): [first: number, last: number][] {
+  return uidMap.split("\n").flatMap((line): [number, number][] => {
+    const [first, , count] = line.trim().split(/\s+/).map(Number);
+    return first === undefined || count === undefined ? [] : [[first, first + count - 1]];
+  });
 }
 
 /** Version of the control groups in /proc/<pid>/mountinfo: 2 only where they are alone. Pure. */
@@ -123,7 +126,7 @@ async function byUnshare(): Promise<RoomTrial | undefined> {
   if (isMissing) return undefined;
   const [userNamespace, mounts, network, proc, cgroup] = await Promise.all([
     troubleOf(() => unshare("true")),
-    troubleOf(() => unshare("--mount", "mount", "-t", "tmpfs", "tmpfs", "/tmp")),
+    troubleOf(() => unshare("--mount", "mount", "-t", "tmpfs", "tmpfs", "/tmp")).then(orUntried),
     troubleOf(() => unshare("--net", "--ipc", "--uts", "true")),
     troubleOf(() => unshare("--mount", "--pid", "--fork", "--mount-proc", "true")),
     troubleOf(process.getuid?.() === 0 ? () => tryCgroups(roomControllers) : tryDelegatedGroup),
@@ -131,6 +134,9 @@ async function byUnshare(): Promise<RoomTrial | undefined> {
   const seccomp = /^Seccomp:/m.test(await readSystemFile("/proc/self/status")) ? "" : "the kernel has none";
   return { by: "unshare", userNamespace, mounts, network, proc, cgroup, seccomp };
 }
+
+/** A trial that could not begin, since there is no `mount` on a small system, says nothing. */
+const orUntried = (trouble: string) => (/failed to execute/.test(trouble) ? undefined : trouble);
 
 const roomControllers = ["cpu", "memory", "pids"];
 
@@ -149,7 +155,7 @@ async function tryDelegatedGroup(): Promise<void> {
   const has = ((await readIfExists(join(group, "cgroup.controllers"))) ?? "").trim().split(/\s+/);
   const missing = roomControllers.filter((controller) => !has.includes(controller));
   if (missing.length > 0) throw new Error(`the group that was handed to this user has no controller ${missing.join(", ")}`);
-  const trial = join(group, `gitops-lab-trial-${randomUUID()}`);
+  const trial = join(group, `gitops-lab-trial-${process.pid}-${randomUUID()}`);
   await mkdir(trial);
   await rmdir(trial);
 }
