@@ -34,7 +34,8 @@ async function web(cohort: string, isolation: "room" | undefined): Promise<Proce
     name: "web",
     owner: "cohort",
     command: process.execPath,
-    args: [fileURLToPath(new URL("../web/main.ts", import.meta.url)), cohort],
+    // What it reads it passes on; a heap beyond this is a defect, and it is better started again than left to grow.
+    args: ["--max-old-space-size=512", fileURLToPath(new URL("../web/main.ts", import.meta.url)), cohort],
     env: { ...passedEnvironment(), TMPDIR: scratch },
     cwd: folder,
     logFile: log,
