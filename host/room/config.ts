@@ -37,6 +37,7 @@ export interface ProgramConfig {
   readonly doors?: readonly Door[];
   readonly fileSize?: number;
   readonly openFiles?: number;
+  readonly processes?: number;
   readonly once?: boolean;
   readonly awaits?: string;
 }
