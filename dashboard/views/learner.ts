@@ -1,6 +1,6 @@
 import { html } from "hono/html";
 import { formatImage } from "../../verification/image-reference.ts";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 import { recordOf } from "../../records/exercises.ts";
 import type { BundleFacts, LearnerFacts, Source } from "../facts.ts";
 import { isPassed, isSolvedByLearner, journalOf, momentOf, rowOf } from "../rows.ts";

@@ -1,5 +1,5 @@
 import { html } from "hono/html";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 import type { LearnerFacts, Source } from "../facts.ts";
 import { rowOf, type Progress, type Row } from "../rows.ts";
 import { versionOf } from "../timeline.ts";

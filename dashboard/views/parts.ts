@@ -1,5 +1,5 @@
 import { html } from "hono/html";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 import type { Content, Html } from "./layout.ts";
 
 export function section(id: string, heading: string, content: Content): Html {

@@ -2,7 +2,7 @@ import { html } from "hono/html";
 import type { Environment } from "../../shared/names.ts";
 import { shortImage } from "../../verification/image-reference.ts";
 import type { ChainCommit } from "../../verification/bundle/schema.ts";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 import type { BranchFacts } from "../facts.ts";
 import { geometry, nameOf, timelineOf, type Timeline, type TimelineLink, type TimelineNode } from "../timeline.ts";
 import type { Content, Html } from "./layout.ts";

@@ -1,6 +1,6 @@
 import type { LabTemplate } from "../types.ts";
 import { addressesOf, type CohortOutputs, type LearnerOutputs } from "../../shared/outputs.ts";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 
 /** Names of the files beside the pages; what is secret is in these alone. */
 export const handoutFiles = {
