@@ -1,13 +1,17 @@
 import { createPublicKey, verify, type KeyObject } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
+import { excerpt } from "../../shared/printable.ts";
 import { verdict } from "../verdict.ts";
 import { renderHtml } from "./render-html.ts";
 import { renderMarkdown } from "./render-markdown.ts";
 import { EvidenceBundle, Manifest, partNames } from "./schema.ts";
 import { fingerprintOf, manifestName, sha256, signatureName } from "./seal.ts";
+
+/** Ten times what a bundle of a long course has; it is all read into memory. */
+const largestBytes = 64 * 1024 ** 2;
 
 export interface BundleCheck {
   readonly valid: boolean;
@@ -65,6 +69,8 @@ async function readFiles(folder: string): Promise<{ files: Map<string, Buffer>; 
   for (const entry of entries) {
     if (!expected.includes(entry.name)) problems.push(`${JSON.stringify(entry.name)} does not belong to the bundle.`);
     else if (!entry.isFile()) problems.push(`${entry.name} is not a file.`);
+    else if ((await stat(join(folder, entry.name))).size > largestBytes)
+      problems.push(`${entry.name} is larger than any part of a bundle.`);
     else files.set(entry.name, await readFile(join(folder, entry.name)));
   }
   const present = entries.map(({ name }) => name);
@@ -77,12 +83,16 @@ function parse<S extends z.ZodType>(schema: S, name: string, content: Buffer, pr
   try {
     json = JSON.parse(content.toString("utf8"));
   } catch (error) {
-    problems.push(`${name} is no JSON: ${messageOf(error)}.`);
+    problems.push(`${name} is no JSON: ${excerpt(messageOf(error))}.`);
     return undefined;
   }
-  const parsed = schema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  problems.push(`${name} is not in the documented form: ${z.prettifyError(parsed.error)}.`);
+  try {
+    const parsed = schema.safeParse(json);
+    if (parsed.success) return parsed.data;
+    problems.push(`${name} is not in the documented form: ${excerpt(z.prettifyError(parsed.error), 1000)}.`);
+  } catch {
+    problems.push(`${name} is not in the documented form: it is nested too deeply.`);
+  }
   return undefined;
 }
 
