@@ -88,7 +88,7 @@ ${cells.map(([label, content, className]) => html`<td role="cell" data-label="${
 function environment({ branch }: LearnerFacts, name: string): Content {
   const image = branch?.environments.find((one) => one.name === name)?.image;
   if (image === undefined) return none();
-  return html`<span title="${image.tag ?? ""}">${versionOf(image)}</span><code class="under whole">${shortDigest(image.digest)}</code>`;
+  return html`<span title="${printable(image.tag ?? "")}">${printable(versionOf(image))}</span><code class="under whole">${printable(shortDigest(image.digest))}</code>`;
 }
 
 export const shortDigest = (digest: string | undefined) => (digest === undefined ? "no digest" : digest.replace("sha256:", "").slice(0, 8));
