@@ -68,7 +68,7 @@ test("the checks answer, whatever one object of the lab says", async () => {
         await answerOf("lookAtRollback", () => lookAtRollback(bent.context(), environment));
       }
     },
-    { numRuns: 3000 },
+    { numRuns: 1500 },
   );
 });
 

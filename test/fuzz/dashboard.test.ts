@@ -156,6 +156,6 @@ test("pages show a learner's words as text", async () => {
         if (odd) throw new Error(`a page has ${JSON.stringify(page.slice(Math.max(0, odd.index - 200), odd.index + 20))}`);
       }
     },
-    { numRuns: 3000 },
+    { numRuns: 1500 },
   );
 });

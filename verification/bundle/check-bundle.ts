@@ -31,7 +31,7 @@ export interface BundleCheck {
 export async function checkBundle(folder: string, options: { readonly fingerprint?: string | undefined } = {}): Promise<BundleCheck> {
   const { files, problems } = await readFiles(folder);
   const [manifestFile, signature] = [files.get(manifestName), files.get(signatureName)];
-  const manifest = manifestFile && parse(Manifest, manifestName, manifestFile, problems);
+  const manifest = manifestFile && readPart(Manifest, manifestName, manifestFile, problems);
   const key = manifest && publicKey(manifest, problems);
   const fingerprint = key && fingerprintOf(key);
   if (key && manifestFile && signature && !verify(null, manifestFile, key, signature)) {
@@ -45,7 +45,7 @@ export async function checkBundle(folder: string, options: { readonly fingerprin
     if (content && manifest && sha256(content) !== manifest.parts[name]) problems.push(`${name} is not as it was signed.`);
   }
   const data = files.get("evidence.json");
-  const bundle = data && parse(EvidenceBundle, "evidence.json", data, problems);
+  const bundle = data && readPart(EvidenceBundle, "evidence.json", data, problems);
   if (bundle) problems.push(...contradictions(bundle, files));
   const valid = problems.length === 0;
   return { valid, problems, fingerprint, bundle: valid ? bundle : undefined };
@@ -78,7 +78,8 @@ async function readFiles(folder: string): Promise<{ files: Map<string, Buffer>; 
   return { files, problems };
 }
 
-function parse<S extends z.ZodType>(schema: S, name: string, content: Buffer, problems: string[]): z.output<S> | undefined {
+/** A part in the form that it must have; undefined where it has not, with a sentence more among the problems. */
+export function readPart<S extends z.ZodType>(schema: S, name: string, content: Buffer, problems: string[]): z.output<S> | undefined {
   let json: unknown;
   try {
     json = JSON.parse(content.toString("utf8"));
