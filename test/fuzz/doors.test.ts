@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:http";
 import { connect, type AddressInfo } from "node:net";
 import fc from "fast-check";
+import pLimit from "p-limit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { publicWeb } from "../../host/doors/web.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -35,38 +36,48 @@ afterAll(async () => {
   }
 });
 
-/** Sends bytes as they are and returns what comes back until the other end has no more to say. */
-function sent(bytes: Buffer): Promise<string> {
+/**
+ * Sends bytes as they are and returns what comes back first. A server that waits for the rest of a request is left after a
+ * time, for who ends the own half of a connection gets no answer at all.
+ */
+function sent(bytes: Buffer, patienceMs = 500): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect({ host: "127.0.0.1", port: portOf(door) });
-    const answer: Buffer[] = [];
-    socket.on("data", (chunk: Buffer) => answer.push(chunk));
+    let answer = "";
+    socket.setTimeout(patienceMs, () => socket.destroy());
+    socket.on("data", (chunk: Buffer) => {
+      answer += chunk.toString("latin1");
+      socket.end();
+    });
     socket.on("error", () => undefined);
-    socket.on("close", () => resolve(Buffer.concat(answer).toString("latin1")));
-    socket.end(bytes);
+    socket.on("close", () => resolve(answer));
+    socket.write(bytes);
   });
 }
 
 const basic = Buffer.from("ada:secret").toString("base64");
-const requests = bent(
+const right = [
   `GET /git/ada/gitops.git/info/refs?service=git-upload-pack HTTP/1.1\r\nHost: lab\r\nAuthorization: Basic ${basic}\r\n\r\n`,
   `POST /git/ada/gitops.git/git-receive-pack HTTP/1.1\r\nHost: lab\r\nContent-Type: application/x-git-receive-pack-request\r\nContent-Length: 4\r\n\r\n0000`,
   `POST /git/ada/gitops.git/git-upload-pack HTTP/1.1\r\nHost: lab\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n4\r\n0000\r\n0\r\n\r\n`,
   `GET /v2/ada/backend/manifests/latest HTTP/1.1\r\nHost: lab\r\nAuthorization: Basic ${basic}\r\n\r\n`,
   `POST /v2/ada/backend/blobs/uploads/?mount=sha256:0&from=bob/backend HTTP/1.1\r\nHost: lab\r\nAuthorization: Basic ${basic}\r\nContent-Length: 0\r\n\r\n`,
   `CONNECT /v2 HTTP/1.1\r\nHost: lab\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n`,
-);
+];
+const requests = bent(...right);
 
 test("a door takes any bytes for what they are, passes none of them on without a credential, and stays open", async () => {
   asked.length = 0;
-  const inputs = fc.sample(fc.oneof({ arbitrary: requests, weight: 9 }, { arbitrary: text, weight: 1 }), { seed, numRuns: 1000 });
-  const answers = await Promise.all(inputs.map((input) => sent(Buffer.from(input, "utf8"))));
+  const limit = pLimit(40);
+  const inputs = fc.sample(fc.oneof({ arbitrary: requests, weight: 9 }, { arbitrary: text, weight: 1 }), { seed, numRuns: 600 });
+  const answers = await Promise.all(inputs.map((input) => limit(() => sent(Buffer.from(input, "utf8")))));
   const status = answers.flatMap((answer) => [...answer.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, code]) => Number(code)));
-  expect(status.length).toBeGreaterThan(500);
+  expect(status.length).toBeGreaterThan(200);
   expect(new Set(status.filter((code) => code >= 500 || code < 400))).toEqual(new Set());
   for (const answer of answers) expect(answer).not.toMatch(/\n\s+at .*:\d+:\d+|node:internal|\.ts:/);
   expect(asked).toEqual([]);
-  expect(await sent(Buffer.from("GET /v2/ HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n"))).toMatch(/^HTTP\/1\.1 401/);
+  // All but the last, which asks for a tunnel and gets none.
+  for (const one of right.slice(0, -1)) expect(await sent(Buffer.from(one), 60_000)).toMatch(/^HTTP\/1\.1 401/);
 });
 
 const index = {
