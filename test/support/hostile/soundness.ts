@@ -92,7 +92,9 @@ export function nothingIsMade(): void {
     process.on("warning", warned);
     Object.assign(process.env, { TMPDIR: scratch, GITOPS_LAB_HOME: join(scratch, "home") });
   });
-  afterAll(() => {
+  afterAll(async () => {
+    // Warnings wait until nothing else is to be done.
+    await new Promise((resolve) => setImmediate(resolve));
     process.chdir(before.folder);
     for (const [name, value] of [["TMPDIR", before.tmp] as const, ["GITOPS_LAB_HOME", before.home] as const]) {
       if (value === undefined) delete process.env[name];
