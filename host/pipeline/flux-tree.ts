@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { run } from "../../shared/exec.ts";
 import { parseJournal, journalRef, type JournalEntry } from "../../verification/journal.ts";
 import { toolPath } from "../../tools/locate.ts";
@@ -33,9 +34,14 @@ export function fluxTree(path: string, quarantine: Readonly<Record<string, strin
       extendEnv: false,
       encoding: "buffer",
       stripFinalNewline: false,
+      reject: false,
+      maxBuffer: 4 * maxBytes,
       ...(input === undefined ? { stdin: "ignore" as const } : { input }),
     });
-    return Buffer.from(result.stdout);
+    if (result.exitCode === 0) return Buffer.from(result.stdout);
+    console.error(`${new Date().toISOString()} git ${args[0]} in ${path}: ${result.shortMessage}`);
+    // A pusher may be told this.
+    throw new Error(`git ${args[0]} failed in the learner's repository`);
   }
 
   /** Not `git archive`: what a file .gitattributes says changes or hides the files in it, and Flux goes by none. */
@@ -44,7 +50,10 @@ export function fluxTree(path: string, quarantine: Readonly<Record<string, strin
     return splitAtZero(listing).flatMap((entry) => {
       const tab = entry.indexOf("\t");
       const [mode = "", , oid = "", size = ""] = entry.subarray(0, tab).toString("latin1").split(/ +/);
-      return mode.startsWith("100") ? [{ oid, size: Number(size), name: entry.subarray(tab + 1) }] : [];
+      const name = entry.subarray(tab + 1);
+      // Flux follows a link in the place of this file, and of no other.
+      if (mode === "120000" && basename(name.toString("latin1")) === ignoreFile) return [{ oid, size: Number.NaN, name }];
+      return mode.startsWith("100") ? [{ oid, size: Number(size), name }] : [];
     });
   }
 
@@ -63,6 +72,7 @@ export function fluxTree(path: string, quarantine: Readonly<Record<string, strin
         return {
           problem: `${fluxFolder}/ has ${entries.length} files of ${bytes} bytes in all; up to ${maxFiles} of ${maxBytes} can be judged`,
         };
+      if (entries.some(({ size }) => Number.isNaN(size))) return { problem: `${ignoreFile} is a link` };
       const names = entries.map(({ name }) => name.toString("utf8"));
       const strange = entries.findIndex(({ name }, index) => !name.equals(Buffer.from(names[index]!)));
       if (strange >= 0) return { problem: `the name ${JSON.stringify(names[strange])} is no UTF-8` };

@@ -157,7 +157,7 @@ func (b *builder) kustomization(from found, source string) (Kustomization, []fou
 		rendered.Unjudged = "is not of the form that Flux' API has: " + short(err.Error())
 		return rendered, nil, nil
 	}
-	if rendered.Unjudged = unjudged(&typed, source); rendered.Unjudged != "" {
+	if rendered.Unjudged = b.unjudged(&typed, source); rendered.Unjudged != "" {
 		return rendered, nil, nil
 	}
 	resources, err := b.build(&typed)
@@ -180,7 +180,7 @@ func isKustomization(object unstructured.Unstructured) bool {
 }
 
 // unjudged says what makes it impossible to tell from the repository what a Kustomization applies.
-func unjudged(object *kustomizev1.Kustomization, source string) string {
+func (b *builder) unjudged(object *kustomizev1.Kustomization, source string) string {
 	ref := object.Spec.SourceRef
 	namespace := ref.Namespace
 	if namespace == "" {
@@ -199,8 +199,30 @@ func unjudged(object *kustomizev1.Kustomization, source string) string {
 		return "applies what is encrypted (`decryption`)"
 	case object.Spec.PostBuild != nil && len(object.Spec.PostBuild.SubstituteFrom) > 0:
 		return "puts values of the cluster into what it applies (`substituteFrom`)"
+	case !b.knows(object.Spec.Path):
+		return "has the path " + short(object.Spec.Path) + ", which is not below " + known + "/"
+	}
+	// Whether one is there decides what is applied, and outside of what is known that can't be told.
+	for _, component := range object.Spec.Components {
+		if object.Spec.IgnoreMissingComponents && !b.has(filepath.Join("/", object.Spec.Path, component)) {
+			return "has the component " + short(component) + ", which is not below " + known + "/"
+		}
 	}
 	return ""
+}
+
+// The only folder of the repository that the input has.
+const known = "flux"
+
+// knows tells whether all of a path is in the input, if it is anywhere.
+func (b *builder) knows(path string) bool {
+	path = filepath.Join("/", path)
+	return path == "/"+known || strings.HasPrefix(path, "/"+known+"/")
+}
+
+func (b *builder) has(path string) bool {
+	_, err := os.Stat(filepath.Join(b.root, path))
+	return err == nil
 }
 
 func pathOf(spec map[string]any) string {
