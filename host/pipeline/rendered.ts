@@ -87,8 +87,16 @@ async function render(tree: FluxTree, commit: string): Promise<Rendered> {
     const words = /^lab-render: (.*)$/m.exec(outcome.stderr)?.[1];
     return { problem: words === undefined ? `${fluxFolder}/ takes more to render than there is.` : `${printable(words)}.` };
   }
-  const { problem, kustomizations } = Answer.parse(JSON.parse(outcome.stdout.toString("utf8")));
+  const { problem, kustomizations } = answerIn(outcome.stdout);
   if (problem === undefined) return { kustomizations: kustomizations ?? [] };
   const whose = problem.kustomization === "" ? `${fluxFolder}/` : `Kustomization ${problem.kustomization} (path ${problem.path})`;
   return { problem: `${printable(whose)}: ${printable(problem.says)}.` };
+}
+
+function answerIn(stdout: Buffer): z.output<typeof Answer> {
+  try {
+    return Answer.parse(JSON.parse(stdout.toString("utf8")));
+  } catch (error) {
+    throw new Error("lab-render gave no answer in its form", { cause: error });
+  }
 }

@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { issueCredential, resetUsername } from "../../host/access.ts";
 import { withRepository } from "../../host/images/crane.ts";
 import { layoutDigest, writeLayout } from "../../host/images/layout.ts";
+import { bareRepository } from "../../host/pipeline/bare-repository.ts";
+import { commitAsPipeline } from "../../host/pipeline/carry-out.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { overlayPath } from "../../verification/desired-image.ts";
 import { gitReader } from "../../verification/git-reader.ts";
@@ -14,6 +16,7 @@ import { GitClient } from "../support/git-client.ts";
 import { useLabHome } from "../support/lab-home.ts";
 import { PipelineLab, type PipelineLearner } from "../support/pipeline-lab.ts";
 import { refused } from "../support/refused-pushes.ts";
+import { unjudged } from "../support/unjudged-pushes.ts";
 
 const home = useLabHome();
 let lab: PipelineLab;
@@ -45,7 +48,7 @@ describe("the gate refuses", () => {
     mona = await handedOver("mona");
   });
 
-  test.each(refused)("%s", async (_, change, says) => {
+  test.each([...refused, ...unjudged])("%s", async (_, change, says) => {
     await commit(mona, change);
     const said = await answer(mona);
     expect(said).toMatch(says);
@@ -91,6 +94,29 @@ describe("an image counts as had by an environment", () => {
     await otto.git.git(otto.work, "revert", "--no-edit", "HEAD");
     expect(await answer(otto)).toBe("accepted");
   });
+});
+
+test("a commit of the pipeline's own goes only on top of the tip, and the journal knows it first", async () => {
+  const sven = await lab.learner("sven");
+  const repository = bareRepository(join(cohortPaths("demo").git, "sven", "gitops.git"));
+  const own = (parent: string, content: string) =>
+    commitAsPipeline(repository, {
+      branch: "main",
+      parent,
+      path: "notes/own",
+      content,
+      message: "Own",
+      entry: { event: "carried-out", at: new Date().toISOString(), environment: "staging", promotion: parent },
+    });
+  const seed = await sven.tip();
+  const first = await own(seed, "first\n");
+  expect(await sven.tip()).toBe(first);
+  expect(await repository.journal(first!)).toMatchObject([{ event: "carried-out", promotion: seed }]);
+  // Somebody else was faster.
+  expect(await own(seed, "second\n")).toBeUndefined();
+  expect(await sven.tip()).toBe(first);
+  const refs = await sven.git.git(sven.work, "ls-remote", repository.path, "refs/gitops-lab/*");
+  expect(refs).not.toContain("carrying-out");
 });
 
 describe("a promotion of what runs is refused", () => {

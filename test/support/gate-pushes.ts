@@ -10,6 +10,8 @@ export const foreign = "quay.io/somebody/else:1";
 /** Changes the learner's clone as it likes. */
 export type Change = (files: Files, learner: PipelineLearner) => Promise<void>;
 
+export type RefusedPush = readonly [name: string, change: Change, says: RegExp];
+
 /** The files of a learner's clone. */
 export class Files {
   readonly #root: string;
