@@ -23,7 +23,10 @@ const retryMs = 50;
 const mostProcesses = 4096;
 
 /** Starts a process in its room. The room must run, or be about to. */
-export async function startInRoom(spec: ProcessSpec & { readonly room: Place }, env: Readonly<Record<string, string>>): Promise<DetachedProcess> {
+export async function startInRoom(
+  spec: ProcessSpec & { readonly room: Place },
+  env: Readonly<Record<string, string>>,
+): Promise<DetachedProcess> {
   const { room } = spec;
   return ask(room.socket, {
     start: {
