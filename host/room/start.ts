@@ -39,6 +39,7 @@ export async function startInRoom(
       scratch: room.scratch,
       files: room.files,
       doors: room.doors,
+      proc: room.proc ?? false,
       processes: mostProcesses,
     },
   });

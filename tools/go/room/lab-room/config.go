@@ -59,6 +59,8 @@ type Bind struct {
 	Source   string `json:"source"`
 	Target   string `json:"target"`
 	Writable bool   `json:"writable"`
+	// Own is what belongs to the lab, and may become the room's where a file system can't show it as that.
+	Own bool `json:"own"`
 }
 
 // Program is something that runs in a room. Paths are those of its own view, but for Log and the sources of View.
