@@ -9,6 +9,7 @@ import { labHome } from "../../shared/paths.ts";
 import { makePrivateFolder, readIfExists } from "../../shared/private-files.ts";
 import { locate } from "../../tools/locate.ts";
 import { handedOverGroup } from "./cgroups.ts";
+import { idsThere } from "./ids.ts";
 import { troubleOf, tryCgroups } from "../node/preflight.ts";
 import { assessRoom, roomKind, type RoomCondition, type RoomFacts, type RoomKind, type RoomTrial } from "./preflight.ts";
 
@@ -59,14 +60,6 @@ async function roomFacts(probe: () => Promise<RoomTrial | undefined>): Promise<R
     cgroups: cgroupVersion(await readSystemFile("/proc/self/mountinfo")),
     trial: process.platform === "linux" ? await probe() : undefined,
   };
-}
-
-/** The ids in /proc/<pid>/uid_map, whose format is in user_namespaces(7). Pure. */
-export function idsThere(uidMap: string): [first: number, last: number][] {
-  return uidMap.split("\n").flatMap((line): [number, number][] => {
-    const [first, , count] = line.trim().split(/\s+/).map(Number);
-    return first === undefined || count === undefined ? [] : [[first, first + count - 1]];
-  });
 }
 
 /** Version of the control groups in /proc/<pid>/mountinfo: 2 only where they are alone. Pure. */
