@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LabError } from "../shared/errors.ts";
+import { excerpt } from "../shared/printable.ts";
 import type { KubeReader } from "./kube-reader.ts";
 
 /** The fields of live objects that the checks rest on, and nothing else, so that an unrelated new field breaks nothing. */
@@ -52,6 +53,18 @@ const ContainerState = z.object({
   waiting: z.object({ reason: z.string().default(""), message: z.string().default("") }).nullish(),
   terminated: z.object({ reason: z.string().default(""), exitCode: z.number() }).nullish(),
 });
+
+const ContainerStatuses = z
+  .array(
+    z.object({
+      name: z.string(),
+      ready: z.boolean(),
+      imageID: z.string().default(""),
+      state: ContainerState.prefault({}),
+      lastState: ContainerState.prefault({}),
+    }),
+  )
+  .default([]);
 
 /** A kind of the API with the schema of what is read from it. */
 export interface LiveKind<S extends z.ZodType = z.ZodType> {
@@ -176,17 +189,9 @@ export const Pod = {
       .object({
         phase: z.string().default(""),
         conditions: z.array(Condition).default([]),
-        containerStatuses: z
-          .array(
-            z.object({
-              name: z.string(),
-              ready: z.boolean(),
-              imageID: z.string().default(""),
-              state: ContainerState.prefault({}),
-              lastState: ContainerState.prefault({}),
-            }),
-          )
-          .default([]),
+        containerStatuses: ContainerStatuses,
+        initContainerStatuses: ContainerStatuses,
+        ephemeralContainerStatuses: ContainerStatuses,
       })
       .prefault({}),
   }),
@@ -218,8 +223,8 @@ function parseLive<S extends z.ZodType>(kind: LiveKind<S>, object: unknown): z.o
   const named = LiveObject.safeParse(object);
   throw new LabError(
     "malformed-object",
-    `${named.success ? nameOf(named.data) : `A ${kind.kind}`} is not in the form that ${kind.apiVersion} documents: ` +
-      `${z.prettifyError(parsed.error)}. Look at it with \`kubectl get ${kind.kind.toLowerCase()} -A -o yaml\`.`,
+    `${named.success ? excerpt(nameOf(named.data)) : `A ${kind.kind}`} is not in the form that ${kind.apiVersion} documents: ` +
+      `${excerpt(z.prettifyError(parsed.error), 600)}. Look at it with \`kubectl get ${kind.kind.toLowerCase()} -A -o yaml\`.`,
   );
 }
 

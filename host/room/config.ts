@@ -46,6 +46,7 @@ export interface ProgramConfig {
   readonly proc?: boolean;
   readonly fileSize?: number;
   readonly openFiles?: number;
+  readonly processes?: number;
   readonly once?: boolean;
   readonly awaits?: string;
 }
