@@ -25,7 +25,7 @@ function built(
       const words = scene.heard(await ground.git("ada", folder, "push", "origin", "HEAD:main"));
       if (/^remote: Built /m.test(words)) scene.accepted = words;
       // The lab either refuses the push, or tells what came of the build.
-      if (!/remote: (refused|Built|The build failed|.*not built)/.test(words)) throw new Error(`the pipeline did nothing: ${words}`);
+      if (!/remote: (refused|Built|The build failed|.*could not act on it)/.test(words)) throw new Error(`the pipeline did nothing: ${words}`);
       return words;
     },
     proof: row.proof,
@@ -72,8 +72,8 @@ const environmentTold: Proof = {
 };
 
 const toldTooMuch: Proof = {
-  what: "a compiler's output came to the learner without an end",
-  look: async ({ told }) => told.find(({ length }) => length > 64 * 1024)?.slice(0, 200),
+  what: "a compiler's output came to the learner without an end, or was too much for the pipeline",
+  look: async ({ told }) => told.find((text) => text.length > 64 * 1024 || text.includes("could not act on it"))?.slice(0, 200),
 };
 
 export const buildRows: readonly Attempt[] = [
