@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Opening } from "../../shared/opening.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { readDaemonConfig, removeDaemonConfig, writeDaemonConfig } from "../daemon/config.ts";
-import { ensureProcesses, processStatus, removeProcesses, startDaemon, stopDaemon, updateDoors } from "../daemon/client.ts";
+import { ensureHostProcesses, processStatus, removeProcesses, shutWays, stopDaemon, updateDoors } from "../daemon/client.ts";
 import { forgetCreation, noteCreation, notedLearners } from "../creation.ts";
 import { ensureServerCertificate } from "../doors/authority.ts";
 import { requireOpen } from "../doors/require-open.ts";
@@ -13,10 +13,11 @@ import { readInventory, recordCreation } from "../inventory/inventory.ts";
 import { claimCohortFolder, removeOwned } from "../inventory/ownership.ts";
 import { removeKindClusters } from "./kind-cluster.ts";
 import { awaitListening, orGiveBack } from "../listening.ts";
-import { removeNode, removeNodes } from "../node/node-process.ts";
 import { giveBackPorts, leasePorts, releasePorts, type PortRange } from "../ports.ts";
 import { endStragglers } from "../process-identity.ts";
-import { learnerImages, registryProcess } from "../registry/config.ts";
+import { removeGroup, removeGroups } from "../room/groups.ts";
+import { releaseNumbers } from "../room/numbers.ts";
+import { learnerImages } from "../registry/config.ts";
 import { signingKeyFile } from "../registry/signing-key.ts";
 
 export interface LabHostInput {
@@ -24,6 +25,8 @@ export interface LabHostInput {
   readonly ports: PortRange;
   /** Where the cohort is opened beside loopback; nowhere without. */
   readonly opening?: Opening;
+  /** Whether what learners write runs in rooms; absent where it does not. */
+  readonly isolation?: "room";
 }
 
 export interface LabHostOutput {
@@ -46,13 +49,13 @@ export interface OpenedHost {
   readonly ca: string;
 }
 
-/** What a cohort shares on the lab host: its folder, its daemon and its registry. */
+/** What a cohort shares on the lab host: its folder, its daemon, its registry and its web process. */
 export const labHost: Driver<LabHostInput, LabHostOutput> = {
   replaceOn: ["cohort"],
   creationOnly: ["ports"],
-  optional: ["opening"],
+  optional: ["opening", "isolation"],
 
-  async ensure({ cohort, ports: range, opening }) {
+  async ensure({ cohort, ports: range, opening, isolation }) {
     const paths = cohortPaths(cohort);
     await claimCohortFolder(cohort);
     await recordCreation(cohort, { kind: "key", id: signingKeyFile(paths), name: "of the registry's tokens" });
@@ -69,6 +72,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
       httpPort: ports.http,
       registryPort: ports.registry,
       registryEventsToken,
+      ...(isolation && { isolation }),
       ...(opened && { opening: { listen: opened.listen, name: opened.name, port: opened.web, pagePort: opened.page } }),
     });
     // Learners have the addresses of both, and every image the registry's.
@@ -77,10 +81,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
       isFresh,
       () => giveBackHostPorts(cohort),
       async () => {
-        await startDaemon(cohort);
-        await ensureProcesses(cohort, [
-          await registryProcess({ paths, httpPort: ports.http, registryPort: ports.registry, registryEventsToken }),
-        ]);
+        await ensureHostProcesses(cohort);
         await awaitRegistry(cohort, ports.registry);
       },
     );
@@ -112,7 +113,8 @@ export async function removeCohortFromHost(cohort: string): Promise<void> {
   await stopDaemon(cohort);
   endStragglers(cohortPaths(cohort).daemon);
   await removeKindClusters(cohort);
-  await removeNodes(cohort);
+  await removeGroups(cohort);
+  await releaseNumbers(cohort);
   await releasePorts(cohort);
   await removeOwned(cohort, cohortPaths(cohort).root);
 }
@@ -134,7 +136,9 @@ export async function removeOtherLearners(cohort: string, known: ReadonlySet<str
   for (const learner of others) {
     await removeProcesses(cohort, learner, "SIGKILL");
     await removeKindClusters(cohort, [learner]);
-    await removeNode(paths.learner(learner));
+    await removeGroup(paths.learner(learner));
+    await releaseNumbers(`${cohort}/${learner}`);
+    await shutWays(cohort, learner);
     for (const folder of folders) await removeOwned(cohort, join(folder, learner));
     await releasePorts(`${cohort}/${learner}`);
     await forgetCreation(cohort, learner);
