@@ -1,7 +1,10 @@
 import { run } from "../../../shared/exec.ts";
 import { leftMarker, reachedLoopback, wasAccepted, type Attempt } from "./attempt.ts";
+import { waitUntil } from "../../../shared/wait.ts";
+import { cluster } from "./ground.ts";
 import { asNodeRoot } from "./node-root.ts";
 import { withProbe } from "./probe.ts";
+import type { Scene } from "./scene.ts";
 
 type Row = Pick<Attempt, "id" | "finding" | "what" | "proof" | "attempt">;
 
@@ -28,6 +31,28 @@ const asRoot = (id: string, finding: number | undefined, what: string, script: (
 async function hostHasInotify(): Promise<boolean> {
   const { exitCode } = await run(process.execPath, ["-e", 'require("node:fs").watch("/tmp").close()'], { reject: false, stdin: "ignore" });
   return exitCode === 0;
+}
+
+/** Deletes a Flux controller's pod, which ends its process, and waits until there is another. */
+async function restartController({ kube }: Scene, app: string): Promise<void> {
+  const pods = `/api/v1/namespaces/${cluster}/pods?labelSelector=app%3D${app}`;
+  const ids = async () => {
+    const { items } = JSON.parse((await kube.send("GET", pods)).text) as {
+      items: { status: { containerStatuses?: { ready: boolean; containerID?: string }[] } }[];
+    };
+    return items.flatMap(({ status }) =>
+      (status.containerStatuses ?? []).flatMap(({ ready, containerID }) => (ready ? (containerID ?? []) : [])),
+    );
+  };
+  const before = await ids();
+  await kube.send("DELETE", pods);
+  await waitUntil(
+    async () => {
+      const now = await ids();
+      return now.some((id) => !before.includes(id)) ? { done: true, value: undefined } : { done: false, because: now.join() };
+    },
+    { what: `${app} to run again`, timeoutSeconds: 60, intervalMs: 300, remedy: "" },
+  );
 }
 
 export const nodeRows: readonly Attempt[] = [
@@ -84,14 +109,18 @@ export const nodeRows: readonly Attempt[] = [
     () =>
       'for n in "8 0" "254 0" "253 0" "259 0" "1 1"; do rm -f /tmp/disk; mknod /tmp/disk b $n && head -c 1 /tmp/disk > /dev/null && exit 0; done; exit 1',
   ),
-  asRoot(
-    "node-log-link",
-    10,
-    "Root of the node leaves links where logs are written, and the programs start again.",
-    (marker) =>
-      `cd /var/log/node && for log in *.log; do rm -f "$log"; ln -s ${marker} "$log"; done; kill -9 $(pidof containerd kubelet-and-proxy coredns) 2>/dev/null; false`,
-    leftMarker,
-  ),
+  onNode({
+    id: "node-log-link",
+    finding: 10,
+    what: "Root of the node leaves links where logs are written, and a controller of the control plane starts again.",
+    async attempt(scene) {
+      const link = (log: string) => `rm -f ${log} && ln -s ${scene.marker} ${log}`;
+      const { exitCode, words } = await asNodeRoot(scene, `cd /var/log/node && for log in *.log; do ${link('"$log"')}; done && ls`);
+      await restartController(scene, "image-reflector-controller");
+      return `exit code ${exitCode}: ${words}`;
+    },
+    proof: leftMarker,
+  }),
   asRoot(
     "node-files-of-host",
     undefined,
@@ -104,7 +133,7 @@ export const nodeRows: readonly Attempt[] = [
     undefined,
     "Root of the node sees or joins processes beyond its own.",
     () =>
-      'for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline | grep -E "daemon/main|kube-apiserver|vitest" && exit 0; done; nsenter --target 1 --net ip link | grep -v -E "lo:|link/|cni|veth" | grep . && exit 0; exit 1',
+      'for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline | grep -E "[d]aemon/main|[k]ube-apiserver|[v]itest" && exit 0; done; nsenter --target 1 --net ip link | grep -v -E "lo:|link/|cni|veth" | grep . && exit 0; exit 1',
   ),
   asRoot(
     "node-own-limits",

@@ -48,7 +48,8 @@ function refused(id: string, what: string, requests: (scene: Scene) => Promise<r
     ...(finding !== undefined && { finding }),
     kind: "pod",
     as: "learner",
-    nodes: "both",
+    // Where pods are simulated, no pod runs, whatever it asks for.
+    nodes: "real",
     what,
     async attempt(scene) {
       const answers = await requests(scene);

@@ -5,6 +5,7 @@ import { fluxRows } from "./flux-rows.ts";
 import { gateRows } from "./gate-rows.ts";
 import { gitRows } from "./git-rows.ts";
 import { kustomizeRows } from "./kustomize-rows.ts";
+import { largeRows } from "./large-rows.ts";
 import { nodeRows } from "./node-rows.ts";
 import { podRows } from "./pod-rows.ts";
 import { registryRows } from "./registry-rows.ts";
@@ -23,6 +24,7 @@ export const rows: readonly Attempt[] = [
   ...registryRows,
   ...webRows,
   ...userRows,
+  ...largeRows,
   ...nodeRows,
   ...gateRows,
   ...buildRows,
