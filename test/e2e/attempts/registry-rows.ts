@@ -22,6 +22,9 @@ function refused(
     what,
     async attempt(scene) {
       const answers = await requests(scene, new Registry(scene));
+      // Who does not answer has refused nothing.
+      const silent = answers.find(({ status }) => status >= 500);
+      if (silent !== undefined) throw new Error(`HTTP ${silent.status}: ${silent.text}`);
       const taken = answers.find(({ status }) => status < 300);
       if (taken !== undefined) scene.accepted = `HTTP ${taken.status}: ${taken.text.slice(0, 300)}`;
       return answers.map(({ status, text }) => `HTTP ${status} ${text.slice(0, 200)}`).join("\n");
@@ -119,7 +122,7 @@ export const registryRows: readonly Attempt[] = [
         registry.manifest(registryTag, { schemaVersion: 2, mediaType: indexType, manifests }, indexType);
       return [
         await list([entry(digestOf("nothing"))]),
-        await list([entry("sha256:loop")]),
+        await list([entry(digestOf("loop"))]),
         await list(Array(2).fill(entry(digestOf("loop")))),
       ];
     },
@@ -138,7 +141,7 @@ export const registryRows: readonly Attempt[] = [
       let type = manifestType;
       for (let level = 0; level < 50; level++) {
         const { status } = await registry.manifest(digestOf(text), text, type);
-        if (status !== 201) return `HTTP ${status} at level ${level}`;
+        if (status !== 201) throw new Error(`HTTP ${status} at level ${level}`);
         text = JSON.stringify({
           schemaVersion: 2,
           mediaType: indexType,
@@ -228,6 +231,7 @@ export const registryRows: readonly Attempt[] = [
         ...emptyManifest(config),
         layers: [{ mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", digest, size: layer.length }],
       });
+      if (answer.status !== 201) throw new Error(`HTTP ${answer.status}: ${answer.text}`);
       return `HTTP ${answer.status}`;
     },
     proof: gotCanary,

@@ -30,7 +30,6 @@ export const webRows: readonly Attempt[] = [
   refused("page-of-others", "A learner's session asks for the instructor's pages and another learner's.", ({ origin, cookie }) =>
     Promise.all(
       [
-        "/",
         "/summary",
         "/learners/bob",
         "/learners/bob/live",
