@@ -1,45 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { waitUntil } from "../../../shared/wait.ts";
-import { succeeded } from "../../support/succeeded.ts";
 import { wasAccepted, type Attempt, type Files } from "./attempt.ts";
 import { cluster } from "./ground.ts";
 import { gitAs } from "./handout.ts";
-import { digestOf, Registry } from "./images.ts";
 import { measured } from "./memory.ts";
+import { rewrittenPolicy } from "./images-by-policy.ts";
+import { ownImage, overlay, takeBack, type Image } from "./own-image.ts";
 import { push } from "./push.ts";
 import type { Scene } from "./scene.ts";
 
-const overlay = (environment: string) => `flux/apps/backend/${environment}/kustomization.yaml`;
 const record = (environment: string) => `promotion/${environment}.yaml`;
-
-interface Image {
-  readonly tag: string;
-  readonly digest: string;
-}
-
-/** An image that no pipeline built: the newest one with another label, under a tag that no policy picks. */
-async function ownImage(scene: Scene, family = "develop"): Promise<Image> {
-  const registry = new Registry(scene);
-  const { name, scope } = registry.own;
-  const [, digest = ""] =
-    /digest: (\S+)/.exec(await readFile(join(await scene.ground.clone("ada", `${scene.id}-image`), overlay("production")), "utf8")) ?? [];
-  const manifest = JSON.parse((await registry.send("GET", `/v2/${name}/manifests/${digest}`, [scope])).text) as {
-    config: { digest: string; size: number };
-  };
-  const config = JSON.parse((await registry.send("GET", `/v2/${name}/blobs/${manifest.config.digest}`, [scope])).text) as {
-    config: { Labels: object };
-  };
-  const changed = Buffer.from(
-    JSON.stringify({ ...config, config: { ...config.config, Labels: { ...config.config.Labels, "org.example.by": scene.id } } }),
-  );
-  const blob = await registry.blob(changed);
-  const text = JSON.stringify({ ...manifest, config: { ...manifest.config, digest: blob.digest, size: changed.length } });
-  const tag = `${family}-v0.0.1-abcdef0-1000000000`;
-  const answer = await registry.manifest(tag, text);
-  if (answer.status !== 201) throw new Error(`the image was not taken: ${answer.status} ${answer.text}`);
-  return { tag, digest: digestOf(text) };
-}
 
 /** The text of an overlay with another image. */
 const withImage = (text: string, { tag, digest }: Image) =>
@@ -78,13 +49,6 @@ function gated(id: string, finding: number | undefined, what: string, change: (c
     },
     proof: wasAccepted,
   };
-}
-
-async function takeBack({ id, ground }: Scene, tip: string): Promise<void> {
-  const folder = await ground.clone("ada", `${id}-back`);
-  succeeded(await ground.git("ada", folder, "read-tree", "-u", "--reset", tip));
-  await ground.git("ada", folder, "commit", "--quiet", "--message", "Take back");
-  await ground.git("ada", folder, "push", "--quiet", "origin", "HEAD:main");
 }
 
 export const gateRows: readonly Attempt[] = [
@@ -236,4 +200,5 @@ export const gateRows: readonly Attempt[] = [
     },
     proof: wasAccepted,
   },
+  rewrittenPolicy,
 ];

@@ -1,9 +1,14 @@
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { totalmem } from "node:os";
+import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 import { waitUntil } from "../../../shared/wait.ts";
 import { wasAccepted, type Attempt, type Files } from "./attempt.ts";
 import { kustomizationOf } from "./flux.ts";
 import type { KubeObject } from "./kube.ts";
 import { measured } from "./memory.ts";
+import { accepting } from "./push.ts";
 import type { Scene } from "./scene.ts";
 
 const mebibyte = 2 ** 20;
@@ -37,6 +42,20 @@ const head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: large}\n";
 
 /** A pattern that JavaScript tries in more ways than there are atoms, on tags as every lab has them. */
 const pattern = "^(?:[a-z0-9.-]+)+(?:[a-z0-9.-]+)+!$";
+
+/** The least limit of memory in bytes on a process and the groups that it is in; undefined where all that the machine has is its own. */
+async function memoryLimit(pid: number | undefined): Promise<number | undefined> {
+  const groups = await readFile(`/proc/${pid}/cgroup`, "utf8");
+  const path = /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(.*)$/m.exec(groups)?.[1] ?? /^0::(.*)$/m.exec(groups)?.[1] ?? "/";
+  const found: number[] = [];
+  for (let group = path; group !== "/"; group = dirname(group)) {
+    for (const file of [join("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes"), join("/sys/fs/cgroup", group, "memory.max")]) {
+      const bytes = Number(await readFile(file, "utf8").catch(() => "max"));
+      if (bytes < totalmem()) found.push(bytes);
+    }
+  }
+  return found.length === 0 ? undefined : Math.min(...found);
+}
 
 export const largeRows: readonly Attempt[] = [
   digested("yaml-aliases", "A manifest names itself a billion times.", () => {
@@ -83,6 +102,32 @@ export const largeRows: readonly Attempt[] = [
       await end.catch(() => undefined);
       await scene.kube.patch(scene.path(policy), { spec: before.spec });
       return words;
+    },
+    proof: wasAccepted,
+  },
+  {
+    ...accepting("push-too-large", "A push has 60 MiB that nothing makes smaller.", async (scene, folder) => {
+      const files = Array.from({ length: 3 }, (_, index) => [`random-${index}`, randomBytes(20 * mebibyte).toString("latin1")] as const);
+      await scene.ground.commit("ada", folder, Object.fromEntries(files));
+      return [`HEAD:refs/heads/${scene.name}`];
+    }),
+    finding: 21,
+    alone: true,
+  },
+  {
+    id: "limits-of-control-plane",
+    finding: 22,
+    kind: "api",
+    as: "learner",
+    nodes: "both",
+    what: "The learner's API server and Flux are asked for more than one learner may have: they are within limits.",
+    async attempt(scene) {
+      const { ground } = scene;
+      const names = ["ada/kube-apiserver", "ada/kustomize-controller"];
+      const limits = await Promise.all(names.map((name) => memoryLimit(ground.processNamed(name)?.pid)));
+      const free = limits.indexOf(undefined);
+      if (free >= 0) scene.accepted = `${names[free]} has no limit of memory`;
+      return limits.join();
     },
     proof: wasAccepted,
   },

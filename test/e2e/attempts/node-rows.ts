@@ -84,6 +84,27 @@ export const nodeRows: readonly Attempt[] = [
     proof: wasAccepted,
   }),
   onNode({
+    id: "disk",
+    finding: 21,
+    what: "A pod takes six thousand MiB in a folder that may have sixteen.",
+    attempt: (scene) =>
+      withProbe(
+        scene,
+        { TAKE: "disk" },
+        /^taken (all|\d+ MiB)/m,
+        async (log) => {
+          if (/^taken all$/m.test(log)) scene.accepted = "six thousand MiB";
+          return log;
+        },
+        {},
+        {
+          spec: { volumes: [{ name: "scratch", emptyDir: { sizeLimit: "16Mi" } }] },
+          container: { volumeMounts: [{ name: "scratch", mountPath: "/scratch" }] },
+        },
+      ),
+    proof: wasAccepted,
+  }),
+  onNode({
     id: "addresses",
     what: "A pod dials a listener on the host's loopback by every address of the node.",
     attempt: (scene) => {

@@ -52,6 +52,21 @@ func main() {
 				fmt.Println("taken", i+1)
 			}
 		}
+	case "disk":
+		// What is taken is not written, so that it takes no time.
+		for i := 0; i < 24; i++ {
+			file, err := os.Create(fmt.Sprintf("/scratch/%d", i))
+			if err == nil {
+				err = syscall.Fallocate(int(file.Fd()), 0, 0, 256<<20)
+			}
+			if err != nil {
+				fmt.Println("taken", i*256, "MiB,", err)
+				break
+			}
+			if i == 23 {
+				fmt.Println("taken all")
+			}
+		}
 	case "addresses":
 		for _, address := range strings.Fields(os.Getenv("ADDRESSES")) {
 			connection, err := net.DialTimeout("tcp", address, 2*time.Second)
@@ -82,10 +97,12 @@ export async function withProbe<T>(
   until: RegExp,
   use: (log: string, pod: KubeObject) => Promise<T>,
   context: object = {},
+  more: { readonly spec?: object; readonly container?: object } = {},
 ): Promise<T> {
   const pod = podOf(scene.name, {
     context,
-    container: { image: await pushProbe(scene), env: Object.entries(env).map(([name, value]) => ({ name, value })) },
+    spec: more.spec ?? {},
+    container: { ...more.container, image: await pushProbe(scene), env: Object.entries(env).map(([name, value]) => ({ name, value })) },
   });
   const answer = await scene.kube.create(pod);
   if (answer.status >= 300) throw new Error(`the pod was not taken: ${answer.text}`);
