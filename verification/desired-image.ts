@@ -1,6 +1,6 @@
-import { parse } from "yaml";
 import { z } from "zod";
 import type { Environment } from "../shared/names.ts";
+import { readYaml } from "../shared/yaml.ts";
 import type { GitReader } from "./git-reader.ts";
 import type { ImageReference } from "./image-reference.ts";
 
@@ -25,17 +25,14 @@ export async function desiredImage(
   environment: Environment,
   repository: string,
 ): Promise<ImageReference | undefined> {
-  const file = await git.readFile(treeish, overlayPath(environment));
-  const overlay = Overlay.safeParse(file === undefined ? undefined : parseYaml(file));
-  const image = overlay.data?.images.find(({ name, newName }) => (newName ?? name) === repository);
-  return image && { repository, tag: image.newTag, digest: image.digest };
+  return imageIn((await git.readFile(treeish, overlayPath(environment))) ?? "", repository);
 }
 
-/** History may hold a broken file; that is no reason not to look further. */
-function parseYaml(text: string): unknown {
-  try {
-    return parse(text);
-  } catch {
-    return undefined;
-  }
+/** The image that an overlay's text gives a repository. */
+export function imageIn(overlayText: string, repository: string): ImageReference | undefined {
+  const yaml = readYaml(overlayText);
+  // History may hold a broken file; that is no reason not to look further.
+  const overlay = Overlay.safeParse("content" in yaml ? yaml.content : undefined);
+  const image = overlay.data?.images.find(({ name, newName }) => (newName ?? name) === repository);
+  return image && { repository, tag: image.newTag, digest: image.digest };
 }

@@ -19,8 +19,14 @@ type Answer = z.output<typeof Answer>;
 const patienceMs = 20_000;
 const retryMs = 50;
 
+/** In a room, threads included: also where it has no group that limits them. A lab at rest has about 400. */
+const mostProcesses = 4096;
+
 /** Starts a process in its room. The room must run, or be about to. */
-export async function startInRoom(spec: ProcessSpec & { readonly room: Place }, env: Readonly<Record<string, string>>): Promise<DetachedProcess> {
+export async function startInRoom(
+  spec: ProcessSpec & { readonly room: Place },
+  env: Readonly<Record<string, string>>,
+): Promise<DetachedProcess> {
   const { room } = spec;
   return ask(room.socket, {
     start: {
@@ -33,6 +39,8 @@ export async function startInRoom(spec: ProcessSpec & { readonly room: Place }, 
       scratch: room.scratch,
       files: room.files,
       doors: room.doors,
+      proc: room.proc ?? false,
+      processes: mostProcesses,
     },
   });
 }

@@ -59,6 +59,8 @@ type Bind struct {
 	Source   string `json:"source"`
 	Target   string `json:"target"`
 	Writable bool   `json:"writable"`
+	// Own is what belongs to the lab, and may become the room's where a file system can't show it as that.
+	Own bool `json:"own"`
 }
 
 // Program is something that runs in a room. Paths are those of its own view, but for Log and the sources of View.
@@ -83,6 +85,9 @@ type Program struct {
 	FileSize uint64 `json:"fileSize"`
 	// OpenFiles is how many it may have open; 0 is the machine's own limit.
 	OpenFiles uint64 `json:"openFiles"`
+	// Processes is how many the room may have, threads included, when this program starts another; 0 is no limit. It
+	// holds where no group does.
+	Processes uint64 `json:"processes"`
 
 	// Once, in a node, says that the next program waits until this one has succeeded; others are started again when they end.
 	Once bool `json:"once"`

@@ -56,7 +56,12 @@ func runStage() error {
 	if err := os.Chdir(program.Cwd); err != nil {
 		return err
 	}
-	for resource, most := range map[int]uint64{unix.RLIMIT_FSIZE: program.FileSize, unix.RLIMIT_NOFILE: program.OpenFiles} {
+	limits := map[int]uint64{
+		unix.RLIMIT_FSIZE: program.FileSize, unix.RLIMIT_NOFILE: program.OpenFiles,
+		// Linux counts for this one within the room's user namespace, since 5.14.
+		unix.RLIMIT_NPROC: program.Processes,
+	}
+	for resource, most := range limits {
 		if most == 0 {
 			continue
 		}

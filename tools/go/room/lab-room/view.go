@@ -80,8 +80,11 @@ func openMount(bind Bind, room Room) (int, error) {
 	mapped := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(owners.Fd())}
 	err = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &mapped)
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
-		// This file system, or this Linux, can't: the files become the room's.
-		err = handOver(bind.Source, room.Uid)
+		// This file system, or this Linux, can't. What is the lab's becomes the room's; the rest must be open to everybody.
+		err = nil
+		if bind.Own {
+			err = handOver(bind.Source, room.Uid)
+		}
 	}
 	if err != nil {
 		_ = unix.Close(fd)
