@@ -56,16 +56,19 @@ const sentFile: Proof = {
 };
 
 /** A status that makes Flux believe that a source has other content. */
-async function pretendArtifact(scene: Scene, artifact: object): Promise<string> {
+async function pretendArtifact(scene: Scene, artifact: object, isThere: boolean): Promise<string> {
   const repository = scene.ground.gitRepository(scene.name, { ref: { branch: "attempts" } });
   await scene.verdict(repository);
   await scene.kube.patch(scene.path(repository), { spec: { suspend: true } });
   const pretended = { ...artifact, revision: `main@sha1:${"0".repeat(40)}` };
   const { status, text } = await scene.kube.patch(`${scene.path(repository)}/status`, { status: { artifact: pretended } });
   if (status !== 200) throw new Error(`the status was not taken: ${text}`);
-  return scene.verdict(
-    kustomizationOf(scene, { sourceRef: { kind: "GitRepository", name: scene.name }, path: "./canary", namePrefix: `${scene.name}-` }),
-  );
+  const sourceRef = { kind: "GitRepository", name: scene.name };
+  const kustomization = kustomizationOf(scene, { sourceRef, path: "./canary", namePrefix: `${scene.name}-` });
+  if (isThere) return scene.verdict(kustomization);
+  // Where nothing answers, Flux asks again and again before it comes to a verdict.
+  await scene.kube.apply(kustomization);
+  return scene.begun(kustomization);
 }
 
 export const fluxRows: readonly Attempt[] = [
@@ -153,7 +156,7 @@ export const fluxRows: readonly Attempt[] = [
     as: "learner",
     nodes: "both",
     what: "The status of a source says that its artifact is another learner's.",
-    attempt: (scene) => pretendArtifact(scene, scene.ground.bobsArtifact),
+    attempt: (scene) => pretendArtifact(scene, scene.ground.bobsArtifact, true),
     proof: gotCanary,
   },
   {
@@ -162,7 +165,7 @@ export const fluxRows: readonly Attempt[] = [
     as: "learner",
     nodes: "both",
     what: "The status of a source says that its artifact is at a listener on loopback.",
-    attempt: (scene) => pretendArtifact(scene, { ...scene.ground.bobsArtifact, url: `${scene.trapUrl}/x.tar.gz` }),
+    attempt: (scene) => pretendArtifact(scene, { ...scene.ground.bobsArtifact, url: `${scene.trapUrl}/x.tar.gz` }, false),
     proof: reachedLoopback,
   },
   {

@@ -34,7 +34,14 @@ export class Scene {
     this.trap = trap;
     this.#server = server;
     // From the longest to the shortest.
-    this.said = [ground.bobsArtifact.url, ground.secretFile, ground.hostRepository, join(ground.paths.git, "bob"), ground.markers];
+    this.said = [
+      ground.bobsArtifact.url,
+      ground.secretFile,
+      ground.hostRepository,
+      join(ground.paths.git, "bob"),
+      ground.paths.learner("bob").pki,
+      ground.markers,
+    ];
     this.kube = new Kube(ground.ada.kubeconfig, (text) => this.told.push(text));
   }
 
@@ -75,6 +82,19 @@ export class Scene {
         intervalMs: 300,
         remedy: "",
       },
+    );
+  }
+
+  /** Waits until a controller has said anything of the object, and returns that: it may go on trying for minutes. */
+  async begun(object: KubeObject): Promise<string> {
+    return waitUntil(
+      async () => {
+        const { text } = await this.kube.send("GET", this.path(object));
+        const { status } = JSON.parse(text) as { status?: { conditions?: { type: string; reason: string; message: string }[] } };
+        const said = status?.conditions?.find(({ type }) => type === "Ready");
+        return said === undefined ? { done: false, because: text } : { done: true, value: this.tell(`${said.reason}: ${said.message}`) };
+      },
+      { what: `a controller to begin with ${object.kind} ${object.metadata.name}`, timeoutSeconds: 60, intervalMs: 300, remedy: "" },
     );
   }
 
