@@ -29,6 +29,8 @@ export interface ControlPlane {
   readonly paths: LearnerPaths;
   readonly placement: Placement;
   readonly apiPort: number;
+  /** What etcd may take of the disk, in bytes. */
+  readonly etcdDisk: number;
   /** Of the people's certificates, see ensurePki; 0 where not given. */
   readonly generation?: number;
   /** What it admits: the folder and the file in it that host/control-plane/admission.ts wrote. */
@@ -88,6 +90,9 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
         `--initial-advertise-peer-urls=${etcdPeerSocket}`,
         `--initial-cluster=default=${etcdPeerSocket}`,
         // A lab's few megabytes need neither the default 100,000 entries kept in memory nor a quota of gigabytes.
+        `--quota-backend-bytes=${etcdDatabase(plane.etcdDisk)}`,
+        "--max-wals=2",
+        "--max-snapshots=2",
         "--snapshot-count=5000",
         "--auto-compaction-mode=revision",
         "--auto-compaction-retention=1000",
@@ -165,6 +170,11 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
         ]
       : []),
   ];
+}
+
+/** Beside the database there are two logs of 64 MiB, which etcd allocates ahead, and a snapshot of the database. */
+function etcdDatabase(disk: number): number {
+  return Math.max(Math.floor((disk - 2 * 64 * 1024 ** 2) / 2), 16 * 1024 ** 2);
 }
 
 /** Nobody dials the advertised address: the kubernetes Service gets no endpoints on a host without pods. */

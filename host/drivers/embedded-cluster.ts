@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { chown, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cohortPaths, type LearnerPaths } from "../../shared/paths.ts";
+import type { Limits } from "../../shared/limits.ts";
 import type { Isolation } from "../../shared/outputs.ts";
 import { makePrivateFolder, readIfExists, removeIfEmpty, writePrivateFile } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
@@ -19,6 +20,7 @@ import { requireOpen } from "../doors/require-open.ts";
 import type { Driver } from "../driver.ts";
 import { recordCreation } from "../inventory/inventory.ts";
 import { ownership, removeOwned } from "../inventory/ownership.ts";
+import { limitsOf } from "../limits.ts";
 import { clusterClient } from "../kubernetes.ts";
 import { awaitListening, orGiveBack } from "../listening.ts";
 import { doorsFolder, doorSocket, nodeProcess } from "../node/node-process.ts";
@@ -36,6 +38,8 @@ export interface EmbeddedClusterInput {
   readonly nodes?: "real";
   /** Whether all of it is in a room of the learner's own. */
   readonly isolation: Isolation;
+  /** What the cohort file says; written down by the lab host's driver. Here so that a change is one. */
+  readonly limits?: Limits;
   /** Of the learner's and the administrator's certificates: a higher one gives new ones and refuses the old. */
   readonly generation?: number;
   /** Name by which learners beyond this machine reach the API server; none where the cohort is not opened. */
@@ -63,7 +67,7 @@ const simulatedNode = "simulated-node";
 export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput> = {
   replaceOn: ["cohort", "learner", "nodes"],
   creationOnly: ["ports"],
-  optional: ["nodes", "openName"],
+  optional: ["nodes", "openName", "limits"],
 
   async ensure({ cohort, learner, ports, nodes, isolation, generation = 0, openName }) {
     const paths = cohortPaths(cohort).learner(learner);
@@ -86,7 +90,8 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     // etcd refuses a data folder that others can read.
     await makePrivateFolder(join(paths.cluster, "etcd", "data"));
     const placement = placementOf(cohort, learner, isolation);
-    const plane = { cohort, learner, paths, placement, apiPort: api, generation };
+    const { disk } = await limitsOf(cohortPaths(cohort));
+    const plane = { cohort, learner, paths, placement, apiPort: api, etcdDisk: disk.etcd, generation };
     // The controllers read the address at their start.
     const giveBack = async () => {
       await removeProcesses(cohort, learner, "SIGKILL");

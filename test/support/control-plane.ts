@@ -56,7 +56,7 @@ export async function startControlPlane(tools: readonly ControlPlaneTool[]): Pro
   await makePrivateFolder(join(root, "etcd"));
   await mkdir(paths.logs);
 
-  const definition = { cohort: "test", learner: "ada", paths, placement: onHost, apiPort };
+  const definition = { cohort: "test", learner: "ada", paths, placement: onHost, apiPort, etcdDisk: 512 * 1024 ** 2 };
   let specs = await controlPlaneProcesses(definition);
   const running = new Map<ControlPlaneTool, ChildProcess>();
   const api = clusterClient(kubeconfigOf("admin"));
