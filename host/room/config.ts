@@ -5,7 +5,7 @@ import { z } from "zod";
  * and `log`, and the room's anywhere else.
  */
 
-export const Bind = z.object({ source: z.string(), target: z.string(), writable: z.boolean() });
+export const Bind = z.object({ source: z.string(), target: z.string(), writable: z.boolean(), public: z.boolean().optional() });
 export type Bind = z.output<typeof Bind>;
 
 /** From an address to another; where from and to are, says the list it is in. */
@@ -35,8 +35,12 @@ export interface ProgramConfig {
   readonly scratch?: Readonly<Record<string, number>>;
   readonly files?: Readonly<Record<string, string>>;
   readonly doors?: readonly Door[];
+  readonly runs?: readonly string[];
   readonly fileSize?: number;
   readonly openFiles?: number;
+  readonly cpuSeconds?: number;
+  readonly dataBytes?: number;
+  readonly processes?: number;
   readonly once?: boolean;
   readonly awaits?: string;
 }
@@ -48,6 +52,7 @@ export interface RoomConfig {
   readonly socket?: string;
   readonly cgroup?: { readonly version: 1 | 2; readonly folders: Record<string, string>; readonly limits: Record<string, string> };
   readonly group: string;
+  readonly groupLimits?: Readonly<Record<string, string>>;
   readonly network: {
     readonly shared?: boolean;
     readonly addresses?: readonly string[];

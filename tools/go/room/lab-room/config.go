@@ -19,8 +19,10 @@ type Room struct {
 	// Cgroup limits everything that belongs to the learner; none where no group can be made.
 	Cgroup *Cgroup `json:"cgroup"`
 	// Group within it that the room's programs are in.
-	Group   string  `json:"group"`
-	Network Network `json:"network"`
+	Group string `json:"group"`
+	// GroupLimits are those of that group, as Cgroup.Limits are of the learner's.
+	GroupLimits map[string]string `json:"groupLimits"`
+	Network     Network           `json:"network"`
 	// UserLimits are the kernel's per-user limits of the room, by file below /proc/sys/user.
 	UserLimits map[string]string `json:"userLimits"`
 	// Node is set for a Kubernetes node, whose programs share one root and may do in the room what root may.
@@ -59,6 +61,8 @@ type Bind struct {
 	Source   string `json:"source"`
 	Target   string `json:"target"`
 	Writable bool   `json:"writable"`
+	// Public says of a folder that it is the machine's own, as a compiler's is: it is never made the room's.
+	Public bool `json:"public"`
 }
 
 // Program is something that runs in a room. Paths are those of its own view, but for Log and the sources of View.
@@ -71,6 +75,8 @@ type Program struct {
 	Log string `json:"log"`
 	// View is all that the program sees of the host's files, besides itself and the libraries that it is linked with.
 	View []Bind `json:"view"`
+	// Runs are the host's paths of further programs in the view, whose libraries belong there too.
+	Runs []string `json:"runs"`
 	// Scratch are folders that live in memory, by path, with the most that they hold, in bytes.
 	Scratch map[string]int64 `json:"scratch"`
 	// Files are small files of the program's own, by path.
@@ -83,6 +89,11 @@ type Program struct {
 	FileSize uint64 `json:"fileSize"`
 	// OpenFiles is how many it may have open; 0 is the machine's own limit.
 	OpenFiles uint64 `json:"openFiles"`
+	// CpuSeconds, DataBytes and Processes are limits of each process, of its own memory, and of all threads of the room; 0 is
+	// the machine's own.
+	CpuSeconds uint64 `json:"cpuSeconds"`
+	DataBytes  uint64 `json:"dataBytes"`
+	Processes  uint64 `json:"processes"`
 
 	// Once, in a node, says that the next program waits until this one has succeeded; others are started again when they end.
 	Once bool `json:"once"`

@@ -18,16 +18,23 @@ var devices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/d
 // the open mounts and where each belongs.
 func viewOf(program Program, room Room) (mounts []int, targets []string, err error) {
 	binds := append([]Bind{}, program.View...)
+	runs := append([]string{}, program.Runs...)
 	for _, shown := range program.View {
-		if shown.Target != program.Args[0] {
-			continue
+		if shown.Target == program.Args[0] {
+			runs = append(runs, shown.Source)
 		}
-		libraries, err := librariesOf(shown.Source)
+	}
+	known := map[string]bool{}
+	for _, path := range runs {
+		libraries, err := librariesOf(path)
 		if err != nil {
 			return nil, nil, err
 		}
 		for _, library := range libraries {
-			binds = append(binds, Bind{Source: library, Target: library})
+			if !known[library] {
+				known[library] = true
+				binds = append(binds, Bind{Source: library, Target: library})
+			}
 		}
 	}
 	for _, device := range devices {
@@ -79,7 +86,7 @@ func openMount(bind Bind, room Room) (int, error) {
 	defer owners.Close()
 	mapped := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(owners.Fd())}
 	err = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &mapped)
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+	if !bind.Public && (errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS)) {
 		// This file system, or this Linux, can't: the files become the room's.
 		err = handOver(bind.Source, room.Uid)
 	}
@@ -96,7 +103,10 @@ func isPublic(bind Bind) bool {
 		return true
 	}
 	info, err := os.Stat(bind.Source)
-	return err == nil && !bind.Writable && info.Mode().IsRegular() && info.Mode().Perm()&0o005 == 0o005
+	if err != nil || bind.Writable || info.Mode().Perm()&0o004 == 0 {
+		return false
+	}
+	return bind.Public || info.Mode().IsRegular() && info.Mode().Perm()&0o001 != 0
 }
 
 // handOver makes the room's user the owner of a tree, without following links out of it.
