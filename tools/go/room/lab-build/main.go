@@ -1,7 +1,7 @@
 // Command lab-build builds a program of a Go module in a room that has a Go toolchain and nothing else.
 //
-//	lab-build module   reads the module as a tar, writes the program to standard output
-//	lab-build std      fills a cache with the standard library
+//	lab-build module             reads the module as a tar, writes the program to standard output
+//	lab-build std <package>...   fills a cache with packages of the standard library
 //
 // It ends with 1 where the compiler is not content, whose words are on standard error then; with 2 where it does not take the
 // source, and 3 where it needs more than there is, with a sentence for whoever wrote the source.
@@ -58,12 +58,12 @@ func dispatch(args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == "module":
 		return buildModule(folder, shared)
-	case len(args) == 1 && args[0] == "std":
+	case len(args) > 1 && args[0] == "std":
 		// For every room to read.
 		syscall.Umask(0o022)
-		return compile(folder, shared, "build", "-trimpath", "std")
+		return compile(folder, shared, append([]string{"build", "-trimpath"}, args[1:]...)...)
 	default:
-		return errors.New("usage: lab-build module | std")
+		return errors.New("usage: lab-build module | std <package>...")
 	}
 }
 
