@@ -17,12 +17,21 @@ export async function programVersion(path: string, probe: VersionProbe, env: Nod
   const { size, mtimeMs } = await stat(path);
   const identity = JSON.stringify({ path, size, mtimeMs });
   const memory = join(cacheHome(env), "versions", createHash("sha256").update(path).digest("hex"));
-  const [known, version] = (await readIfExists(memory))?.split("\n") ?? [];
+  const [known, version] = (await readIfExists(memory).catch(() => undefined))?.split("\n") ?? [];
   if (known === identity && version) return version;
 
   const asked = await ask(path, probe, env);
-  if (asked !== undefined && size >= smallestProgram) await writePrivateFile(memory, `${identity}\n${asked}`);
+  if (asked !== undefined && size >= smallestProgram) await remember(memory, `${identity}\n${asked}`);
   return asked;
+}
+
+/** Where the cache may only be read, the program is asked by each process that wants to know. */
+async function remember(memory: string, text: string): Promise<void> {
+  try {
+    await writePrivateFile(memory, text);
+  } catch (error) {
+    if (!["EACCES", "EPERM", "EROFS"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  }
 }
 
 async function ask(path: string, probe: VersionProbe, env: NodeJS.ProcessEnv): Promise<string | undefined> {

@@ -8,7 +8,7 @@ import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
 import { webPlaces } from "../web/places.ts";
 
 /** Of the daemon's and the web process' common work. Counts up when a running daemon must be replaced by this program's. */
-export const daemonVersion = 2;
+export const daemonVersion = 3;
 
 /** What a cohort's daemon and its web process need to start; written by the lab-host driver, kept for `./lab start` after a reboot. */
 export const DaemonConfig = z.object({

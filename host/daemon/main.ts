@@ -6,6 +6,7 @@ import { controlApi } from "./control-api.ts";
 import { controlSocket, readDaemonConfig, writeDaemonConfig } from "./config.ts";
 import { hostProcesses } from "./host-processes.ts";
 import { keepLabHostNodes } from "./lab-host-nodes.ts";
+import { keepLogsSmall } from "./logs.ts";
 import { ProcessTable } from "./process-table.ts";
 import { recordProcess } from "./record-process.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -20,7 +21,8 @@ const config = cohort === undefined ? undefined : await readDaemonConfig(cohort)
 if (config === undefined) throw new Error(`lab daemon: no configuration for cohort ${cohort}`);
 
 const paths = cohortPaths(config.cohort);
-const supervisor = new Supervisor(new ProcessTable(paths.daemon), (spec, identity) => recordProcess(config.cohort, spec, identity));
+const table = new ProcessTable(paths.daemon);
+const supervisor = new Supervisor(table, (spec, identity) => recordProcess(config.cohort, spec, identity));
 
 async function ensureHost(): Promise<void> {
   const current = await readDaemonConfig(config!.cohort);
@@ -38,6 +40,7 @@ control.listen(socket);
 
 process.on("SIGTERM", () => process.exit(0));
 keepLabHostNodes(paths, supervisor);
+void keepLogsSmall(table);
 await supervisor.start();
 // An earlier version's registry holds the port on which the web process listens.
 await ensureHost().catch((error: unknown) => console.error(error));

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { chown, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cohortPaths, type LearnerPaths } from "../../shared/paths.ts";
 import type { Isolation } from "../../shared/outputs.ts";
@@ -23,7 +23,7 @@ import { awaitListening, orGiveBack } from "../listening.ts";
 import { doorsFolder, doorSocket, nodeProcess } from "../node/node-process.ts";
 import { giveBackPorts, leasePorts, releasePorts, type PortRange } from "../ports.ts";
 import { removeGroup } from "../room/groups.ts";
-import { releaseNumbers } from "../room/numbers.ts";
+import { leaseNumbers, releaseNumbers } from "../room/numbers.ts";
 import { inRoomOf, onHost, type Placement } from "../room/placement.ts";
 import { roomProcess, roomSocket } from "../room/room.ts";
 
@@ -73,6 +73,9 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
       { kind: "kubeconfig", id: paths.kubeconfigs, learner },
     );
     await makePrivateFolder(paths.cluster);
+    // Kept from what the cohort shares, which reads the folder above: see host/daemon/host-processes.ts.
+    const numbers = await leaseNumbers(`${cohort}/${learner}`);
+    if (numbers.room !== 0) await chown(paths.cluster, numbers.room, numbers.room);
     await noteCreation(cohort, learner);
     const { api } = await leasePorts(`${cohort}/${learner}`, ["api"], ports);
     const apiServer = `https://127.0.0.1:${api}`;
@@ -186,7 +189,9 @@ async function roomOf({ cohort, learner, apiPort }: ControlPlane, isolation: Iso
   if (isolation === "none") return [];
   await openWays(cohort, learner);
   const { httpPort, registryPort } = await hostOf(cohort);
-  return [await roomProcess({ cohort, learner, paths: cohortPaths(cohort), ports: { api: apiPort, http: httpPort, registry: registryPort } })];
+  return [
+    await roomProcess({ cohort, learner, paths: cohortPaths(cohort), ports: { api: apiPort, http: httpPort, registry: registryPort } }),
+  ];
 }
 
 /** Ends what runs of a lab that moves into a room, or out of it: it has the port that the other needs. */

@@ -79,7 +79,7 @@ export async function buildJob(room: BuildRoom): Promise<Omit<ThrownAwayJob, "li
   const { root } = await goHere();
   const job = await compilerJob(root, arch, room);
   const std = await standardLibrary(root, goVersion, arch);
-  return { ...job, readsPublic: { ...job.readsPublic, [sharedCache]: std } };
+  return { ...job, reads: { ...job.reads, [sharedCache]: std } };
 }
 
 async function compilerJob(root: string, arch: Toolchain["arch"], room: BuildRoom): Promise<Omit<ThrownAwayJob, "limits">> {
@@ -88,7 +88,7 @@ async function compilerJob(root: string, arch: Toolchain["arch"], room: BuildRoo
     program: await toolPath("lab-build"),
     args: ["module"],
     env: { GOROOT: room === "none" ? root : goroot, TMPDIR: "/tmp", LAB_BUILD_CACHE: sharedCache },
-    readsPublic: reads,
+    reads,
     runs,
     room,
   };

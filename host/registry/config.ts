@@ -1,9 +1,10 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 import type { CohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
 import { toolPath } from "../../tools/locate.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
+import { inHostRoom } from "../room/host-room.ts";
 import { ensureSigningKey, publicKeysFile, tokens } from "./signing-key.ts";
 
 export interface RegistryOptions {
@@ -12,10 +13,11 @@ export interface RegistryOptions {
   readonly httpPort: number;
   /** Sent along with every notification. */
   readonly registryEventsToken: string;
+  readonly isolation?: "room" | undefined;
 }
 
 /** Where the registry itself listens: whoever comes to its images comes by way of the web process. */
-export const registrySocket = (paths: CohortPaths) => join(paths.registry, "http.sock");
+export const registrySocket = (paths: CohortPaths) => join(paths.registry, "run", "sock");
 
 /** Folder of everything that was pushed below a learner's path; layout of distribution's filesystem driver. */
 export function learnerImages(paths: CohortPaths, learner: string): string {
@@ -26,8 +28,9 @@ export function learnerImages(paths: CohortPaths, learner: string): string {
 export const imageStorage = (paths: CohortPaths) => join(storage(paths), "docker", "registry", "v2");
 
 /** The cohort's registry: writes its configuration and returns its process. */
-export async function registryProcess({ paths, ...options }: RegistryOptions): Promise<ProcessSpec> {
-  await makePrivateFolder(paths.registry);
+export async function registryProcess({ paths, isolation, ...options }: RegistryOptions): Promise<ProcessSpec> {
+  await makePrivateFolder(dirname(registrySocket(paths)));
+  await makePrivateFolder(storage(paths));
   const configFile = join(paths.registry, "config.yml");
   const jwksFile = publicKeysFile(paths);
   await writePrivateFile(jwksFile, JSON.stringify({ keys: [await ensureSigningKey(paths)] }));
@@ -35,7 +38,7 @@ export async function registryProcess({ paths, ...options }: RegistryOptions): P
     configFile,
     stringify(configuration({ ...options, jwksFile, socket: registrySocket(paths), storageFolder: storage(paths) })),
   );
-  return {
+  const spec = {
     name: "registry",
     owner: "cohort",
     command: await toolPath("registry"),
@@ -49,6 +52,9 @@ export async function registryProcess({ paths, ...options }: RegistryOptions): P
     cwd: paths.registry,
     logFile: join(paths.registry, "registry.log"),
   };
+  // Not its folder as a whole: beside its own files is the key that signs its tokens.
+  const keeps = [storage(paths), dirname(registrySocket(paths))];
+  return isolation === undefined ? spec : inHostRoom(paths, { ...spec, cwd: "/" }, { reads: [configFile, jwksFile], keeps });
 }
 
 const storage = (paths: CohortPaths) => join(paths.registry, "storage");

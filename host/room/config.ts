@@ -5,7 +5,13 @@ import { z } from "zod";
  * and `log`, and the room's anywhere else.
  */
 
-export const Bind = z.object({ source: z.string(), target: z.string(), writable: z.boolean(), public: z.boolean().optional() });
+export const Bind = z.object({
+  source: z.string(),
+  target: z.string(),
+  writable: z.boolean(),
+  /** Whether it belongs to the lab, and may become the room's where it can't just be shown as that. */
+  own: z.boolean().default(false),
+});
 export type Bind = z.output<typeof Bind>;
 
 /** From an address to another; where from and to are, says the list it is in. */
@@ -22,6 +28,8 @@ export const Place = z.object({
   files: z.record(z.string(), z.string()),
   /** Ways out of the room that this program needs. */
   doors: z.array(Door).default([]),
+  /** Whether it sees the room's processes in /proc. */
+  proc: z.boolean().optional(),
 });
 export type Place = z.output<typeof Place>;
 
@@ -36,6 +44,7 @@ export interface ProgramConfig {
   readonly files?: Readonly<Record<string, string>>;
   readonly doors?: readonly Door[];
   readonly runs?: readonly string[];
+  readonly proc?: boolean;
   readonly fileSize?: number;
   readonly openFiles?: number;
   readonly cpuSeconds?: number;

@@ -5,6 +5,7 @@ import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
 import { recordCreation, type Thing } from "../inventory/inventory.ts";
 import { ownership } from "../inventory/ownership.ts";
 import { commandName, findMarked, identify, namespacesOf } from "../process-identity.ts";
+import type { RoomConfig } from "./config.ts";
 import { Cgroup, cgroupMembers, planCgroup, presentFolders, removeCgroup } from "./cgroups.ts";
 
 /** In the second place a version before had it, which knew groups of real nodes alone. */
@@ -35,6 +36,29 @@ export async function ensureCgroup(cohort: string, learner: string, paths: Learn
   await recordCreation(cohort, ...groups);
   await writePrivateFile(files(paths)[0], JSON.stringify(planned, null, 2));
   return planned;
+}
+
+/** The group of what a cohort shares, with its limits; undefined where none can be made. */
+export async function sharedCgroup(cohort: string): Promise<RoomConfig["cgroup"] | undefined> {
+  const planned = await planCgroup(join(cohortGroup(cohort), sharedGroup));
+  if (!(await canMake(planned))) return undefined;
+  await recordCreation(
+    cohort,
+    ...Object.values(planned.folders).flatMap((folder): Thing[] => [
+      { kind: "control-group", id: dirname(folder) },
+      { kind: "control-group", id: folder },
+    ]),
+  );
+  return { ...planned, limits: sharedLimits(planned.version) };
+}
+
+/** No learner's: ids have no underscore. */
+const sharedGroup = "_host";
+
+/** Of registry, Git server and pipeline: what ten learners who push at once ask for, and a quarter of a small machine. */
+function sharedLimits(version: 1 | 2): Record<string, string> {
+  const bytes = String(3 * 1024 ** 3);
+  return { [version === 2 ? "memory.max" : "memory.limit_in_bytes"]: bytes, "pids.max": "2048" };
 }
 
 /** Tried beside the lab's groups, which are made when the first process goes in. */

@@ -106,6 +106,12 @@ const Probe = z.object({
   seccomp: z.string(),
 });
 
+/** Whether the lab's folder can be shown in a room as the room's own, so that what is put there later is readable in it. */
+export async function showsFilesAsOwn(): Promise<boolean> {
+  const trial = await probeRoom();
+  return trial?.by === "lab-room" && trial.idmap === "";
+}
+
 async function byLabRoom(program: string): Promise<RoomTrial> {
   await makePrivateFolder(labHome());
   const cgroup = await troubleOf(process.getuid?.() === 0 ? () => tryCgroups(roomControllers) : tryDelegatedGroup);

@@ -33,7 +33,7 @@ const inRoom = "/lab";
  */
 export function inRoomOf(socket: string, folder: string): Placement {
   const path = (hostPath: string) => join(inRoom, relative(folder, hostPath));
-  const show = (writable: boolean) => (source: string) => ({ source, target: path(source), writable });
+  const show = (writable: boolean) => (source: string) => ({ source, target: path(source), writable, own: true });
   return {
     path,
     place(spec, { reads = [], keeps = [], scratch = {}, reaches = [] }) {
@@ -44,7 +44,7 @@ export function inRoomOf(socket: string, folder: string): Placement {
         cwd: spec.cwd.startsWith(folder) ? path(spec.cwd) : spec.cwd,
         room: {
           socket,
-          view: [{ source: spec.command, target: program, writable: false }, ...keeps.map(show(true)), ...reads.map(show(false))],
+          view: [{ source: spec.command, target: program, writable: false, own: false }, ...keeps.map(show(true)), ...reads.map(show(false))],
           scratch: { "/tmp": smallScratch, ...scratch },
           files: { "/etc/hosts": ways.hosts, "/etc/passwd": "root:x:0:0:root:/:/nowhere\n" },
           doors: ways.doors,

@@ -19,8 +19,6 @@ export interface ThrownAwayJob {
   readonly env?: Readonly<Record<string, string>>;
   /** Files and folders of the host that it reads, by their path in the room. */
   readonly reads?: Readonly<Record<string, string>>;
-  /** The same of what everybody on this machine may read: owners stay as they are. */
-  readonly readsPublic?: Readonly<Record<string, string>>;
   /** Further programs that it starts, as paths of the host; they must be named in what it reads. */
   readonly runs?: readonly string[];
   /** Folders of the host that it may write to, by their path in the room. */
@@ -89,7 +87,7 @@ async function runInRoom(job: ThrownAwayJob, room: JobRoom): Promise<ThrownAwayO
 const threadsOfRoom = 24;
 
 function roomOf(job: ThrownAwayJob, { uid, cgroup }: JobRoom): RoomConfig {
-  const { limits, reads = {}, readsPublic = {}, writes = {}, env = {}, cwd = "/", runs = [] } = job;
+  const { limits, reads = {}, writes = {}, env = {}, cwd = "/", runs = [] } = job;
   const program = `/bin/${basename(job.program)}`;
   const show = (paths: Readonly<Record<string, string>>, how: Omit<Bind, "source" | "target">) =>
     Object.entries(paths).map(([target, source]) => ({ source, target, ...how }));
@@ -107,10 +105,9 @@ function roomOf(job: ThrownAwayJob, { uid, cgroup }: JobRoom): RoomConfig {
       env,
       cwd,
       view: [
-        ...show({ [program]: job.program }, { writable: false }),
-        ...show(reads, { writable: false }),
-        ...show(readsPublic, { writable: false, public: true }),
-        ...show(writes, { writable: true }),
+        ...show({ [program]: job.program }, { writable: false, own: false }),
+        ...show(reads, { writable: false, own: false }),
+        ...show(writes, { writable: true, own: true }),
       ],
       runs,
       scratch: scratchOf(job),
@@ -139,7 +136,7 @@ async function runWithoutRoom(job: ThrownAwayJob): Promise<ThrownAwayOutcome> {
   const folder = await makeScratchFolder("job");
   try {
     const inPlace: [string, string][] = [
-      ...Object.entries({ ...job.reads, ...job.readsPublic, ...job.writes }),
+      ...Object.entries({ ...job.reads, ...job.writes }),
       ...Object.keys(scratchOf(job)).map((path): [string, string] => [path, folder]),
     ];
     const translate = (value: string) => {

@@ -1,6 +1,8 @@
 import { mkdir, rm } from "node:fs/promises";
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type Server } from "node:http";
 import { getRequestListener } from "@hono/node-server";
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
 import { cohortPaths } from "../../shared/paths.ts";
 import { Doors } from "../doors/doors.ts";
 import { publicWeb } from "../doors/web.ts";
@@ -53,10 +55,13 @@ const doors = new Doors(config.cohort, publicWeb({ paths, hookSocket: socket, re
 await listen(capped(createServer(outsideOptions, answeredBy(routes)), connections.cohort), config.httpPort);
 await listen(capped(createServer(outsideOptions, outside(registryFront(images))), connections.cohort), config.registryPort);
 await ways.openAll();
-const control: RequestListener = getRequestListener(webControlApi({ pipeline, doors, ways }).route("/", hookRoutes(pipeline)).fetch);
+const commands = new Hono()
+  .use(bodyLimit({ maxSize: 4 * 1024 * 1024 }))
+  .route("/", webControlApi({ pipeline, doors, ways }))
+  .route("/", hookRoutes(pipeline));
 await rm(socket, { force: true });
 // The folder is 0700, so the socket needs no mode of its own. Last: whoever is answered here finds all the others open.
-createServer(control).listen(socket);
+createServer(getRequestListener(commands.fetch)).listen(socket);
 
 process.on("SIGTERM", () => process.exit(0));
 await doors.reload().catch((error: unknown) => console.error(error));

@@ -40,14 +40,17 @@ export function isPlain(target: string): boolean {
 }
 
 /** Takes plain requests alone, ends those whose body stalls, and survives what the listener throws. */
-export function outside(listener: (incoming: IncomingMessage, outgoing: ServerResponse) => unknown): RequestListener {
+export function outside(
+  listener: (incoming: IncomingMessage, outgoing: ServerResponse) => unknown,
+  stalled: number = stalledMs,
+): RequestListener {
   return (incoming, outgoing) => {
     outgoing.on("error", () => outgoing.destroy());
     if (!isPlain(incoming.url ?? "")) {
       outgoing.writeHead(404, { "content-type": "text/plain", connection: "close" }).end("There is nothing here.\n");
       return;
     }
-    endWhenStalled(incoming);
+    endWhenStalled(incoming, stalled);
     Promise.resolve()
       .then(() => listener(incoming, outgoing))
       .catch((error: unknown) => {
@@ -58,7 +61,7 @@ export function outside(listener: (incoming: IncomingMessage, outgoing: ServerRe
   };
 }
 
-function endWhenStalled(incoming: IncomingMessage): void {
+function endWhenStalled(incoming: IncomingMessage, stalled: number): void {
   const { socket } = incoming;
   let read = socket.bytesRead;
   const look = setInterval(() => {
@@ -66,6 +69,6 @@ function endWhenStalled(incoming: IncomingMessage): void {
     // What waits for us is not the client's fault.
     if (socket.bytesRead === read && !socket.isPaused()) socket.destroy();
     read = socket.bytesRead;
-  }, stalledMs).unref();
+  }, stalled).unref();
   incoming.once("close", () => clearInterval(look));
 }

@@ -21,8 +21,9 @@ export class Ways {
     this.#listeners = listeners;
   }
 
-  /** Opens those of every learner who has a folder. */
+  /** Opens those of every learner who has a folder, and takes away what an earlier process left of others. */
   async openAll(): Promise<void> {
+    await rm(waysFolder(this.#paths), { recursive: true, force: true });
     const found = await readdir(join(this.#paths.root, "learners")).catch(() => []);
     for (const learner of found) if (DnsLabel.safeParse(learner).success) await this.open(learner);
   }

@@ -61,8 +61,8 @@ type Bind struct {
 	Source   string `json:"source"`
 	Target   string `json:"target"`
 	Writable bool   `json:"writable"`
-	// Public says of a folder that it is the machine's own, as a compiler's is: it is never made the room's.
-	Public bool `json:"public"`
+	// Own is what belongs to the lab, and may become the room's where a file system can't show it as that.
+	Own bool `json:"own"`
 }
 
 // Program is something that runs in a room. Paths are those of its own view, but for Log and the sources of View.

@@ -86,9 +86,12 @@ func openMount(bind Bind, room Room) (int, error) {
 	defer owners.Close()
 	mapped := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(owners.Fd())}
 	err = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &mapped)
-	if !bind.Public && (errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS)) {
-		// This file system, or this Linux, can't: the files become the room's.
-		err = handOver(bind.Source, room.Uid)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+		// This file system, or this Linux, can't. What is the lab's becomes the room's; the rest must be open to everybody.
+		err = nil
+		if bind.Own {
+			err = handOver(bind.Source, room.Uid)
+		}
 	}
 	if err != nil {
 		_ = unix.Close(fd)
@@ -103,10 +106,7 @@ func isPublic(bind Bind) bool {
 		return true
 	}
 	info, err := os.Stat(bind.Source)
-	if err != nil || bind.Writable || info.Mode().Perm()&0o004 == 0 {
-		return false
-	}
-	return bind.Public || info.Mode().IsRegular() && info.Mode().Perm()&0o001 != 0
+	return err == nil && !bind.Writable && info.Mode().IsRegular() && info.Mode().Perm()&0o005 == 0o005
 }
 
 // handOver makes the room's user the owner of a tree, without following links out of it.

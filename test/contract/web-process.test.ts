@@ -1,0 +1,196 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { readdir, readFile } from "node:fs/promises";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isDaemonCurrent, isDaemonUp, openWays, processStatus, shutWays, startDaemon, stopDaemon } from "../../host/daemon/client.ts";
+import { controlSocket } from "../../host/daemon/config.ts";
+import { gitRepository } from "../../host/drivers/git-repository.ts";
+import { labHost, removeCohortFromHost, type LabHostOutput } from "../../host/drivers/lab-host.ts";
+import { identify, isRunning, mark } from "../../host/process-identity.ts";
+import { learnerWay } from "../../host/ways.ts";
+import { connections } from "../../host/web/outside.ts";
+import { startDetached } from "../../shared/exec.ts";
+import { cohortPaths } from "../../shared/paths.ts";
+import { useLabHome } from "../support/lab-home.ts";
+import { eventually } from "../support/lab-server.ts";
+
+useLabHome();
+const cohort = "webs";
+const ports = { from: 31600, to: 31699 };
+const paths = () => cohortPaths(cohort);
+let host: LabHostOutput;
+
+beforeAll(async () => {
+  host = (await labHost.ensure({ cohort, ports })).output;
+  const seed = { files: { "README.md": "# Lab\n" }, message: "Seed", author: { name: "Lab", email: "lab@localhost" }, date: 1_767_225_600 };
+  await gitRepository.ensure({ cohort, learner: "ada", repository: "gitops", baseUrl: host.httpUrl, branch: "main", seed });
+  await openWays(cohort, "ada");
+  await openWays(cohort, "bob");
+}, 60_000);
+afterAll(() => removeCohortFromHost(cohort), 60_000);
+
+const refs = () => fetch(`${host.httpUrl}/git/ada/gitops.git/info/refs?service=git-upload-pack`).then(({ status }) => status);
+const web = async () => (await processStatus(cohort)).find(({ name }) => name === "web")!;
+const opened = async (to: { readonly path: string } | { readonly port: number }): Promise<Socket> => {
+  const socket = "path" in to ? connect(to.path) : connect(to.port, "127.0.0.1");
+  socket.on("error", () => undefined);
+  await once(socket, "connect");
+  return socket;
+};
+
+test("is an ordinary process of the cohort, which comes back where it is killed", async () => {
+  const before = await web();
+  process.kill(before.pid!, "SIGKILL");
+  await eventually("another web process that answers", async () => (await web()).pid !== before.pid && (await refs()) === 401);
+  expect((await web()).restarts).toBe(before.restarts + 1);
+});
+
+test("opens the ways of those who have a folder at each start, and takes away what was left of others", async () => {
+  expect(await readdir(join(paths().root, "ways"))).toHaveLength(2);
+  const socket = await opened({ path: learnerWay(paths(), "ada", "http") });
+  socket.write("GET /git/ada/gitops.git/info/refs?service=git-upload-pack HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  expect(answer.toString()).toMatch(/^HTTP\/1\.1 401 /);
+});
+
+/** Requests that are nearly right, cut, joined and turned over, with bytes of all kinds in between. */
+function* garbage(): Generator<Buffer> {
+  const starts = ["GET", "POST", "PUT", "PATCH", "CONNECT", "OPTIONS", "GET http://x", "\0\0", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"];
+  const targets = [
+    "/",
+    "/v2/",
+    "/v2/ada/backend/manifests/x",
+    "/v2/ada/b/blobs/uploads/",
+    "/git/ada/gitops.git/git-receive-pack",
+    "/git/ada/gitops.git/info/refs?service=git-receive-pack",
+    "/registry/token?scope=%",
+    "/registry/token?scope[]=a&scope=b",
+    "/registry/events",
+    "/%",
+    "/\xff",
+    `/${"a/".repeat(4000)}`,
+    "*",
+  ];
+  const headers = [
+    "Content-Length: 99999999999999999999",
+    "Content-Length: 5",
+    "Transfer-Encoding: chunked",
+    "Authorization: Basic !!!",
+    "Authorization: Basic Og==",
+    "Authorization: Bearer a.b.c",
+    "Authorization: Bearer",
+    "Host: [",
+    "Host: a b",
+    "Expect: 100-continue",
+    "Connection: Upgrade\r\nUpgrade: websocket",
+    `X: ${"y".repeat(20_000)}`,
+    "Content-Encoding: gzip",
+    "\0: \0",
+  ];
+  const pick = (from: readonly string[], at: number) => from[at % from.length]!;
+  for (let round = 0; round < 2000; round += 1) {
+    const dice = randomBytes(8);
+    const head = `${pick(starts, dice[0]!)} ${pick(targets, dice[1]!)} HTTP/1.${dice[2]! % 3}\r\n${pick(headers, dice[3]!)}\r\n${pick(headers, dice[4]!)}\r\n${dice[5]! % 3 === 0 ? "" : "\r\n"}`;
+    const whole = Buffer.concat([Buffer.from(head, "latin1"), randomBytes(dice[6]! * 4)]);
+    yield dice[7]! % 4 === 0 ? whole.subarray(0, Math.floor((whole.length * dice[5]!) / 256)) : whole;
+  }
+}
+
+test("no garbage ends it, on whatever it listens", { timeout: 120_000 }, async () => {
+  const before = await web();
+  const [httpPort, registryPort] = [new URL(host.httpUrl).port, host.registry.split(":")[1]].map(Number) as [number, number];
+  const all = [
+    { port: httpPort },
+    { port: registryPort },
+    { path: learnerWay(paths(), "ada", "http") },
+    { path: learnerWay(paths(), "ada", "registry") },
+  ];
+  let round = 0;
+  for (const bytes of garbage()) {
+    const socket = await opened(all[(round += 1) % all.length]!);
+    socket.resume().end(bytes);
+    // A third hangs up at once, the others read what they are told.
+    if (round % 3 === 0) socket.destroy();
+    else {
+      socket.setTimeout(2000, () => socket.destroy());
+      await once(socket, "close");
+    }
+  }
+  expect(await refs()).toBe(401);
+  expect(await web()).toMatchObject({ pid: before.pid, restarts: before.restarts });
+});
+
+test("who sends headers drop by drop is cut off", { timeout: 60_000 }, async () => {
+  const socket = await opened({ path: learnerWay(paths(), "ada", "http") });
+  const dripping = setInterval(() => socket.write("X"), 500);
+  socket.write("GET / HTTP/1.1\r\nX: ");
+  socket.resume();
+  const start = Date.now();
+  await once(socket, "close");
+  clearInterval(dripping);
+  expect(Date.now() - start).toBeLessThan(30_000);
+});
+
+test("a learner who opens more connections than a room needs gets no more, and another is answered as before", async () => {
+  const path = learnerWay(paths(), "ada", "http");
+  const sockets: Socket[] = [];
+  let shut = 0;
+  for (let made = 0; made < connections.learner + 40; made += 1) {
+    const socket = await opened({ path });
+    socket.resume().on("close", () => (shut += 1));
+    sockets.push(socket);
+  }
+  await eventually("those beyond to be shut", () => shut >= 40);
+  await openWays(cohort, "bob");
+  const other = await opened({ path: learnerWay(paths(), "bob", "http") });
+  other.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  expect(String(((await once(other, "data")) as [Buffer])[0])).toMatch(/^HTTP\/1\.1 404 /);
+  for (const socket of sockets) socket.destroy();
+});
+
+test("a body that is to be read whole may be small only", async () => {
+  const answer = await fetch(`${host.httpUrl}/registry/events`, { method: "POST", body: "x".repeat(2 << 20) });
+  expect(answer.status).toBe(413);
+});
+
+test("a learner who leaves has no way any more", async () => {
+  await openWays(cohort, "bob");
+  expect(await readdir(join(paths().root, "ways"))).toHaveLength(4);
+  await shutWays(cohort, "bob");
+  expect(await readdir(join(paths().root, "ways"))).toHaveLength(2);
+});
+
+describe("a daemon of an earlier version", () => {
+  test("is replaced when it has let go of its port, and what it started goes on", { timeout: 60_000 }, async () => {
+    const registry = (await processStatus(cohort)).find(({ name }) => name === "registry")!;
+    await stopDaemon(cohort);
+    // Knows no version, takes a while to end, as one does that has requests to answer, and says whether it was alone until then.
+    const told = join(paths().daemon, "told");
+    const script = `const { existsSync, rmSync, writeFileSync } = require("node:fs");
+      const socket = ${JSON.stringify(controlSocket(cohort))};
+      const end = () => { writeFileSync(${JSON.stringify(told)}, existsSync(socket) ? "overtaken" : "alone"); process.exit(); };
+      const server = require("node:http").createServer((q, s) => {
+        if (q.url === "/version") return s.writeHead(404).end("404 Not Found");
+        s.setHeader("content-type", "application/json").end("[]");
+        if (q.url === "/shut-down") { server.close(); setTimeout(end, 4000); }
+      });
+      rmSync(socket, { force: true });
+      server.listen(socket);`;
+    const old = startDetached(process.execPath, ["-e", script], {
+      cwd: paths().daemon,
+      env: mark(paths().daemon, "daemon"),
+      logFile: join(paths().daemon, "old.log"),
+    });
+    const identity = identify(old.pid!)!;
+    await eventually("the old one", () => isDaemonUp(cohort));
+    expect(await isDaemonCurrent(cohort)).toBe(false);
+    await startDaemon(cohort);
+    expect(isRunning(identity)).toBe(false);
+    expect(await readFile(told, "utf8")).toBe("alone");
+    expect(await isDaemonCurrent(cohort)).toBe(true);
+    expect((await processStatus(cohort)).find(({ name }) => name === "registry")?.pid).toBe(registry.pid);
+    expect(await refs()).toBe(401);
+  });
+});
