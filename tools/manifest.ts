@@ -158,6 +158,12 @@ const tools = {
   "kustomize-controller": fluxController("kustomize-controller", fluxControllers.kustomize),
   "image-reflector-controller": fluxController("image-reflector-controller", fluxControllers.imageReflector),
   "image-automation-controller": fluxController("image-automation-controller", fluxControllers.imageAutomation),
+  "lab-render": {
+    // Ours, around what kustomize-controller renders with.
+    version: `${fluxControllers.kustomize}-${sourceVersion("cluster/lab-render")}`,
+    fits: exactly(`${fluxControllers.kustomize}-${sourceVersion("cluster/lab-render")}`),
+    build: { module: "cluster", package: "./lab-render", static: true },
+  },
   flux: {
     version: fluxRelease,
     probe: { args: ["--version"], pattern: /^flux version v?(\S+)/m },

@@ -17,7 +17,7 @@ export function overlayPath(environment: Environment): string {
 
 /**
  * The image that an environment gets at a commit (or tree). Undefined where the file is absent, is no kustomization, or
- * says nothing about the repository.
+ * does not say exactly one thing about the repository: kustomize goes by all that it says, one after the other.
  */
 export async function desiredImage(
   git: Pick<GitReader, "readFile">,
@@ -27,8 +27,10 @@ export async function desiredImage(
 ): Promise<ImageReference | undefined> {
   const file = await git.readFile(treeish, overlayPath(environment));
   const overlay = Overlay.safeParse(file === undefined ? undefined : parseYaml(file));
-  const image = overlay.data?.images.find(({ name, newName }) => (newName ?? name) === repository);
-  return image && { repository, tag: image.newTag, digest: image.digest };
+  const images = overlay.data?.images.filter(({ name, newName }) => name === repository || newName === repository) ?? [];
+  const [image] = images;
+  if (image === undefined || images.length > 1 || (image.newName ?? image.name) !== repository) return undefined;
+  return { repository, tag: image.newTag, digest: image.digest };
 }
 
 /** History may hold a broken file; that is no reason not to look further. */

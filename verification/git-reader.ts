@@ -30,6 +30,8 @@ export interface GitReader {
   head(): Promise<string>;
   /** The commits of the branch that changed a path, newest first. */
   log(path: string): Promise<readonly Commit[]>;
+  /** The oldest commit of the branch that brought a text into a file at or below a path; undefined where none did. */
+  introduced(text: string, path: string): Promise<Commit | undefined>;
   /** The newest commits of the branch, newest first. */
   history(limit: number): Promise<readonly CommitWithPaths[]>;
   /** A file in a commit or tree; undefined where there is none. */
@@ -56,6 +58,7 @@ export function gitReader(
   const { branch } = repository;
   const url = repository.ssh?.url ?? repository.url;
   let fetched: Promise<string> | undefined;
+  let noted: ReturnType<GitReader["journal"]> | undefined;
   /** Of the copy: it holds the key as well where there is one. */
   let home: string | undefined;
 
@@ -98,17 +101,44 @@ export function gitReader(
     throw new LabError("git-failed", `\`git ${args[0]}\` in a copy of ${url} failed: ${result.stderr.trim()}. Try it in a clone.`);
   }
 
+  async function commitsOf(choice: readonly string[]): Promise<Commit[]> {
+    const { stdout } = await git(["log", "-z", "--topo-order", `--format=${fields.join("%x00")}`, `refs/heads/${branch}`, ...choice]);
+    const values = stdout.split("\0");
+    return Array.from({ length: Math.floor(values.length / fields.length) }, (_, index) =>
+      commitOf(values.slice(index * fields.length, (index + 1) * fields.length)),
+    );
+  }
+
+  async function readJournal(): Promise<ReadonlyMap<string, readonly JournalEntry[]>> {
+    const fetched = await git(["fetch", "--quiet", "--", url, `+${journalRef}:${journalRef}`], {
+      mayExitWith: [128],
+      env: await access(),
+    });
+    if (fetched.exitCode !== 0) {
+      if (/couldn't find remote ref/.test(fetched.stderr)) return new Map();
+      throw new LabError(
+        "git-unreachable",
+        `Could not fetch the pipeline's journal of ${url}: ${fetched.stderr.trim()}. Try \`git ls-remote ${url}\`.`,
+      );
+    }
+    const { stdout } = await git(["log", "-z", `--notes=${journalRef}`, "--format=%H%x00%N", `refs/heads/${branch}`]);
+    const values = stdout.split("\0");
+    const entries = Array.from(
+      { length: Math.floor(values.length / 2) },
+      (_, index) => [values[index * 2] ?? "", parseJournal(values[index * 2 + 1] ?? "")] as const,
+    );
+    return new Map(entries.filter(([, noted]) => noted.length > 0));
+  }
+
   return {
     async head() {
       return (await git(["rev-parse", "--verify", `refs/heads/${branch}`])).stdout.trim();
     },
 
-    async log(path) {
-      const { stdout } = await git(["log", "-z", "--topo-order", `--format=${fields.join("%x00")}`, `refs/heads/${branch}`, "--", path]);
-      const values = stdout.split("\0");
-      return Array.from({ length: Math.floor(values.length / fields.length) }, (_, index) =>
-        commitOf(values.slice(index * fields.length, (index + 1) * fields.length)),
-      );
+    log: (path) => commitsOf(["--", path]),
+
+    async introduced(text, path) {
+      return (await commitsOf([`-S${text}`, "--", path])).at(-1);
     },
 
     async history(limit) {
@@ -147,26 +177,7 @@ export function gitReader(
       return merged.exitCode === 0 ? merged.stdout.trim() : undefined;
     },
 
-    async journal() {
-      const fetched = await git(["fetch", "--quiet", "--", url, `+${journalRef}:${journalRef}`], {
-        mayExitWith: [128],
-        env: await access(),
-      });
-      if (fetched.exitCode !== 0) {
-        if (/couldn't find remote ref/.test(fetched.stderr)) return new Map();
-        throw new LabError(
-          "git-unreachable",
-          `Could not fetch the pipeline's journal of ${url}: ${fetched.stderr.trim()}. Try \`git ls-remote ${url}\`.`,
-        );
-      }
-      const { stdout } = await git(["log", "-z", `--notes=${journalRef}`, "--format=%H%x00%N", `refs/heads/${branch}`]);
-      const values = stdout.split("\0");
-      const entries = Array.from(
-        { length: Math.floor(values.length / 2) },
-        (_, index) => [values[index * 2] ?? "", parseJournal(values[index * 2 + 1] ?? "")] as const,
-      );
-      return new Map(entries.filter(([, noted]) => noted.length > 0));
-    },
+    journal: () => (noted ??= readJournal()),
 
     async [Symbol.asyncDispose]() {
       await fetched?.catch(() => undefined);

@@ -53,6 +53,18 @@ const ContainerState = z.object({
   terminated: z.object({ reason: z.string().default(""), exitCode: z.number() }).nullish(),
 });
 
+const ContainerStatuses = z
+  .array(
+    z.object({
+      name: z.string(),
+      ready: z.boolean(),
+      imageID: z.string().default(""),
+      state: ContainerState.prefault({}),
+      lastState: ContainerState.prefault({}),
+    }),
+  )
+  .default([]);
+
 /** A kind of the API with the schema of what is read from it. */
 export interface LiveKind<S extends z.ZodType = z.ZodType> {
   readonly apiVersion: string;
@@ -176,17 +188,9 @@ export const Pod = {
       .object({
         phase: z.string().default(""),
         conditions: z.array(Condition).default([]),
-        containerStatuses: z
-          .array(
-            z.object({
-              name: z.string(),
-              ready: z.boolean(),
-              imageID: z.string().default(""),
-              state: ContainerState.prefault({}),
-              lastState: ContainerState.prefault({}),
-            }),
-          )
-          .default([]),
+        containerStatuses: ContainerStatuses,
+        initContainerStatuses: ContainerStatuses,
+        ephemeralContainerStatuses: ContainerStatuses,
       })
       .prefault({}),
   }),

@@ -12,6 +12,8 @@ export interface Rollout {
   /** The one digest that every Ready pod runs. Undefined where there is a problem. */
   readonly digest?: string;
   readonly problem?: string;
+  /** What other containers of the environment run, those of other pods and those beside the backend in its own. */
+  readonly beside: readonly { readonly pod: string; readonly digest: string }[];
   /** Nodes of the pods that were looked at. */
   readonly nodes: readonly string[];
   readonly objects: readonly ReturnType<typeof factOf>[];
@@ -31,7 +33,7 @@ export async function lookAtRollout(context: RolloutContext, environment: Enviro
     listLive(kube, Pod, environment),
   ]);
   if (!deployment) {
-    return { environment, problem: noBackend(environment, learner.registry.repository), nodes: [], objects: [] };
+    return { environment, problem: noBackend(environment, learner.registry.repository), beside: besides(allPods), nodes: [], objects: [] };
   }
   const { object, image } = deployment;
   const current = replicaSets.find(
@@ -41,6 +43,7 @@ export async function lookAtRollout(context: RolloutContext, environment: Enviro
   const ready = pods.filter((pod) => pod.status.conditions.some(({ type, status }) => type === "Ready" && status === "True"));
   const seen = {
     environment,
+    beside: besides(allPods, pods, deployment.container),
     nodes: pods.flatMap(({ spec }) => spec.nodeName ?? []),
     objects: [object, ...(current ? [current] : []), ...pods].map(factOf),
   };
@@ -71,6 +74,18 @@ export async function basisOf({ kube, learner }: CheckContext, rollouts: readonl
     ({ metadata }) => used.has(metadata.name) && (metadata.labels["type"] === "kwok" || "kwok.x-k8s.io/node" in metadata.annotations),
   );
   return simulated ? "simulated" : "live";
+}
+
+/** What containers run that are not the backend's in its pods. One that has not begun runs nothing yet. */
+function besides(all: readonly Pod[], backend: readonly Pod[] = [], container?: string): Rollout["beside"] {
+  return all.flatMap((pod) => {
+    if (pod.metadata.deletionTimestamp) return [];
+    const { containerStatuses, initContainerStatuses, ephemeralContainerStatuses } = pod.status;
+    return [...containerStatuses, ...initContainerStatuses, ...ephemeralContainerStatuses].flatMap(({ name, imageID }) => {
+      const digest = backend.includes(pod) && name === container ? undefined : imageIdDigest(imageID);
+      return digest === undefined ? [] : [{ pod: nameOf(pod), digest }];
+    });
+  });
 }
 
 const revision = "deployment.kubernetes.io/revision";

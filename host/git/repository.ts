@@ -14,7 +14,7 @@ export interface Seed {
 
 /** Where the seed commit is remembered. Outside refs/heads and hidden from clients, so nobody moves it. */
 export const labRefs = "refs/gitops-lab";
-const seedRef = `${labRefs}/seed`;
+export const seedRef = `${labRefs}/seed`;
 
 /** The environment of every Git process of the lab host: no user's or system's configuration, no inherited variables. */
 export function gitEnvironment(): Record<string, string> {

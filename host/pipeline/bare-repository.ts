@@ -28,7 +28,6 @@ export interface BareRepository {
   commitsTouching(tip: string, path: string, limit?: number): Promise<string[]>;
   /** The newest commit below a tip whose message has the line. */
   commitWithLine(tip: string, line: string): Promise<string | undefined>;
-  author(commit: string): Promise<{ readonly name: string; readonly email: string }>;
   /** Writes one file as a commit on a branch; undefined where the branch's tip is another by now. */
   commitFile(commit: NewCommit): Promise<string | undefined>;
   deleteBranch(branch: string, tip: string): Promise<void>;
@@ -73,10 +72,6 @@ export function bareRepository(path: string, quarantine: Readonly<Record<string,
       words("log", "--format=%H", ...(limit === undefined ? [] : [`--max-count=${limit}`]), tip, "--", file),
     async commitWithLine(tip, line) {
       return (await words("log", "--format=%H", "--max-count=1", `--grep=^${line}$`, tip))[0];
-    },
-    async author(commit) {
-      const [name = "", email = ""] = ((await git(["show", "--no-patch", "--format=%an%x00%ae", commit])) ?? "").trim().split("\0");
-      return { name, email };
     },
     async commitFile({ branch, parent, path: file, content, message, author }) {
       const seconds = Math.floor(Date.now() / 1000);

@@ -1,12 +1,16 @@
 import { join } from "node:path";
 import type { Environment } from "../../shared/names.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
+import { readImageHistory, type ImageHistory } from "../../verification/image-history.ts";
 import type { KubeReader } from "../../verification/kube-reader.ts";
 import { registryReader, type RegistryReader } from "../../verification/registry-reader.ts";
 import { withRepository, type RepositoryAccess } from "../images/crane.ts";
+import { seedRef } from "../git/repository.ts";
 import { leanKubeReader } from "../kube-reader.ts";
 import { bareRepository, type BareRepository } from "./bare-repository.ts";
 import type { PipelineConfig } from "./config.ts";
+import { fluxTree, type FluxTree } from "./flux-tree.ts";
+import { rendered, type Rendered } from "./rendered.ts";
 
 /** Everything of one learner's lab that the pipeline looks at or acts on. */
 export interface Lab {
@@ -14,11 +18,16 @@ export interface Lab {
   /** In the order of promotion. */
   readonly environments: readonly Environment[];
   readonly repository: BareRepository;
+  readonly flux: FluxTree;
   readonly kube: KubeReader;
   readonly registry: RepositoryAccess;
   readonly registryReader: RegistryReader;
   /** Every tag of the learner's image. */
   tags(): Promise<string[]>;
+  /** What Flux would apply of a commit. */
+  render(commit: string): Promise<Rendered>;
+  /** What is known of the images of the commits below a tip. */
+  imageHistory(tip: string): Promise<ImageHistory>;
 }
 
 /** Longer than any look takes while the lab is well; a pusher waits for it. */
@@ -37,14 +46,26 @@ export function labOf(
   config: PipelineConfig,
   quarantine: Readonly<Record<string, string>> = {},
 ): Lab {
-  const { registry } = config;
+  const { registry, environments } = config;
+  const path = join(paths.git, learner, `${config.repository}.git`);
+  const [repository, flux] = [bareRepository(path, quarantine), fluxTree(path, quarantine)];
   return {
     learner,
-    environments: config.environments,
-    repository: bareRepository(join(paths.git, learner, `${config.repository}.git`), quarantine),
+    environments,
+    repository,
+    flux,
     kube: kubeReader(config.kubeconfig),
     registry,
     registryReader: registryReader({ kind: "", ...registry }, AbortSignal.timeout(lookTimeoutMs)),
     tags: () => withRepository(registry, (client) => client.tags()),
+    render: (commit) => rendered(path, flux, commit),
+    imageHistory: async (tip) =>
+      readImageHistory({
+        git: repository,
+        journal: await flux.journal(tip),
+        seed: seedRef,
+        environments,
+        repository: registry.repository,
+      }),
   };
 }

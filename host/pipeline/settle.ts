@@ -7,6 +7,7 @@ import { parseRecord, promotionTrailer, proposalBranch, recordPath, type Promoti
 import type { Say } from "../git/push.ts";
 import { withRepository } from "../images/crane.ts";
 import { appFolder, releaseOf, withImageOf } from "./build.ts";
+import { commitAsPipeline } from "./carry-out.ts";
 import type { Lab } from "./lab.ts";
 
 /*
@@ -148,23 +149,21 @@ async function takeProposal(lab: Lab, environment: Environment, promotion: Promo
     "",
     trailer(environment, promotion.commit),
   ].join("\n");
-  const author = await repository.author(proposal);
   // Somebody may push at the same time; the branch only moves forward.
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const tip = await tipOf(lab);
     const overlay = await repository.readFile(tip, overlayPath(environment));
     const content = overlay && withImage(overlay, registry.repository, proposed.tag, proposed.digest);
     if (content === undefined || content === "") return false;
-    const commit = await repository.commitFile({
+    const commit = await commitAsPipeline(repository, {
       branch: await repository.branch(),
       parent: tip,
       path: overlayPath(environment),
       content,
       message,
-      author,
+      entry: { event: "carried-out", at: now(), environment, promotion: promotion.commit },
     });
     if (commit === undefined) continue;
-    await repository.note(commit, { event: "carried-out", at: now(), environment, promotion: promotion.commit });
     await repository.deleteBranch(branch, proposal);
     say(`${environment} gets ${proposed.tag} with commit ${commit.slice(0, 7)}.`);
     return true;

@@ -35,7 +35,7 @@ describe("bring-up", () => {
       expect((await ada.image(environment)).tag).toMatch(`${environment}-v0.2.0-`);
     const log = await ada.git.git(ada.work, "log", "-1", "--format=%an%n%B", "--", overlayPath("production"));
     const seed = await ada.git.git(ada.work, "rev-list", "--max-parents=0", "HEAD");
-    expect(log).toContain("gitops-lab-bot");
+    expect(log).toContain("gitops-lab-pipeline");
     expect(log).toContain(`Promotion: production ${seed}`);
     expect(await ada.hasBranch("image-updates/production")).toBe(false);
     expect(lab.moved).toContain("ada");

@@ -149,6 +149,11 @@ export class LabState {
     return {
       head: async () => this.commits[0]?.id ?? "",
       log: async (path) => this.commits.filter(({ parents, files: own }) => own[path] !== files(parents[0] ?? "")?.[path]),
+      introduced: async (text, path) => {
+        const count = (tree: Readonly<Record<string, string>> | undefined) =>
+          Object.entries(tree ?? {}).filter(([name, content]) => (path === "." || name === path) && content.includes(text)).length;
+        return this.commits.filter(({ parents, files: own }) => count(own) > count(files(parents[0] ?? ""))).at(-1);
+      },
       history: async (limit) =>
         this.commits.slice(0, limit).map(({ files: own, ...commit }) => {
           const before = files(commit.parents[0] ?? "");

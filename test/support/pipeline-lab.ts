@@ -30,6 +30,7 @@ const cohort = "demo";
 export class PipelineLab {
   /** Learners whose branch the pipeline said has moved. */
   readonly moved: string[] = [];
+  readonly #byHand = new Map<string, { readonly tag: string; readonly digest: string }>();
   readonly #home: string;
   readonly #paths: CohortPaths;
   #server!: LabServer;
@@ -101,12 +102,18 @@ export class PipelineLab {
     return new PipelineLearner(id, registry, repository, git, flux, work, this.#home);
   }
 
+  /** Lets an environment run an image that Git does not name, as after `flux suspend` and `kubectl set image`. */
+  setByHand(learner: string, environment: Environment, image: { readonly tag: string; readonly digest: string }): void {
+    this.#byHand.set(`${learner} ${environment}`, image);
+  }
+
   #kube(learner: string): KubeReader {
     const git = bareRepository(join(this.#paths.git, learner, "gitops.git"));
     const repository = `${this.#registry.host}/${learner}/backend`;
     const list = async (_apiVersion: string, kind: string, namespace?: string): Promise<Json[]> => {
       const environment = namespace as Environment;
-      const image = await desiredImage(git, "refs/heads/main", environment, repository);
+      const byHand = this.#byHand.get(`${learner} ${environment}`);
+      const image = byHand ? { repository, ...byHand } : await desiredImage(git, "refs/heads/main", environment, repository);
       return environmentObjects(environment, image as Required<NonNullable<typeof image>>).filter((object) => object["kind"] === kind);
     };
     return {

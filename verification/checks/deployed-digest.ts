@@ -1,4 +1,5 @@
 import { LabError } from "../../shared/errors.ts";
+import { unknownOrigins } from "../image-origins.ts";
 import { basisOf, lookAtRollout, type Rollout } from "../rollout.ts";
 import type { EvidenceCheck } from "../types.ts";
 
@@ -16,19 +17,25 @@ export const deployedDigest: EvidenceCheck = {
       throw new LabError("one-environment", "A promotion needs two environments to compare. Look at the lab template.");
     }
     const basis = await basisOf(context, rollouts);
+    const unknown = await unknownOrigins(context, rollouts);
     const facts = { environments: rollouts };
     const others = before.map(({ environment, digest, problem }) => `; ${environment} runs ${digest ?? `nothing provable: ${problem}`}`);
 
-    if (production.digest && production.digest === staging.digest) {
+    if (production.digest && production.digest === staging.digest && unknown.length === 0) {
       const observed = `${production.environment} and ${staging.environment} run ${production.digest}${others.join("")}`;
       return { status: "pass", basis, observed, facts };
     }
+    const differ = production.digest === undefined || production.digest !== staging.digest;
     return {
       status: "fail",
       basis,
-      expected: `${production.environment} and ${staging.environment} fully rolled out and running one digest`,
-      observed: [staging, production].map(describe).join("\n"),
-      hint: "Look at `kubectl get pods -A -l app=backend`; a promotion retags the staging image and never builds it again.",
+      expected: differ
+        ? `${production.environment} and ${staging.environment} fully rolled out and running one digest`
+        : "in each environment that is promoted to, only what the pipeline built and a promotion brought there",
+      observed: [...(differ ? [staging, production].map(describe) : []), ...unknown].join("\n"),
+      hint: differ
+        ? "Look at `kubectl get pods -A -l app=backend`; a promotion retags the staging image and never builds it again."
+        : "`git log --notes=pipeline` names what the pipeline built and carried out: go back to such an image with `git revert`, or promote one.",
       facts,
     };
   },
