@@ -17,7 +17,7 @@ import type { CohortPlan } from "./plan.ts";
  */
 export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
   const host = plan.needsHost
-    ? new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports, ...(plan.opening && { opening: plan.opening }) })
+    ? new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports, limits: plan.limits, ...(plan.opening && { opening: plan.opening }) })
     : undefined;
   const foundations = new Foundations();
   const git = gitHost(plan.git.kind).forCohort({ cohort: plan.cohort, settings: plan.git, learners: plan.learners.length });

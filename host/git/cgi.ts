@@ -4,8 +4,10 @@ import type { Readable } from "node:stream";
  * The answer of a CGI program (RFC 3875, section 6) as its output comes in: resolves with the end of the headers and
  * streams the rest, no faster than it is read. A program that ends without headers is a 502. When nobody reads on, the
  * rest is thrown away and the program goes on: whoever started it decides over its end.
+ *
+ * @param last called when the program's output has ended; what it gives comes after it
  */
-export async function cgiResponse(output: Readable): Promise<Response> {
+export async function cgiResponse(output: Readable, last: () => Promise<Uint8Array | undefined> = async () => undefined): Promise<Response> {
   const chunks: AsyncIterator<Buffer> = output.iterator({ destroyOnReturn: false });
   let received = Buffer.alloc(0);
   let head: { readonly text: string; readonly length: number } | undefined;
@@ -23,7 +25,7 @@ export async function cgiResponse(output: Readable): Promise<Response> {
   }
   const status = Number.parseInt(headers.get("status") ?? "200", 10);
   headers.delete("status");
-  return new Response(ReadableStream.from(rest(received.subarray(head.length), chunks, output)), { status, headers });
+  return new Response(ReadableStream.from(rest(received.subarray(head.length), chunks, output, last)), { status, headers });
 }
 
 /** The header lines before the first empty line, and how many bytes they take with it. */
@@ -32,10 +34,17 @@ function headOf(received: Buffer): { text: string; length: number } | undefined 
   return match === null ? undefined : { text: match[1] ?? "", length: match[0].length };
 }
 
-async function* rest(first: Buffer, chunks: AsyncIterator<Buffer>, output: Readable): AsyncGenerator<Buffer> {
+async function* rest(
+  first: Buffer,
+  chunks: AsyncIterator<Buffer>,
+  output: Readable,
+  last: () => Promise<Uint8Array | undefined>,
+): AsyncGenerator<Uint8Array> {
   try {
     if (first.length > 0) yield first;
     yield* { [Symbol.asyncIterator]: () => chunks };
+    const end = await last();
+    if (end !== undefined && end.length > 0) yield end;
   } finally {
     output.resume();
   }
