@@ -5,6 +5,7 @@ import { LabError } from "./shared/errors.ts";
 import { createCohort } from "./stacks/cohort.ts";
 import { readGenerations } from "./stacks/generations.ts";
 import { preflightGit } from "./stacks/git-preflight.ts";
+import { lookForRoom, requireRooms } from "./stacks/isolation.ts";
 import { parseCohort, parseCohortName } from "./stacks/load-spec.ts";
 import { noteBeginnings, readBeginnings } from "./stacks/lifetimes.ts";
 import { decideNodes } from "./stacks/nodes.ts";
@@ -17,10 +18,12 @@ async function main(): Promise<pulumi.Inputs> {
   const { nodes } = await decideNodes(cohort, spec);
   const plan = planCohort(cohort, spec, {
     nodes,
+    room: await lookForRoom(spec),
     generations: await readGenerations(cohort, spec),
     beginnings: await readBeginnings(cohort, spec),
   });
   requireReach(plan);
+  requireRooms(plan);
   await requireLayout(cohort);
   await requireImageNames(plan);
   await preflightGit(plan);

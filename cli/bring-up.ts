@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import { isDaemonUp, processStatus, startDaemon } from "../host/daemon/client.ts";
+import { isDaemonCurrent, isDaemonUp, processStatus, startDaemon } from "../host/daemon/client.ts";
 import { readDaemonConfig } from "../host/daemon/config.ts";
 import { startKindClusters } from "../host/drivers/kind-cluster.ts";
 import { removeOtherLearners } from "../host/drivers/lab-host.ts";
@@ -15,6 +15,7 @@ import { tokenEnd } from "../shared/kubeconfig.ts";
 import type { CohortOutputs, LearnerOutputs } from "../shared/outputs.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { readIfExists } from "../shared/private-files.ts";
+import { isolationLines, lookAgain, requireRooms } from "../stacks/isolation.ts";
 import type { CohortPlan } from "../stacks/plan.ts";
 import { fluxControllerNames } from "../tools/manifest.ts";
 import { verdict } from "../verification/verdict.ts";
@@ -132,8 +133,10 @@ async function prepare(plan: CohortPlan, reporter: RunReporter, interrupt: Inter
   const { cohort } = plan;
   await interrupt.orEnd(reporter.tools((onProgress) => installTools(plan, onProgress)));
   await requireProviders(plan);
-  if ((await readDaemonConfig(cohort)) !== undefined && !(await isDaemonUp(cohort))) {
-    note(`Starting the processes of cohort ${cohort}, which were not running.`);
+  await tellIsolation(plan);
+  if ((await readDaemonConfig(cohort)) !== undefined && !(await isDaemonCurrent(cohort))) {
+    const state = (await isDaemonUp(cohort)) ? "whose daemon is of another version" : "which were not running";
+    note(`Starting the processes of cohort ${cohort}, ${state}.`);
     await interrupt.orEnd(reporter.phase(phases.processes, () => startDaemon(cohort)));
   }
   if (plan.learners.some(({ cluster }) => cluster.kind === "kind")) await interrupt.orEnd(startKindClusters(cohort, note));
@@ -144,6 +147,13 @@ async function prepare(plan: CohortPlan, reporter: RunReporter, interrupt: Inter
       return stack;
     }),
   );
+}
+
+/** Tells how the learners are kept apart, by the program that does it. Throws LabError (exit code 2) where they must be and can't. */
+async function tellIsolation(before: CohortPlan): Promise<void> {
+  const plan = await lookAgain(before);
+  requireRooms(plan);
+  for (const { text, isWarning } of isolationLines(plan)) if (isWarning) note(paint("yellow", text, process.stderr));
 }
 
 /** Throws LabError (exit code 2) where a cohort is to be opened that was not: who is paused could not be told how to reach it. */

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { readIfExists } from "../shared/private-files.ts";
 import { readGenerations } from "../stacks/generations.ts";
+import { lookForRoom } from "../stacks/isolation.ts";
 import { parseCohortFile, parseCohortName } from "../stacks/load-spec.ts";
 import { readBeginnings } from "../stacks/lifetimes.ts";
 import { decideNodes } from "../stacks/nodes.ts";
@@ -43,6 +44,7 @@ export async function readCohort(name: string): Promise<CohortPlan> {
   if (because !== undefined) note(`Pods are simulated: they cannot run for real on this machine. ${because}.`);
   const plan = planCohort(cohort, spec, {
     nodes,
+    room: await lookForRoom(spec),
     generations: await readGenerations(cohort, spec),
     beginnings: await readBeginnings(cohort, spec),
   });

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { LabError } from "../shared/errors.ts";
-import type { CohortOutputs } from "../shared/outputs.ts";
+import type { CohortOutputs, Isolation } from "../shared/outputs.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import type { CohortPlan } from "../stacks/plan.ts";
 import { readOutputs } from "./outputs.ts";
@@ -43,13 +43,30 @@ export function movesBetween({ learners }: Pick<CohortOutputs, "learners">, plan
   });
 }
 
-/** The moves that an `up` of this plan would make; none where the cohort is not there yet. */
-export async function movesOf(plan: CohortPlan): Promise<readonly Move[]> {
-  if (!existsSync(cohortPaths(plan.cohort).root)) return [];
+/** The learners whose labs are brought into rooms or out of them, where they are. Pure. */
+export function roomChanges(
+  { learners }: Pick<CohortOutputs, "learners">,
+  plan: Pick<CohortPlan, "learners">,
+): { readonly into: readonly string[]; readonly outOf: readonly string[] } {
+  const changed = (to: Isolation) =>
+    plan.learners.flatMap(({ learner: { id }, cluster, isolation }) => {
+      const there = learners[id];
+      const stays = there !== undefined && there.cluster.kind === "embedded" && cluster.kind === "embedded";
+      return stays && isolation === to && there.isolation !== to ? [id] : [];
+    });
+  return { into: changed("room"), outOf: changed("none") };
+}
+
+/** What an `up` of this plan would do with labs that are there; nothing where the cohort is not there yet. */
+export async function changesOf(
+  plan: CohortPlan,
+): Promise<{ readonly moves: readonly Move[]; readonly rooms: ReturnType<typeof roomChanges> }> {
+  const nothing = { moves: [], rooms: { into: [], outOf: [] } };
+  if (!existsSync(cohortPaths(plan.cohort).root)) return nothing;
   // A cohort without a finished run has no outputs, and so nobody who could move.
   const outputs = await readOutputs(plan.cohort).catch((error: unknown) => {
     if (error instanceof LabError) return undefined;
     throw error;
   });
-  return outputs === undefined ? [] : movesBetween(outputs, plan);
+  return outputs === undefined ? nothing : { moves: movesBetween(outputs, plan), rooms: roomChanges(outputs, plan) };
 }

@@ -5,7 +5,7 @@ import type { LabTemplate, Release } from "../lab-templates/types.ts";
 import type { ClusterPlan } from "../shared/cluster-spec.ts";
 import { onLabHost, siblingImage } from "../shared/image-paths.ts";
 import type { Via } from "../shared/opening.ts";
-import type { LearnerOutputs } from "../shared/outputs.ts";
+import type { Isolation, LearnerOutputs } from "../shared/outputs.ts";
 import { fluxRelease } from "../tools/manifest.ts";
 import { grantLearnerAccess } from "./cluster/learner-access.ts";
 import { grantPulling } from "./cluster/image-pull.ts";
@@ -28,6 +28,8 @@ export interface LearnerPlan {
   /** By which address the cluster comes to Git and registry, where these are embedded. */
   readonly via: Via;
   readonly ports: { readonly from: number; readonly to: number };
+  /** Whether what the learner writes runs in a room of the learner's own, as far as it runs on this machine. */
+  readonly isolation: Isolation;
   /** Of the credentials, see host/rotations.ts. */
   readonly generations: { readonly kubeconfig: number; readonly git: number; readonly registry: number };
   readonly lifetime: Lifetime;
@@ -234,6 +236,7 @@ export class Learner extends pulumi.ComponentResource {
         username: images.learner.username,
         password: images.learner.password,
       },
+      isolation: plan.isolation,
       flux: { version: `v${fluxRelease}`, controllers: cluster.fluxControllers },
       ...opened(host, cluster, repository, images),
       environments: ready.output.environments,

@@ -65,6 +65,7 @@ function factsOf({ id, name, bundle, exercises, drills, attempts }: ArchivedCour
   return {
     id,
     name,
+    noRoom: bundle.lab.isolation?.kind === "none" ? bundle.lab.isolation.says : undefined,
     ...(chain && {
       branch: {
         name: chain.branch,

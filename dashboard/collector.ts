@@ -16,6 +16,7 @@ import { exerciseRecordsFile, readRecords } from "../records/exercises.ts";
 import { quizAttemptsFile, readAttempts, recordAttempt, type Attempt } from "../records/quiz.ts";
 import { messageOf } from "../shared/errors.ts";
 import type { CohortOutputs, LearnerOutputs } from "../shared/outputs.ts";
+import { noRoom } from "../shared/isolation.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { readIfExists } from "../shared/private-files.ts";
 import { gitChain } from "../verification/bundle/git-chain.ts";
@@ -82,6 +83,7 @@ export class Collector implements Source {
         const facts: LearnerFacts = {
           id: outputs.id,
           name: outputs.name,
+          noRoom: noRoom(outputs),
           exercises: {},
           attempts: [],
           drills: [],

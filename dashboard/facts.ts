@@ -14,6 +14,8 @@ import type { CheckReport } from "../verification/types.ts";
 export interface LearnerFacts {
   readonly id: string;
   readonly name: string;
+  /** In a sentence, where the lab should be in a room and is not. */
+  readonly noRoom?: string | undefined;
   readonly branch?: BranchFacts;
   readonly checklist?: { readonly at: string; readonly reports: readonly CheckReport[] };
   readonly exercises: Readonly<Record<string, ExerciseRecord>>;

@@ -1,5 +1,5 @@
-import { appendFile, readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { appendFile, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { z } from "zod";
 import type { CohortPaths, LearnerPaths } from "../shared/paths.ts";
 import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
@@ -20,18 +20,21 @@ const keptWhenFull = 50;
 const longestSentence = 500;
 
 /**
- * Keeps for the instructor that a learner came up against a limit. Does nothing where the learner's access is gone: what
- * was removed does not come back by a request that ends later.
+ * Keeps for the instructor that a learner came up against a limit.
+ *
+ * @param said the sentence that the learner got
  */
 export async function recordLimitHit({ limitHits }: LearnerPaths, limit: string, said: string): Promise<void> {
   const hit: LimitHit = { at: new Date().toISOString(), limit, said: said.slice(0, longestSentence) };
-  try {
-    const { size } = (await stat(limitHits).catch(() => undefined)) ?? { size: 0 };
-    if (size > fullBytes) await writePrivateFile(limitHits, linesOf((await hitsIn(limitHits)).slice(-keptWhenFull)));
-    await appendFile(limitHits, linesOf([hit]), { mode: 0o600 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
+  const { size } = (await stat(limitHits).catch(() => undefined)) ?? { size: 0 };
+  if (size > fullBytes) await writePrivateFile(limitHits, linesOf((await hitsIn(limitHits)).slice(-keptWhenFull)));
+  await mkdir(dirname(limitHits), { recursive: true, mode: 0o700 });
+  await appendFile(limitHits, linesOf([hit]), { mode: 0o600 });
+}
+
+/** When the learner's things go. */
+export async function removeLimitHits({ limitHits }: LearnerPaths): Promise<void> {
+  await rm(limitHits, { force: true });
 }
 
 /** The limits that a learner came up against, oldest first; of very many the newest. */
@@ -41,7 +44,8 @@ export async function recentLimitHits({ limitHits }: LearnerPaths, since = new D
 
 /** The same of all learners of a cohort who have any. */
 export async function limitHitsOfCohort(paths: CohortPaths, since?: Date): Promise<{ learner: string; hits: LimitHit[] }[]> {
-  const learners = (await readdir(join(paths.root, "learners")).catch(() => [])).sort();
+  const folder = dirname(paths.learner("any").limitHits);
+  const learners = (await readdir(folder).catch(() => [])).map((name) => basename(name, ".jsonl")).sort();
   const all = await Promise.all(learners.map(async (learner) => ({ learner, hits: await recentLimitHits(paths.learner(learner), since) })));
   return all.filter(({ hits }) => hits.length > 0);
 }

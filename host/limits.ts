@@ -17,18 +17,19 @@ const StoredLimits = z.object({
   refs: Amount,
 });
 
-const limitsFile = (paths: Pick<CohortPaths, "daemon">) => join(paths.daemon, "limits.json");
+/** No secret is in it; daemon and web process both read it. */
+const limitsFile = ({ root }: Pick<CohortPaths, "root">) => join(root, "limits.json");
 
 /**
  * What each learner of a cohort may take of this machine. Read anew each time, so that a change of the cohort file holds
  * from the next request on. A cohort made before there were limits has the defaults.
  */
-export async function limitsOf(paths: Pick<CohortPaths, "daemon">): Promise<Limits> {
+export async function limitsOf(paths: Pick<CohortPaths, "root">): Promise<Limits> {
   const text = await readIfExists(limitsFile(paths));
   return text === undefined ? defaultLimits : StoredLimits.parse(JSON.parse(text));
 }
 
-/** The lab-host driver writes them, before there is any learner; they go with the daemon's folder. */
-export async function writeLimits(paths: Pick<CohortPaths, "daemon">, limits: Limits): Promise<void> {
+/** The lab-host driver writes them, before there is any learner; they go with the cohort's folder. */
+export async function writeLimits(paths: Pick<CohortPaths, "root">, limits: Limits): Promise<void> {
   await writePrivateFile(limitsFile(paths), JSON.stringify(limits, null, 2));
 }

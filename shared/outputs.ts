@@ -8,6 +8,10 @@ import { environments } from "./names.ts";
  */
 export const Nodes = z.enum(["real", "simulated"]);
 
+/** Whether what a learner writes runs in a room of the learner's own; shared/isolation.ts has it in words. */
+export const Isolation = z.enum(["room", "none"]);
+export type Isolation = z.output<typeof Isolation>;
+
 export const EnvironmentOutputs = z.object({
   name: z.enum(environments),
   namespace: z.string(),
@@ -82,6 +86,8 @@ export const LearnerOutputs = z.object({
       page: z.url(),
     })
     .optional(),
+  /** Labs of versions that did not tell had none. */
+  isolation: Isolation.default("none"),
   flux: z.object({
     version: z.string(),
     /** Where the controllers run. */

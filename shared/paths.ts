@@ -45,7 +45,7 @@ export interface LearnerPaths {
   readonly pipeline: string;
   /** While this file says so, the Git server refuses the learner's repository: see host/git/outage.ts. */
   readonly gitOutage: string;
-  /** The limits that this learner came up against; it goes with the access: see host/limit-hits.ts. */
+  /** The limits that this learner came up against: see host/limit-hits.ts. The web process writes it, in its own folder. */
   readonly limitHits: string;
 }
 
@@ -68,7 +68,7 @@ export function cohortPaths(cohort: string, home: string = labHome()): CohortPat
         access: join(learner, "access"),
         pipeline: join(learner, "pipeline.json"),
         gitOutage: join(learner, "git-outage.json"),
-        limitHits: join(learner, "access", "limits-hit.jsonl"),
+        limitHits: join(root, "web", "limit-hits", `${id}.jsonl`),
       };
     },
   };

@@ -152,6 +152,8 @@ export const CohortSpec = z
     git: GitSpec.prefault({ kind: "embedded" }),
     registry: RegistrySpec.prefault({ kind: "embedded" }),
     access: AccessSpec.optional(),
+    /** Whether what a learner writes runs in a room of the learner's own; `none` also where this machine could make them. */
+    isolation: z.enum(["rooms", "none"]).default("rooms"),
     /** Ports that the embedded providers may take. */
     ports: z
       .strictObject({ from: Port, to: Port })

@@ -17,7 +17,13 @@ import type { CohortPlan } from "./plan.ts";
  */
 export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
   const host = plan.needsHost
-    ? new LabHost("lab-host", { cohort: plan.cohort, ports: plan.ports, limits: plan.limits, ...(plan.opening && { opening: plan.opening }) })
+    ? new LabHost("lab-host", {
+        cohort: plan.cohort,
+        ports: plan.ports,
+        limits: plan.limits,
+        ...(plan.opening && { opening: plan.opening }),
+        ...(plan.isolation === "room" && { isolation: plan.isolation }),
+      })
     : undefined;
   const foundations = new Foundations();
   const git = gitHost(plan.git.kind).forCohort({ cohort: plan.cohort, settings: plan.git, learners: plan.learners.length });

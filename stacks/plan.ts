@@ -2,11 +2,14 @@ import type { GitSettings } from "../components/git/types.ts";
 import type { RegistrySettings } from "../components/registry/types.ts";
 import type { LearnerPlan } from "../components/learner.ts";
 import type { PortRange } from "../host/ports.ts";
+import type { RoomFinding } from "../host/room/machine.ts";
 import { labTemplate } from "../lab-templates/templates.ts";
 import type { ClusterPlan, ClusterSpec } from "../shared/cluster-spec.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { isolationOf } from "../shared/isolation.ts";
 import type { Limits } from "../shared/limits.ts";
 import type { Opening } from "../shared/opening.ts";
+import type { Isolation } from "../shared/outputs.ts";
 import { ttlMs } from "../shared/ttl.ts";
 import type { CohortSpec } from "./cohort-spec.ts";
 
@@ -25,6 +28,11 @@ export interface CohortPlan {
   readonly opening?: Opening;
   /** Whether pods of embedded clusters run for real. */
   readonly nodes: "real" | "simulated";
+  /** What the cohort file asks for, and what this machine has found of itself where that is rooms. */
+  readonly rooms: CohortSpec["isolation"];
+  readonly room?: RoomFinding;
+  /** Whether what the learners write runs in rooms, as far as it runs on this machine. */
+  readonly isolation: Isolation;
   /** Whether something of the cohort is embedded, and so runs on this machine. */
   readonly needsHost: boolean;
   /** What each learner may take of this machine. */
@@ -43,6 +51,8 @@ export interface CohortPlan {
 export interface Found {
   /** What `cluster.nodes: auto` means here: stacks/nodes.ts. */
   readonly nodes?: "real" | "simulated";
+  /** Which room the machine can make: stacks/isolation.ts. */
+  readonly room?: RoomFinding | undefined;
   /** Of each learner's credentials, by id; those who are not in it have had no rotation: stacks/generations.ts. */
   readonly generations?: Readonly<Record<string, LearnerPlan["generations"]>>;
   /** Since when it is there: stacks/lifetimes.ts. */
@@ -53,12 +63,12 @@ export interface Found {
  * Derives every name of a cohort. Pure: the same file and findings give the same plan. Throws LabError when the template
  * refuses its parameters (`parameters-invalid`) and where `access` can't open what the file asks for (`access-unsupported`).
  *
- * @param found what the file does not say; pods are simulated and nothing has begun or was rotated without
+ * @param found what the file does not say; pods are simulated, there are no rooms, and nothing has begun or was rotated without
  */
 export function planCohort(
   cohort: string,
   spec: CohortSpec,
-  { nodes = "simulated", generations = {}, beginnings }: Found = {},
+  { nodes = "simulated", room, generations = {}, beginnings }: Found = {},
 ): CohortPlan {
   const template = labTemplate(spec.template);
   const parsed = template.params.safeParse(spec.parameters);
@@ -72,6 +82,7 @@ export function planCohort(
       },
     );
   }
+  const hasRooms = spec.isolation === "rooms" && room !== undefined && room.kind !== "none";
   const cohortSince = beginnings?.cohort ?? new Date(0);
   const cohortUntil = new Date(cohortSince.getTime() + ttlMs(spec.ttl));
   const learners = spec.learners.map(({ id, name, email, github, ttl, cluster = spec.cluster }): LearnerPlan => {
@@ -84,6 +95,7 @@ export function planCohort(
       registry: { ...spec.registry, image: "backend" },
       via: cluster.kind === "embedded" || spec.access === undefined ? "loopback" : "door",
       ports: spec.ports,
+      isolation: isolationOf({ cluster, git: spec.git }, hasRooms),
       generations: generations[id] ?? { kubeconfig: 0, git: 0, registry: 0 },
       lifetime: { cohortSince, cohortUntil, since, ttl: ttl ?? spec.ttl, until: new Date(since.getTime() + ttlMs(ttl ?? spec.ttl)) },
       template,
@@ -99,6 +111,9 @@ export function planCohort(
     ports: spec.ports,
     ...(spec.access && { opening: spec.access }),
     nodes: learners.some(({ cluster }) => cluster.kind === "embedded" && cluster.nodes === "real") ? "real" : "simulated",
+    rooms: spec.isolation,
+    ...(room && { room }),
+    isolation: hasRooms ? "room" : "none",
     needsHost: [spec.git, spec.registry, ...learners.map(({ cluster }) => cluster)].some(({ kind }) => kind === "embedded"),
     limits: spec.limits,
     parallel: spec.parallel,

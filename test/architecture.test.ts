@@ -21,6 +21,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "components",
     "host/ports.ts",
     "host/node/preflight.ts",
+    "host/room/machine.ts",
+    "host/room/preflight.ts",
     "host/rotations.ts",
     "host/creation.ts",
     "host/doors/address.ts",

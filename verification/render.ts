@@ -1,4 +1,5 @@
 import { stripVTControlCharacters, styleText } from "node:util";
+import type { Isolation } from "../shared/outputs.ts";
 import type { CheckReport, CheckResult } from "./types.ts";
 import { verdict } from "./verdict.ts";
 
@@ -7,6 +8,10 @@ export interface LearnerReports {
   readonly id: string;
   readonly name: string;
   readonly reports: readonly CheckReport[];
+  /** How the lab is kept apart, where that is told. */
+  readonly isolation?: Isolation;
+  /** In a sentence, where it should be in a room and is not. */
+  readonly noRoom?: string | undefined;
 }
 
 type Status = CheckResult["status"];
@@ -18,10 +23,11 @@ const colours = { pass: "green", fail: "red", error: "yellow" } as const;
 export function renderReports(learners: readonly LearnerReports[], options: { readonly colour: boolean }): string {
   const paint = (status: Status, text: string) => (options.colour ? styleText(colours[status], text, { validateStream: false }) : text);
   return learners
-    .map(({ id, name, reports }) => {
+    .map(({ id, name, reports, noRoom }) => {
       const status = verdict(reports);
       const heading = `${printable(id)} (${printable(name)}): ${paint(status, status)}`;
-      return [heading, ...reports.flatMap((report) => lines(report, paint))].join("\n");
+      const warning = noRoom === undefined ? [] : [`  ${paint("error", "!")} ${printable(noRoom)}`];
+      return [heading, ...warning, ...reports.flatMap((report) => lines(report, paint))].join("\n");
     })
     .join("\n\n")
     .concat("\n");
@@ -51,6 +57,11 @@ export function printable(text: string): string {
 export function toJson(learners: readonly LearnerReports[]) {
   return {
     schemaVersion: 1,
-    learners: Object.fromEntries(learners.map(({ id, name, reports }) => [id, { name, verdict: verdict(reports), reports }])),
+    learners: Object.fromEntries(
+      learners.map(({ id, name, reports, isolation }) => [
+        id,
+        { name, verdict: verdict(reports), ...(isolation && { isolation }), reports },
+      ]),
+    ),
   };
 }

@@ -1,4 +1,5 @@
 import { preflight } from "../../host/node/preflight.ts";
+import { findRoom, type RoomFinding } from "../../host/room/machine.ts";
 import { ExitCode } from "../../shared/errors.ts";
 import { cacheHome, labHome } from "../../shared/paths.ts";
 import { inspectTools } from "../../tools/doctor.ts";
@@ -13,12 +14,13 @@ const titles: Readonly<Record<StandInName, string>> = { kubernetes: "Kubernetes"
 export async function doctor(options: { readonly json: boolean }): Promise<number> {
   const tools = await inspectTools();
   const plugins = { kubernetes: pluginChoice("kubernetes"), github: pluginChoice("github") };
-  const [realPods, providers, opened] = await Promise.all([preflight(), inspectProviders(), allOpenings()]);
+  const [room, realPods, providers, opened] = await Promise.all([findRoom(), preflight(), inspectProviders(), allOpenings()]);
   const report = {
     node: { version: process.version, path: process.execPath },
     tools,
     kubernetesPlugin: plugins.kubernetes,
     githubPlugin: plugins.github,
+    room,
     realPods,
     providers,
     opened,
@@ -41,6 +43,7 @@ export async function doctor(options: { readonly json: boolean }): Promise<numbe
         `Pulumi's ${titles[name]} plugin ${version}: ${implementation}${implementation === "fallback" ? ` (tools/${name}-plugin stands in: Pulumi's own is not installed)` : ""}`,
       );
     }
+    for (const line of roomLines(room)) print(line);
     const unmet = realPods.filter(({ met }) => !met);
     print(
       `pods that run for real (\`cluster.nodes\`): ${unmet.length === 0 ? paint("green", "possible on this machine") : paint("yellow", "not possible on this machine")}`,
@@ -57,4 +60,21 @@ export async function doctor(options: { readonly json: boolean }): Promise<numbe
     if (missing.length > 0) print(`Missing: ${missing.map(({ name }) => name).join(", ")}. Run \`./lab setup\`.`);
   }
   return missing.length === 0 ? ExitCode.ok : ExitCode.failed;
+}
+
+/** Which room this machine can make, and every condition with what helps where it is not met. */
+export function roomLines({ kind, triedBy, conditions }: RoomFinding): readonly string[] {
+  const verdicts = {
+    root: paint("green", "possible on this machine, with user ids that no account has"),
+    user: paint("yellow", "lesser ones are possible on this machine: root in a room is the account that starts the lab"),
+    none: paint("yellow", triedBy === undefined ? "not known before `./lab setup` has built lab-room" : "not possible on this machine"),
+  };
+  const by = triedBy === "unshare" ? " (tried with unshare, until `./lab setup` has built lab-room)" : "";
+  return [
+    `a room for each learner (\`isolation\`): ${verdicts[kind]}${paint("dim", by)}`,
+    ...conditions.flatMap(({ name, met, found, help, untried }) => [
+      `  ${untried ? paint("dim", "·") : paint(met ? "green" : "yellow", met ? "✓" : "✗")} ${name}: ${found}`,
+      ...(help === undefined ? [] : [`    ${help}.`]),
+    ]),
+  ];
 }

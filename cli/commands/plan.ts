@@ -1,4 +1,5 @@
 import { ExitCode } from "../../shared/errors.ts";
+import { isolationLines, roomsRefusal } from "../../stacks/isolation.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { capacityFor, remedies, type Capacity } from "../capacity/capacity.ts";
 import { costsOf, learnersHere, portsNeeded } from "../capacity/costs.ts";
@@ -8,10 +9,10 @@ import { cloudCosts, prices, type CloudCost } from "../capacity/prices.ts";
 import { readCohort } from "../cohort-file.ts";
 import { alignColumns } from "../table.ts";
 import { arrivals, leavers, leaversSentence } from "../course/backup.ts";
-import { movesOf, type Move } from "../moves.ts";
+import { changesOf, type Move, type roomChanges } from "../moves.ts";
 import { duration, note, paint, print, printJson } from "../terminal.ts";
 
-/** Tells what `up` would create, whether it fits and what it costs. Creates nothing. Exit code 1 when it does not fit. */
+/** Tells what `up` would create, whether it fits and what it costs. Creates nothing. Exit code 1 when it does not fit, or `up` would refuse it. */
 export async function plan(name: string, { json }: { readonly json: boolean }): Promise<number> {
   const cohort = await readCohort(name);
   const here = learnersHere(cohort);
@@ -19,7 +20,8 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
   const costs = costsOf(cohort);
   // What embedded clusters take of this machine is known; where there are none, nothing binds here.
   const capacity = here.length === 0 ? undefined : capacityFor(here.length, facts, costs);
-  const [cloud, moves] = [cloudCosts(cohort), await movesOf(cohort)];
+  const [cloud, { moves, rooms }] = [cloudCosts(cohort), await changesOf(cohort)];
+  const refusal = roomsRefusal(cohort);
   const github = githubBudget(cohort);
   const creates = {
     learners: cohort.learners.length,
@@ -49,6 +51,13 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
       ...capacity,
       cloud,
       moves,
+      isolation: {
+        learners: cohort.isolation,
+        asked: cohort.rooms,
+        ...(cohort.room && { room: cohort.room.kind, because: cohort.room.because }),
+        ...(refusal && { refused: refusal.message }),
+        changes: rooms,
+      },
       ...(github && { github }),
     });
   else {
@@ -66,6 +75,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
       );
     if (removes.length > 0) print(paint("yellow", leaversSentence(removes, await arrivals(cohort.cohort, ids))));
     for (const move of moves) print(sentenceOf(move));
+    printIsolation(cohort, rooms);
     for (const cost of cloud) print(priceOf(cost));
     if (github !== undefined) {
       print(
@@ -87,7 +97,17 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
       );
     }
   }
-  return fits ? ExitCode.ok : ExitCode.failed;
+  return fits && refusal === undefined ? ExitCode.ok : ExitCode.failed;
+}
+
+/** How the learners are kept apart, and what that changes of labs that are there. */
+function printIsolation(cohort: CohortPlan, { into, outOf }: ReturnType<typeof roomChanges>): void {
+  const refusal = roomsRefusal(cohort);
+  if (refusal !== undefined) return print(`${paint("red", "refused")}: ${refusal.message}`);
+  for (const { text, isWarning } of isolationLines(cohort)) print(isWarning ? paint("yellow", text) : text);
+  const work = "each is stopped, moved and started, and keeps repository, images and everything in the cluster";
+  if (into.length > 0) print(`brought into rooms: ${into.join(", ")}; ${work}`);
+  if (outOf.length > 0) print(paint("yellow", `taken out of their rooms: ${outOf.join(", ")}; ${work}`));
 }
 
 /** Clusters by kind. */

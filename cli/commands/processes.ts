@@ -1,8 +1,11 @@
+import { existsSync } from "node:fs";
 import { isDaemonUp, pauseProcesses, processStatus, resumeProcesses, startDaemon, stopCohort } from "../../host/daemon/client.ts";
 import { readDaemonConfig } from "../../host/daemon/config.ts";
 import type { ProcessStatus } from "../../host/daemon/supervisor.ts";
 import { startKindClusters } from "../../host/drivers/kind-cluster.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
+import { noRoom, type Isolated } from "../../shared/isolation.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { expiriesOf } from "../course/lifetimes.ts";
@@ -101,10 +104,11 @@ export async function status(name: string, options: { readonly json: boolean }):
   const daemon = await isDaemonUp(cohort);
   const processes = await processStatus(cohort);
   const opened = await openingOf(cohort);
+  const isolation = (await readDaemonConfig(cohort))?.isolation ?? "none";
   const ending = (await expiriesOf(cohort)).filter(({ state }) => state !== "later");
   const paused = pausedLearners(processes);
   if (options.json) {
-    printJson({ cohort, daemon: daemon ? "running" : "stopped", processes, paused, opened: opened ?? null, ending });
+    printJson({ cohort, daemon: daemon ? "running" : "stopped", isolation, processes, paused, opened: opened ?? null, ending });
   } else {
     print(`lab daemon of ${cohort}: ${daemon ? paint("green", "running") : paint("red", `stopped; run \`./lab start ${cohort}\``)}`);
     const width = Math.max(0, ...processes.map((process) => process.name.length));
@@ -114,6 +118,8 @@ export async function status(name: string, options: { readonly json: boolean }):
         `  ${name.padEnd(width)}  ${paint(state === "running" ? "green" : paused.includes(owner) ? "yellow" : "red", state)}${pid === undefined ? "" : ` (pid ${pid})`}${history}`,
       );
     }
+    const warning = noRoom({ isolation, ...partsHere(cohort, processes) });
+    if (warning !== undefined) print(paint("yellow", warning));
     for (const learner of paused)
       print(paint("yellow", `${learner} is paused; \`./lab resume ${learner}${ofCohort(cohort)}\` brings the lab back`));
     if (opened) for (const line of openingLines(opened)) print(line);
@@ -132,6 +138,12 @@ export async function status(name: string, options: { readonly json: boolean }):
   return daemon && isOpen && processes.every(({ owner, state }) => state === "running" || paused.includes(owner))
     ? ExitCode.ok
     : ExitCode.failed;
+}
+
+/** What of a cohort is on this machine, by what there is of it. */
+function partsHere(cohort: string, processes: readonly ProcessStatus[]): Pick<Isolated, "cluster" | "git"> {
+  const kind = (isHere: boolean) => ({ kind: isHere ? "embedded" : "elsewhere" });
+  return { cluster: kind(processes.some(({ owner }) => owner !== "cohort")), git: kind(existsSync(cohortPaths(cohort).git)) };
 }
 
 async function cohortOnHost(name: string): Promise<string> {

@@ -5,6 +5,7 @@ import { removeOwned } from "../../host/inventory/ownership.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
+import { requireRooms } from "../../stacks/isolation.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { measuredCosts } from "../capacity/costs.ts";
 import { backUp } from "../course/backup.ts";
@@ -48,6 +49,8 @@ export async function resetLearner(id: string, options: ResetOptions): Promise<{
     );
   }
   await requireLayout(cohort);
+  // What could not be made again is not removed.
+  requireRooms(plan);
   const stack = existsSync(cohortPaths(cohort).root) ? await findStack(cohort) : undefined;
   if (stack === undefined) throw await notUp(cohort, ", so there is nothing to reset");
 

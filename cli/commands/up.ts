@@ -5,6 +5,7 @@ import { requirePorts } from "../../host/ports.ts";
 import { findMarked } from "../../host/process-identity.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
+import { requireRooms } from "../../stacks/isolation.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { bringUp } from "../bring-up.ts";
 import { capacityFor, remedies } from "../capacity/capacity.ts";
@@ -36,6 +37,8 @@ export async function up(name: string, { force, json, parallel }: UpOptions): Pr
 export async function requireConditions(plan: CohortPlan, force: boolean): Promise<number> {
   await requireHome();
   await requireLayout(plan.cohort);
+  // Where nothing could try yet, the tools are installed first: cli/bring-up.ts looks again.
+  if (plan.room?.triedBy !== undefined) requireRooms(plan);
   if (plan.opening) await requireAddress(plan.opening);
   await requireImageNames(plan);
   const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;

@@ -1,6 +1,7 @@
 import pLimit from "p-limit";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode } from "../../shared/errors.ts";
+import { noRoom } from "../../shared/isolation.ts";
 import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { renderReports, toJson, type LearnerReports } from "../../verification/render.ts";
@@ -34,7 +35,10 @@ export async function lookAtEvidence({ template }: CohortOutputs, learners: read
   const atOnce = pLimit(8);
   return Promise.all(
     learners.map((learner) =>
-      atOnce(async () => ({ id: learner.id, name: learner.name, reports: await verifyLearner(learner, evidence, environments) })),
+      atOnce(async () => {
+        const { id, name, isolation } = learner;
+        return { id, name, isolation, noRoom: noRoom(learner), reports: await verifyLearner(learner, evidence, environments) };
+      }),
     ),
   );
 }

@@ -29,6 +29,7 @@ ${summaryView(source)}
 <tbody role="rowgroup">
 ${facts.map((one) => rowView(one, source))}</tbody>
 </table></div>
+${noRoomView(facts)}
 ${cohort.simulated.length > 0 ? html`<p class="soft">Simulated in this lab: ${cohort.simulated.map(printable).join(" ")}</p>` : ""}`,
   );
 }
@@ -79,10 +80,16 @@ export function rowView(facts: LearnerFacts, { template, archived }: Pick<Source
         ] satisfies [string, Content, (string | undefined)?][])),
   ];
   return html`<tr role="row" id="row-${facts.id}" data-live-of="${facts.id}" data-live-from="${path}/row">
-<th scope="row" role="rowheader"><a id="link-${facts.id}" href="${path}">${printable(facts.name)}</a><span class="under">${facts.id}</span></th>
+<th scope="row" role="rowheader"><a id="link-${facts.id}" href="${path}">${printable(facts.name)}</a><span class="under">${facts.id}</span>${facts.noRoom === undefined ? "" : html`<span class="under error" title="${facts.noRoom}">no room</span>`}</th>
 ${cells.map(([label, content, className]) => html`<td role="cell" data-label="${label}"${className ? html` class="${className}"` : ""}><div>${content}</div></td>`)}
 </tr>
 `;
+}
+
+/** Whose labs are not kept apart, and what that means. */
+export function noRoomView(learners: readonly LearnerFacts[]): Content {
+  const sentences = new Set(learners.flatMap(({ noRoom }) => noRoom ?? []));
+  return [...sentences].map((sentence) => html`<p class="notice error no-room">${printable(sentence)}</p>`);
 }
 
 function environment({ branch }: LearnerFacts, name: string): Content {

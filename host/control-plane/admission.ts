@@ -1,18 +1,33 @@
-import { mkdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { writePrivateFile } from "../../shared/private-files.ts";
+import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
+import { nodeAddress, podNetwork, serviceNetwork } from "./networks.ts";
+import { namespaces, nodeProxy, persistentVolumes } from "./policies/cluster.ts";
+import { addresses, callbacks } from "./policies/dialing.ts";
+import { podAnnotations, pods } from "./policies/pods.ts";
+import { manifests, type Policy } from "./policies/policy.ts";
+
+const policiesFile = "policies.yaml";
 
 /**
- * Writes what an API server with a real node admits, and returns the file for `--admission-control-config-file`: no pod
- * below the Pod Security Standard "baseline" (no hostPath, host namespaces, privileges, added capabilities), wherever it
- * comes from. Learners own a repository that Flux applies as cluster-admin, so what the API could change would not hold:
- * the policy is a file (KEP-5793), which no API request can alter.
+ * Writes what a learner's API server admits, and returns the file for `--admission-control-config-file`. Learners
+ * own a repository that Flux applies as cluster-admin, so what the API could change would not hold: the policies are in a
+ * file (KEP-5793), which no API request can alter, and look at the objects themselves, not at labels. An API server that
+ * runs takes a changed file in within a minute.
  */
-export async function writeAdmission(folder: string): Promise<string> {
-  const manifests = join(folder, "policies");
-  await mkdir(manifests, { recursive: true, mode: 0o700 });
-  await writePrivateFile(join(manifests, "pod-security.yaml"), policies.map((policy) => stringify(policy, { lineWidth: 0 })).join("---\n"));
+export async function writeAdmission(folder: string, policies: readonly Policy[] = realNodePolicies): Promise<string> {
+  const manifestsFolder = join(folder, "policies");
+  await makePrivateFolder(manifestsFolder);
+  // One file, so that no API server ever reads a part of them.
+  await writePrivateFile(
+    join(manifestsFolder, policiesFile),
+    policies
+      .flatMap(manifests)
+      .map((manifest) => stringify(manifest, { lineWidth: 0 }))
+      .join("---\n"),
+  );
+  for (const name of await readdir(manifestsFolder)) if (name !== policiesFile) await rm(join(manifestsFolder, name));
   const file = join(folder, "admission.yaml");
   await writePrivateFile(
     file,
@@ -25,7 +40,7 @@ export async function writeAdmission(folder: string): Promise<string> {
           configuration: {
             apiVersion: "pod-security.admission.config.k8s.io/v1",
             kind: "PodSecurityConfiguration",
-            // For namespaces that say nothing.
+            // For namespaces that say nothing. It tells more than the policies do, and is weaker: labels change it.
             defaults: { enforce: "baseline", "enforce-version": "latest" },
           },
         },
@@ -34,7 +49,7 @@ export async function writeAdmission(folder: string): Promise<string> {
           configuration: {
             apiVersion: "apiserver.config.k8s.io/v1",
             kind: "ValidatingAdmissionPolicyConfiguration",
-            staticManifestsDir: manifests,
+            staticManifestsDir: manifestsFolder,
           },
         },
       ],
@@ -43,33 +58,13 @@ export async function writeAdmission(folder: string): Promise<string> {
   return file;
 }
 
-/** The suffix is reserved for policies in files. */
-const name = "pod-security.static.k8s.io";
+/** What holds whatever plays the node: nothing that a later node would run, and nobody who answers in the API server's place. */
+export const commonPolicies: readonly Policy[] = [pods, podAnnotations, namespaces, persistentVolumes, nodeProxy, ...callbacks];
 
-const policies = [
-  {
-    apiVersion: "admissionregistration.k8s.io/v1",
-    kind: "ValidatingAdmissionPolicy",
-    metadata: { name },
-    spec: {
-      failurePolicy: "Fail",
-      matchConstraints: {
-        resourceRules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE", "UPDATE"], resources: ["namespaces"] }],
-      },
-      validations: [
-        {
-          expression: "object.metadata.?labels[?'pod-security.kubernetes.io/enforce'].orValue('baseline') in ['baseline', 'restricted']",
-          message: "In this lab a namespace enforces the Pod Security Standard baseline or restricted.",
-        },
-      ],
-    },
-  },
-  {
-    apiVersion: "admissionregistration.k8s.io/v1",
-    kind: "ValidatingAdmissionPolicyBinding",
-    metadata: { name },
-    spec: { policyName: name, validationActions: ["Deny"] },
-  },
+/** With a real node it is known as well where everything is. */
+export const realNodePolicies: readonly Policy[] = [
+  ...commonPolicies,
+  ...addresses({ pods: podNetwork, services: serviceNetwork, node: nodeAddress }),
 ];
 
 /**

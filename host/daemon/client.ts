@@ -1,4 +1,3 @@
-import { request } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import lockfile from "proper-lockfile";
@@ -8,46 +7,75 @@ import { startDetached } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
-import { engineName, findMarked, identify, leadsGroup, mark } from "../process-identity.ts";
+import { engineName, findMarked, identify, isRunning, leadsGroup, mark } from "../process-identity.ts";
 import { DoorStatus } from "../doors/status.ts";
 import { awaitListening } from "../listening.ts";
-import { controlSocket, readDaemonConfig } from "./config.ts";
+import { writeApiPorts } from "../web/config.ts";
+import { webPlaces } from "../web/places.ts";
+import { passedEnvironment } from "./environment.ts";
+import { askSocket, UnexpectedAnswer } from "./ask-socket.ts";
+import { controlSocket, daemonVersion, readDaemonConfig } from "./config.ts";
 import { ProcessTable, type ProcessSpec } from "./process-table.ts";
 import { recordProcess } from "./record-process.ts";
 import { endProcess, type ProcessStatus } from "./supervisor.ts";
+
+const daemonName = "daemon";
 
 /** Whether the cohort's daemon answers. */
 export async function isDaemonUp(cohort: string): Promise<boolean> {
   return (await tryCall(cohort, "GET", "/processes")) !== undefined;
 }
 
+/** Whether a daemon of this version of the program answers; false also for one of another version. */
+export async function isDaemonCurrent(cohort: string): Promise<boolean> {
+  return (await runningVersion(cohort)) === daemonVersion;
+}
+
+/** Undefined where none runs. */
+async function runningVersion(cohort: string): Promise<number | undefined> {
+  try {
+    const answer = await tryCall(cohort, "GET", "/version");
+    return answer === undefined ? undefined : z.object({ version: z.int() }).parse(answer).version;
+  } catch (error) {
+    // Daemons had no version at first.
+    if (error instanceof UnexpectedAnswer && error.status === 404) return 1;
+    throw error;
+  }
+}
+
 /**
- * Starts the cohort's daemon unless it runs; it adopts or starts every process that the cohort wants.
- * Safe for several callers at once. Throws LabError `timeout` when it does not answer within 15 s.
+ * Starts the cohort's daemon unless it runs; it adopts or starts every process that the cohort wants, the web process
+ * among them. One of another version is replaced; the processes go on meanwhile.
+ * Safe for several callers at once. Throws LabError `timeout` when it or the web process does not answer within 30 s.
  */
 export async function startDaemon(cohort: string): Promise<void> {
   const { daemon } = cohortPaths(cohort);
   await makePrivateFolder(daemon);
   const release = await lockfile.lock(daemon, { retries: { retries: 100, minTimeout: 50, maxTimeout: 250 } });
   try {
-    if (await isDaemonUp(cohort)) return;
+    const version = await runningVersion(cohort);
+    if (version === daemonVersion) return;
+    if (version !== undefined) await stopDaemon(cohort);
     const logFile = join(daemon, "daemon.log");
-    const self = { name: "daemon", owner: "cohort" };
+    const self = { name: daemonName, owner: "cohort" };
     await recordProcess(cohort, self);
     // Pulumi's variables (passphrase, plugin sockets) are none of the daemon's business.
     const { pid } = startDetached(process.execPath, [fileURLToPath(new URL("main.ts", import.meta.url)), cohort], {
       cwd: daemon,
-      env: { ...daemonEnvironment(), ...mark(daemon, self.name) },
+      env: { ...passedEnvironment(), ...mark(daemon, self.name) },
       logFile,
     });
     const identity = pid === undefined ? undefined : identify(pid);
     if (identity !== undefined) await recordProcess(cohort, self, identity);
-    const look = async (): Promise<Look<undefined>> =>
-      (await isDaemonUp(cohort)) ? { done: true, value: undefined } : { done: false, because: "no answer." };
+    const look = async (): Promise<Look<undefined>> => {
+      if (!(await isDaemonUp(cohort))) return { done: false, because: "no answer of the daemon." };
+      const web = await tryWeb(cohort, "GET", "/version");
+      return web === undefined ? { done: false, because: "no answer of the web process." } : { done: true, value: undefined };
+    };
     const options = {
       what: `the lab daemon of cohort ${cohort}`,
-      timeoutSeconds: 15,
-      remedy: `Its log is ${logFile}; after mending, run \`./lab start ${cohort}\`.`,
+      timeoutSeconds: 30,
+      remedy: `Its log is ${logFile}. ${webRemedy(cohort)}`,
     };
     const port = (await readDaemonConfig(cohort))?.httpPort;
     await (port === undefined ? waitUntil(look, options) : awaitListening({ cohort, lease: `${cohort}/host/http`, port }, look, options));
@@ -105,27 +133,54 @@ export async function resumeProcesses(cohort: string, owner?: string): Promise<v
   await call(cohort, "POST", "/processes/resume", { owner });
 }
 
-/** The ports opened beside loopback; empty where no daemon runs. */
-export async function doorStatus(cohort: string): Promise<DoorStatus[]> {
-  return z.array(DoorStatus).parse((await tryCall(cohort, "GET", "/doors")) ?? []);
+/** Makes the daemon run what the cohort itself needs, as its configuration now says, and waits until the web process answers. */
+export async function ensureHostProcesses(cohort: string): Promise<void> {
+  await startDaemon(cohort);
+  await call(cohort, "POST", "/host");
+  await callWeb(cohort, "GET", "/version");
 }
 
-/** Opens and shuts ports as configuration and leases now say. Does nothing where no daemon runs. */
+/** Opens the two sockets by which a learner's room comes to the own repositories and images: see `learnerWay`. Repeatable. */
+export async function openWays(cohort: string, learner: string): Promise<void> {
+  await startDaemon(cohort);
+  await callWeb(cohort, "PUT", "/ways", { learner });
+}
+
+/** Takes them away again. Does nothing where no web process runs: the next one opens those of the learners there are. */
+export async function shutWays(cohort: string, learner: string): Promise<void> {
+  await tryWeb(cohort, "POST", "/ways/shut", { learner });
+}
+
+/** The ports opened beside loopback; empty where no web process runs. */
+export async function doorStatus(cohort: string): Promise<DoorStatus[]> {
+  return z.array(DoorStatus).parse((await tryWeb(cohort, "GET", "/doors")) ?? []);
+}
+
+/** Opens and shuts ports as configuration and leases now say. Where no web process runs the next one does. */
 export async function updateDoors(cohort: string): Promise<DoorStatus[]> {
-  return z.array(DoorStatus).parse((await tryCall(cohort, "POST", "/doors/reload")) ?? []);
+  await writeApiPorts(cohort);
+  return z.array(DoorStatus).parse((await tryWeb(cohort, "POST", "/doors/reload")) ?? []);
 }
 
 /** Lets the pipeline do what the learner's repository asks for and is not done yet. */
 export async function settlePipeline(cohort: string, learner: string): Promise<void> {
   await startDaemon(cohort);
-  await call(cohort, "POST", "/pipeline/settle", { learner });
+  await callWeb(cohort, "POST", "/pipeline/settle", { learner });
 }
 
-/** Ends the daemon and waits until it no longer answers; the processes it started go on. */
+/** Ends the daemon and waits until its process is gone; those it started go on. */
 export async function stopDaemon(cohort: string): Promise<void> {
+  const { daemon } = cohortPaths(cohort);
+  // One of an earlier version holds a port until its end.
+  const running = findMarked(daemon).filter(({ name, identity }) => name === daemonName && leadsGroup(identity));
   await tryCall(cohort, "POST", "/shut-down");
   await waitUntil(
-    async () => ((await isDaemonUp(cohort)) ? { done: false, because: "it still answers." } : { done: true, value: undefined }),
+    async () => {
+      if (await isDaemonUp(cohort)) return { done: false, because: "it still answers." };
+      return running.some(({ identity }) => isRunning(identity))
+        ? { done: false, because: "its process is still there." }
+        : { done: true, value: undefined };
+    },
     {
       what: `the lab daemon of cohort ${cohort} to end`,
       timeoutSeconds: 10,
@@ -134,39 +189,33 @@ export async function stopDaemon(cohort: string): Promise<void> {
   );
 }
 
-function daemonEnvironment(): Record<string, string> {
-  const passed = ["PATH", "HOME", "LANG", "GITOPS_LAB_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "TMPDIR"];
-  return Object.fromEntries(passed.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
-}
-
 async function call(cohort: string, method: string, path: string, body?: unknown): Promise<unknown> {
-  const answer = await tryCall(cohort, method, path, body);
-  if (answer === undefined) {
-    throw new LabError("daemon-down", `The lab daemon of cohort ${cohort} does not answer. Start it with \`./lab start ${cohort}\`.`);
-  }
-  return answer;
+  return (await tryCall(cohort, method, path, body)) ?? raise(daemonDown(cohort));
 }
 
 /** The daemon's answer; undefined when none listens. */
-async function tryCall(cohort: string, method: string, path: string, body?: unknown): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request(
-      { socketPath: controlSocket(cohort), agent: false, method, path, headers: { "content-type": "application/json" } },
-      (response) => {
-        let text = "";
-        response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-        response.on("error", reject);
-        response.on("end", () => {
-          if (response.statusCode === 200) resolve(JSON.parse(text));
-          else reject(new Error(`lab daemon: ${method} ${path} answered ${response.statusCode}: ${text}`));
-        });
-      },
-    );
-    outgoing.on("error", (error: NodeJS.ErrnoException) => {
-      // The last of them is how a daemon that is shutting down answers.
-      if (["ENOENT", "ECONNREFUSED", "ECONNRESET"].includes(error.code ?? "")) resolve(undefined);
-      else reject(error);
-    });
-    outgoing.end(body === undefined ? undefined : JSON.stringify(body));
-  });
+const tryCall = (cohort: string, method: string, path: string, body?: unknown) => askSocket(controlSocket(cohort), method, path, body);
+
+/** The web process' answer; undefined when none listens. */
+const tryWeb = (cohort: string, method: string, path: string, body?: unknown) =>
+  askSocket(webPlaces(cohortPaths(cohort)).socket, method, path, body);
+
+/** As tryWeb, and waits for a web process that is started or started again just now. */
+async function callWeb(cohort: string, method: string, path: string, body?: unknown): Promise<unknown> {
+  return waitUntil(
+    async () => {
+      const value = await tryWeb(cohort, method, path, body);
+      return value === undefined ? { done: false, because: "no answer." } : { done: true, value };
+    },
+    { what: `the web process of cohort ${cohort}`, timeoutSeconds: 30, remedy: webRemedy(cohort) },
+  );
+}
+
+const webRemedy = (cohort: string) => `Its log is ${webPlaces(cohortPaths(cohort)).log}; after mending, run \`./lab start ${cohort}\`.`;
+
+const daemonDown = (cohort: string) =>
+  new LabError("daemon-down", `The lab daemon of cohort ${cohort} does not answer. Start it with \`./lab start ${cohort}\`.`);
+
+function raise(error: Error): never {
+  throw error;
 }

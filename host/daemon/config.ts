@@ -5,8 +5,12 @@ import { LabError } from "../../shared/errors.ts";
 import { Opening } from "../../shared/opening.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { webPlaces } from "../web/places.ts";
 
-/** What a cohort's daemon needs to start; written by the lab-host driver, kept for `./lab start` after a reboot. */
+/** Of the daemon's and the web process' common work. Counts up when a running daemon must be replaced by this program's. */
+export const daemonVersion = 2;
+
+/** What a cohort's daemon and its web process need to start; written by the lab-host driver, kept for `./lab start` after a reboot. */
 export const DaemonConfig = z.object({
   cohort: z.string(),
   /** Loopback port of Git, registry tokens and registry events. */
@@ -14,6 +18,8 @@ export const DaemonConfig = z.object({
   registryPort: z.int(),
   /** Secret that the registry sends along with its notifications. */
   registryEventsToken: z.string(),
+  /** Whether what learners write runs in rooms; absent where it does not. */
+  isolation: z.literal("room").optional(),
   /** What is opened beside loopback, with the ports of Git and images and of the learners' pages there. */
   opening: Opening.extend({ port: z.int(), pagePort: z.int() }).optional(),
 });
@@ -44,8 +50,12 @@ export async function readDaemonConfig(cohort: string): Promise<DaemonConfig | u
 /** Without it there is no daemon to start. */
 export async function removeDaemonConfig(cohort: string): Promise<void> {
   await rm(configFile(cohort), { force: true });
+  await rm(webPlaces(cohortPaths(cohort)).config, { force: true });
 }
 
+/** The web process gets a copy: what is in the daemon's folder is not for it to see. */
 export async function writeDaemonConfig(config: DaemonConfig): Promise<void> {
-  await writePrivateFile(configFile(config.cohort), JSON.stringify(config, null, 2));
+  const text = JSON.stringify(config, null, 2);
+  await writePrivateFile(configFile(config.cohort), text);
+  await writePrivateFile(webPlaces(cohortPaths(config.cohort)).config, text);
 }

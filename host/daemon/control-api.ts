@@ -1,7 +1,6 @@
 import { Hono } from "hono";
 import { z } from "zod";
-import type { Doors } from "../doors/doors.ts";
-import type { Pipeline } from "../pipeline/pipeline.ts";
+import { daemonVersion } from "./config.ts";
 import { ProcessSpec } from "./process-table.ts";
 import type { Supervisor } from "./supervisor.ts";
 
@@ -11,12 +10,18 @@ const Removal = Selection.extend({ signal: z.enum(["SIGTERM", "SIGKILL"]) });
 
 const by = (owner: string | undefined) => (spec: ProcessSpec) => owner === undefined || spec.owner === owner;
 
-/**
- * What drivers and the CLI ask of the daemon, over a Unix socket that only the lab's owner can open.
- * `shutDown` ends the daemon after the answer was sent; the processes stay.
- */
-export function controlApi(supervisor: Supervisor, pipeline: Pipeline, doors: Doors, shutDown: () => void): Hono {
+export interface ControlApi {
+  readonly supervisor: Supervisor;
+  /** Makes the cohort's own processes run as its configuration now says. */
+  readonly ensureHost: () => Promise<void>;
+  /** Ends the daemon after the answer was sent; the processes stay. */
+  readonly shutDown: () => void;
+}
+
+/** What drivers and the CLI ask of the daemon, over a Unix socket that only the lab's owner can open. */
+export function controlApi({ supervisor, ensureHost, shutDown }: ControlApi): Hono {
   return new Hono()
+    .get("/version", (c) => c.json({ version: daemonVersion }))
     .get("/processes", (c) => c.json(supervisor.status()))
     .put("/processes", async (c) => {
       for (const spec of z.array(ProcessSpec).parse(await c.req.json())) await supervisor.ensure(spec);
@@ -38,12 +43,10 @@ export function controlApi(supervisor: Supervisor, pipeline: Pipeline, doors: Do
       await supervisor.resume(by(owner), owner !== undefined);
       return c.json(supervisor.status());
     })
-    .post("/pipeline/settle", async (c) => {
-      await pipeline.settle(z.object({ learner: z.string() }).parse(await c.req.json()).learner);
+    .post("/host", async (c) => {
+      await ensureHost();
       return c.json({});
     })
-    .get("/doors", (c) => c.json(doors.status()))
-    .post("/doors/reload", async (c) => c.json(await doors.reload()))
     .post("/shut-down", (c) => {
       setImmediate(shutDown);
       return c.json({});

@@ -1,27 +1,19 @@
 import { rm } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import { serve, getRequestListener } from "@hono/node-server";
-import { Hono } from "hono";
+import { createServer } from "node:http";
+import { getRequestListener } from "@hono/node-server";
 import { cohortPaths } from "../../shared/paths.ts";
-import { Doors } from "../doors/doors.ts";
-import { publicWeb } from "../doors/web.ts";
-import { hookRoutes } from "../git/hook-routes.ts";
-import { gitRoutes } from "../git/smart-http.ts";
-import { Pipeline } from "../pipeline/pipeline.ts";
-import { registryRoutes } from "../registry/tokens.ts";
 import { controlApi } from "./control-api.ts";
-import { controlSocket, readDaemonConfig } from "./config.ts";
-import { FluxNotifier } from "./flux-notifier.ts";
+import { controlSocket, readDaemonConfig, writeDaemonConfig } from "./config.ts";
+import { hostProcesses } from "./host-processes.ts";
 import { keepLabHostNodes } from "./lab-host-nodes.ts";
-import { recordProcess } from "./record-process.ts";
 import { ProcessTable } from "./process-table.ts";
+import { recordProcess } from "./record-process.ts";
 import { Supervisor } from "./supervisor.ts";
 
 /**
- * The lab daemon of one cohort: `node main.ts <cohort>`. Keeps the cohort's processes running, serves the learners' Git
- * repositories and the registry's tokens on one loopback port, runs their pipeline, tells Flux at once of every push, and
- * answers in each cluster for the processes that its pods stand for.
- * Where the cohort file opens an address, it answers there as well.
+ * The lab daemon of one cohort: `node main.ts <cohort>`. Keeps the cohort's processes running, its registry and its web
+ * process (host/web) among them, and answers in each cluster for the processes that its pods stand for. It listens on one
+ * Unix socket, for the lab's own commands; what outsiders talk to is the web process'.
  */
 const cohort = process.argv[2];
 const config = cohort === undefined ? undefined : await readDaemonConfig(cohort);
@@ -29,30 +21,23 @@ if (config === undefined) throw new Error(`lab daemon: no configuration for coho
 
 const paths = cohortPaths(config.cohort);
 const supervisor = new Supervisor(new ProcessTable(paths.daemon), (spec, identity) => recordProcess(config.cohort, spec, identity));
-const notifier = new FluxNotifier(config.cohort);
-const pipeline = new Pipeline({ cohort: config.cohort, paths, onBranchMoved: (learner) => notifier.gitPushed(learner) });
+
+async function ensureHost(): Promise<void> {
+  const current = await readDaemonConfig(config!.cohort);
+  if (current === undefined) return;
+  // A lab of an earlier version has no copy for the web process yet.
+  await writeDaemonConfig(current);
+  for (const spec of await hostProcesses(current)) await supervisor.ensure(spec);
+}
+
 const socket = controlSocket(config.cohort);
-
-const web = new Hono().route("/", gitRoutes({ paths, hookSocket: socket })).route(
-  "/",
-  registryRoutes({
-    paths,
-    eventsToken: config.registryEventsToken,
-    onImagePushed: ({ learner }) => notifier.imagePushed(learner),
-  }),
-);
-serve({ fetch: web.fetch, hostname: "127.0.0.1", port: config.httpPort });
-
-const doors = new Doors(config.cohort, publicWeb({ paths, hookSocket: socket, registryPort: config.registryPort }));
-
 await rm(socket, { force: true });
-const controlRoutes = controlApi(supervisor, pipeline, doors, () => process.exit(0)).route("/", hookRoutes(pipeline));
-const control: Server = createServer(getRequestListener(controlRoutes.fetch));
+const control = createServer(getRequestListener(controlApi({ supervisor, ensureHost, shutDown: () => process.exit(0) }).fetch));
 // The folder is 0700, so the socket needs no mode of its own.
 control.listen(socket);
 
 process.on("SIGTERM", () => process.exit(0));
 keepLabHostNodes(paths, supervisor);
 await supervisor.start();
-await doors.reload().catch((error: unknown) => console.error(error));
-await pipeline.settleAll();
+// An earlier version's registry holds the port on which the web process listens.
+await ensureHost().catch((error: unknown) => console.error(error));

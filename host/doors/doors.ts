@@ -5,7 +5,8 @@ import type { RequestListener } from "node:http";
 import { pipeline } from "node:stream";
 import { cohortPaths } from "../../shared/paths.ts";
 import { portsOf } from "../ports.ts";
-import { readDaemonConfig } from "../daemon/config.ts";
+import { readWebConfig } from "../web/config.ts";
+import { connections, outsideOptions } from "../web/outside.ts";
 import { serverCertificate } from "./authority.ts";
 import type { DoorStatus } from "./status.ts";
 
@@ -36,13 +37,18 @@ const retryMs = 10_000;
 export class Doors {
   readonly #cohort: string;
   readonly #web: RequestListener;
+  readonly #apiPorts: (cohort: string) => Promise<Readonly<Record<string, number>>>;
   readonly #doors = new Map<string, Door>();
   #changing: Promise<unknown> = Promise.resolve();
 
-  /** @param web answers requests for Git and images; it must ask for a credential itself */
-  constructor(cohort: string, web: RequestListener) {
+  /**
+   * @param web answers requests for Git and images; it must ask for a credential itself
+   * @param apiPorts gives the cohort's ports by lease; those of API servers are passed on
+   */
+  constructor(cohort: string, web: RequestListener, apiPorts: (cohort: string) => Promise<Readonly<Record<string, number>>> = portsOf) {
     this.#cohort = cohort;
     this.#web = web;
+    this.#apiPorts = apiPorts;
     setInterval(() => {
       if (this.status().some(({ trouble }) => trouble !== undefined)) void this.reload();
     }, retryMs).unref();
@@ -77,7 +83,7 @@ export class Doors {
   }
 
   async #wanted(): Promise<Wanted[]> {
-    const opening = (await readDaemonConfig(this.#cohort))?.opening;
+    const opening = (await readWebConfig(this.#cohort))?.opening;
     if (opening === undefined) return [];
     const { listen, port } = opening;
     const { certificate: cert, key } = await serverCertificate(cohortPaths(this.#cohort));
@@ -87,9 +93,9 @@ export class Doors {
       listen,
       port,
       key: `web ${listen}:${port} ${fingerprint}`,
-      make: () => createTlsServer({ cert, key }, this.#web),
+      make: () => createTlsServer({ ...outsideOptions, cert, key, handshakeTimeout: outsideOptions.headersTimeout }, this.#web),
     };
-    const apis = Object.entries(await portsOf(this.#cohort)).flatMap(([lease, apiPort]): Wanted[] => {
+    const apis = Object.entries(await this.#apiPorts(this.#cohort)).flatMap(([lease, apiPort]): Wanted[] => {
       const learner = /^[^/]+\/([^/]+)\/api$/.exec(lease)?.[1];
       return learner === undefined
         ? []
@@ -112,8 +118,14 @@ function passOn(port: number): Server {
 
 async function open(wanted: Wanted): Promise<Door> {
   const server = wanted.make();
+  server.maxConnections = connections.cohort;
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
+    // A class may come by one address, so only far beyond what it needs is it one client's doing.
+    const { remoteAddress } = socket;
+    let others = 0;
+    for (const one of sockets) if (one.remoteAddress === remoteAddress) others += 1;
+    if (others >= connections.peer) return void socket.destroy();
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });

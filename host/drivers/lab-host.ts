@@ -5,7 +5,7 @@ import { defaultLimits, type Limits } from "../../shared/limits.ts";
 import type { Opening } from "../../shared/opening.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { readDaemonConfig, removeDaemonConfig, writeDaemonConfig } from "../daemon/config.ts";
-import { ensureProcesses, processStatus, removeProcesses, startDaemon, stopDaemon, updateDoors } from "../daemon/client.ts";
+import { ensureHostProcesses, processStatus, removeProcesses, shutWays, stopDaemon, updateDoors } from "../daemon/client.ts";
 import { forgetCreation, noteCreation, notedLearners } from "../creation.ts";
 import { ensureServerCertificate } from "../doors/authority.ts";
 import { requireOpen } from "../doors/require-open.ts";
@@ -18,7 +18,7 @@ import { awaitListening, orGiveBack } from "../listening.ts";
 import { removeNode, removeNodes } from "../node/node-process.ts";
 import { giveBackPorts, leasePorts, releasePorts, type PortRange } from "../ports.ts";
 import { endStragglers } from "../process-identity.ts";
-import { learnerImages, registryProcess } from "../registry/config.ts";
+import { learnerImages } from "../registry/config.ts";
 import { signingKeyFile } from "../registry/signing-key.ts";
 
 export interface LabHostInput {
@@ -28,6 +28,8 @@ export interface LabHostInput {
   readonly opening?: Opening;
   /** What each learner may take of this machine; the defaults without. */
   readonly limits?: Limits;
+  /** Whether what learners write runs in rooms; absent where it does not. */
+  readonly isolation?: "room";
 }
 
 export interface LabHostOutput {
@@ -50,13 +52,13 @@ export interface OpenedHost {
   readonly ca: string;
 }
 
-/** What a cohort shares on the lab host: its folder, its daemon and its registry. */
+/** What a cohort shares on the lab host: its folder, its daemon, its registry and its web process. */
 export const labHost: Driver<LabHostInput, LabHostOutput> = {
   replaceOn: ["cohort"],
   creationOnly: ["ports"],
-  optional: ["opening", "limits"],
+  optional: ["opening", "isolation", "limits"],
 
-  async ensure({ cohort, ports: range, opening, limits = defaultLimits }) {
+  async ensure({ cohort, ports: range, opening, isolation, limits = defaultLimits }) {
     const paths = cohortPaths(cohort);
     await claimCohortFolder(cohort);
     await recordCreation(cohort, { kind: "key", id: signingKeyFile(paths), name: "of the registry's tokens" });
@@ -74,6 +76,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
       httpPort: ports.http,
       registryPort: ports.registry,
       registryEventsToken,
+      ...(isolation && { isolation }),
       ...(opened && { opening: { listen: opened.listen, name: opened.name, port: opened.web, pagePort: opened.page } }),
     });
     // Learners have the addresses of both, and every image the registry's.
@@ -82,10 +85,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
       isFresh,
       () => giveBackHostPorts(cohort),
       async () => {
-        await startDaemon(cohort);
-        await ensureProcesses(cohort, [
-          await registryProcess({ paths, httpPort: ports.http, registryPort: ports.registry, registryEventsToken }),
-        ]);
+        await ensureHostProcesses(cohort);
         await awaitRegistry(cohort, ports.registry);
       },
     );
@@ -140,6 +140,7 @@ export async function removeOtherLearners(cohort: string, known: ReadonlySet<str
     await removeProcesses(cohort, learner, "SIGKILL");
     await removeKindClusters(cohort, [learner]);
     await removeNode(paths.learner(learner));
+    await shutWays(cohort, learner);
     for (const folder of folders) await removeOwned(cohort, join(folder, learner));
     await releasePorts(`${cohort}/${learner}`);
     await forgetCreation(cohort, learner);

@@ -3,7 +3,7 @@ import { glob, readdir, rm, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { cohortPaths, homeMark, labHome } from "../../shared/paths.ts";
 import { abandonedScratchFolders } from "../../shared/scratch.ts";
-import { planCgroup } from "../node/cgroups.ts";
+import { planCgroup } from "../room/cgroups.ts";
 import { leasedPorts } from "../ports.ts";
 import { allMarked, endOne, engineName, isRunning, orphansOfEngine } from "../process-identity.ts";
 import { inventoriedCohorts, readInventory, recordGone } from "./inventory.ts";

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,7 +8,7 @@ import { labHome } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { canFetchPackages, missingPrograms } from "../../tools/node-packages.ts";
-import { cgroupRoot, planCgroup, type Cgroup } from "./cgroups.ts";
+import { cgroupRoot, planCgroup, type Cgroup } from "../room/cgroups.ts";
 
 /** One thing that pods which run for real need of the machine. */
 export interface Condition {
@@ -91,7 +92,8 @@ export async function preflight(): Promise<readonly Condition[]> {
   });
 }
 
-async function troubleOf(trial: () => Promise<void>): Promise<string> {
+/** Why a trial failed, in the last line of what it said; empty where it went well. */
+export async function troubleOf(trial: () => Promise<void>): Promise<string> {
   try {
     await trial();
     return "";
@@ -120,9 +122,10 @@ async function tryOverlay(): Promise<void> {
   }
 }
 
-async function tryCgroups(): Promise<void> {
-  const cgroup = await planCgroup(`gitops-lab-trial-${process.pid}`);
-  const trouble = cgroup.version === 2 ? troubleOfRoot(await readRoot()) : troubleOfHierarchies(cgroup);
+/** Makes a control group where a learner's would be, as root, and removes it. Throws where it could not have these controllers. */
+export async function tryCgroups(controllers?: readonly string[]): Promise<void> {
+  const cgroup = await planCgroup(`gitops-lab-trial-${randomUUID()}`);
+  const trouble = cgroup.version === 2 ? troubleOfRoot(await readRoot(), controllers) : troubleOfHierarchies(cgroup, controllers);
   if (trouble !== "") throw new Error(trouble);
   for (const folder of Object.values(cgroup.folders)) {
     await mkdir(folder);
@@ -152,8 +155,10 @@ async function readRoot(): Promise<RootGroup> {
 }
 
 /** Why a learner's group could not have the limits and a kubelet in it, with version 2; empty when it could. Pure. */
-export function troubleOfRoot({ controllers, handedDown, isMachines, hasProcesses }: RootGroup): string {
-  const needed = ["cpuset", "cpu", "memory", "pids"];
+export function troubleOfRoot(
+  { controllers, handedDown, isMachines, hasProcesses }: RootGroup,
+  needed: readonly string[] = ["cpuset", "cpu", "memory", "pids"],
+): string {
   const missing = needed.filter((controller) => !controllers.includes(controller));
   if (missing.length > 0) return `no controller ${missing.join(", ")}`;
   const kept = needed.filter((controller) => !handedDown.includes(controller));
@@ -162,8 +167,11 @@ export function troubleOfRoot({ controllers, handedDown, isMachines, hasProcesse
 }
 
 /** The same with version 1. */
-export function troubleOfHierarchies({ folders }: Pick<Cgroup, "folders">): string {
+export function troubleOfHierarchies(
+  { folders }: Pick<Cgroup, "folders">,
+  needed: readonly string[] = ["cpu", "cpuacct", "cpuset", "devices", "memory", "pids"],
+): string {
   const present = Object.keys(folders).flatMap((controllers) => controllers.split(","));
-  const missing = ["cpu", "cpuacct", "cpuset", "devices", "memory", "pids"].filter((controller) => !present.includes(controller));
+  const missing = needed.filter((controller) => !present.includes(controller));
   return missing.length === 0 ? "" : `no controller ${missing.join(", ")}`;
 }

@@ -8,12 +8,14 @@ import { ensureSigningKey, tokens } from "./signing-key.ts";
 
 export interface RegistryOptions {
   readonly paths: CohortPaths;
-  /** Loopback port of the daemon, which gives tokens and hears of pushes. */
+  /** Loopback port of the web process, which gives tokens and hears of pushes. */
   readonly httpPort: number;
-  readonly registryPort: number;
   /** Sent along with every notification. */
   readonly registryEventsToken: string;
 }
+
+/** Where the registry itself listens: whoever comes to its images comes by way of the web process. */
+export const registrySocket = (paths: CohortPaths) => join(paths.registry, "http.sock");
 
 /** Folder of everything that was pushed below a learner's path; layout of distribution's filesystem driver. */
 export function learnerImages(paths: CohortPaths, learner: string): string {
@@ -26,14 +28,21 @@ export async function registryProcess({ paths, ...options }: RegistryOptions): P
   const configFile = join(paths.registry, "config.yml");
   const jwksFile = join(paths.registry, "jwks.json");
   await writePrivateFile(jwksFile, JSON.stringify({ keys: [await ensureSigningKey(paths)] }));
-  await writePrivateFile(configFile, stringify(configuration({ ...options, jwksFile, storageFolder: storage(paths) })));
+  await writePrivateFile(
+    configFile,
+    stringify(configuration({ ...options, jwksFile, socket: registrySocket(paths), storageFolder: storage(paths) })),
+  );
   return {
     name: "registry",
     owner: "cohort",
     command: await toolPath("registry"),
     args: ["serve", configFile],
-    // Without it the registry sends traces to a collector that it expects on this machine.
-    env: { OTEL_TRACES_EXPORTER: "none" },
+    env: {
+      // Without it the registry sends traces to a collector that it expects on this machine.
+      OTEL_TRACES_EXPORTER: "none",
+      // Where its heap begins to be collected eagerly; what it passes on it does not hold.
+      GOMEMLIMIT: "256MiB",
+    },
     cwd: paths.registry,
     logFile: join(paths.registry, "registry.log"),
   };
@@ -42,14 +51,22 @@ export async function registryProcess({ paths, ...options }: RegistryOptions): P
 const storage = (paths: CohortPaths) => join(paths.registry, "storage");
 
 /** See "Configuring a registry" in the documentation of distribution 3. */
-function configuration(options: Omit<RegistryOptions, "paths"> & { readonly jwksFile: string; readonly storageFolder: string }) {
-  const daemon = `http://127.0.0.1:${options.httpPort}`;
+function configuration({
+  storageFolder,
+  ...options
+}: Omit<RegistryOptions, "paths"> & { readonly jwksFile: string; readonly socket: string; readonly storageFolder: string }) {
+  const web = `http://127.0.0.1:${options.httpPort}`;
   return {
     version: 0.1,
     log: { level: "warn", accesslog: { disabled: true } },
-    http: { addr: `127.0.0.1:${options.registryPort}` },
+    http: { net: "unix", addr: options.socket },
     // No cache of blob descriptors: it would remember what went away with a learner's folder.
-    storage: { filesystem: { rootdirectory: options.storageFolder }, delete: { enabled: true } },
+    storage: {
+      filesystem: { rootdirectory: storageFolder },
+      delete: { enabled: true },
+      // What nobody finished: the longest request takes half an hour.
+      maintenance: { uploadpurging: { enabled: true, age: "2h", interval: "15m", dryrun: false } },
+    },
     auth: {
       token: {
         // By name: clients built on go-containerregistry refuse a realm with a loopback or private address in it.
@@ -64,7 +81,7 @@ function configuration(options: Omit<RegistryOptions, "paths"> & { readonly jwks
       endpoints: [
         {
           name: "lab-daemon",
-          url: `${daemon}/registry/events`,
+          url: `${web}/registry/events`,
           headers: { Authorization: [`Bearer ${options.registryEventsToken}`] },
           timeout: "2s",
           threshold: 3,

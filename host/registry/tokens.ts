@@ -47,33 +47,37 @@ const Events = z.object({
   ),
 });
 
-/** What the registry asks of the daemon: tokens for its clients (distribution's token specification) and an ear for its notifications. */
+/** Tokens for the registry's clients, by distribution's token specification. With `only` no other learner's users get one. */
+export function tokenRoutes(paths: CohortPaths, only?: string): Hono {
+  return new Hono().get("/registry/token", async (c) => {
+    const credential = credentialOf(c.req.raw);
+    const learner = learnerOf(credential?.username ?? "");
+    const isHere = learner !== undefined && (only === undefined || learner === only);
+    const permission = isHere ? await authenticate(paths.learner(learner).access, "registry", credential) : undefined;
+    if (credential === undefined || learner === undefined || permission === undefined) {
+      return c.json({ details: "The registry asks for a learner's user name and password." }, 401, {
+        "WWW-Authenticate": 'Basic realm="gitops-lab"',
+      });
+    }
+    const token = await mintToken(paths, credential.username, grantedAccess(c.req.queries("scope") ?? [], learner, permission));
+    return c.json({ token, access_token: token, expires_in: lifetimeSeconds }, 200, { "Cache-Control": "no-store" });
+  });
+}
+
+/** What the registry asks of the lab: tokens for its clients, and an ear for its notifications. */
 export function registryRoutes({ paths, eventsToken, onImagePushed }: RegistryRoutes): Hono {
-  return new Hono()
-    .get("/registry/token", async (c) => {
-      const credential = credentialOf(c.req.raw);
-      const learner = learnerOf(credential?.username ?? "");
-      const permission = learner === undefined ? undefined : await authenticate(paths.learner(learner).access, "registry", credential);
-      if (credential === undefined || learner === undefined || permission === undefined) {
-        return c.json({ details: "The registry asks for a learner's user name and password." }, 401, {
-          "WWW-Authenticate": 'Basic realm="gitops-lab"',
-        });
-      }
-      const token = await mintToken(paths, credential.username, grantedAccess(c.req.queries("scope") ?? [], learner, permission));
-      return c.json({ token, access_token: token, expires_in: lifetimeSeconds }, 200, { "Cache-Control": "no-store" });
-    })
-    .post("/registry/events", async (c) => {
-      if (!isSameSecret(c.req.header("authorization") ?? "", `Bearer ${eventsToken}`))
-        return c.text("Only the registry reports events.\n", 401);
-      const { events } = Events.parse(await c.req.json());
-      for (const { action, target } of events) {
-        const [learner = ""] = target.repository.split("/", 1);
-        // Layers, and manifests pushed by digest alone, have no tag.
-        if (action !== "push" || target.tag === undefined || target.digest === undefined) continue;
-        onImagePushed({ learner, repository: target.repository, tag: target.tag, digest: target.digest });
-      }
-      return c.body(null, 200);
-    });
+  return new Hono().route("/", tokenRoutes(paths)).post("/registry/events", async (c) => {
+    if (!isSameSecret(c.req.header("authorization") ?? "", `Bearer ${eventsToken}`))
+      return c.text("Only the registry reports events.\n", 401);
+    const { events } = Events.parse(await c.req.json());
+    for (const { action, target } of events) {
+      const [learner = ""] = target.repository.split("/", 1);
+      // Layers, and manifests pushed by digest alone, have no tag.
+      if (action !== "push" || target.tag === undefined || target.digest === undefined) continue;
+      onImagePushed({ learner, repository: target.repository, tag: target.tag, digest: target.digest });
+    }
+    return c.body(null, 200);
+  });
 }
 
 /** A token that the registry takes for five minutes. */

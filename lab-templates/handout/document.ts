@@ -1,4 +1,5 @@
 import type { LabTemplate } from "../types.ts";
+import { noRoom } from "../../shared/isolation.ts";
 import { addressesOf, type CohortOutputs, type LearnerOutputs } from "../../shared/outputs.ts";
 import { printable } from "../../verification/render.ts";
 
@@ -114,7 +115,8 @@ function evidence({ evidenceCommands, environments }: LearnerOutputs): string {
   return `## Evidence\n\nFor every promotion, collect:\n\n| item | command |\n| --- | --- |\n${rows.join("\n")}\n\nWhen the lab was handed over it ran:\n\n${start.join("\n")}`;
 }
 
-function reality({ simulated }: Pick<CohortOutputs, "simulated">, { cluster }: LearnerOutputs): string {
+function reality({ simulated }: Pick<CohortOutputs, "simulated">, learner: LearnerOutputs): string {
+  const { cluster } = learner;
   const stands = simulated.length > 0 ? simulated.map((sentence) => `- ${literal(sentence)}`).join("\n") : "- Nothing.";
   const nodes =
     cluster.nodes === "simulated"
@@ -124,7 +126,19 @@ function reality({ simulated }: Pick<CohortOutputs, "simulated">, { cluster }: L
 
 Real: the API server with its controllers, Flux, Git, the registry, the images and their digests. Not real here:
 
-${stands}${nodes}`;
+${stands}${nodes}${apart(learner)}`;
+}
+
+/** Whom the learner has to trust, where no room is between them; nothing where there is one. */
+function apart(learner: LearnerOutputs): string {
+  if (noRoom(learner) === undefined) return "";
+  return `
+
+## No room of your own
+
+This lab is not kept apart from the machine it runs on, nor from the other learners' labs: others could read and change what
+you have here, and what you push runs with the rights of who started the lab. Keep nothing here that is not for others' eyes,
+and run no code here that you do not trust.`;
 }
 
 /** Text of others as text: on one line, and no character of it means anything to Markdown. */

@@ -64,7 +64,7 @@ describe("a port that somebody else has", () => {
     const { api } = await leasePorts(`${cohort}/ada`, ["api"], ports);
     await occupy(api);
     await expect(embeddedCluster.ensure(ada)).rejects.toMatchObject(taken(api, "ada/api", another));
-    expect((await processStatus(cohort)).map(({ name }) => name)).toEqual(["registry"]);
+    expect((await processStatus(cohort)).map(({ name }) => name)).toEqual(["registry", "web"]);
     const { output } = await embeddedCluster.ensure(ada);
     const now = (await leases())[`${cohort}/ada/api`]!;
     expect(now).not.toBe(api);

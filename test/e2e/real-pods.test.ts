@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { nodeAddress } from "../../host/control-plane/networks.ts";
 import { buildImages } from "../../host/images/build.ts";
 import { withRepository } from "../../host/images/crane.ts";
-import { presentFolders } from "../../host/node/cgroups.ts";
+import { presentFolders } from "../../host/room/cgroups.ts";
 import { cgroupOf, nodeThings } from "../../host/node/node-process.ts";
 import { preflight } from "../../host/node/preflight.ts";
 import { findMarked, type ProcessIdentity } from "../../host/process-identity.ts";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { kubeconfig } from "../../host/control-plane/kubeconfig.ts";
 import { clients, ensurePki, type ClientName } from "../../host/control-plane/pki.ts";
-import { controlPlaneProcesses } from "../../host/control-plane/processes.ts";
+import { controlPlaneProcesses, type NodeAccess } from "../../host/control-plane/processes.ts";
 import { clusterClient } from "../../host/kubernetes.ts";
 import { run } from "../../shared/exec.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
@@ -25,6 +25,8 @@ export interface TestControlPlane {
   /** Starts a tool that does not run. */
   start(tool: ControlPlaneTool): Promise<void>;
   stop(tool: ControlPlaneTool): Promise<void>;
+  /** How its API server, when it is started the next time, reaches a real node and what it admits. */
+  useNode(node: NodeAccess): Promise<void>;
   /** Ends every process and removes every file. */
   remove(): Promise<void>;
 }
@@ -52,7 +54,8 @@ export async function startControlPlane(tools: readonly ControlPlaneTool[]): Pro
   await makePrivateFolder(join(root, "etcd"));
   await mkdir(paths.logs);
 
-  const specs = await controlPlaneProcesses({ cohort: "test", learner: "ada", paths, apiPort });
+  const definition = { cohort: "test", learner: "ada", paths, apiPort };
+  let specs = await controlPlaneProcesses(definition);
   const running = new Map<ControlPlaneTool, ChildProcess>();
   const api = clusterClient(kubeconfigOf("admin"));
   const lookReady = async (tool: ControlPlaneTool): Promise<Look<unknown>> => {
@@ -96,6 +99,9 @@ export async function startControlPlane(tools: readonly ControlPlaneTool[]): Pro
       const ended = once(child, "exit");
       child.kill("SIGKILL");
       await ended;
+    },
+    async useNode(node) {
+      specs = await controlPlaneProcesses({ ...definition, node });
     },
     async remove() {
       for (const tool of [...running.keys()].reverse()) await plane.stop(tool);

@@ -2,13 +2,14 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
-import { Hono } from "hono";
 import { hookRoutes } from "../../host/git/hook-routes.ts";
 import type { Push, PushListener } from "../../host/git/push.ts";
-import { gitRoutes } from "../../host/git/smart-http.ts";
 import { leasePorts } from "../../host/ports.ts";
-import { registryProcess } from "../../host/registry/config.ts";
-import { registryRoutes, type ImagePush } from "../../host/registry/tokens.ts";
+import { registryProcess, registrySocket } from "../../host/registry/config.ts";
+import { registryFront } from "../../host/registry/front.ts";
+import type { ImagePush } from "../../host/registry/tokens.ts";
+import { capped, connections, outside, outsideOptions } from "../../host/web/outside.ts";
+import { answeredBy, loopbackRoutes } from "../../host/web/routes.ts";
 import { run } from "../../shared/exec.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
@@ -24,7 +25,7 @@ export interface LabServer {
   close(): Promise<void>;
 }
 
-/** The daemon's web routes on a free loopback port; pushes go to the listener, or are all accepted and remembered. */
+/** The web process' routes on a free loopback port; pushes go to the listener, or are all accepted and remembered. */
 export async function startLabServer(paths: CohortPaths, listener?: PushListener): Promise<LabServer> {
   const pushes: Push[] = [];
   const remember: PushListener = {
@@ -37,10 +38,8 @@ export async function startLabServer(paths: CohortPaths, listener?: PushListener
   await new Promise<void>((resolve) => hooks.listen(hookSocket, resolve));
   const imagePushes: ImagePush[] = [];
   const eventsToken = "the registry's own secret";
-  const web = new Hono()
-    .route("/", gitRoutes({ paths, hookSocket }))
-    .route("/", registryRoutes({ paths, eventsToken, onImagePushed: (push) => imagePushes.push(push) }));
-  const server: Server = createServer(getRequestListener(web.fetch));
+  const routes = loopbackRoutes({ paths, hookSocket, eventsToken, onImagePushed: (push) => imagePushes.push(push) });
+  const server: Server = capped(createServer(outsideOptions, answeredBy(routes)), connections.cohort);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
@@ -64,17 +63,21 @@ export interface RunningRegistry {
   stop(): Promise<void>;
 }
 
-/** The real registry, asking the server for its tokens. */
+/** The real registry, asking the server for its tokens, behind what stands before it on the loopback port. */
 export async function startRegistry(paths: CohortPaths, server: LabServer): Promise<RunningRegistry> {
   const { registry: registryPort } = await leasePorts("test", ["registry"]);
-  const spec = await registryProcess({ paths, httpPort: server.port, registryPort, registryEventsToken: server.eventsToken });
+  const spec = await registryProcess({ paths, httpPort: server.port, registryEventsToken: server.eventsToken });
   const ended = new AbortController();
   const child = run(spec.command, spec.args, { cwd: spec.cwd, env: spec.env, extendEnv: false, reject: false, cancelSignal: ended.signal });
   const host = `127.0.0.1:${registryPort}`;
+  const front = createServer(outsideOptions, outside(registryFront({ upstream: { socketPath: registrySocket(paths) } })));
+  await new Promise<void>((resolve) => front.listen(registryPort, "127.0.0.1", resolve));
   await eventually(`the registry at ${host}`, async () => (await fetch(`http://${host}/v2/`)).status === 401);
   return {
     host,
     stop: async () => {
+      front.closeAllConnections();
+      await new Promise<void>((resolve) => front.close(() => resolve()));
       ended.abort();
       await child;
     },

@@ -286,6 +286,7 @@ function learner(): LearnerOutputs {
       seedCommit: shaOf("1"),
     },
     registry: { kind: "local", repository, insecure: true, username: "ada", password: "registry-secret" },
+    isolation: "room",
     flux: { version: "2.9.2", controllers: "host-process" },
     environments: environments.map((name) => ({ name, namespace: name, tag: tagOf(name, "0.2.0"), digest: digestOf("b") })),
     rollbackSha: shaOf("4"),

@@ -4,11 +4,13 @@ import { answersOf } from "../../dashboard/quiz-form.ts";
 import { howLong, lastActivity, rowOf, stuckSince } from "../../dashboard/rows.ts";
 import { geometry, pushLane, timelineOf } from "../../dashboard/timeline.ts";
 import { timelineView } from "../../dashboard/views/timeline.ts";
-import { rowView } from "../../dashboard/views/overview.ts";
+import { learnerLive } from "../../dashboard/views/learner.ts";
+import { overviewPage, rowView } from "../../dashboard/views/overview.ts";
+import { ownLive } from "../../dashboard/views/own.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
 import { environments } from "../../shared/names.ts";
 import type { JournalEntry } from "../../verification/journal.ts";
-import { chainCommit, drillRun, factsOf, promotedBranch, reportsOf } from "../support/dashboard-cohort.ts";
+import { chainCommit, drillRun, FakeCohort, factsOf, promotedBranch, reportsOf } from "../support/dashboard-cohort.ts";
 import { digestOf, shaOf } from "../support/lab-state.ts";
 
 const template = gitopsPromotion;
@@ -79,6 +81,27 @@ describe("the timeline", () => {
     expect(page).toContain("&lt;img src=x&gt;");
     expect(page).not.toContain("<img");
     expect(page).not.toMatch(/ style="/);
+  });
+});
+
+describe("the pages of a lab that should be in a room and is not", () => {
+  const noRoom = "No room: what <b>they</b> write runs on the lab host.";
+  const bare: LearnerFacts = { ...none, noRoom };
+  const cohort = new FakeCohort("demo", 1);
+  const notice = /<p class="notice error no-room">No room: what &lt;b&gt;they&lt;\/b&gt; write runs on the lab host\.<\/p>/;
+
+  test("say so in the row, above the rows, on the learner's page and to the learner", async () => {
+    const source = Object.assign(cohort, { facts: () => [none, bare, { ...bare, id: "bob" }] });
+    expect(String(await rowView(bare, source))).toMatch(/<span class="under error" title="No room: [^"]*">no room<\/span>/);
+    // Once for all of whom it is true.
+    expect(String(await overviewPage(source)).match(new RegExp(notice, "g"))).toHaveLength(1);
+    for (const page of [learnerLive(source, bare, []), ownLive(source, bare, [])]) expect(String(await page)).toMatch(notice);
+  });
+
+  test("say nothing of the others", async () => {
+    const source = Object.assign(cohort, { facts: () => [none] });
+    for (const page of [rowView(none, source), overviewPage(source), learnerLive(source, none, []), ownLive(source, none, [])])
+      expect(String(await page)).not.toMatch(/no room/i);
   });
 });
 

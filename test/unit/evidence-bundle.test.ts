@@ -153,6 +153,31 @@ describe("the pages", () => {
     expect(markdown).not.toMatch(/[^\\]<(script|img)|\u202e|\u001b/);
   });
 
+  test("say how the lab was kept apart", async () => {
+    expect(bundle.lab.isolation).toEqual({ kind: "room", says: expect.stringMatching(/^Not on the lab host/) });
+    const bare = await collect((lab) =>
+      Object.assign(lab.learner, { isolation: "none", cluster: { ...lab.learner.cluster, kind: "embedded" } }),
+    );
+    expect(bare.lab.isolation?.kind).toBe("none");
+    expect(renderMarkdown(bare)).toMatch(/^- \*\*Isolation\*\*: No room: what the learner writes runs on the lab host/m);
+    expect(renderHtml(bare)).toContain("No room: what the learner writes runs on the lab host");
+  });
+
+  test("of a bundle from before that was told have no line for it, and it stays valid", async () => {
+    const { isolation: _, ...lab } = bundle.lab;
+    const old: EvidenceBundle = { ...bundle, lab };
+    expect(renderMarkdown(old)).toBe(renderMarkdown(bundle).replace(/^- \*\*Isolation\*\*.*\n/m, ""));
+    expect(renderHtml(old)).not.toContain("Isolation");
+    await rm(folder, { recursive: true });
+    await writeBundle(folder, sealBundle(old, key));
+    expect(await problems()).toEqual([]);
+  });
+
+  test("show the sentence that was signed, whatever this version would say", () => {
+    const said = { ...bundle, lab: { ...bundle.lab, isolation: { kind: "room" as const, says: "As an earlier version said it." } } };
+    expect(renderMarkdown(said)).toContain("- **Isolation**: As an earlier version said it.");
+  });
+
   test("fetch nothing", () => {
     expect(renderHtml(bundle)).not.toMatch(/<link|<script|<img|<iframe|\bsrc=|url\(|@import/);
   });

@@ -55,6 +55,14 @@ describe("the handout", () => {
     expect([...html.matchAll(/<ol>/g)]).toHaveLength(3);
   });
 
+  test("says where the lab is not kept apart, and nothing of it where it is", () => {
+    const bare: LearnerOutputs = { ...learner, isolation: "none", cluster: { ...learner.cluster, kind: "embedded" } };
+    const told = handoutOf({ course: "A course", cohort: "demo", simulated: [] }, bare, template);
+    expect(told).toContain("## No room of your own\n\nThis lab is not kept apart from the machine it runs on");
+    for (const one of [page, handoutOf({ course: "A course", cohort: "demo", simulated: [] }, { ...bare, isolation: "room" }, template)])
+      expect(one).not.toMatch(/no room/i);
+  });
+
   test("quotes what goes to a shell", () => {
     expect(page).toContain(String.raw`-c 'user.name=Ada <script>alert(1)</script> ` + "`x`" + String.raw` O'\''Neill'`);
     expect(shellWord("user.email=ada@example.org")).toBe("user.email=ada@example.org");

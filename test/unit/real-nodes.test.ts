@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { cgroupAt, limits } from "../../host/node/cgroups.ts";
+import { cgroupAt, limits } from "../../host/room/cgroups.ts";
 import { containerdConfiguration } from "../../host/node/containerd.ts";
 import { firewall } from "../../host/node/network.ts";
 import { assess, troubleOfHierarchies, troubleOfRoot, type HostFacts, type RootGroup } from "../../host/node/preflight.ts";

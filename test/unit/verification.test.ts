@@ -168,6 +168,15 @@ describe("rendering", () => {
     );
   });
 
+  test("both tell whose lab should be in a room and is not", () => {
+    const bare = { ...ada, isolation: "none" as const, noRoom: "No room: it runs\nbeside others." };
+    expect(renderReports([bare], { colour: false })).toMatch(
+      /^ada \(Ada Lovelace\): fail\n {2}! No room: it runs beside others\.\n {2}✓ Item/,
+    );
+    expect(toJson([bare]).learners["ada"]).toMatchObject({ isolation: "none", verdict: "fail" });
+    expect(renderReports([{ ...ada, isolation: "room" }], { colour: false })).toBe(renderReports([ada], { colour: false }));
+  });
+
   test("colour only when asked", () => {
     expect(renderReports([ada], { colour: true })).toContain("\u001b[32m✓\u001b[39m");
     expect(renderReports([ada], { colour: false })).not.toContain("\u001b");

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { fluxNamespace, type Environment } from "../../shared/names.ts";
+import { isolationSentence } from "../../shared/isolation.ts";
 import type { CohortOutputs } from "../../shared/outputs.ts";
 import { backendDeployment, backendName, noBackend } from "../backend-deployment.ts";
 import { rollbackCommit } from "../checks/rollback-commit.ts";
@@ -55,7 +56,7 @@ export async function collectEvidence(
     template: cohort.template,
     learner: { id, name, email },
     createdAt: new Date().toISOString(),
-    lab: { kubernetesPlugin: cohort.kubernetesPlugin, nodes: cluster.nodes, simulated: cohort.simulated },
+    lab: { kubernetesPlugin: cohort.kubernetesPlugin, nodes: cluster.nodes, simulated: cohort.simulated, isolation: isolationIn(learner) },
     verdict: verdict(items),
     items,
     environments: perEnvironment,
@@ -65,6 +66,10 @@ export async function collectEvidence(
   };
   // Through JSON, so that what is checked is what will be read: a check's facts are of any type.
   return EvidenceBundle.parse(JSON.parse(JSON.stringify(bundle)));
+}
+
+function isolationIn(learner: CheckContext["learner"]): EvidenceBundle["lab"]["isolation"] {
+  return { kind: learner.isolation, says: isolationSentence(learner) };
 }
 
 async function environmentEvidence(context: CheckContext, environment: Environment) {

@@ -30,6 +30,7 @@ export function documentOf(bundle: EvidenceBundle): Document {
       ["Cohort", `${cohort}, course ${bundle.course}, lab ${bundle.template}`],
       ["Observed", bundle.createdAt],
       ["Nodes", lab.nodes],
+      ...(lab.isolation === undefined ? [] : [["Isolation", lab.isolation.says] as const]),
       ["Kubernetes plugin", `${plugin.implementation} ${plugin.version}`],
       ["Simulated in this lab", lab.simulated.join(" ") || "nothing"],
     ],

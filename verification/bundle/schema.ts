@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { environments } from "../../shared/names.ts";
-import { CohortOutputs, Nodes } from "../../shared/outputs.ts";
+import { CohortOutputs, Isolation, Nodes } from "../../shared/outputs.ts";
 import { JournalEntry } from "../journal.ts";
 
 /**
@@ -109,7 +109,13 @@ export const EvidenceBundle = z.strictObject({
   template: z.string(),
   learner: z.strictObject({ id: z.string(), name: z.string(), email: z.string() }),
   createdAt: z.iso.datetime(),
-  lab: z.strictObject({ kubernetesPlugin: CohortOutputs.shape.kubernetesPlugin, nodes: Nodes, simulated: z.array(z.string()) }),
+  lab: z.strictObject({
+    kubernetesPlugin: CohortOutputs.shape.kubernetesPlugin,
+    nodes: Nodes,
+    simulated: z.array(z.string()),
+    /** How the lab was kept apart, in its own sentence; bundles of before do not tell, and their pages have no line for it. */
+    isolation: z.strictObject({ kind: Isolation, says: z.string() }).optional(),
+  }),
   verdict: z.enum(["pass", "fail", "error"]),
   items: z.array(Item),
   environments: z.array(EnvironmentEvidence),

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,63 +18,13 @@ const (
 	awaitPoll    = 20 * time.Millisecond
 )
 
-// runInside is the first process of the node: it furnishes the namespaces and then runs the programs until it is killed.
-func runInside(config Config) error {
-	if err := unix.Sethostname([]byte(config.Hostname)); err != nil {
-		return err
-	}
-	if err := changeRoot(config); err != nil {
-		return err
-	}
-	if config.Cgroup.Version == 2 {
-		// A group that has processes of its own cannot limit others within it, so the one outside must have left as well.
-		if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
-			return err
-		}
-		if err := leaveRootGroup(); err != nil {
-			return err
-		}
-	}
-	for path, value := range config.Network.Sysctls {
-		if err := os.WriteFile(filepath.Join("/proc/sys/net", path), []byte(value), 0o644); err != nil {
-			return err
-		}
-	}
-	children := newReaper()
-	firewall := Program{Name: "iptables-restore", Args: []string{"iptables-restore", "--wait"}, Env: map[string]string{"PATH": os.Getenv("PATH")}}
-	if err := children.succeed(firewall, config.Network.Firewall); err != nil {
-		return err
-	}
-	for _, program := range config.Programs {
-		if program.Once {
-			if err := children.succeed(program, ""); err != nil {
-				return err
-			}
-			continue
-		}
-		go children.keepRunning(program)
-	}
-	select {}
-}
-
-func leaveRootGroup() error {
-	group := filepath.Join(cgroupRoot, "init")
-	if err := os.MkdirAll(group, 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte("0"), 0o644); err != nil {
-		return err
-	}
-	return handDown(cgroupRoot, cgroupRoot)
-}
-
-// keepRunning starts the program again, with growing pauses, whenever it ends.
-func (r *reaper) keepRunning(program Program) {
+// keepRunning starts a program of a node again, with growing pauses, whenever it ends.
+func (r *reaper) keepRunning(program Program, log int) {
 	pause := firstPause
 	for {
 		started := time.Now()
 		await(program)
-		fmt.Fprintf(os.Stderr, "%s %s %v\n", time.Now().UTC().Format(time.RFC3339), program.Name, r.runOnce(program, ""))
+		fmt.Fprintf(os.Stderr, "%s %s %v\n", time.Now().UTC().Format(time.RFC3339), program.Name, r.runOnce(program, "", log))
 		if time.Since(started) > healthyAfter {
 			pause = firstPause
 		}
@@ -85,9 +34,9 @@ func (r *reaper) keepRunning(program Program) {
 }
 
 // succeed runs the program to its end, which must be a good one.
-func (r *reaper) succeed(program Program, input string) error {
+func (r *reaper) succeed(program Program, input string, log int) error {
 	await(program)
-	if outcome := r.runOnce(program, input); outcome != endedWell {
+	if outcome := r.runOnce(program, input, log); outcome != endedWell {
 		return fmt.Errorf("%s %v", program.Name, outcome)
 	}
 	return nil
@@ -105,22 +54,13 @@ func await(program Program) {
 const endedWell = "ended with exit code 0"
 
 // runOnce runs the program and returns how it ended.
-func (r *reaper) runOnce(program Program, input string) string {
-	log := os.Stderr
-	if program.Log != "" {
-		file, err := os.OpenFile(program.Log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-		if err != nil {
-			return err.Error()
-		}
-		defer file.Close()
-		log = file
-	}
+func (r *reaper) runOnce(program Program, input string, log int) string {
 	stdin, err := inputFile(input)
 	if err != nil {
 		return err.Error()
 	}
 	defer stdin.Close()
-	ended, err := r.start(program, environment(program), []uintptr{stdin.Fd(), log.Fd(), log.Fd()})
+	ended, err := r.start(program, environment(program), []uintptr{stdin.Fd(), uintptr(log), uintptr(log)})
 	if err != nil {
 		return err.Error()
 	}

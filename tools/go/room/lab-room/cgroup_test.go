@@ -68,7 +68,7 @@ func TestOnlyWhatIsMissingIsHandedDown(t *testing.T) {
 // With version 2 no process can be put into a group that has handed controllers down, as the node's has once it ran.
 func TestAGroupThatANodeRanInIsMadeAnew(t *testing.T) {
 	cgroup := trialCgroup(t)
-	if err := makeGroups(cgroup, filepath.Join(nodeGroup, "init")); err != nil {
+	if err := makeGroups(cgroup, filepath.Join("node", "init")); err != nil {
 		t.Fatal(err)
 	}
 	left := exec.Command("sleep", "60")
@@ -76,22 +76,22 @@ func TestAGroupThatANodeRanInIsMadeAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, folder := range cgroup.Folders {
-		if err := os.WriteFile(filepath.Join(folder, nodeGroup, "init", "cgroup.procs"), []byte(strconv.Itoa(left.Process.Pid)), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, "node", "init", "cgroup.procs"), []byte(strconv.Itoa(left.Process.Pid)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := cgroup.clear(nodeGroup); err != nil {
+	if err := cgroup.clear("node"); err != nil {
 		t.Fatal(err)
 	}
 	if err := left.Wait(); err == nil {
 		t.Error("what ran in the group goes on")
 	}
 	for _, folder := range cgroup.Folders {
-		if _, err := os.Stat(filepath.Join(folder, nodeGroup)); !errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(filepath.Join(folder, "node")); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the group of the node that was there before: %v", err)
 		}
 	}
-	if err := cgroup.clear(nodeGroup); err != nil {
+	if err := cgroup.clear("node"); err != nil {
 		t.Errorf("a group that is not there: %v", err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,10 +21,8 @@ type Cgroup struct {
 	Limits map[string]string `json:"limits"`
 }
 
-const (
-	hostGroup = "host"
-	nodeGroup = "node"
-)
+// hostGroup is where the processes are that stay outside of the rooms.
+const hostGroup = "host"
 
 // Controllers that a node needs; with version 2 a parent hands them down one by one.
 var handedDown = []string{"cpuset", "cpu", "memory", "pids"}
@@ -222,14 +219,42 @@ func (c Cgroup) limit(controller, folder string) error {
 	return nil
 }
 
-// confine becomes the program as a member of the learner's group.
-func confine(cgroup Cgroup, args []string) error {
-	if err := cgroup.join(hostGroup); err != nil {
-		return err
+// give lets a node make groups within its own. What limits that group itself stays with the maker.
+func (c Cgroup) give(child string, room Room) error {
+	if room.Node == nil || room.Uid == 0 {
+		return nil
 	}
-	path, err := exec.LookPath(args[0])
-	if err != nil {
-		return err
+	files := []string{"", "cgroup.procs", "tasks", "cgroup.threads", "cgroup.subtree_control"}
+	for _, folder := range c.Folders {
+		for _, file := range files {
+			err := os.Chown(filepath.Join(folder, child, file), room.Uid, room.Uid)
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+		}
 	}
-	return syscall.Exec(path, args, os.Environ())
+	return nil
+}
+
+// Devices by type and number that every container runtime allows: those of makeDevices, and terminals.
+var allowedDevices = []string{"c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm"}
+
+// denyDevices keeps the group from every other device, with version 1. A room can make none and mounts none, so this is a
+// second wall; with version 2 it would take a program in the kernel, and there is the first alone.
+func (c Cgroup) denyDevices(child string) error {
+	for controller, folder := range c.Folders {
+		if c.Version != 1 || !hasController(controller, "devices") {
+			continue
+		}
+		group := filepath.Join(folder, child)
+		if err := os.WriteFile(filepath.Join(group, "devices.deny"), []byte("a"), 0o644); err != nil {
+			return err
+		}
+		for _, device := range allowedDevices {
+			if err := os.WriteFile(filepath.Join(group, "devices.allow"), []byte(device), 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

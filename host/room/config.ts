@@ -1,0 +1,63 @@
+import { z } from "zod";
+
+/*
+ * What lab-room is told: see tools/go/room/lab-room/config.go, which explains the fields. Paths are the host's in `source`
+ * and `log`, and the room's anywhere else.
+ */
+
+export const Bind = z.object({ source: z.string(), target: z.string(), writable: z.boolean() });
+export type Bind = z.output<typeof Bind>;
+
+/** From an address to another; where from and to are, says the list it is in. */
+export const Door = z.object({ from: z.string(), to: z.string() });
+export type Door = z.output<typeof Door>;
+
+/** Where a supervised process runs, and what it sees there. */
+export const Place = z.object({
+  /** The room's socket for requests. */
+  socket: z.string(),
+  view: z.array(Bind),
+  /** Folders in memory, and the bytes that each holds at most. */
+  scratch: z.record(z.string(), z.number()),
+  files: z.record(z.string(), z.string()),
+  /** Ways out of the room that this program needs. */
+  doors: z.array(Door).default([]),
+});
+export type Place = z.output<typeof Place>;
+
+export interface ProgramConfig {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly log?: string;
+  readonly view?: readonly Bind[];
+  readonly scratch?: Readonly<Record<string, number>>;
+  readonly files?: Readonly<Record<string, string>>;
+  readonly doors?: readonly Door[];
+  readonly fileSize?: number;
+  readonly openFiles?: number;
+  readonly once?: boolean;
+  readonly awaits?: string;
+}
+
+export interface RoomConfig {
+  readonly hostname: string;
+  readonly uid: number;
+  readonly ids: number;
+  readonly socket?: string;
+  readonly cgroup?: { readonly version: 1 | 2; readonly folders: Record<string, string>; readonly limits: Record<string, string> };
+  readonly group: string;
+  readonly network: {
+    readonly shared?: boolean;
+    readonly addresses?: readonly string[];
+    readonly out?: readonly Door[];
+    readonly in?: readonly Door[];
+    readonly connect?: string;
+    readonly firewall?: string;
+    readonly sysctls?: Readonly<Record<string, string>>;
+  };
+  readonly userLimits?: Readonly<Record<string, string>>;
+  readonly node?: object;
+  readonly program?: ProgramConfig;
+}

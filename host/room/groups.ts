@@ -1,0 +1,99 @@
+import { mkdir, readdir, rmdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { cohortPaths, homeMark, type LearnerPaths } from "../../shared/paths.ts";
+import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { recordCreation, type Thing } from "../inventory/inventory.ts";
+import { ownership } from "../inventory/ownership.ts";
+import { commandName, findMarked, identify, namespacesOf } from "../process-identity.ts";
+import { Cgroup, cgroupMembers, planCgroup, presentFolders, removeCgroup } from "./cgroups.ts";
+
+/** In the second place a version before had it, which knew groups of real nodes alone. */
+const files = (paths: LearnerPaths) => [join(paths.cluster, "cgroup.json"), join(paths.cluster, "node", "cgroup.json")] as const;
+
+/** The control group of everything that is a learner's; undefined where there is none. */
+export async function cgroupOf(paths: LearnerPaths): Promise<Cgroup | undefined> {
+  for (const file of files(paths)) {
+    const text = await readIfExists(file);
+    if (text !== undefined) return Cgroup.parse(JSON.parse(text));
+  }
+  return undefined;
+}
+
+/**
+ * Plans a learner's group, once: all processes stay in the group that the first ones were put into. Undefined where this
+ * account can make none, as without root.
+ */
+export async function ensureCgroup(cohort: string, learner: string, paths: LearnerPaths): Promise<Cgroup | undefined> {
+  const present = await cgroupOf(paths);
+  if (present !== undefined) return present;
+  const planned = await planCgroup(join(cohortGroup(cohort), learner));
+  if (!(await canMake(planned))) return undefined;
+  const groups = Object.values(planned.folders).flatMap((folder): Thing[] => [
+    { kind: "control-group", id: dirname(folder) },
+    { kind: "control-group", id: folder, learner },
+  ]);
+  await recordCreation(cohort, ...groups);
+  await writePrivateFile(files(paths)[0], JSON.stringify(planned, null, 2));
+  return planned;
+}
+
+/** Tried beside the lab's groups, which are made when the first process goes in. */
+async function canMake({ folders }: Cgroup): Promise<boolean> {
+  if (Object.keys(folders).length === 0) return false;
+  for (const folder of Object.values(folders)) {
+    const trial = join(dirname(dirname(dirname(folder))), `gitops-lab-trial-${process.pid}`);
+    try {
+      await mkdir(trial);
+      await rmdir(trial);
+    } catch {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Removes a learner's group, and ends what still runs in it. */
+export async function removeGroup(paths: LearnerPaths): Promise<void> {
+  const cgroup = await cgroupOf(paths);
+  if (cgroup !== undefined) await removeCgroup(cgroup);
+}
+
+/** Removes the groups of a whole cohort, also of learners whose folders are gone. */
+export async function removeGroups(cohort: string): Promise<void> {
+  const { root, learner } = cohortPaths(cohort);
+  if ((await ownership(cohort)) === "own")
+    for (const id of await readdir(join(root, "learners")).catch(() => [])) await removeGroup(learner(id));
+  await removeCgroup(await planCgroup(cohortGroup(cohort)));
+}
+
+/**
+ * What a cohort's rooms have that only a look at them tells: the processes in their control groups and the namespaces
+ * these are in. For a teardown to look for afterwards.
+ */
+export async function roomThings(cohort: string): Promise<Thing[]> {
+  const group = await planCgroup(cohortGroup(cohort));
+  const marked = new Set(findMarked(cohortPaths(cohort).daemon).map(({ identity }) => identity.pid));
+  const members = [...(await cgroupMembers(group))].flatMap((pid) => identify(pid) ?? []);
+  const processes = members.flatMap((identity): Thing[] =>
+    marked.has(identity.pid)
+      ? []
+      : [
+          {
+            kind: "process",
+            id: `${identity.bootId}/${identity.pid}/${identity.startTime}`,
+            name: `of a room, ${commandName(identity.pid) ?? "unnamed"}`,
+            identity,
+          },
+        ],
+  );
+  const namespaces = new Map(
+    members.flatMap((identity) => namespacesOf(identity.pid).map((id): [string, Thing] => [id, { kind: "namespace", id, identity }])),
+  );
+  const groups = (await presentFolders(group)).map((id): Thing => ({ kind: "control-group", id }));
+  return [...processes, ...namespaces.values(), ...groups];
+}
+
+/** Group names are the whole machine's, and another lab home may have a cohort of that name. */
+function cohortGroup(cohort: string): string {
+  return join("gitops-lab", `${homeMark()}-${cohort}`);
+}

@@ -1,0 +1,140 @@
+import { randomUUID } from "node:crypto";
+import { constants, existsSync } from "node:fs";
+import { access, mkdir, readFile, rmdir } from "node:fs/promises";
+import { release } from "node:os";
+import { dirname, join } from "node:path";
+import { run } from "../../shared/exec.ts";
+import { readIfExists } from "../../shared/private-files.ts";
+import { cgroupRoot } from "./cgroups.ts";
+import { troubleOf, tryCgroups } from "../node/preflight.ts";
+import { assessRoom, roomKind, type RoomCondition, type RoomFacts, type RoomKind, type RoomTrial } from "./preflight.ts";
+
+/** Which room this machine can make. */
+export interface RoomFinding {
+  readonly kind: RoomKind;
+  /** What keeps it from a better one. */
+  readonly because: readonly RoomCondition[];
+  readonly conditions: readonly RoomCondition[];
+  /** Who tried; undefined where nobody could, so that `none` says only that it is not known yet. */
+  readonly triedBy?: RoomTrial["by"];
+}
+
+/** Looks which room this machine can make, by trying. Leaves nothing behind and throws nothing. */
+export async function findRoom(probe: () => Promise<RoomTrial | undefined> = probeRoom): Promise<RoomFinding> {
+  return findingOf(await roomFacts(probe));
+}
+
+/** What was found, judged. Pure. */
+export function findingOf(facts: RoomFacts): RoomFinding {
+  const triedBy = facts.trial?.by;
+  return { ...roomKind(facts), conditions: assessRoom(facts), ...(triedBy && { triedBy }) };
+}
+
+async function roomFacts(probe: () => Promise<RoomTrial | undefined>): Promise<RoomFacts> {
+  const setting = async (path: string) => {
+    const text = await readSystemFile(`/proc/sys/${path}`);
+    return text === "" ? undefined : Number(text);
+  };
+  const status = await readSystemFile("/proc/self/status");
+  const [maxUserNamespaces, unprivilegedUsernsClone, apparmorRestrictUserns] = await Promise.all([
+    setting("user/max_user_namespaces"),
+    setting("kernel/unprivileged_userns_clone"),
+    setting("kernel/apparmor_restrict_unprivileged_userns"),
+  ]);
+  return {
+    platform: process.platform,
+    kernel: release(),
+    uid: process.getuid?.() ?? -1,
+    capabilities: BigInt(`0x${/^CapEff:\s+([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`),
+    ids: mappedIds(await readSystemFile("/proc/self/uid_map")),
+    container: await containerHere(),
+    settings: {
+      ...(maxUserNamespaces !== undefined && { maxUserNamespaces }),
+      ...(unprivilegedUsernsClone !== undefined && { unprivilegedUsernsClone }),
+      ...(apparmorRestrictUserns !== undefined && { apparmorRestrictUserns }),
+    },
+    cgroups: cgroupVersion(await readSystemFile("/proc/self/mountinfo")),
+    trial: process.platform === "linux" ? await probe() : undefined,
+  };
+}
+
+/** The ids that a process may give to others; the format of /proc/<pid>/uid_map is in user_namespaces(7). Pure. */
+export function mappedIds(uidMap: string): number {
+  return uidMap.split("\n").reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[2] ?? 0), 0);
+}
+
+/** Version of the control groups in /proc/<pid>/mountinfo: 2 only where they are alone. Pure. */
+export function cgroupVersion(mountinfo: string): 1 | 2 | undefined {
+  const types = mountinfo.split("\n").flatMap((line) => / \/sys\/fs\/cgroup\S* .* - (cgroup2?) /.exec(line)?.[1] ?? []);
+  return types.includes("cgroup") ? 1 : types.includes("cgroup2") ? 2 : undefined;
+}
+
+async function containerHere(): Promise<string | undefined> {
+  if (process.env["KUBERNETES_SERVICE_HOST"] !== undefined) return "kubernetes";
+  if (existsSync("/run/.containerenv")) return "podman";
+  if (existsSync("/.dockerenv")) return "docker";
+  // Written by systemd in a container: https://systemd.io/CONTAINER_INTERFACE. The other is for root's eyes alone.
+  const told =
+    (await readSystemFile("/run/systemd/container")).trim() ||
+    /(?:^|\0)container=([^\0]+)/.exec(await readSystemFile("/proc/1/environ"))?.[1];
+  return told === "lxc-libvirt" ? "lxc" : told;
+}
+
+/** The file's text; empty where it is not there or not for us. */
+async function readSystemFile(path: string): Promise<string> {
+  return readFile(path, "utf8").catch(() => "");
+}
+
+/** Tries the parts of a room one by one. Undefined where there is nothing to try with. */
+export async function probeRoom(): Promise<RoomTrial | undefined> {
+  return byUnshare();
+}
+
+async function byUnshare(): Promise<RoomTrial | undefined> {
+  const unshare = async (...args: string[]) => {
+    await run("unshare", ["--user", "--map-root-user", ...args], { stdin: "ignore", timeout: 10_000 });
+  };
+  const isMissing = await unshare("true").then(
+    () => false,
+    (error: unknown) => (error as { code?: unknown }).code === "ENOENT",
+  );
+  if (isMissing) return undefined;
+  const [userNamespace, mounts, network, proc, cgroup] = await Promise.all([
+    troubleOf(() => unshare("true")),
+    troubleOf(() => unshare("--mount", "mount", "-t", "tmpfs", "tmpfs", "/tmp")),
+    troubleOf(() => unshare("--net", "--ipc", "--uts", "true")),
+    troubleOf(() => unshare("--mount", "--pid", "--fork", "--mount-proc", "true")),
+    troubleOf(process.getuid?.() === 0 ? () => tryCgroups(roomControllers) : tryDelegatedGroup),
+  ]);
+  const seccomp = /^Seccomp:/m.test(await readSystemFile("/proc/self/status")) ? "" : "the kernel has none";
+  return { by: "unshare", userNamespace, mounts, network, proc, cgroup, seccomp };
+}
+
+const roomControllers = ["cpu", "memory", "pids"];
+
+/** A group within the topmost that is this user's, which a systemd of version 2 has handed over. */
+async function tryDelegatedGroup(): Promise<void> {
+  const own = /^0::(\/.*)$/m.exec(await readSystemFile("/proc/self/cgroup"))?.[1];
+  if (cgroupVersion(await readSystemFile("/proc/self/mountinfo")) !== 2 || own === undefined) throw new Error("no group of version 2");
+  let group: string | undefined;
+  for (
+    let folder = join(cgroupRoot, own);
+    folder.startsWith(cgroupRoot) && (await isWritable(join(folder, "cgroup.procs")));
+    folder = dirname(folder)
+  )
+    group = folder;
+  if (group === undefined) throw new Error("no group was handed to this user");
+  const has = ((await readIfExists(join(group, "cgroup.controllers"))) ?? "").trim().split(/\s+/);
+  const missing = roomControllers.filter((controller) => !has.includes(controller));
+  if (missing.length > 0) throw new Error(`the group that was handed to this user has no controller ${missing.join(", ")}`);
+  const trial = join(group, `gitops-lab-trial-${randomUUID()}`);
+  await mkdir(trial);
+  await rmdir(trial);
+}
+
+async function isWritable(path: string): Promise<boolean> {
+  return access(path, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,67 @@
+import { mkdir, rm } from "node:fs/promises";
+import { createServer, type RequestListener, type Server } from "node:http";
+import { getRequestListener } from "@hono/node-server";
+import { cohortPaths } from "../../shared/paths.ts";
+import { Doors } from "../doors/doors.ts";
+import { publicWeb } from "../doors/web.ts";
+import { hookRoutes } from "../git/hook-routes.ts";
+import { Pipeline } from "../pipeline/pipeline.ts";
+import { registrySocket } from "../registry/config.ts";
+import { registryFront } from "../registry/front.ts";
+import { readApiPorts, readWebConfig } from "./config.ts";
+import { webControlApi } from "./control-api.ts";
+import { FluxNotifier } from "./flux-notifier.ts";
+import { capped, connections, outside, outsideOptions } from "./outside.ts";
+import { webPlaces } from "./places.ts";
+import { answeredBy, loopbackRoutes, wayListeners } from "./routes.ts";
+import { Ways } from "./ways.ts";
+
+/**
+ * The web process of one cohort: `node main.ts <cohort>`. Everything that outsiders talk to is here: the learners' Git
+ * repositories and the registry's tokens on one loopback port, the images on another, both again on the ways of each
+ * learner's room and, where the cohort file opens an address, behind its doors. It runs the pipeline and tells Flux of every push.
+ * What it writes is below its own folder, below `git/` and in `ways/`.
+ */
+const cohort = process.argv[2];
+const config = cohort === undefined ? undefined : await readWebConfig(cohort);
+if (config === undefined) throw new Error(`lab web process: no configuration for cohort ${cohort}`);
+
+const paths = cohortPaths(config.cohort);
+const { socket, scratch } = webPlaces(paths);
+// Builds that an earlier process was killed in.
+await rm(scratch, { recursive: true, force: true });
+await mkdir(scratch, { mode: 0o700 });
+
+const notifier = new FluxNotifier(config.cohort);
+const pipeline = new Pipeline({ cohort: config.cohort, paths, onBranchMoved: (learner) => notifier.gitPushed(learner) });
+const upstream = { socketPath: registrySocket(paths) };
+const routes = loopbackRoutes({
+  paths,
+  hookSocket: socket,
+  eventsToken: config.registryEventsToken,
+  onImagePushed: ({ learner }) => notifier.imagePushed(learner),
+});
+const ways = new Ways(paths, wayListeners({ paths, hookSocket: socket, upstream }));
+const doors = new Doors(config.cohort, publicWeb({ paths, hookSocket: socket, registryPort: config.registryPort }), readApiPorts);
+
+await listen(capped(createServer(outsideOptions, answeredBy(routes)), connections.cohort), config.httpPort);
+await listen(capped(createServer(outsideOptions, outside(registryFront({ upstream }))), connections.cohort), config.registryPort);
+await ways.openAll();
+const control: RequestListener = getRequestListener(webControlApi({ pipeline, doors, ways }).route("/", hookRoutes(pipeline)).fetch);
+await rm(socket, { force: true });
+// The folder is 0700, so the socket needs no mode of its own. Last: whoever is answered here finds all the others open.
+createServer(control).listen(socket);
+
+process.on("SIGTERM", () => process.exit(0));
+await doors.reload().catch((error: unknown) => console.error(error));
+await pipeline.settleAll();
+
+/** Rejects where somebody else has the port, which ends this process: the supervisor starts it again. */
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject).listen(port, "127.0.0.1", () => {
+      server.removeListener("error", reject).on("error", (error) => console.error(error));
+      resolve();
+    });
+  });
+}
