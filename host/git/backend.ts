@@ -1,5 +1,4 @@
 import { fileURLToPath } from "node:url";
-import type { ResultPromise } from "execa";
 import { run } from "../../shared/exec.ts";
 import { boundedGit } from "./bounded-git.ts";
 import { gitEnvironment, labRefs } from "./repository.ts";
@@ -52,10 +51,10 @@ export interface BackendRequest {
   readonly ended: AbortSignal;
 }
 
-/** Git's own HTTP backend at work on a request, git-http-backend(1). */
+/** Git's own HTTP backend at work on a request, git-http-backend(1). In an object, for it is a promise of its end, too. */
 export async function startBackend(of: BackendRequest) {
   const [command, args] = await boundedGit(["http-backend"], { ...settings, "receive.maxInputSize": `${of.mostBytes}` });
-  return run(command, args, {
+  const backend = run(command, args, {
     env: {
       ...gitEnvironment(),
       ...requestVariables(of.request, of.contentLength),
@@ -75,8 +74,8 @@ export async function startBackend(of: BackendRequest) {
     cancelSignal: of.ended,
     timeout: timeoutMs,
   });
+  return { backend };
 }
-export type Backend = ResultPromise;
 
 /** CGI's variables for a request; a header that was not sent gives none. */
 function requestVariables(request: Request, contentLength: string | undefined): Record<string, string> {

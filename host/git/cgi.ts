@@ -7,7 +7,10 @@ import type { Readable } from "node:stream";
  *
  * @param last called when the program's output has ended; what it gives comes after it
  */
-export async function cgiResponse(output: Readable, last: () => Promise<Uint8Array | undefined> = async () => undefined): Promise<Response> {
+export async function cgiResponse(
+  output: Readable,
+  last: () => Promise<Uint8Array | undefined> = async () => undefined,
+): Promise<Response> {
   const chunks: AsyncIterator<Buffer> = output.iterator({ destroyOnReturn: false });
   let received = Buffer.alloc(0);
   let head: { readonly text: string; readonly length: number } | undefined;

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { run } from "../../shared/exec.ts";
 import { boundedGit } from "./bounded-git.ts";
 import { gitEnvironment } from "./repository.ts";
@@ -17,16 +18,12 @@ const longestLine = 64 * 1024;
  * What a Git command says, line by line as it says it, so that nobody holds it as a whole. Leaving the loop ends Git. Throws
  * where Git fails, and for a line that is longer than any that the lab has a use for.
  *
- * @param then a second command that the first one's output goes to, whose lines it are then
+ * @param into a second command that the first one's output goes to, whose lines it are then
  */
 export async function* gitLines(
   { repository, quarantine = {}, signal }: GitRead,
   args: readonly string[],
-  {
-    input,
-    then,
-    separator = "\n",
-  }: { readonly input?: string; readonly then?: readonly string[]; readonly separator?: "\n" | "\0" } = {},
+  { input, into, separator = "\n" }: { readonly input?: string; readonly into?: readonly string[]; readonly separator?: "\n" | "\0" } = {},
 ): AsyncGenerator<Buffer> {
   const left = new AbortController();
   const options = {
@@ -36,27 +33,25 @@ export async function* gitLines(
     reject: false,
     cancelSignal: AbortSignal.any([signal, left.signal]),
   } as const;
-  const start = async (what: readonly string[], stdin: "pipe" | "ignore") => {
-    const [command, all] = await boundedGit([`--git-dir=${repository}`, ...what]);
-    return run(command, all, { ...options, stdin });
-  };
-  const first = await start(args, input === undefined ? "ignore" : "pipe");
-  const running = [first];
-  if (then !== undefined) {
-    const second = await start(then, "pipe");
+  const [command, all] = await boundedGit([`--git-dir=${repository}`, ...args]);
+  const first = run(command, all, { ...options, stdin: "pipe" });
+  const running: PromiseLike<{ readonly failed: boolean; readonly shortMessage?: string }>[] = [first];
+  let output: Readable = first.stdout;
+  if (into !== undefined) {
+    const [command, all] = await boundedGit([`--git-dir=${repository}`, ...into]);
+    const second = run(command, all, { ...options, stdin: "pipe" });
     running.push(second);
-    second.stdin?.on("error", () => undefined);
-    first.stdout?.pipe(second.stdin!);
+    second.stdin.on("error", () => undefined);
+    first.stdout.pipe(second.stdin);
+    output = second.stdout;
   }
-  if (input !== undefined) {
-    first.stdin?.on("error", () => undefined);
-    first.stdin?.end(input);
-  }
+  first.stdin.on("error", () => undefined);
+  first.stdin.end(input ?? "");
   const mark = separator.charCodeAt(0);
   try {
     let received = Buffer.alloc(0);
-    for await (const chunk of running.at(-1)!.stdout!) {
-      received = Buffer.concat([received, chunk as Buffer]);
+    for await (const chunk of output as AsyncIterable<Buffer>) {
+      received = Buffer.concat([received, chunk]);
       let start = 0;
       for (let end = received.indexOf(mark); end >= 0; end = received.indexOf(mark, start)) {
         yield received.subarray(start, end);

@@ -13,7 +13,10 @@ export function hookRoutes(listener: PushListener): Hono {
         return refusals.length === 0 ? c.body(null, 200) : c.text(refusals.map((refusal) => `refused: ${refusal}\n`).join(""), 409);
       } catch (error) {
         // What could not be checked is not accepted.
-        return c.text(`refused: ${forPusher(error, push, "The lab could not judge this push, so it was not accepted. Push again.")}\n`, 409);
+        return c.text(
+          `refused: ${forPusher(error, push, "The lab could not judge this push, so it was not accepted. Push again.")}\n`,
+          409,
+        );
       }
     })
     .post("/hooks/post-receive", async (c) => {
@@ -22,7 +25,9 @@ export function hookRoutes(listener: PushListener): Hono {
         try {
           await listener.accepted(push, (line) => void out.write(`${line}\n`));
         } catch (error) {
-          await out.write(`${forPusher(error, push, "The push was accepted, but the lab could not act on it. Your next push tries again.")}\n`);
+          await out.write(
+            `${forPusher(error, push, "The push was accepted, but the lab could not act on it. Your next push tries again.")}\n`,
+          );
         }
       });
     });
@@ -30,10 +35,10 @@ export function hookRoutes(listener: PushListener): Hono {
 
 /**
  * What the pusher reads of an error. The words of one that is not made for learners may name folders of the lab host or
- * hold what another program said of them: they are for the daemon's log.
+ * hold what another program said of them: they are for the lab's log.
  */
 function forPusher(error: unknown, { learner, repository }: Push, otherwise: string): string {
   if (error instanceof LearnerError) return error.message;
   console.error(`${new Date().toISOString()} a push to ${learner}/${repository}:`, error);
-  return `${otherwise} If it stays so, tell your instructor, who sees why in the daemon's log.`;
+  return `${otherwise} If it stays so, tell your instructor, who sees why in the lab's log.`;
 }

@@ -31,7 +31,8 @@ const bounds = {
 } as const;
 
 /** Files that the pipeline reads as they are written. */
-const isRead = (path: string) => path === "app/VERSION" || path === "app/go.mod" || /^promotion\/[^/]+$|(^|\/)kustomization\.ya?ml$/.test(path);
+const isRead = (path: string) =>
+  path === "app/VERSION" || path === "app/go.mod" || /^promotion\/[^/]+$|(^|\/)kustomization\.ya?ml$/.test(path);
 
 const timeoutMs = 60_000;
 
@@ -102,7 +103,11 @@ async function bytesIn(folder: string): Promise<number> {
     const path = join(folder, entry.name);
     // What a push that ended meanwhile took along is gone.
     if (entry.isDirectory()) bytes += await bytesIn(path);
-    else bytes += await lstat(path).then(({ size }) => size, () => 0);
+    else
+      bytes += await lstat(path).then(
+        ({ size }) => size,
+        () => 0,
+      );
   }
   return bytes;
 }
@@ -110,7 +115,7 @@ async function bytesIn(folder: string): Promise<number> {
 async function oddObject(tips: readonly string[], read: GitRead, limits: Limits): Promise<Excess | undefined> {
   const objects = gitLines(read, ["rev-list", "--objects", "--stdin", "--not", "--all"], {
     input: `${tips.join("\n")}\n`,
-    then: ["cat-file", "--batch-check=%(objecttype) %(objectsize) %(rest)"],
+    into: ["cat-file", "--batch-check=%(objecttype) %(objectsize) %(rest)"],
   });
   let count = 0;
   for await (const line of objects) {
@@ -162,7 +167,8 @@ async function oddTree(tips: readonly string[], read: GitRead): Promise<Excess |
 }
 
 async function peeledKind(tip: string, read: GitRead): Promise<string> {
-  for await (const line of gitLines(read, ["cat-file", "--batch-check=%(objecttype)"], { input: `${tip}^{}\n` })) return line.toString("utf8");
+  for await (const line of gitLines(read, ["cat-file", "--batch-check=%(objecttype)"], { input: `${tip}^{}\n` }))
+    return line.toString("utf8");
   return "";
 }
 

@@ -60,7 +60,12 @@ export async function openPush(body: AsyncIterator<Buffer>, limits: CommandLimit
       }
       const end = line.indexOf(0);
       const command = end < 0 ? line : line.subarray(0, end);
-      if (end >= 0 && capabilities.length === 0) capabilities = line.subarray(end + 1).toString("utf8").trim().split(" ");
+      if (end >= 0 && capabilities.length === 0)
+        capabilities = line
+          .subarray(end + 1)
+          .toString("utf8")
+          .trim()
+          .split(" ");
       const name = command.subarray(2 * (idLength + 1));
       if (name.length > limits.name + 1)
         return opened(`the name of a ref is ${name.length} bytes long, and the lab takes ${limits.name}. Choose a shorter name.`);

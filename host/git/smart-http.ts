@@ -72,7 +72,7 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
       if (isPush) return await receive({ ...begun, push }, join(paths.git, path), ended, leave);
       const body = c.req.method === "POST" ? await wholeBody(bodyOf(c.req.raw), fetchRequestBytes) : null;
       if (body === undefined) return freed(leave, c.text("This is more than a fetch asks for. Clone the repository anew.\n", 413));
-      const backend = await startBackend({
+      const { backend } = await startBackend({
         ...begun,
         push,
         mostBytes: 1,
@@ -130,7 +130,7 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
       leave();
     };
     try {
-      const backend = await startBackend({
+      const { backend } = await startBackend({
         ...begun,
         contentLength: undefined,
         body: pack(),
