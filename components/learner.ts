@@ -72,6 +72,7 @@ export class Learner extends pulumi.ComponentResource {
         ports: plan.ports,
         generation: plan.generations.kubeconfig,
         lifetime: plan.lifetime,
+        isolation: plan.isolation,
         host,
         foundation: args.foundation,
       },

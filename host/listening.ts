@@ -47,13 +47,17 @@ export async function lookListening(leased: LeasedPort): Promise<Look<undefined>
   return { done: true, value: undefined };
 }
 
-/** Looks until the condition holds, like `waitUntil`; throws PortInUseError as soon as none of the cohort's processes has the port. */
-export async function awaitListening<T>(leased: LeasedPort, look: () => Promise<Look<T>>, options: WaitOptions): Promise<T> {
+/** Looks until the condition holds, like `waitUntil`; throws PortInUseError as soon as somebody else has one of the ports. */
+export async function awaitListening<T>(
+  leased: LeasedPort | readonly LeasedPort[],
+  look: () => Promise<Look<T>>,
+  options: WaitOptions,
+): Promise<T> {
   let lookedAt = 0;
   return waitUntil(async () => {
     if (Date.now() - lookedAt >= lookEveryMs) {
       lookedAt = Date.now();
-      await lookListening(leased);
+      for (const one of [leased].flat()) await lookListening(one);
     }
     return look();
   }, options);

@@ -1,4 +1,6 @@
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { z } from "zod";
 import { statFields } from "../shared/proc.ts";
 
@@ -49,29 +51,47 @@ export function signalGroup(identity: ProcessIdentity, signal: NodeJS.Signals): 
 
 const markVariable = "GITOPS_LAB_PROCESS";
 
-/** The variable that marks a process and all its children as the lab's, in words that no other lab uses. */
+/** The variable that marks a process and all its children as the lab's, in words that no other lab uses and that name no folder. */
 export function mark(daemonFolder: string, name: string): Record<string, string> {
-  return { [markVariable]: `${daemonFolder}#${name}` };
+  return { [markVariable]: `${markOf(daemonFolder)}#${name}` };
 }
+
+/** `<lab home>/<cohort>`, the first as a hash: whoever runs in a room can read the own mark. */
+function markOf(daemonFolder: string): string {
+  const cohort = dirname(daemonFolder);
+  return `${homeOf(dirname(cohort))}/${basename(cohort)}`;
+}
+
+const homeOf = (cohortsFolder: string) => createHash("sha256").update(cohortsFolder).digest("hex").slice(0, 16);
 
 /** Every running process that carries a mark of this folder, with the marked name; also what no record knows of. */
 export function findMarked(daemonFolder: string): { readonly name: string; readonly identity: ProcessIdentity }[] {
-  const prefix = `${daemonFolder}#`;
-  return allMarked(prefix).map(({ mark, identity }) => ({ name: mark.slice(prefix.length), identity }));
+  // The second is of versions whose marks had the folder in them.
+  return marked([`${markOf(daemonFolder)}#`, `${daemonFolder}#`]).map(({ rest, identity }) => ({ name: rest, identity }));
 }
 
-/** Every running process whose mark, `<daemon folder>#<name>`, begins so. */
-export function allMarked(prefix: string): { readonly mark: string; readonly identity: ProcessIdentity }[] {
+/** Every running process of the cohorts in a folder. */
+export function allMarked(cohortsFolder: string): { readonly cohort: string; readonly name: string; readonly identity: ProcessIdentity }[] {
+  return marked([`${homeOf(cohortsFolder)}/`, `${cohortsFolder}/`]).map(({ rest, identity }) => {
+    const [place = "", ...name] = rest.split("#");
+    return { cohort: place.split("/")[0]!, name: name.join("#"), identity };
+  });
+}
+
+/** Every running process whose mark begins in one of these ways, and how it goes on. */
+function marked(beginnings: readonly string[]): { readonly rest: string; readonly identity: ProcessIdentity }[] {
   const variable = `${markVariable}=`;
   return readdirSync("/proc").flatMap((entry) => {
     const pid = Number(entry);
     if (!Number.isInteger(pid)) return [];
     try {
-      const marked = readFileSync(`/proc/${pid}/environ`, "utf8")
+      const mark = readFileSync(`/proc/${pid}/environ`, "utf8")
         .split("\0")
-        .find((one) => one.startsWith(`${variable}${prefix}`));
-      const identity = marked === undefined ? undefined : identify(pid);
-      return marked === undefined || identity === undefined ? [] : [{ mark: marked.slice(variable.length), identity }];
+        .find((one) => one.startsWith(variable))
+        ?.slice(variable.length);
+      const beginning = beginnings.find((one) => mark?.startsWith(one));
+      const identity = beginning === undefined ? undefined : identify(pid);
+      return beginning === undefined || identity === undefined ? [] : [{ rest: mark!.slice(beginning.length), identity }];
     } catch {
       // It ended meanwhile, or is another user's.
       return [];
@@ -163,9 +183,18 @@ export function leadsGroup({ pid }: ProcessIdentity): boolean {
   return statFields(pid)?.[2] === String(pid);
 }
 
+/** Whether it runs among the host's users, as whoever started the lab: what is in a room does not. */
+export function isOfThisUser({ pid }: ProcessIdentity): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/user`) === readlinkSync("/proc/self/ns/user");
+  } catch {
+    return false;
+  }
+}
+
 /** The namespaces that a process is in and this one is not, as `net:[4026532201]`; none where it may not be looked at. */
 export function namespacesOf(pid: number): string[] {
-  return ["cgroup", "ipc", "mnt", "net", "pid", "uts"].flatMap((type) => {
+  return ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"].flatMap((type) => {
     try {
       const namespace = readlinkSync(`/proc/${pid}/ns/${type}`);
       return namespace === readlinkSync(`/proc/self/ns/${type}`) ? [] : [namespace];

@@ -38,7 +38,7 @@ export function roomsRefusal({ cohort, room, learners }: Pick<CohortPlan, "cohor
   if (room === undefined || room.kind !== "none" || here.length < 2) return undefined;
   return new LabError(
     "rooms-impossible",
-    `No room can be made on this machine, and without rooms what one of the ${here.length} learners of cohort ${cohort} writes could read and change all that the others have, and what the user who started the lab has. ${reasons(room.because)} Nothing was created. Mend that (\`./lab doctor\` shows every condition), or, if you trust every learner with this machine, put \`isolation: none\` beside \`learners\` in the cohort file.`,
+    `No room can be made on this machine, and without rooms what one of the ${here.length} learners of cohort ${cohort} writes could read and change all that the others have, and what the user who started the lab has. Missing: ${reasons(room.because)} Nothing was created. Mend that (\`./lab doctor\` shows every condition), or, if you trust every learner with this machine, put \`isolation: none\` beside \`learners\` in the cohort file.`,
     { exitCode: ExitCode.badInput },
   );
 }

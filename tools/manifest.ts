@@ -26,7 +26,7 @@ export type Purpose = "real-nodes" | "kind" | "shared";
 
 export interface GoBuild {
   /** Folder below tools/go whose go.mod and go.sum pin every dependency. */
-  readonly module: "cluster" | "dns" | "helm" | "kind" | "node" | "pulumi" | "pulumi-language-nodejs" | "registry" | "vcluster";
+  readonly module: "cluster" | "dns" | "helm" | "kind" | "pulumi" | "pulumi-language-nodejs" | "registry" | "room" | "vcluster";
   /** Import path; with a dot, a program of our own in that module. */
   readonly package: string;
   /** What `-ldflags` gets besides `-s -w`. */
@@ -114,17 +114,16 @@ const tools = {
     build: { module: "cluster", package: "./kubelet-and-proxy", ldflags: kubernetesLdflags() },
     onlyFor: "real-nodes",
   },
-  "lab-node": {
+  "lab-room": {
     // Ours, and so of the version that its source has.
-    version: sourceVersion("node/lab-node"),
-    fits: exactly(sourceVersion("node/lab-node")),
-    build: { module: "node", package: "./lab-node", static: true },
-    onlyFor: "real-nodes",
+    version: sourceVersion("room/lab-room"),
+    fits: exactly(sourceVersion("room/lab-room")),
+    build: { module: "room", package: "./lab-room", static: true },
   },
   pause: {
-    version: sourceVersion("node/pause"),
-    fits: exactly(sourceVersion("node/pause")),
-    build: { module: "node", package: "./pause", static: true },
+    version: sourceVersion("room/pause"),
+    fits: exactly(sourceVersion("room/pause")),
+    build: { module: "room", package: "./pause", static: true },
     onlyFor: "real-nodes",
   },
   coredns: {

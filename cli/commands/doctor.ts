@@ -63,11 +63,14 @@ export async function doctor(options: { readonly json: boolean }): Promise<numbe
 }
 
 /** Which room this machine can make, and every condition with what helps where it is not met. */
-export function roomLines({ kind, triedBy, conditions }: RoomFinding): readonly string[] {
+export function roomLines({ kind, because, triedBy, conditions }: RoomFinding): readonly string[] {
   const verdicts = {
     root: paint("green", "possible on this machine, with user ids that no account has"),
     user: paint("yellow", "lesser ones are possible on this machine: root in a room is the account that starts the lab"),
-    none: paint("yellow", triedBy === undefined ? "not known before `./lab setup` has built lab-room" : "not possible on this machine"),
+    none: paint(
+      "yellow",
+      because.some(({ untried }) => untried) ? "not known before `./lab setup` has built lab-room" : "not possible on this machine",
+    ),
   };
   const by = triedBy === "unshare" ? " (tried with unshare, until `./lab setup` has built lab-room)" : "";
   return [

@@ -8,7 +8,7 @@ import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
 import { forgetInventory, readInventory, recordGone } from "../../host/inventory/inventory.ts";
 import { lookForAll } from "../../host/inventory/looks.ts";
 import { linesOf, makeReceipt, type Receipt } from "../../host/inventory/receipt.ts";
-import { nodeThings } from "../../host/node/node-process.ts";
+import { roomThings } from "../../host/room/groups.ts";
 import { endOrphansOfEngine } from "../../host/process-identity.ts";
 import { takeRemainders } from "../../host/remainders.ts";
 import { LabError } from "../../shared/errors.ts";
@@ -173,7 +173,7 @@ async function unnoted(cohort: string, stack: Stack | undefined) {
   const known = new Set((await readInventory(cohort)).map(({ kind, id }) => `${kind} ${id}`));
   const things = [
     ...(stack === undefined ? [] : [await (await loadStack()).stackThing(cohort), ...(await cloudThings(stack))]),
-    ...(await nodeThings(cohort)),
+    ...(await roomThings(cohort)),
   ];
   const at = new Date().toISOString();
   return things.filter(({ kind, id }) => !known.has(`${kind} ${id}`)).map((thing) => ({ ...thing, at }));

@@ -38,7 +38,7 @@ export async function requireConditions(plan: CohortPlan, force: boolean): Promi
   await requireHome();
   await requireLayout(plan.cohort);
   // Where nothing could try yet, the tools are installed first: cli/bring-up.ts looks again.
-  if (plan.room?.triedBy !== undefined) requireRooms(plan);
+  if (!plan.room?.because.some(({ untried }) => untried)) requireRooms(plan);
   if (plan.opening) await requireAddress(plan.opening);
   await requireImageNames(plan);
   const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;

@@ -48,6 +48,7 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
           learner: args.learner,
           ports: args.ports,
           ...(this.nodes === "real" && { nodes: this.nodes }),
+          isolation: args.isolation,
           ...(args.generation > 0 && { generation: args.generation }),
           ...(host.opening && { openName: host.opening.name }),
         },
@@ -90,7 +91,7 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
     this.registerOutputs({});
   }
 
-  runFlux(name: string, options: pulumi.CustomResourceOptions): pulumi.Resource {
+  runFlux(name: string, follows: readonly pulumi.Output<string>[], options: pulumi.CustomResourceOptions): pulumi.Resource {
     return new ManagedResource<FluxControllersInput, FluxControllersOutput>(
       name,
       {
@@ -102,6 +103,8 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
           ports: this.#args.ports,
           clusterId: this.clusterId,
           version: fluxRelease,
+          isolation: this.#args.isolation,
+          follows: pulumi.all([...follows]),
         },
         outputs: { cohort: "plain", learner: "plain" },
       },

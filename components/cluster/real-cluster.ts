@@ -115,7 +115,7 @@ export function realCluster(name: string, args: ClusterArgs, parent: pulumi.Reso
     learnerGroup: `system:serviceaccounts:${learnerNamespace}`,
     fluxUser: undefined,
     fluxControllers: "deployment",
-    runFlux: (fluxName, options) => new FluxDeployments(fluxName, { kubernetes, resource }, { image: fluxImage(made.fluxImages) }, options),
+    runFlux: (fluxName, _follows, options) => new FluxDeployments(fluxName, { kubernetes, resource }, { image: fluxImage(made.fluxImages) }, options),
   };
 }
 

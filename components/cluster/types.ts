@@ -1,6 +1,7 @@
 import type * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterPlan } from "../../shared/cluster-spec.ts";
+import type { Isolation } from "../../shared/outputs.ts";
 import type { LabHost } from "../lab-host.ts";
 
 /** How long a lab is to be there; the same for as long as it is. */
@@ -25,6 +26,8 @@ export interface ClusterArgs<Plan extends ClusterPlan = ClusterPlan> {
   /** Of the kubeconfigs, see host/rotations.ts; only what is embedded is rotated. */
   readonly generation: number;
   readonly lifetime: Lifetime;
+  /** Whether what is embedded runs in a room of the learner's own. */
+  readonly isolation: Isolation;
   /** Absent in a cohort in which nothing is embedded. */
   readonly host: LabHost | undefined;
   /** What the provider's `foundation` made. */
@@ -70,8 +73,12 @@ export interface ClusterHandle {
   /** User name that the Flux controllers have in the cluster; undefined where they run as Deployments, with accounts of their own. */
   readonly fluxUser: string | undefined;
   readonly fluxControllers: "host-process" | "deployment";
-  /** Starts the Flux controllers, once their CRDs and rights are there. */
-  runFlux(name: string, options: pulumi.CustomResourceOptions): pulumi.Resource;
+  /**
+   * Starts the Flux controllers, once their CRDs and rights are there.
+   *
+   * @param follows URLs of the repository and images that they follow, for there may be no other way out
+   */
+  runFlux(name: string, follows: readonly pulumi.Output<string>[], options: pulumi.CustomResourceOptions): pulumi.Resource;
 }
 
 /** Options of an object in the cluster: its own provider, never a default one, and gone with the cluster. */

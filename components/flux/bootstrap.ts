@@ -87,7 +87,8 @@ export class FluxBootstrap extends pulumi.ComponentResource {
           here(namespace),
         ),
     );
-    this.controllers = cluster.runFlux(`${name}-controllers`, { parent: this, dependsOn: [namespace, definitions, ...rights] });
+    const follows = [repository.flux.url, images.repository.apply((path) => `${images.insecure ? "http" : "https"}://${path}`)];
+    this.controllers = cluster.runFlux(`${name}-controllers`, follows, { parent: this, dependsOn: [namespace, definitions, ...rights] });
 
     const source = new k8s.apiextensions.CustomResource(
       `${name}-source`,

@@ -1,5 +1,5 @@
 import { readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { stringify } from "yaml";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
 import { nodeAddress, podNetwork, serviceNetwork } from "./networks.ts";
@@ -15,8 +15,13 @@ const policiesFile = "policies.yaml";
  * own a repository that Flux applies as cluster-admin, so what the API could change would not hold: the policies are in a
  * file (KEP-5793), which no API request can alter, and look at the objects themselves, not at labels. An API server that
  * runs takes a changed file in within a minute.
+ *
+ * @param seenAs where the API server finds the folder
  */
-export async function writeAdmission(folder: string, policies: readonly Policy[] = realNodePolicies): Promise<string> {
+export async function writeAdmission(
+  folder: string,
+  { policies = realNodePolicies, seenAs = folder }: { readonly policies?: readonly Policy[]; readonly seenAs?: string } = {},
+): Promise<string> {
   const manifestsFolder = join(folder, "policies");
   await makePrivateFolder(manifestsFolder);
   // One file, so that no API server ever reads a part of them.
@@ -49,7 +54,7 @@ export async function writeAdmission(folder: string, policies: readonly Policy[]
           configuration: {
             apiVersion: "apiserver.config.k8s.io/v1",
             kind: "ValidatingAdmissionPolicyConfiguration",
-            staticManifestsDir: manifestsFolder,
+            staticManifestsDir: join(seenAs, basename(manifestsFolder)),
           },
         },
       ],

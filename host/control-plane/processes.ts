@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { LearnerPaths } from "../../shared/paths.ts";
 import { toolPath } from "../../tools/locate.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
+import type { Needs, Placement } from "../room/placement.ts";
 import { nodeAddress, serviceNetwork } from "./networks.ts";
 import { clientAuthorities } from "./pki.ts";
 
@@ -26,6 +27,7 @@ export interface ControlPlane {
   readonly cohort: string;
   readonly learner: string;
   readonly paths: LearnerPaths;
+  readonly placement: Placement;
   readonly apiPort: number;
   /** Of the people's certificates, see ensurePki; 0 where not given. */
   readonly generation?: number;
@@ -34,9 +36,11 @@ export interface ControlPlane {
 }
 
 export interface NodeAccess {
-  /** Files that the API server reads: see host/control-plane/admission.ts. */
+  /** What the API server reads: see host/control-plane/admission.ts and egress.ts. */
   readonly egressConfiguration: string;
-  readonly admissionConfiguration: string;
+  readonly admission: { readonly folder: string; readonly configuration: string };
+  /** Folder of the socket by which it comes to the node. */
+  readonly doors: string;
 }
 
 /**
@@ -45,28 +49,37 @@ export interface NodeAccess {
  * owner enters, the others nowhere.
  */
 export async function controlPlaneProcesses(plane: ControlPlane): Promise<ProcessSpec[]> {
-  const { paths } = plane;
-  const pki = (name: string) => join(paths.pki, name);
-  const kubeconfig = (client: string) => join(paths.kubeconfigs, `${client}.yaml`);
+  const { paths, placement } = plane;
   const etcdFolder = join(paths.cluster, "etcd");
+  /** One program, with what its arguments name: nothing else of the host is there for it. */
   const define = async (
     tool: Parameters<typeof toolPath>[0],
-    args: string[],
-    options: { cwd?: string; env?: Record<string, string> } = {},
-  ): Promise<ProcessSpec> => ({
-    name: `${plane.learner}/${tool}`,
-    owner: plane.learner,
-    command: await toolPath(tool),
-    args,
-    env: { HOME: paths.cluster, ...options.env },
-    cwd: options.cwd ?? paths.cluster,
-    logFile: join(paths.logs, `${tool}.log`),
-  });
+    argue: (file: (hostPath: string) => string) => string[],
+    options: { cwd?: string; env?: Record<string, string>; needs?: Needs } = {},
+  ): Promise<ProcessSpec> => {
+    const reads = new Set(options.needs?.reads);
+    const args = argue((hostPath) => {
+      reads.add(hostPath);
+      return placement.path(hostPath);
+    });
+    const spec = {
+      name: `${plane.learner}/${tool}`,
+      owner: plane.learner,
+      command: await toolPath(tool),
+      args,
+      env: { HOME: placement.path(paths.cluster), ...options.env },
+      cwd: options.cwd ?? paths.cluster,
+      logFile: join(paths.logs, `${tool}.log`),
+    };
+    return placement.place(spec, { ...options.needs, reads: [...reads] });
+  };
+  const pki = (name: string) => join(paths.pki, name);
+  const kubeconfig = (client: string) => join(paths.kubeconfigs, `${client}.yaml`);
 
   return [
     await define(
       "etcd",
-      [
+      () => [
         "--data-dir=data",
         `--listen-client-urls=${etcdClientSocket}`,
         `--advertise-client-urls=${etcdClientSocket}`,
@@ -79,20 +92,20 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
         "--auto-compaction-retention=1000",
         "--log-level=warn",
       ],
-      { cwd: etcdFolder },
+      { cwd: etcdFolder, needs: { keeps: [etcdFolder] } },
     ),
     await define(
       "kube-apiserver",
-      [
+      (file) => [
         `--etcd-servers=${etcdClientSocket}`,
         "--bind-address=127.0.0.1",
         `--secure-port=${plane.apiPort}`,
-        ...(plane.node === undefined ? simulatedNodeArgs : realNodeArgs(plane.node, pki)),
-        `--tls-cert-file=${pki("apiserver.crt")}`,
-        `--tls-private-key-file=${pki("apiserver.key")}`,
-        `--client-ca-file=${pki(clientAuthorities(plane.generation ?? 0))}`,
-        `--service-account-key-file=${pki("service-accounts.pub")}`,
-        `--service-account-signing-key-file=${pki("service-accounts.key")}`,
+        ...(plane.node === undefined ? simulatedNodeArgs : realNodeArgs(plane.node, (name) => file(pki(name)), placement)),
+        `--tls-cert-file=${file(pki("apiserver.crt"))}`,
+        `--tls-private-key-file=${file(pki("apiserver.key"))}`,
+        `--client-ca-file=${file(pki(clientAuthorities(plane.generation ?? 0)))}`,
+        `--service-account-key-file=${file(pki("service-accounts.pub"))}`,
+        `--service-account-signing-key-file=${file(pki("service-accounts.key"))}`,
         "--service-account-issuer=https://kubernetes.default.svc",
         `--service-cluster-ip-range=${serviceNetwork}`,
         "--authorization-mode=Node,RBAC",
@@ -100,14 +113,21 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
         "--allow-privileged=false",
         "--profiling=false",
       ],
-      { cwd: etcdFolder, env: heapLimits["kube-apiserver"] },
+      {
+        cwd: etcdFolder,
+        env: heapLimits["kube-apiserver"],
+        needs: {
+          keeps: [etcdFolder],
+          ...(plane.node && { reads: [plane.node.egressConfiguration, plane.node.admission.folder, plane.node.doors] }),
+        },
+      },
     ),
     await define(
       "kube-controller-manager",
-      [
-        `--kubeconfig=${kubeconfig("kube-controller-manager")}`,
-        `--service-account-private-key-file=${pki("service-accounts.key")}`,
-        `--root-ca-file=${pki("ca.crt")}`,
+      (file) => [
+        `--kubeconfig=${file(kubeconfig("kube-controller-manager"))}`,
+        `--service-account-private-key-file=${file(pki("service-accounts.key"))}`,
+        `--root-ca-file=${file(pki("ca.crt"))}`,
         "--use-service-account-credentials=true",
         "--leader-elect=false",
         "--secure-port=0",
@@ -119,16 +139,16 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
     ),
     await define(
       "kube-scheduler",
-      [`--kubeconfig=${kubeconfig("kube-scheduler")}`, "--leader-elect=false", "--secure-port=0", "--profiling=false"],
+      (file) => [`--kubeconfig=${file(kubeconfig("kube-scheduler"))}`, "--leader-elect=false", "--secure-port=0", "--profiling=false"],
       { env: smallHeap },
     ),
     ...(plane.node === undefined
       ? [
           await define(
             "kwok",
-            [
-              `--kubeconfig=${kubeconfig("kwok")}`,
-              `--config=${join(paths.cluster, "kwok.yaml")}`,
+            (file) => [
+              `--kubeconfig=${file(kubeconfig("kwok"))}`,
+              `--config=${file(join(paths.cluster, "kwok.yaml"))}`,
               // The lab host's node is the daemon's.
               "--manage-nodes-with-label-selector=type=kwok",
               // kwok's own server would serve pod logs and exec, which simulated pods do not have.
@@ -145,18 +165,18 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
 /** Nobody dials the advertised address: the kubernetes Service gets no endpoints on a host without pods. */
 const simulatedNodeArgs = ["--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none"];
 
-function realNodeArgs(node: NodeAccess, pki: (name: string) => string): string[] {
+function realNodeArgs(node: NodeAccess, pki: (name: string) => string, placement: Placement): string[] {
   return [
     // Where pods find the API server: lab-node passes on what comes there.
     `--advertise-address=${nodeAddress}`,
-    `--egress-selector-config-file=${node.egressConfiguration}`,
+    `--egress-selector-config-file=${placement.path(node.egressConfiguration)}`,
     `--kubelet-certificate-authority=${pki("ca.crt")}`,
     `--kubelet-client-certificate=${pki("kube-apiserver-kubelet.crt")}`,
     `--kubelet-client-key=${pki("kube-apiserver-kubelet.key")}`,
     // The node's name is nothing that a host could look up.
     "--kubelet-preferred-address-types=InternalIP",
     "--enable-admission-plugins=NodeRestriction",
-    `--admission-control-config-file=${node.admissionConfiguration}`,
+    `--admission-control-config-file=${placement.path(node.admission.configuration)}`,
     "--feature-gates=ManifestBasedAdmissionControlConfig=true",
   ];
 }

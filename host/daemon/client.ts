@@ -77,8 +77,12 @@ export async function startDaemon(cohort: string): Promise<void> {
       timeoutSeconds: 30,
       remedy: `Its log is ${logFile}. ${webRemedy(cohort)}`,
     };
-    const port = (await readDaemonConfig(cohort))?.httpPort;
-    await (port === undefined ? waitUntil(look, options) : awaitListening({ cohort, lease: `${cohort}/host/http`, port }, look, options));
+    const config = await readDaemonConfig(cohort);
+    const leased = config && [
+      { cohort, lease: `${cohort}/host/http`, port: config.httpPort },
+      { cohort, lease: `${cohort}/host/registry`, port: config.registryPort },
+    ];
+    await (leased === undefined ? waitUntil(look, options) : awaitListening(leased, look, options));
   } finally {
     await release();
   }
@@ -119,7 +123,9 @@ export async function stopCohort(cohort: string): Promise<void> {
 /** Not the engine, on whose behalf this may run. */
 async function endMarked(daemon: string, signal: "SIGTERM" | "SIGKILL", selects: (name: string) => boolean): Promise<void> {
   const marked = findMarked(daemon).filter(({ name, identity }) => name !== engineName && leadsGroup(identity) && selects(name));
-  await Promise.all(marked.map(({ identity }) => endProcess(identity, signal)));
+  // A room ends last: whatever is left in it ends with it at once.
+  const [guests, rooms] = [false, true].map((isRoom) => marked.filter(({ name }) => /\/(room|node)$/.test(name) === isRoom));
+  for (const group of [guests!, rooms!]) await Promise.all(group.map(({ identity }) => endProcess(identity, signal)));
 }
 
 /** Ends processes and keeps them wanted: one learner's until they are resumed, the whole cohort's until its next start. */

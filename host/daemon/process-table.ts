@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
 import { ProcessIdentity } from "../process-identity.ts";
+import { Place } from "../room/config.ts";
 
 /** A process that is to run until it is removed. Holds no secrets: those are in files that `args` name. */
 export const ProcessSpec = z.object({
@@ -15,6 +16,8 @@ export const ProcessSpec = z.object({
   env: z.record(z.string(), z.string()),
   cwd: z.string(),
   logFile: z.string(),
+  /** The room that it runs in, in which `cwd` and paths in `args` and `env` are then; a process of the host without. */
+  room: Place.optional(),
 });
 export type ProcessSpec = z.output<typeof ProcessSpec>;
 

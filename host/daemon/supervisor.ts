@@ -4,7 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { messageOf } from "../../shared/errors.ts";
 import { startDetached } from "../../shared/exec.ts";
-import { findMarked, identify, isRunning, leadsGroup, mark, signalGroup, type ProcessIdentity } from "../process-identity.ts";
+import { findMarked, identify, isOfThisUser, isRunning, leadsGroup, mark, signalGroup, type ProcessIdentity } from "../process-identity.ts";
+import { startInRoom, watchInRoom } from "../room/start.ts";
 import type { ProcessEntry, ProcessSpec, ProcessTable } from "./process-table.ts";
 
 /** What the supervisor says of a process. */
@@ -59,11 +60,12 @@ export class Supervisor {
 
   /** Adopts or starts everything that the table wants and nobody holds down. */
   async start(): Promise<void> {
-    const leaders = findMarked(this.#table.folder).filter(({ identity }) => leadsGroup(identity));
+    // What runs in a room says of itself what it likes; the room tells of those.
+    const leaders = findMarked(this.#table.folder).filter(({ identity }) => leadsGroup(identity) && isOfThisUser(identity));
     for (const entry of await this.#table.read()) {
       // A daemon killed between a start and the note of it leaves a process that only its mark tells.
       const unnoted = leaders.find(({ name }) => name === entry.spec.name);
-      if (unnoted !== undefined) entry.identity = unnoted.identity;
+      if (unnoted !== undefined && entry.spec.room === undefined) entry.identity = unnoted.identity;
       const supervised: Supervised = { entry };
       this.#processes.set(entry.spec.name, supervised);
       this.#superviseUnlessDown(supervised);
@@ -105,7 +107,7 @@ export class Supervisor {
   async pause(selects: (spec: ProcessSpec) => boolean, lasting: boolean): Promise<void> {
     const selected = this.#selected(selects);
     if (lasting) for (const { entry } of selected) entry.paused = true;
-    await Promise.all(selected.map((process) => this.#end(process, "SIGTERM")));
+    await this.#endAll(selected, "SIGTERM");
     await this.#save(selected);
   }
 
@@ -145,7 +147,7 @@ export class Supervisor {
   /** Ends the selected processes for good. */
   async remove(selects: (spec: ProcessSpec) => boolean, signal: NodeJS.Signals): Promise<void> {
     const selected = this.#selected(selects);
-    await Promise.all(selected.map((process) => this.#end(process, signal)));
+    await this.#endAll(selected, signal);
     for (const process of selected) this.#processes.delete(process.entry.spec.name);
     await this.#save(selected);
   }
@@ -193,26 +195,36 @@ export class Supervisor {
   /** Starts the process, or adopts the one that runs, and returns why it ended. */
   async #runOnce(process: Supervised, signal: AbortSignal): Promise<string> {
     const { entry } = process;
-    if (entry.identity !== undefined && isRunning(entry.identity)) {
+    const { room } = entry.spec;
+    if (room === undefined && entry.identity !== undefined && isRunning(entry.identity)) {
       await gone(entry.identity, signal);
       return "ended (it was started by an earlier daemon, so its exit code is not known)";
     }
     try {
       prepareLog(entry.spec.logFile);
-      const { pid, ended } = startDetached(entry.spec.command, entry.spec.args, {
-        ...entry.spec,
-        env: { ...entry.spec.env, ...mark(this.#table.folder, entry.spec.name) },
-      });
+      const own = mark(this.#table.folder, entry.spec.name);
+      const { pid, ended } =
+        room === undefined
+          ? startDetached(entry.spec.command, entry.spec.args, { ...entry.spec, env: { ...entry.spec.env, ...own } })
+          : ((await watchInRoom({ ...entry.spec, room })) ?? (await startInRoom({ ...entry.spec, room }, own)));
       const identity = pid === undefined ? undefined : identify(pid);
       if (identity !== undefined) {
         entry.identity = identity;
         await this.#save([process]);
         await this.#tell(entry.spec, identity);
       }
+      // Was to end while it was being started.
+      if (signal.aborted && identity !== undefined) await endProcess(identity, "SIGTERM");
       return await ended;
     } catch (error) {
       return messageOf(error);
     }
+  }
+
+  /** A room ends last: with it whatever is left in it ends at once. */
+  async #endAll(processes: readonly Supervised[], signal: NodeJS.Signals): Promise<void> {
+    const [guests, others] = [true, false].map((isGuest) => processes.filter(({ entry }) => (entry.spec.room !== undefined) === isGuest));
+    for (const group of [guests!, others!]) await Promise.all(group.map((process) => this.#end(process, signal)));
   }
 
   async #end(process: Supervised, signal: NodeJS.Signals): Promise<void> {

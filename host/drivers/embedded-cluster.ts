@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cohortPaths, type LearnerPaths } from "../../shared/paths.ts";
+import type { Isolation } from "../../shared/outputs.ts";
 import { makePrivateFolder, readIfExists, removeIfEmpty, writePrivateFile } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { issueCredential, nodeUsername } from "../access.ts";
@@ -10,8 +11,8 @@ import { kubeconfig } from "../control-plane/kubeconfig.ts";
 import { apiServerName, clients, ensurePki, nodeName, type ClientName, type ClusterPki } from "../control-plane/pki.ts";
 import { controlPlaneProcesses, type ControlPlane } from "../control-plane/processes.ts";
 import { forgetCreation, noteCreation } from "../creation.ts";
-import { ensureProcesses, processStatus, removeProcesses, updateDoors } from "../daemon/client.ts";
-import { readDaemonConfig } from "../daemon/config.ts";
+import { ensureProcesses, openWays, processStatus, removeProcesses, shutWays, updateDoors } from "../daemon/client.ts";
+import { readDaemonConfig, type DaemonConfig } from "../daemon/config.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
 import { requireOpen } from "../doors/require-open.ts";
 import type { Driver } from "../driver.ts";
@@ -19,8 +20,12 @@ import { recordCreation } from "../inventory/inventory.ts";
 import { ownership, removeOwned } from "../inventory/ownership.ts";
 import { clusterClient } from "../kubernetes.ts";
 import { awaitListening, orGiveBack } from "../listening.ts";
-import { confined, doorSocketFromBeside, nodeProcess, removeNode } from "../node/node-process.ts";
+import { doorsFolder, doorSocket, nodeProcess } from "../node/node-process.ts";
 import { giveBackPorts, leasePorts, releasePorts, type PortRange } from "../ports.ts";
+import { removeGroup } from "../room/groups.ts";
+import { releaseNumbers } from "../room/numbers.ts";
+import { inRoomOf, onHost, type Placement } from "../room/placement.ts";
+import { roomProcess, roomSocket } from "../room/room.ts";
 
 export interface EmbeddedClusterInput {
   readonly cohort: string;
@@ -28,6 +33,8 @@ export interface EmbeddedClusterInput {
   readonly ports: PortRange;
   /** Present where pods run for real. */
   readonly nodes?: "real";
+  /** Whether all of it is in a room of the learner's own. */
+  readonly isolation: Isolation;
   /** Of the learner's and the administrator's certificates: a higher one gives new ones and refuses the old. */
   readonly generation?: number;
   /** Name by which learners beyond this machine reach the API server; none where the cohort is not opened. */
@@ -57,7 +64,7 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
   creationOnly: ["ports"],
   optional: ["nodes", "openName"],
 
-  async ensure({ cohort, learner, ports, nodes, generation = 0, openName }) {
+  async ensure({ cohort, learner, ports, nodes, isolation, generation = 0, openName }) {
     const paths = cohortPaths(cohort).learner(learner);
     await recordCreation(
       cohort,
@@ -74,7 +81,8 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     const kubeconfigs = await writeKubeconfigs(paths, name, apiServer, pki);
     // etcd refuses a data folder that others can read.
     await makePrivateFolder(join(paths.cluster, "etcd", "data"));
-    const plane = { cohort, learner, paths, apiPort: api, generation };
+    const placement = placementOf(cohort, learner, isolation);
+    const plane = { cohort, learner, paths, placement, apiPort: api, generation };
     // The controllers read the address at their start.
     const giveBack = async () => {
       await removeProcesses(cohort, learner, "SIGKILL");
@@ -84,7 +92,9 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     const isFresh = (await readIfExists(clusterIdFile(paths))) === undefined;
     const runApiServer = (processes: readonly ProcessSpec[]) =>
       orGiveBack(isFresh, giveBack, async () => {
-        await ensureProcesses(cohort, processes);
+        const room = await roomOf(plane, isolation);
+        await endOutsideOf(plane, room.length > 0);
+        await ensureProcesses(cohort, [...room, ...processes]);
         await awaitApiServer(plane, kubeconfigs.admin);
       });
     if (nodes === "real") {
@@ -135,7 +145,9 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     await releasePorts(`${cohort}/${learner}`);
     if ((await ownership(cohort)) === "foreign") return;
     const paths = cohortPaths(cohort).learner(learner);
-    await removeNode(paths);
+    await removeGroup(paths);
+    await releaseNumbers(`${cohort}/${learner}`);
+    await shutWays(cohort, learner);
     await removeOwned(cohort, paths.cluster);
     await removeIfEmpty(paths.root);
     if ((await readDaemonConfig(cohort))?.opening !== undefined) await updateDoors(cohort);
@@ -163,12 +175,40 @@ async function clusterId(paths: LearnerPaths): Promise<string> {
 
 const clusterIdFile = ({ cluster }: LearnerPaths) => join(cluster, "cluster-id");
 
-async function realProcesses(plane: ControlPlane): Promise<ProcessSpec[]> {
-  const { cohort, learner, paths, apiPort } = plane;
+/** Where a learner's control plane and controllers run. */
+export function placementOf(cohort: string, learner: string, isolation: Isolation): Placement {
+  const paths = cohortPaths(cohort);
+  return isolation === "room" ? inRoomOf(roomSocket(paths, learner), paths.learner(learner).cluster) : onHost;
+}
+
+/** The process of a learner's room, with the ways that it has out; none where the lab is in no room. */
+async function roomOf({ cohort, learner, apiPort }: ControlPlane, isolation: Isolation): Promise<ProcessSpec[]> {
+  if (isolation === "none") return [];
+  await openWays(cohort, learner);
+  const { httpPort, registryPort } = await hostOf(cohort);
+  return [await roomProcess({ cohort, learner, paths: cohortPaths(cohort), ports: { api: apiPort, http: httpPort, registry: registryPort } })];
+}
+
+/** Ends what runs of a lab that moves into a room, or out of it: it has the port that the other needs. */
+async function endOutsideOf({ cohort, learner }: ControlPlane, isInRoom: boolean): Promise<void> {
+  const present = (await processStatus(cohort)).filter(({ owner }) => owner === learner);
+  const wasInRoom = present.some(({ name }) => name === `${learner}/room`);
+  if (present.length > 0 && wasInRoom !== isInRoom) await removeProcesses(cohort, learner, "SIGTERM");
+}
+
+async function hostOf(cohort: string): Promise<DaemonConfig> {
   const host = await readDaemonConfig(cohort);
   if (host === undefined) throw new Error(`cohort ${cohort} has no daemon`);
-  const admissionConfiguration = await writeAdmission(join(paths.cluster, "admission"));
-  const egressConfiguration = await writeEgress(paths.cluster, doorSocketFromBeside);
+  return host;
+}
+
+async function realProcesses(plane: ControlPlane): Promise<ProcessSpec[]> {
+  const { cohort, learner, paths, apiPort, placement } = plane;
+  const host = await hostOf(cohort);
+  await openWays(cohort, learner);
+  const folder = join(paths.cluster, "admission");
+  const admission = { folder, configuration: await writeAdmission(folder, { seenAs: placement.path(folder) }) };
+  const egressConfiguration = await writeEgress(paths.cluster, doorSocket);
   const node = await nodeProcess({
     cohort,
     learner,
@@ -176,8 +216,8 @@ async function realProcesses(plane: ControlPlane): Promise<ProcessSpec[]> {
     ports: { api: apiPort, registry: host.registryPort, http: host.httpPort },
     registryCredential: await issueCredential(paths.access, "registry", nodeUsername(learner), "read"),
   });
-  const controlPlane = await controlPlaneProcesses({ ...plane, node: { admissionConfiguration, egressConfiguration } });
-  return [...(await Promise.all(controlPlane.map((spec) => confined(paths, spec)))), node];
+  const access = { admission, egressConfiguration, doors: doorsFolder(paths) };
+  return [...(await controlPlaneProcesses({ ...plane, node: access })), node];
 }
 
 async function awaitApiServer({ cohort, learner, paths, apiPort: port }: ControlPlane, admin: string): Promise<void> {

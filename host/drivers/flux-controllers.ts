@@ -1,18 +1,25 @@
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { fluxNamespace } from "../../shared/names.ts";
 import { cohortPaths, type LearnerPaths } from "../../shared/paths.ts";
+import { LabError } from "../../shared/errors.ts";
+import type { Isolation } from "../../shared/outputs.ts";
 import { makePrivateFolder, readIfExists } from "../../shared/private-files.ts";
-import { waitUntil } from "../../shared/wait.ts";
+import { waitUntil, type Look } from "../../shared/wait.ts";
 import { toolPath } from "../../tools/locate.ts";
+import type { FluxController } from "../../tools/manifest.ts";
 import { heapLimits, smallHeap } from "../control-plane/processes.ts";
 import { ensureProcesses, processStatus } from "../daemon/client.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
+import type { ProcessStatus } from "../daemon/supervisor.ts";
 import type { Driver } from "../driver.ts";
 import { fluxDeployments } from "../flux/deployments.ts";
+import { Kustomization, listLive } from "../../verification/live-objects.ts";
+import { leanKubeReader } from "../kube-reader.ts";
 import { clusterClient } from "../kubernetes.ts";
 import { lookListening, orGiveBack } from "../listening.ts";
-import { confined } from "../node/node-process.ts";
 import { giveBackPorts, leasePorts, type PortRange } from "../ports.ts";
+import { placementOf } from "./embedded-cluster.ts";
 
 export interface FluxControllersInput {
   readonly cohort: string;
@@ -22,6 +29,9 @@ export interface FluxControllersInput {
   readonly clusterId: string;
   /** Of Flux, as `2.9.2`. */
   readonly version: string;
+  readonly isolation: Isolation;
+  /** URLs of the repository and images that Flux follows. */
+  readonly follows: readonly string[];
 }
 
 export interface FluxControllersOutput {
@@ -30,76 +40,98 @@ export interface FluxControllersOutput {
 }
 
 /**
- * The Flux controllers of an embedded cluster as processes of the lab host: on simulated nodes a Deployment would not
- * run. They listen nowhere but for source-controller's artifacts on loopback. The cluster has Deployments whose pods stand for
+ * The Flux controllers of an embedded cluster as processes in the learner's room: on simulated nodes a Deployment would not
+ * run. They listen nowhere but for source-controller's artifacts, on the room's own loopback. The cluster has Deployments whose pods stand for
  * them, which nothing here waits for.
  */
 export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput> = {
   replaceOn: ["cohort", "learner", "clusterId"],
   creationOnly: ["ports"],
 
-  async ensure({ cohort, learner, ports }) {
+  async ensure({ cohort, learner, ports, isolation, follows }) {
     const paths = cohortPaths(cohort).learner(learner);
-    const { source } = await leasePorts(`${cohort}/${learner}`, ["source"], ports);
-    const storage = await makePrivateFolder(join(paths.cluster, "flux", "source"));
-    const reflector = await makePrivateFolder(join(paths.cluster, "flux", "image-reflector"));
-    const scratch = await makePrivateFolder(join(paths.cluster, "flux", "tmp"));
-    const artifacts = `127.0.0.1:${source}`;
+    const placement = placementOf(cohort, learner, isolation);
+    const artifacts = isolation === "room" ? artifactsInRoom : await artifactsOnHost(cohort, learner, ports);
+    const folder = (name: string) => join(paths.cluster, "flux", name);
+    const kubeconfig = join(paths.kubeconfigs, "flux.yaml");
 
-    const controller = async (tool: Parameters<typeof toolPath>[0], args: string[]): Promise<ProcessSpec> =>
-      confined(paths, {
-        name: `${learner}/${tool}`,
-        owner: learner,
-        command: await toolPath(tool),
-        args: [
-          "--metrics-addr=0",
-          "--health-addr=0",
-          "--events-addr=",
-          "--enable-leader-election=false",
-          "--log-level=info",
-          "--watch-all-namespaces=true",
-          ...args,
-        ],
-        env: {
-          KUBECONFIG: join(paths.kubeconfigs, "flux.yaml"),
-          RUNTIME_NAMESPACE: fluxNamespace,
-          // Where the controllers unpack; inside the lab's folder, so that it goes with the lab.
-          TMPDIR: scratch,
-          HOME: scratch,
-          PATH: process.env["PATH"] ?? "",
-          ...(tool === "kustomize-controller" ? heapLimits[tool] : smallHeap),
+    const controller = async (
+      tool: FluxController,
+      args: string[],
+      { scratch = {}, reaches = [] }: { readonly scratch?: Record<string, number>; readonly reaches?: readonly string[] } = {},
+    ): Promise<ProcessSpec> => {
+      const held = { [folder("tmp")]: workingBytes, ...scratch };
+      // In a room they are in memory, and nothing of the host's.
+      if (isolation === "none") for (const one of Object.keys(held)) await makePrivateFolder(one);
+      return placement.place(
+        {
+          name: `${learner}/${tool}`,
+          owner: learner,
+          command: await toolPath(tool),
+          args: [
+            "--metrics-addr=0",
+            "--health-addr=0",
+            "--events-addr=",
+            "--enable-leader-election=false",
+            "--log-level=info",
+            "--watch-all-namespaces=true",
+            ...args,
+          ],
+          env: {
+            KUBECONFIG: placement.path(kubeconfig),
+            RUNTIME_NAMESPACE: fluxNamespace,
+            // Where the controllers unpack.
+            TMPDIR: placement.path(folder("tmp")),
+            HOME: placement.path(folder("tmp")),
+            // Nothing that a learner writes needs a program, and whatever finds one runs it.
+            PATH: "/nowhere",
+            ...(tool === "kustomize-controller" ? heapLimits[tool] : smallHeap),
+          },
+          cwd: folder("tmp"),
+          logFile: join(paths.logs, `${tool}.log`),
         },
-        cwd: scratch,
-        logFile: join(paths.logs, `${tool}.log`),
-      });
+        {
+          reads: [kubeconfig],
+          scratch: Object.fromEntries(Object.entries(held).map(([one, bytes]) => [placement.path(one), bytes])),
+          reaches,
+        },
+      );
+    };
+    const reaches = follows.flatMap(elsewhere);
     const processes = [
-      await controller("source-controller", [
-        `--storage-path=${storage}`,
-        `--storage-addr=${artifacts}`,
-        `--storage-adv-addr=${artifacts}`,
-      ]),
+      await controller(
+        "source-controller",
+        [`--storage-path=${placement.path(folder("source"))}`, `--storage-addr=${artifacts}`, `--storage-adv-addr=${artifacts}`],
+        { scratch: { [folder("source")]: artifactBytes }, reaches },
+      ),
       await controller("kustomize-controller", [
         // By default a Kustomization whose dependency was not ready looks again after 30 s.
         "--requeue-dependency=1s",
         "--feature-gates=CancelHealthCheckOnNewRevision=true",
       ]),
-      await controller("image-reflector-controller", [`--storage-path=${reflector}`]),
+      await controller("image-reflector-controller", [`--storage-path=${placement.path(folder("image-reflector"))}`], {
+        scratch: { [folder("image-reflector")]: workingBytes },
+        reaches,
+      }),
       // One at a time: all push one branch, and a push that comes second is retried from a fresh clone.
-      await controller("image-automation-controller", ["--concurrent=1"]),
+      await controller("image-automation-controller", ["--concurrent=1"], { reaches }),
     ];
     // None but the controllers know the port, so it may be another each time.
     await orGiveBack(
       true,
       () => giveBackPorts(`${cohort}/${learner}`, ["source"]),
       async () => {
+        const before = await processStatus(cohort);
+        const startedAt = new Date(Math.floor(Date.now() / 1000) * 1000);
         await ensureProcesses(cohort, processes);
         // Before the wait: it is a pod that brings back one which was scaled down.
         await applyDeployments(paths);
-        await waitUntil(() => lookListening({ cohort, lease: `${cohort}/${learner}/source`, port: source }), {
+        await waitUntil(() => lookAtSource(cohort, learner, isolation, artifacts), {
           what: `source-controller of learner ${learner}`,
           timeoutSeconds: 120,
           remedy: `Its log is ${join(paths.logs, "source-controller.log")}; \`./lab up\` goes on from here.`,
         });
+        if (await wasReplaced(cohort, `${learner}/source-controller`, before)) await awaitReconciled(paths, startedAt);
       },
     );
     return { id: `${cohort}/${learner}`, output: { cohort, learner } };
@@ -115,6 +147,62 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
   // They are processes of the learner: the cluster's end, without which this is not deleted, ends them too.
   async remove() {},
 };
+
+/** Nobody else is in a room, so all rooms have the same. */
+const artifactsInRoom = "127.0.0.1:9790";
+
+async function artifactsOnHost(cohort: string, learner: string, ports: PortRange): Promise<string> {
+  const { source } = await leasePorts(`${cohort}/${learner}`, ["source"], ports);
+  return `127.0.0.1:${source}`;
+}
+
+/** What is packed of a learner's repository, and what a controller works with; a repository has some 100 KB. */
+const artifactBytes = 128 * 1024 ** 2;
+const workingBytes = 64 * 1024 ** 2;
+
+/** What is followed that is not on this machine, as `host:port`. */
+function elsewhere(url: string): string[] {
+  const { protocol, hostname, port } = new URL(url);
+  const usual: Readonly<Record<string, string>> = { "https:": "443", "http:": "80", "ssh:": "22" };
+  return [`${hostname}:${port === "" ? (usual[protocol] ?? "443") : port}`];
+}
+
+/** Whether source-controller serves. In a room nobody outside can ask it: there it is enough that it runs. */
+async function lookAtSource(cohort: string, learner: string, isolation: Isolation, artifacts: string): Promise<Look<undefined>> {
+  if (isolation === "none")
+    return lookListening({ cohort, lease: `${cohort}/${learner}/source`, port: Number(artifacts.split(":")[1]) });
+  const state = (await processStatus(cohort)).find(({ name }) => name === `${learner}/source-controller`)?.state;
+  return state === "running" ? { done: true, value: undefined } : { done: false, because: `it is ${state ?? "not there"}.` };
+}
+
+/** Whether a process that ran before is another one now. */
+async function wasReplaced(cohort: string, process: string, before: readonly ProcessStatus[]): Promise<boolean> {
+  const [old, next] = [before, await processStatus(cohort)].map((all) => all.find(({ name }) => name === process));
+  return old !== undefined && !isDeepStrictEqual(old.identity, next?.identity);
+}
+
+/**
+ * Waits, for a while, until controllers that were started anew have looked at everything: until then a lab that is well
+ * says that a reconciliation is in progress. How well it is, is for others to judge.
+ */
+async function awaitReconciled(paths: LearnerPaths, since: Date): Promise<void> {
+  const admin = await readIfExists(join(paths.kubeconfigs, "admin.yaml"));
+  if (admin === undefined) return;
+  const look = async (): Promise<Look<undefined>> => {
+    const kustomizations = await listLive(leanKubeReader(admin), Kustomization, fluxNamespace);
+    const waiting = kustomizations.filter(
+      ({ spec, status }) =>
+        !spec.suspend &&
+        (status.conditions.some(({ type, status: is }) => type === "Reconciling" && is === "True") ||
+          new Date(status.history[0]?.lastReconciled ?? 0) < since),
+    );
+    return waiting.length === 0 ? { done: true, value: undefined } : { done: false, because: `${waiting.length} are at work.` };
+  };
+  const options = { what: "Flux to reconcile again", timeoutSeconds: 60, intervalMs: 500, remedy: "" };
+  await waitUntil(look, options).catch((error: unknown) => {
+    if (!(error instanceof LabError)) throw error;
+  });
+}
 
 async function applyDeployments(paths: LearnerPaths): Promise<void> {
   const [admin, node] = await Promise.all(["admin", "lab-host"].map((client) => readIfExists(join(paths.kubeconfigs, `${client}.yaml`))));

@@ -15,9 +15,10 @@ import { claimCohortFolder, removeOwned } from "../inventory/ownership.ts";
 import { removeKindClusters } from "./kind-cluster.ts";
 import { writeLimits } from "../limits.ts";
 import { awaitListening, orGiveBack } from "../listening.ts";
-import { removeNode, removeNodes } from "../node/node-process.ts";
 import { giveBackPorts, leasePorts, releasePorts, type PortRange } from "../ports.ts";
 import { endStragglers } from "../process-identity.ts";
+import { removeGroup, removeGroups } from "../room/groups.ts";
+import { releaseNumbers } from "../room/numbers.ts";
 import { learnerImages } from "../registry/config.ts";
 import { signingKeyFile } from "../registry/signing-key.ts";
 
@@ -117,7 +118,8 @@ export async function removeCohortFromHost(cohort: string): Promise<void> {
   await stopDaemon(cohort);
   endStragglers(cohortPaths(cohort).daemon);
   await removeKindClusters(cohort);
-  await removeNodes(cohort);
+  await removeGroups(cohort);
+  await releaseNumbers(cohort);
   await releasePorts(cohort);
   await removeOwned(cohort, cohortPaths(cohort).root);
 }
@@ -139,7 +141,8 @@ export async function removeOtherLearners(cohort: string, known: ReadonlySet<str
   for (const learner of others) {
     await removeProcesses(cohort, learner, "SIGKILL");
     await removeKindClusters(cohort, [learner]);
-    await removeNode(paths.learner(learner));
+    await removeGroup(paths.learner(learner));
+    await releaseNumbers(`${cohort}/${learner}`);
     await shutWays(cohort, learner);
     for (const folder of folders) await removeOwned(cohort, join(folder, learner));
     await releasePorts(`${cohort}/${learner}`);

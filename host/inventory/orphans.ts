@@ -36,7 +36,7 @@ export async function findTraces(stacks: ReadonlySet<string>): Promise<Traces[]>
   const cohortsFolder = join(labHome(), "cohorts");
   const folders = new Set(await readdir(cohortsFolder).catch(() => []));
   const inCohorts = (path: string) => path.slice(cohortsFolder.length + 1).split("/")[0]!;
-  const processes = Map.groupBy(allMarked(`${cohortsFolder}/`), ({ mark }) => inCohorts(mark));
+  const processes = Map.groupBy(allMarked(cohortsFolder), ({ cohort }) => cohort);
   const leases = Map.groupBy(Object.entries(await leasedPorts()), ([lease]) => lease.split("/")[0]!);
   const groups = Map.groupBy(await controlGroups(), ({ cohort }) => cohort);
   const mounts = Map.groupBy(await mountsBelow(cohortsFolder), inCohorts);
@@ -64,10 +64,7 @@ export async function findTraces(stacks: ReadonlySet<string>): Promise<Traces[]>
           : [],
       );
       const orphaned = new Set(orphansOfEngine(cohortPaths(cohort).daemon).map(({ pid }) => pid));
-      const own = (processes.get(cohort) ?? []).map(({ mark, identity }) => ({
-        name: mark.slice(mark.indexOf("#") + 1),
-        pid: identity.pid,
-      }));
+      const own = (processes.get(cohort) ?? []).map(({ name, identity }) => ({ name, pid: identity.pid }));
       return {
         cohort,
         folder: folders.has(cohort),

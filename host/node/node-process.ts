@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { dirname, join } from "node:path";
-import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
-import { cohortPaths, homeMark, type LearnerPaths } from "../../shared/paths.ts";
+import { join } from "node:path";
+import { LabError } from "../../shared/errors.ts";
+import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
+import { cohortPaths, type LearnerPaths } from "../../shared/paths.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { usrLayers } from "../../tools/node-packages.ts";
 import type { Credential } from "../access.ts";
@@ -12,10 +13,12 @@ import { nodeName } from "../control-plane/pki.ts";
 import { smallHeap } from "../control-plane/processes.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
 import { imageArchive } from "../images/archive.ts";
-import { recordCreation, type Thing } from "../inventory/inventory.ts";
-import { ownership } from "../inventory/ownership.ts";
-import { commandName, findMarked, identify, namespacesOf } from "../process-identity.ts";
-import { Cgroup, cgroupMembers, limits, planCgroup, presentFolders, removeCgroup } from "./cgroups.ts";
+import { limits } from "../room/cgroups.ts";
+import type { RoomConfig } from "../room/config.ts";
+import { ensureCgroup } from "../room/groups.ts";
+import { leaseNumbers, nodeNumbers } from "../room/numbers.ts";
+import { userLimits } from "../room/room.ts";
+import { learnerWay } from "../ways.ts";
 import { containerdConfiguration, containerdSocket } from "./containerd.ts";
 import { kubeletConfiguration, oomScoreAdjustment, secrets, verbosity } from "./kubelet.ts";
 import { cniConfiguration, corefile, firewall } from "./network.ts";
@@ -35,9 +38,9 @@ const pauseImage = "gitops-lab.dev/pause:1";
 const nodeBin = "/opt/gitops-lab/bin";
 const path = `${nodeBin}:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin`;
 
-/** The socket by which the API server reaches the node, relative to the node's folder and to a folder beside it. */
-const doorSocket = "door.sock";
-export const doorSocketFromBeside = `../node/${doorSocket}`;
+/** Folder of the socket by which the API server reaches the node, and the socket from a folder beside that one. */
+export const doorsFolder = (paths: LearnerPaths) => join(paths.cluster, "doors");
+export const doorSocket = "../doors/node.sock";
 
 /**
  * What a kubelet sets the machine to (pkg/kubelet/cm/container_manager_linux.go) unless it finds it so: the node finds it
@@ -57,28 +60,22 @@ const iptablesCommands = ["iptables", "iptables-save", "iptables-restore", "ip6t
 
 export const nodeFolder = (paths: LearnerPaths) => join(paths.cluster, "node");
 const configFile = (paths: LearnerPaths) => join(nodeFolder(paths), "node.json");
-const cgroupFile = (paths: LearnerPaths) => join(nodeFolder(paths), "cgroup.json");
-
-/** The control group of a learner whose pods run for real; undefined for any other. */
-export async function cgroupOf(paths: LearnerPaths): Promise<Cgroup | undefined> {
-  const text = await readIfExists(cgroupFile(paths));
-  return text === undefined ? undefined : Cgroup.parse(JSON.parse(text));
-}
 
 /**
- * Writes everything that a learner's real node reads and returns its process: lab-node, which is the parent of container
- * runtime, kubelet and kube-proxy, and without which none of them lives.
+ * Writes everything that a learner's real node reads and returns its process: lab-room, which makes a room for container
+ * runtime, kubelet and kube-proxy, without which none of them lives.
  */
 export async function nodeProcess(node: RealNode): Promise<ProcessSpec> {
   const { learner, paths } = node;
   const folder = await makePrivateFolder(nodeFolder(paths));
+  await makePrivateFolder(doorsFolder(paths));
   await writeSecrets(node, join(folder, "secrets"));
   await writePrivateFile(join(folder, "pause.tar"), await pauseArchive());
   await writePrivateFile(configFile(paths), JSON.stringify(await configuration(node), null, 2));
   return {
     name: `${learner}/node`,
     owner: learner,
-    command: await toolPath("lab-node"),
+    command: await toolPath("lab-room"),
     args: ["run", configFile(paths)],
     env: { PATH: path },
     cwd: folder,
@@ -86,60 +83,13 @@ export async function nodeProcess(node: RealNode): Promise<ProcessSpec> {
   };
 }
 
-/** Removes what the learner's node has outside the learner's folder: its control group, and what still runs in it. */
-export async function removeNode(paths: LearnerPaths): Promise<void> {
-  const cgroup = await cgroupOf(paths);
-  if (cgroup !== undefined) await removeCgroup(cgroup);
-}
-
-/** Removes the control groups of a whole cohort, also of learners whose folders are gone. */
-export async function removeNodes(cohort: string): Promise<void> {
-  const { root, learner } = cohortPaths(cohort);
-  if ((await ownership(cohort)) === "own")
-    for (const id of await readdir(join(root, "learners")).catch(() => [])) await removeNode(learner(id));
-  await removeCgroup(await planCgroup(cohortGroup(cohort)));
-}
-
-/**
- * What a cohort's real nodes have that only a look at them tells: the processes in their control groups and the namespaces
- * these are in. For a teardown to look for afterwards.
- */
-export async function nodeThings(cohort: string): Promise<Thing[]> {
-  const group = await planCgroup(cohortGroup(cohort));
-  const marked = new Set(findMarked(cohortPaths(cohort).daemon).map(({ identity }) => identity.pid));
-  const members = [...(await cgroupMembers(group))].flatMap((pid) => identify(pid) ?? []);
-  const processes = members.flatMap((identity): Thing[] =>
-    marked.has(identity.pid)
-      ? []
-      : [
-          {
-            kind: "process",
-            id: `${identity.bootId}/${identity.pid}/${identity.startTime}`,
-            name: `of a node, ${commandName(identity.pid) ?? "unnamed"}`,
-            identity,
-          },
-        ],
-  );
-  const namespaces = new Map(
-    members.flatMap((identity) => namespacesOf(identity.pid).map((id): [string, Thing] => [id, { kind: "namespace", id, identity }])),
-  );
-  const groups = (await presentFolders(group)).map((id): Thing => ({ kind: "control-group", id }));
-  return [...processes, ...namespaces.values(), ...groups];
-}
-
-/** Group names are the whole machine's, and another lab home may have a cohort of that name. */
-function cohortGroup(cohort: string): string {
-  return join("gitops-lab", `${homeMark()}-${cohort}`);
-}
-
-/** The same process, but within the learner's limits, where pods run for real. */
-export async function confined(paths: LearnerPaths, spec: ProcessSpec): Promise<ProcessSpec> {
-  if ((await cgroupOf(paths)) === undefined) return spec;
-  return { ...spec, command: await toolPath("lab-node"), args: ["confine", configFile(paths), spec.command, ...spec.args] };
-}
-
-async function configuration({ cohort, learner, paths, ports }: RealNode): Promise<object> {
+async function configuration({ cohort, learner, paths, ports }: RealNode): Promise<RoomConfig> {
   const cgroup = await ensureCgroup(cohort, learner, paths);
+  if (cgroup === undefined) {
+    throw new LabError("nodes-impossible", "A real node needs control groups, and none can be made any more. `./lab doctor` tells what is missing.");
+  }
+  const ways = cohortPaths(cohort);
+  const loopback = (port: number) => `127.0.0.1:${port}`;
   const folder = nodeFolder(paths);
   const secret = (name: string) => `${secrets}/${name}`;
   const bin = async (tool: "kubelet-and-proxy" | "coredns") => ({
@@ -153,44 +103,54 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
     env: { PATH: path, HOME: "/var/lib", ...smallHeap },
     once: false,
     awaits: "",
-    log: `/var/log/node/${name}.log`,
+    log: join(paths.logs, `${name}.log`),
     ...more,
   });
   return {
     hostname: nodeName,
-    state: join(folder, "state"),
-    usr: usrLayers(),
-    binds: [
-      { source: paths.logs, target: "/var/log/node", writable: true },
-      { source: join(folder, "secrets"), target: secrets, writable: false },
-      { source: join(folder, "pause.tar"), target: "/opt/gitops-lab/pause.tar", writable: false },
-      await bin("kubelet-and-proxy"),
-      await bin("coredns"),
-    ],
-    links: {
-      "/var/run": "/run",
-      ...Object.fromEntries(iptablesCommands.map((name) => [`${nodeBin}/${name}`, "/usr/sbin/xtables-nft-multi"])),
-    },
-    files: {
-      "/etc/hosts": `127.0.0.1 localhost\n${nodeAddress} ${nodeName}\n`,
-      "/etc/passwd": "root:x:0:0:root:/root:/usr/sbin/nologin\n",
-      "/etc/group": "root:x:0:\n",
-      "/etc/resolv.conf": "",
-      "/etc/machine-id": `${createHash("sha256").update(paths.cluster).digest("hex").slice(0, 32)}\n`,
-      "/etc/cni/net.d/10-pods.conflist": JSON.stringify(cniConfiguration()),
-      "/etc/Corefile": corefile(secret("dns.yaml")),
-      "/etc/gitops-lab-kubelet.yaml": kubeletConfiguration(),
-    },
-    kernelSettings: expectedSettings,
+    uid: (await leaseNumbers(`${cohort}/${learner}`)).node,
+    ids: nodeNumbers,
     cgroup: { ...cgroup, limits: limits(cgroup.version, availableParallelism()) },
+    group: "node",
     network: {
-      address: nodeAddress,
-      hostPorts: [ports.api, ports.registry, ports.http],
-      podPorts: [ports.api],
-      socket: doorSocket,
+      addresses: [nodeAddress],
+      out: [
+        { from: loopback(ports.api), to: loopback(ports.api) },
+        // Pods find it there.
+        { from: `${nodeAddress}:${ports.api}`, to: loopback(ports.api) },
+        { from: loopback(ports.http), to: learnerWay(ways, learner, "http") },
+        { from: loopback(ports.registry), to: learnerWay(ways, learner, "registry") },
+      ],
+      connect: doorSocket,
       firewall: firewall(ports.api),
       sysctls: { "ipv4/ip_forward": "1" },
     },
+    userLimits,
+    node: {
+      state: join(folder, "state"),
+      disk: diskBytes,
+      usr: usrLayers(),
+      binds: [
+        { source: join(folder, "secrets"), target: secrets, writable: false },
+        { source: join(folder, "pause.tar"), target: "/opt/gitops-lab/pause.tar", writable: false },
+        await bin("kubelet-and-proxy"),
+        await bin("coredns"),
+      ],
+      links: {
+        "/var/run": "/run",
+        ...Object.fromEntries(iptablesCommands.map((name) => [`${nodeBin}/${name}`, "/usr/sbin/xtables-nft-multi"])),
+      },
+      files: {
+        "/etc/hosts": `127.0.0.1 localhost\n${nodeAddress} ${nodeName}\n`,
+        "/etc/passwd": "root:x:0:0:root:/root:/usr/sbin/nologin\n",
+        "/etc/group": "root:x:0:\n",
+        "/etc/resolv.conf": "",
+        "/etc/machine-id": `${createHash("sha256").update(paths.cluster).digest("hex").slice(0, 32)}\n`,
+        "/etc/cni/net.d/10-pods.conflist": JSON.stringify(cniConfiguration()),
+        "/etc/Corefile": corefile(secret("dns.yaml")),
+        "/etc/gitops-lab-kubelet.yaml": kubeletConfiguration(),
+      },
+      kernelSettings: expectedSettings,
     programs: [
       program("containerd", ["containerd", "--config", secret("containerd.toml")]),
       program(
@@ -222,22 +182,12 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
       ]),
       program("coredns", ["coredns", "-conf", "/etc/Corefile"]),
     ],
+    },
   };
 }
 
-/** Planned once: a learner's processes stay in the group that its first ones were put into. */
-async function ensureCgroup(cohort: string, learner: string, paths: LearnerPaths): Promise<Cgroup> {
-  const present = await cgroupOf(paths);
-  if (present !== undefined) return present;
-  const planned = await planCgroup(join(cohortGroup(cohort), learner));
-  const groups = Object.values(planned.folders).flatMap((folder): Thing[] => [
-    { kind: "control-group", id: dirname(folder) },
-    { kind: "control-group", id: folder, learner },
-  ]);
-  await recordCreation(cohort, ...groups);
-  await writePrivateFile(cgroupFile(paths), JSON.stringify(planned, null, 2));
-  return planned;
-}
+/** What images and containers may take of the disk: an image of the lab's is some 7 MB. */
+const diskBytes = 4 * 1024 ** 3;
 
 /** What only the node needs of the learner's secrets, in a folder of its own, which is all that the node sees of them. */
 async function writeSecrets({ paths, ports, registryCredential }: RealNode, folder: string): Promise<void> {

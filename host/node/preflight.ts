@@ -124,7 +124,7 @@ async function tryOverlay(): Promise<void> {
 
 /** Makes a control group where a learner's would be, as root, and removes it. Throws where it could not have these controllers. */
 export async function tryCgroups(controllers?: readonly string[]): Promise<void> {
-  const cgroup = await planCgroup(`gitops-lab-trial-${randomUUID()}`);
+  const cgroup = await planCgroup(`gitops-lab-trial-${process.pid}-${randomUUID()}`);
   const trouble = cgroup.version === 2 ? troubleOfRoot(await readRoot(), controllers) : troubleOfHierarchies(cgroup, controllers);
   if (trouble !== "") throw new Error(trouble);
   for (const folder of Object.values(cgroup.folders)) {

@@ -12,6 +12,8 @@ export interface Asked {
   readonly from?: string;
 }
 
+export type OfRepository = Asked & Required<Pick<Asked, "name" | "learner">>;
+
 const part = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*";
 const path = new RegExp(`^/v2/(${part}(?:/${part})*)/(manifests|blobs|tags|referrers)/(uploads/[A-Za-z0-9-]*|[A-Za-z0-9_.:+=-]+)$`);
 const kinds = { manifests: "manifest", blobs: "blob", tags: "tags", referrers: "referrers" } as const;

@@ -4,7 +4,7 @@ import type { CohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
 import { toolPath } from "../../tools/locate.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
-import { ensureSigningKey, tokens } from "./signing-key.ts";
+import { ensureSigningKey, publicKeysFile, tokens } from "./signing-key.ts";
 
 export interface RegistryOptions {
   readonly paths: CohortPaths;
@@ -19,14 +19,17 @@ export const registrySocket = (paths: CohortPaths) => join(paths.registry, "http
 
 /** Folder of everything that was pushed below a learner's path; layout of distribution's filesystem driver. */
 export function learnerImages(paths: CohortPaths, learner: string): string {
-  return join(storage(paths), "docker", "registry", "v2", "repositories", learner);
+  return join(imageStorage(paths), "repositories", learner);
 }
+
+/** Folder with the `repositories` and `blobs` of distribution's filesystem driver. */
+export const imageStorage = (paths: CohortPaths) => join(storage(paths), "docker", "registry", "v2");
 
 /** The cohort's registry: writes its configuration and returns its process. */
 export async function registryProcess({ paths, ...options }: RegistryOptions): Promise<ProcessSpec> {
   await makePrivateFolder(paths.registry);
   const configFile = join(paths.registry, "config.yml");
-  const jwksFile = join(paths.registry, "jwks.json");
+  const jwksFile = publicKeysFile(paths);
   await writePrivateFile(jwksFile, JSON.stringify({ keys: [await ensureSigningKey(paths)] }));
   await writePrivateFile(
     configFile,

@@ -60,7 +60,8 @@ export async function forward(
     headers: { ...wanted(incoming.headers, meter !== undefined), ...headers },
   });
   const gone = new AbortController();
-  upstream.on("error", () => undefined).once("close", () => gone.abort());
+  let trouble: NodeJS.ErrnoException | undefined;
+  upstream.on("error", (error) => (trouble = error)).once("close", () => gone.abort());
   outgoing.once("close", () => outgoing.writableFinished || upstream.destroy());
   const answered = answerOf(upstream);
   const sent = meter === undefined ? passNothing(incoming, upstream) : passBody(incoming, upstream, meter, gone.signal);
@@ -73,11 +74,17 @@ export async function forward(
   }
   const answer = await answered;
   if (answer === undefined) {
+    if (!outgoing.destroyed) console.error(`${new Date().toISOString()} the registry gave no answer: ${trouble?.message ?? "ended by us"}`);
     refuse(outgoing, unavailable, true);
     await lingering(incoming);
     return {};
   }
   const status = answer.statusCode ?? 502;
+  // Nobody is there any more to read it.
+  if (outgoing.destroyed) {
+    upstream.destroy();
+    return { status };
+  }
   const other = instead?.(status);
   if (other !== undefined) {
     answer.resume();

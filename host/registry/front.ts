@@ -1,24 +1,58 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { askedOf } from "./asked.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
+import { askedOf, type Asked, type OfRepository } from "./asked.ts";
 import { forward, type Upstream } from "./forward.ts";
+import type { ImageQuota } from "./image-quota.ts";
 import { notHere, refuse } from "./refusal.ts";
+import { grantsOf } from "./tokens.ts";
 
 export interface RegistryFront {
+  readonly paths: CohortPaths;
   readonly upstream: Upstream;
+  readonly quota: ImageQuota;
   /** Whose images alone are here; everybody's without. */
   readonly only?: string;
 }
 
 /**
  * What stands before the registry and is all that anybody reaches of it: lets through what the distribution specification
- * has, and of a learner's way only what is below that learner's path. Who may do what is the registry's to say.
+ * has, of a learner's way only what is below that learner's path, and nothing beyond a learner's limits. Who may do what is
+ * the registry's to say: a request without a token for what it writes is passed on without its body, for the registry to refuse.
  */
-export function registryFront({ upstream, only }: RegistryFront): (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void> {
+export function registryFront({
+  paths,
+  upstream,
+  quota,
+  only,
+}: RegistryFront): (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void> {
   return async (incoming, outgoing) => {
     const asked = askedOf(incoming.url ?? "");
     if (asked === undefined) return refuse(outgoing, notHere);
     if (only !== undefined && asked.kind !== "base" && asked.learner !== only) return refuse(outgoing, notHere);
     if (only !== undefined && asked.from !== undefined && !asked.from.startsWith(`${only}/`)) return refuse(outgoing, notHere);
-    await forward(incoming, outgoing, { upstream, meter: () => undefined });
+    if (!isOfRepository(asked) || !(await mayWrite(paths, incoming, asked))) return void (await forward(incoming, outgoing, { upstream }));
+    if (incoming.method === "DELETE") {
+      await forward(incoming, outgoing, { upstream });
+      return quota.forget(asked.learner);
+    }
+    const admitted = await quota.admit(asked, lengthOf(incoming));
+    if (typeof admitted !== "function") return refuse(outgoing, admitted, true);
+    const { refused } = await forward(incoming, outgoing, { upstream, meter: admitted });
+    if (refused !== undefined) await quota.takeBack(asked);
   };
+}
+
+const isOfRepository = (asked: Asked): asked is OfRepository => asked.name !== undefined && asked.learner !== undefined;
+
+async function mayWrite(paths: CohortPaths, incoming: IncomingMessage, { name }: OfRepository): Promise<boolean> {
+  const needed = incoming.method === "DELETE" ? "delete" : ["POST", "PUT", "PATCH"].includes(incoming.method ?? "") ? "push" : undefined;
+  if (needed === undefined) return false;
+  const grants = await grantsOf(paths, incoming.headers.authorization ?? "");
+  return grants.some((grant) => grant.name === name && grant.actions.includes(needed));
+}
+
+/** Undefined where the body comes in chunks. */
+function lengthOf({ headers }: IncomingMessage): number | undefined {
+  const length = headers["content-length"];
+  return length === undefined ? (headers["transfer-encoding"] === undefined ? 0 : undefined) : Number(length);
 }

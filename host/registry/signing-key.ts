@@ -11,6 +11,9 @@ export interface SigningKey {
   readonly id: string;
 }
 
+/** The public part, as the registry reads it. */
+export const publicKeysFile = (paths: CohortPaths) => join(paths.registry, "jwks.json");
+
 export const signingKeyFile = (paths: CohortPaths) => join(paths.registry, "signing-key.json");
 
 /** Makes the key that signs registry tokens, unless there is one, and returns its public part. */

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { Hono } from "hono";
-import { SignJWT } from "jose";
+import { createLocalJWKSet, jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
 import type { CohortPaths } from "../../shared/paths.ts";
 import { authenticate, credentialOf, isSameSecret, learnerOf, type Permission } from "../access.ts";
-import { readSigningKey, tokens } from "./signing-key.ts";
+import { readIfExists } from "../../shared/private-files.ts";
+import { publicKeysFile, readSigningKey, tokens } from "./signing-key.ts";
 
 export interface ImagePush {
   readonly learner: string;
@@ -24,6 +25,9 @@ export interface RegistryRoutes {
 
 /** Long enough for one push; a revoked credential works on for no longer than this and the registry's leeway of 60 s. */
 const lifetimeSeconds = 300;
+
+/** The clocks of who makes tokens and who takes them are one; the registry allows as much. */
+const leewaySeconds = 60;
 
 /** One entry of a token's `access` claim. */
 export interface Access {
@@ -92,6 +96,26 @@ export async function mintToken(paths: CohortPaths, username: string, access: re
     .setIssuedAt()
     .setExpirationTime(`${lifetimeSeconds}s`)
     .sign(key);
+}
+
+const Claims = z.object({ access: z.array(z.object({ type: z.literal("repository"), name: z.string(), actions: z.array(z.string()) })) });
+
+/** What the token in an `Authorization: Bearer` header grants; nothing where the registry would not take it. */
+export async function grantsOf(paths: CohortPaths, authorization: string): Promise<readonly Access[]> {
+  const [, token] = /^bearer +(\S+)$/i.exec(authorization) ?? [];
+  const keys = await readIfExists(publicKeysFile(paths));
+  if (token === undefined || keys === undefined) return [];
+  try {
+    const { payload } = await jwtVerify(token, createLocalJWKSet(JSON.parse(keys)), {
+      issuer: tokens.issuer,
+      audience: tokens.service,
+      algorithms: [tokens.algorithm],
+      clockTolerance: leewaySeconds,
+    });
+    return Claims.parse(payload).access;
+  } catch {
+    return [];
+  }
 }
 
 /**

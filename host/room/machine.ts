@@ -4,7 +4,10 @@ import { access, mkdir, readFile, rmdir } from "node:fs/promises";
 import { release } from "node:os";
 import { dirname, join } from "node:path";
 import { run } from "../../shared/exec.ts";
-import { readIfExists } from "../../shared/private-files.ts";
+import { z } from "zod";
+import { labHome } from "../../shared/paths.ts";
+import { makePrivateFolder, readIfExists } from "../../shared/private-files.ts";
+import { locate } from "../../tools/locate.ts";
 import { cgroupRoot } from "./cgroups.ts";
 import { troubleOf, tryCgroups } from "../node/preflight.ts";
 import { assessRoom, roomKind, type RoomCondition, type RoomFacts, type RoomKind, type RoomTrial } from "./preflight.ts";
@@ -46,7 +49,7 @@ async function roomFacts(probe: () => Promise<RoomTrial | undefined>): Promise<R
     kernel: release(),
     uid: process.getuid?.() ?? -1,
     capabilities: BigInt(`0x${/^CapEff:\s+([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`),
-    ids: mappedIds(await readSystemFile("/proc/self/uid_map")),
+    ids: idsThere(await readSystemFile("/proc/self/uid_map")),
     container: await containerHere(),
     settings: {
       ...(maxUserNamespaces !== undefined && { maxUserNamespaces }),
@@ -58,9 +61,12 @@ async function roomFacts(probe: () => Promise<RoomTrial | undefined>): Promise<R
   };
 }
 
-/** The ids that a process may give to others; the format of /proc/<pid>/uid_map is in user_namespaces(7). Pure. */
-export function mappedIds(uidMap: string): number {
-  return uidMap.split("\n").reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[2] ?? 0), 0);
+/** The ids in /proc/<pid>/uid_map, whose format is in user_namespaces(7). Pure. */
+export function idsThere(uidMap: string): [first: number, last: number][] {
+  return uidMap.split("\n").flatMap((line): [number, number][] => {
+    const [first, , count] = line.trim().split(/\s+/).map(Number);
+    return first === undefined || count === undefined ? [] : [[first, first + count - 1]];
+  });
 }
 
 /** Version of the control groups in /proc/<pid>/mountinfo: 2 only where they are alone. Pure. */
@@ -87,7 +93,26 @@ async function readSystemFile(path: string): Promise<string> {
 
 /** Tries the parts of a room one by one. Undefined where there is nothing to try with. */
 export async function probeRoom(): Promise<RoomTrial | undefined> {
-  return byUnshare();
+  const program = await locate("lab-room");
+  return program === undefined ? byUnshare() : byLabRoom(program.path);
+}
+
+const Probe = z.object({
+  userNamespace: z.string(),
+  mounts: z.string(),
+  network: z.string(),
+  proc: z.string(),
+  idmap: z.string(),
+  seccomp: z.string(),
+});
+
+async function byLabRoom(program: string): Promise<RoomTrial> {
+  await makePrivateFolder(labHome());
+  const cgroup = await troubleOf(process.getuid?.() === 0 ? () => tryCgroups(roomControllers) : tryDelegatedGroup);
+  const result = await run(program, ["probe", labHome()], { stdin: "ignore", timeout: 20_000, reject: false, env: {}, extendEnv: false });
+  const found = result.failed ? undefined : Probe.parse(JSON.parse(result.stdout));
+  const trouble = (result.stderr || (result.shortMessage ?? "")).trim().split("\n").at(-1) ?? "";
+  return { by: "lab-room", cgroup, ...(found ?? { userNamespace: trouble, mounts: trouble, network: trouble, seccomp: trouble }) };
 }
 
 async function byUnshare(): Promise<RoomTrial | undefined> {
@@ -101,7 +126,7 @@ async function byUnshare(): Promise<RoomTrial | undefined> {
   if (isMissing) return undefined;
   const [userNamespace, mounts, network, proc, cgroup] = await Promise.all([
     troubleOf(() => unshare("true")),
-    troubleOf(() => unshare("--mount", "mount", "-t", "tmpfs", "tmpfs", "/tmp")),
+    troubleOf(() => unshare("--mount", "mount", "-t", "tmpfs", "tmpfs", "/tmp")).then(orUntried),
     troubleOf(() => unshare("--net", "--ipc", "--uts", "true")),
     troubleOf(() => unshare("--mount", "--pid", "--fork", "--mount-proc", "true")),
     troubleOf(process.getuid?.() === 0 ? () => tryCgroups(roomControllers) : tryDelegatedGroup),
@@ -109,6 +134,9 @@ async function byUnshare(): Promise<RoomTrial | undefined> {
   const seccomp = /^Seccomp:/m.test(await readSystemFile("/proc/self/status")) ? "" : "the kernel has none";
   return { by: "unshare", userNamespace, mounts, network, proc, cgroup, seccomp };
 }
+
+/** A trial that could not begin, since there is no `mount` on a small system, says nothing. */
+const orUntried = (trouble: string) => (/failed to execute/.test(trouble) ? undefined : trouble);
 
 const roomControllers = ["cpu", "memory", "pids"];
 
@@ -127,7 +155,7 @@ async function tryDelegatedGroup(): Promise<void> {
   const has = ((await readIfExists(join(group, "cgroup.controllers"))) ?? "").trim().split(/\s+/);
   const missing = roomControllers.filter((controller) => !has.includes(controller));
   if (missing.length > 0) throw new Error(`the group that was handed to this user has no controller ${missing.join(", ")}`);
-  const trial = join(group, `gitops-lab-trial-${randomUUID()}`);
+  const trial = join(group, `gitops-lab-trial-${process.pid}-${randomUUID()}`);
   await mkdir(trial);
   await rmdir(trial);
 }

@@ -21,8 +21,8 @@ export interface RoomFacts {
   readonly uid: number;
   /** Effective capabilities of this process, as in /proc/<pid>/status. */
   readonly capabilities: bigint;
-  /** How many user ids this process may give to others, by /proc/self/uid_map. */
-  readonly ids: number;
+  /** The user ids that there are for this process, from first to last, by /proc/self/uid_map. */
+  readonly ids: readonly (readonly [first: number, last: number])[];
   /** What kind of container this is, where it is one: `docker`, `podman`, `kubernetes`, `lxc`, or another's name. */
   readonly container?: string | undefined;
   /** Settings of the kernel that there are. */
@@ -45,11 +45,20 @@ export interface RoomCondition extends Condition {
 /** `root`: with a uid of the host for each learner. `user`: its root is the account that started the lab. */
 export type RoomKind = "root" | "user" | "none";
 
-/** Bits from linux/capability.h; for ids, ownership, signals to other ids, network devices and mounts. */
-const neededCapabilities = { CAP_SYS_ADMIN: 21n, CAP_NET_ADMIN: 12n, CAP_SETUID: 7n, CAP_SETGID: 6n, CAP_KILL: 5n, CAP_CHOWN: 0n };
+/** Bits from linux/capability.h: to show files, to give ids, to hand over files and reach them, to end what has other ids. */
+const neededCapabilities = {
+  CAP_SYS_ADMIN: 21n,
+  CAP_SETUID: 7n,
+  CAP_SETGID: 6n,
+  CAP_CHOWN: 0n,
+  CAP_DAC_OVERRIDE: 1n,
+  CAP_FOWNER: 3n,
+  CAP_KILL: 5n,
+};
 
-/** Accounts and services have ids of 16 bits; a room's are above, so that none is anybody's. */
-const accountIds = 2 ** 16;
+/** Ids that a room can get as root: host/room/numbers.ts gives them out. */
+const roomIds = { first: 0x7000_0000, last: 0x7fff_ffff };
+const helpWithIds = `Run the lab outside of this container, or map the ids from ${roomIds.first} to ${roomIds.last} into it: \`raw.idmap\` with Incus and LXD, a second \`lxc.idmap\` with LXC, and that range for root in /etc/subuid and /etc/subgid of the host`;
 
 /** open_tree, move_mount and mount_setattr are all there since then. */
 const firstKernel = [5, 12] as const;
@@ -57,15 +66,17 @@ const firstKernel = [5, 12] as const;
 /** What a room needs, and whether it is there. Pure. */
 export function assessRoom(facts: RoomFacts): readonly RoomCondition[] {
   const { platform, kernel, trial } = facts;
+  // These are made within a user namespace: without one their trials say the same once more.
+  const within = (trouble: string | undefined) => (trial?.userNamespace ? undefined : trouble);
   const works = trial?.by === "lab-room" && trial.mounts === "";
   return [
     condition("any", "Linux", platform === "linux", platform, "Run the lab on Linux, in a virtual machine or with WSL 2 on Windows"),
     // A kernel may have had them given back: then the trial tells.
     condition("any", `Linux ${firstKernel.join(".")} or later`, works || isLate(kernel), kernel, helpWithKernel(kernel)),
     tried("any", "user namespaces", trial?.userNamespace, trial, helpWithNamespaces(facts)),
-    tried("any", "mounts of its own", trial?.mounts, trial, helpWithNamespaces(facts)),
-    tried("any", "network of its own", trial?.network, trial, helpWithNamespaces(facts)),
-    tried("any", "system call filter", trial?.seccomp, trial, "Run a kernel that is built with CONFIG_SECCOMP_FILTER"),
+    tried("any", "mounts of its own", within(trial?.mounts), trial, helpWithNamespaces(facts)),
+    tried("any", "network of its own", within(trial?.network), trial, helpWithNamespaces(facts)),
+    tried("any", "system call filter", within(trial?.seccomp), trial, "Run a kernel that is built with CONFIG_SECCOMP_FILTER"),
     ...rights(facts),
     tried(
       "full",
@@ -79,7 +90,7 @@ export function assessRoom(facts: RoomFacts): readonly RoomCondition[] {
           tried(
             "full",
             "files mounted under other ids",
-            trial?.idmap,
+            within(trial?.idmap),
             trial,
             "Put the lab's folder (GITOPS_LAB_HOME) on ext4, xfs or btrfs; elsewhere files are handed over by chown, which takes longer",
           ),
@@ -88,7 +99,7 @@ export function assessRoom(facts: RoomFacts): readonly RoomCondition[] {
     tried(
       "full",
       "/proc of its own",
-      trial?.proc,
+      within(trial?.proc),
       trial,
       facts.container === "docker" || facts.container === "podman"
         ? "Start the container with `--security-opt systempaths=unconfined`; without it a room has no /proc, which its programs do not need"
@@ -101,18 +112,28 @@ export function assessRoom(facts: RoomFacts): readonly RoomCondition[] {
 export function roomKind(facts: RoomFacts): { readonly kind: RoomKind; readonly because: readonly RoomCondition[] } {
   const unmet = assessRoom(facts).filter(({ met }) => !met);
   const of = (...kinds: RoomCondition["neededFor"][]) => unmet.filter(({ neededFor }) => kinds.includes(neededFor));
-  if (of("any").length > 0) return { kind: "none", because: of("any") };
-  // What nobody tried keeps nobody from anything.
   const seen = (conditions: readonly RoomCondition[]) => conditions.filter(({ untried }) => untried === undefined);
+  const any = of("any");
+  // What nobody tried is a reason only where there is no other.
+  if (any.length > 0) return { kind: "none", because: seen(any).length > 0 ? seen(any) : any };
   return of("root").length > 0 ? { kind: "user", because: seen(of("root", "full")) } : { kind: "root", because: seen(of("full")) };
 }
 
-/** Conditions in a sentence each: what is missing, what was found and what helps. */
+/** What is missing, what was found and what helps, in sentences; what several conditions have in common is said once. */
 export function reasons(conditions: readonly RoomCondition[]): string {
-  return conditions.map(({ name, found, help }) => `${name}: ${found}.${help === undefined ? "" : ` ${help}.`}`).join(" ");
+  const sentences = [...Map.groupBy(conditions, ({ help }) => help)].flatMap(([help, some]) => [
+    ...[...Map.groupBy(some, ({ found }) => found)].map(([found, those]) => `${those.map(({ name }) => name).join(", ")}: ${found}.`),
+    ...(help === undefined ? [] : [`${help}.`]),
+  ]);
+  return sentences.join(" ");
 }
 
-function rights({ uid, capabilities, ids }: RoomFacts): RoomCondition[] {
+function hasRoomIds({ ids }: RoomFacts): boolean {
+  return ids.some(([first, last]) => first <= roomIds.first && last >= roomIds.last);
+}
+
+function rights(facts: RoomFacts): RoomCondition[] {
+  const { uid, capabilities, ids } = facts;
   const root = condition(
     "root",
     "root",
@@ -134,9 +155,9 @@ function rights({ uid, capabilities, ids }: RoomFacts): RoomCondition[] {
     condition(
       "root",
       "user ids that no account has",
-      ids > accountIds,
-      ids > accountIds ? `${ids} ids` : `${ids} ids, all of which accounts can have`,
-      "Give the container a longer range of ids: `root:100000:1000000` in /etc/subuid and /etc/subgid of its host and `lxc.idmap` to fit it, or `security.idmap.size` with Incus and LXD",
+      hasRoomIds(facts),
+      `there are ${ids.map(([first, last]) => (first === last ? first : `${first} to ${last}`)).join(", ")}`,
+      helpWithIds,
     ),
   ];
 }
@@ -153,6 +174,7 @@ function tried(
   help?: string,
 ): RoomCondition {
   if (trouble !== undefined) return condition(neededFor, name, trouble === "", trouble === "" ? "tried, works" : trouble, help);
+  if (trial?.userNamespace) return { ...condition(neededFor, name, false, "not tried without a user namespace"), untried: true };
   const found = trial === undefined ? "not tried, since there is neither lab-room nor unshare" : "not tried yet";
   return { ...condition(neededFor, name, false, found, "`./lab setup` builds lab-room, which tries it"), untried: true };
 }
@@ -178,13 +200,15 @@ const containerHelp: Readonly<Record<string, string>> = {
 };
 
 /** A setting of the kernel that stands in the way comes first: nothing else helps against it. */
-function helpWithNamespaces({ uid, settings, container }: RoomFacts): string {
+function helpWithNamespaces(facts: RoomFacts): string {
+  const { uid, settings, container } = facts;
   const set = (name: string, value: number) =>
     `Run \`sudo sysctl -w ${name}=${value}\`${container === undefined ? "" : " on the container's host"}, and write \`${name} = ${value}\` to /etc/sysctl.d/60-gitops-lab.conf there to keep it`;
   if (settings.maxUserNamespaces === 0) return set("user.max_user_namespaces", 15000);
   if (uid !== 0 && settings.unprivilegedUsernsClone === 0) return set("kernel.unprivileged_userns_clone", 1);
   if (uid !== 0 && settings.apparmorRestrictUserns === 1)
     return `${set("kernel.apparmor_restrict_unprivileged_userns", 0)}, or run the lab as root, whom AppArmor does not restrict`;
+  if (uid === 0 && !hasRoomIds(facts) && facts.trial?.by === "lab-room") return helpWithIds;
   if (container !== undefined) return containerHelp[container] ?? `Give the container (${container}) the right to make namespaces`;
   return uid === 0
     ? "Run a kernel that is built with CONFIG_USER_NS, and look in its log for a security module that refuses"
@@ -193,10 +217,10 @@ function helpWithNamespaces({ uid, settings, container }: RoomFacts): string {
 
 function helpWithGroups({ uid, cgroups, container, trial }: RoomFacts): string {
   if (uid === 0) {
+    if (/no controller/.test(trial?.cgroup ?? ""))
+      return `Add ${cgroups === 2 ? "`cgroup_no_v1=all cgroup_enable=memory`" : "`cgroup_enable=memory`"} to the kernel's command line${container === undefined ? "" : " of the container's host"} and start it again`;
     if (container !== undefined)
       return "Start the container with `--privileged --cgroupns=host`, so that it may make groups beside its own";
-    if (/no controller.*memory/.test(trial?.cgroup ?? ""))
-      return "Add `cgroup_enable=memory` to the kernel's command line and start it again";
     return cgroups === undefined ? "Run `mount -t cgroup2 cgroup2 /sys/fs/cgroup`" : "Run the lab outside of what limits its own group";
   }
   if (cgroups !== 2) return "Run the lab as root: groups of version 1 can't be handed to an ordinary user";

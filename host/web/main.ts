@@ -6,8 +6,9 @@ import { Doors } from "../doors/doors.ts";
 import { publicWeb } from "../doors/web.ts";
 import { hookRoutes } from "../git/hook-routes.ts";
 import { Pipeline } from "../pipeline/pipeline.ts";
-import { registrySocket } from "../registry/config.ts";
+import { imageStorage, registrySocket } from "../registry/config.ts";
 import { registryFront } from "../registry/front.ts";
+import { ImageQuota, mostNames } from "../registry/image-quota.ts";
 import { readApiPorts, readWebConfig } from "./config.ts";
 import { webControlApi } from "./control-api.ts";
 import { FluxNotifier } from "./flux-notifier.ts";
@@ -34,18 +35,23 @@ await mkdir(scratch, { mode: 0o700 });
 
 const notifier = new FluxNotifier(config.cohort);
 const pipeline = new Pipeline({ cohort: config.cohort, paths, onBranchMoved: (learner) => notifier.gitPushed(learner) });
-const upstream = { socketPath: registrySocket(paths) };
+const quota = new ImageQuota({
+  storage: imageStorage(paths),
+  limits: async () => ({ ...mostNames, layer: 100 * 1024 * 1024, images: 1024 * 1024 * 1024 }),
+  onRefused: () => undefined,
+});
+const images = { paths, upstream: { socketPath: registrySocket(paths) }, quota };
 const routes = loopbackRoutes({
   paths,
   hookSocket: socket,
   eventsToken: config.registryEventsToken,
   onImagePushed: ({ learner }) => notifier.imagePushed(learner),
 });
-const ways = new Ways(paths, wayListeners({ paths, hookSocket: socket, upstream }));
+const ways = new Ways(paths, wayListeners({ paths, hookSocket: socket }, images));
 const doors = new Doors(config.cohort, publicWeb({ paths, hookSocket: socket, registryPort: config.registryPort }), readApiPorts);
 
 await listen(capped(createServer(outsideOptions, answeredBy(routes)), connections.cohort), config.httpPort);
-await listen(capped(createServer(outsideOptions, outside(registryFront({ upstream }))), connections.cohort), config.registryPort);
+await listen(capped(createServer(outsideOptions, outside(registryFront(images))), connections.cohort), config.registryPort);
 await ways.openAll();
 const control: RequestListener = getRequestListener(webControlApi({ pipeline, doors, ways }).route("/", hookRoutes(pipeline)).fetch);
 await rm(socket, { force: true });

@@ -3,8 +3,7 @@ import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { gitRoutes, type GitRoutes } from "../git/smart-http.ts";
-import type { Upstream } from "../registry/forward.ts";
-import { registryFront } from "../registry/front.ts";
+import { registryFront, type RegistryFront } from "../registry/front.ts";
 import { registryRoutes, tokenRoutes, type RegistryRoutes } from "../registry/tokens.ts";
 import { outside } from "./outside.ts";
 import type { WayListeners } from "./ways.ts";
@@ -30,7 +29,7 @@ export function loopbackRoutes(options: GitRoutes & RegistryRoutes): Hono {
 }
 
 /** What a learner's room is answered: by this learner's names alone, for this learner's users alone. */
-export function wayListeners({ upstream, ...git }: GitRoutes & { readonly upstream: Upstream }): WayListeners {
+export function wayListeners(git: GitRoutes, images: RegistryFront): WayListeners {
   return (learner) => {
     const own = answeredBy(new Hono().route("/", gitRoutes(git)).route("/", tokenRoutes(git.paths, learner)));
     const nothing = answeredBy(new Hono());
@@ -40,7 +39,7 @@ export function wayListeners({ upstream, ...git }: GitRoutes & { readonly upstre
     return {
       // As it is written: what means the same in another writing is not asked for by any program in the room.
       http: (incoming, outgoing) => (ownTarget.test(incoming.url ?? "") ? own : nothing)(incoming, outgoing),
-      registry: outside(registryFront({ upstream, only: learner })),
+      registry: outside(registryFront({ ...images, only: learner })),
     };
   };
 }

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, test } from "vitest";
-import type { CohortOutputs } from "../../shared/outputs.ts";
+import type { RoomFinding } from "../../host/room/machine.ts";
+import { LearnerOutputs, type CohortOutputs } from "../../shared/outputs.ts";
 import { parseCohortFile } from "../../stacks/load-spec.ts";
 
 interface Registered {
@@ -89,6 +90,34 @@ beforeAll(async () => {
 
 const ofType = (end: string) => registered.filter(({ type }) => type.endsWith(end));
 const inCluster = () => registered.filter(({ type }) => type.startsWith("kubernetes:"));
+
+describe("the isolation of a cohort", () => {
+  const room: RoomFinding = { kind: "root", because: [], conditions: [], triedBy: "lab-room" };
+
+  test("is in each learner's outputs and in the lab host's input, and no room is claimed that nobody looked for", () => {
+    expect(Object.values(outputs.learners).map(({ isolation }) => isolation)).toEqual(["none", "none"]);
+    // What an older state has not is not in a new one without need: it would be another lab host.
+    expect(ofType(":LabHost")[0]?.inputs).not.toHaveProperty("isolation");
+  });
+
+  test("is a room where the machine can make them", async () => {
+    const [{ createCohort }, { planCohort }] = await Promise.all([import("../../stacks/cohort.ts"), import("../../stacks/plan.ts")]);
+    const before = registered.length;
+    const made = await createCohort(planCohort("x", parseCohortFile(text, "x"), { room }));
+    const told = await new Promise<CohortOutputs>((resolve) =>
+      pulumi.output(made).apply((value) => resolve(value as unknown as CohortOutputs)),
+    );
+    const added = registered.splice(before);
+    expect(Object.values(told.learners).map(({ isolation }) => isolation)).toEqual(["room", "room"]);
+    expect(added.find(({ type }) => type.endsWith(":LabHost"))?.inputs).toMatchObject({ isolation: "room" });
+  });
+
+  test("of outputs that an earlier version wrote is none", () => {
+    const [{ isolation: _, ...ada } = { isolation: "none" }] = Object.values(outputs.learners);
+    expect(LearnerOutputs.parse(ada).isolation).toBe("none");
+    expect(() => LearnerOutputs.parse({ ...ada, isolation: "rooms" })).toThrow(/isolation/);
+  });
+});
 
 describe("the resources of a cohort", () => {
   test("are one daemon and a lab per learner", () => {

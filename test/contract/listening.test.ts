@@ -30,7 +30,7 @@ afterEach(letGo);
 afterAll(() => removeCohortFromHost(cohort), 60_000);
 
 const leases = async () => (await portsOf(cohort)) as Record<string, number | undefined>;
-const ada = { cohort, learner: "ada", ports };
+const ada = { cohort, learner: "ada", ports, isolation: "room" as const };
 
 /** What is said of a port that this process has. */
 const taken = (port: number, lease: string, then: string) => ({
@@ -81,7 +81,9 @@ describe("a port that somebody else has", () => {
   });
 
   test("source-controller's, which no learner knows, is given back at any time", { timeout: 90_000 }, async () => {
-    const { adminKubeconfig: kubeconfig, clusterId } = (await embeddedCluster.ensure(ada)).output;
+    // In a room it has no port that anybody else could take.
+    const bare = { ...ada, isolation: "none" as const };
+    const { adminKubeconfig: kubeconfig, clusterId } = (await embeddedCluster.ensure(bare)).output;
     await fluxDefinitions.ensure({ learner: "ada", clusterId, kubeconfig, version: fluxRelease });
     const binding = {
       apiVersion: "rbac.authorization.k8s.io/v1",
@@ -93,15 +95,15 @@ describe("a port that somebody else has", () => {
     const api = connect(kubeconfig);
     await api.send({ method: "POST", path: `/apis/${binding.apiVersion}/clusterrolebindings`, body: binding });
     await api.send({ method: "POST", path: "/api/v1/namespaces", body: { metadata: { name: fluxNamespace } } });
-    await fluxControllers.ensure({ ...ada, clusterId, version: fluxRelease });
+    await fluxControllers.ensure({ ...bare, follows: [], clusterId, version: fluxRelease });
     await removeProcesses(cohort, "ada", "SIGKILL");
-    await embeddedCluster.ensure(ada);
+    await embeddedCluster.ensure(bare);
     const source = (await leases())[`${cohort}/ada/source`]!;
     await occupy(source);
-    await expect(fluxControllers.ensure({ ...ada, clusterId, version: fluxRelease })).rejects.toMatchObject(
+    await expect(fluxControllers.ensure({ ...bare, follows: [], clusterId, version: fluxRelease })).rejects.toMatchObject(
       taken(source, "ada/source", another),
     );
-    await fluxControllers.ensure({ ...ada, clusterId, version: fluxRelease });
+    await fluxControllers.ensure({ ...bare, follows: [], clusterId, version: fluxRelease });
     expect((await leases())[`${cohort}/ada/source`]).not.toBe(source);
   });
 });

@@ -7,7 +7,7 @@ import { nodeAddress } from "../../host/control-plane/networks.ts";
 import { buildImages } from "../../host/images/build.ts";
 import { withRepository } from "../../host/images/crane.ts";
 import { presentFolders } from "../../host/room/cgroups.ts";
-import { cgroupOf, nodeThings } from "../../host/node/node-process.ts";
+import { cgroupOf, roomThings } from "../../host/room/groups.ts";
 import { preflight } from "../../host/node/preflight.ts";
 import { findMarked, type ProcessIdentity } from "../../host/process-identity.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
@@ -270,6 +270,23 @@ if (unmet.length > 0) {
       expect((await kubectl("admin", "create", "-f", await privilegedNamespace())).stderr).toContain("baseline or restricted");
     });
 
+    test("what Pod Security does not look at is refused as well", { timeout: minutes }, async () => {
+      const volume = {
+        apiVersion: "v1",
+        kind: "PersistentVolume",
+        metadata: { name: "root" },
+        spec: { capacity: { storage: "1Gi" }, accessModes: ["ReadWriteOnce"], hostPath: { path: "/" } },
+      };
+      expect((await apply("admin", volume)).stderr).toContain("no PersistentVolumes");
+      const patched = async (what: readonly string[], patch: object) =>
+        (await kubectl("admin", "patch", ...what, "--type=merge", "--patch", JSON.stringify(patch))).stderr;
+      const lower = { metadata: { labels: { "pod-security.kubernetes.io/enforce": "privileged" } } };
+      expect(await patched(["namespace", "develop", "--subresource=status"], lower)).toContain("baseline or restricted");
+      // Whoever answers for the core API gives the kubelet its pods.
+      const delegated = { spec: { service: { namespace: "develop", name: "backend" }, insecureSkipTLSVerify: true } };
+      expect(await patched(["apiservice", "v1."], delegated)).toContain("names no service");
+    });
+
     test("from a pod only what the lab publishes is reached", { timeout: minutes }, async () => {
       const { registry, cluster } = await ada();
       const apiPort = new URL(cluster.apiServer).port;
@@ -385,7 +402,7 @@ if (unmet.length > 0) {
       expect(marked()).toEqual([]);
       expect(existsSync(cohort.home)).toBe(false);
       expect(await presentFolders(cgroup)).toEqual([]);
-      expect(await nodeThings(cohort.name)).toEqual([]);
+      expect(await roomThings(cohort.name)).toEqual([]);
       expect(await readFile("/proc/self/mountinfo", "utf8")).not.toContain(home);
     });
   });

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { onHost } from "../../host/room/placement.ts";
 import { kubeconfig } from "../../host/control-plane/kubeconfig.ts";
 import { clients, ensurePki, type ClientName } from "../../host/control-plane/pki.ts";
 import { controlPlaneProcesses, type NodeAccess } from "../../host/control-plane/processes.ts";
@@ -55,7 +56,7 @@ export async function startControlPlane(tools: readonly ControlPlaneTool[]): Pro
   await makePrivateFolder(join(root, "etcd"));
   await mkdir(paths.logs);
 
-  const definition = { cohort: "test", learner: "ada", paths, apiPort };
+  const definition = { cohort: "test", learner: "ada", paths, placement: onHost, apiPort };
   let specs = await controlPlaneProcesses(definition);
   const running = new Map<ControlPlaneTool, ChildProcess>();
   const api = clusterClient(kubeconfigOf("admin"));

@@ -5,8 +5,9 @@ import { getRequestListener } from "@hono/node-server";
 import { hookRoutes } from "../../host/git/hook-routes.ts";
 import type { Push, PushListener } from "../../host/git/push.ts";
 import { leasePorts } from "../../host/ports.ts";
-import { registryProcess, registrySocket } from "../../host/registry/config.ts";
+import { imageStorage, registryProcess, registrySocket } from "../../host/registry/config.ts";
 import { registryFront } from "../../host/registry/front.ts";
+import { ImageQuota, mostNames } from "../../host/registry/image-quota.ts";
 import type { ImagePush } from "../../host/registry/tokens.ts";
 import { capped, connections, outside, outsideOptions } from "../../host/web/outside.ts";
 import { answeredBy, loopbackRoutes } from "../../host/web/routes.ts";
@@ -64,13 +65,21 @@ export interface RunningRegistry {
 }
 
 /** The real registry, asking the server for its tokens, behind what stands before it on the loopback port. */
-export async function startRegistry(paths: CohortPaths, server: LabServer): Promise<RunningRegistry> {
+export async function startRegistry(
+  paths: CohortPaths,
+  server: LabServer,
+  quota = new ImageQuota({
+    storage: imageStorage(paths),
+    limits: async () => ({ ...mostNames, layer: 2 ** 30, images: 2 ** 32 }),
+    onRefused: () => undefined,
+  }),
+): Promise<RunningRegistry> {
   const { registry: registryPort } = await leasePorts("test", ["registry"]);
   const spec = await registryProcess({ paths, httpPort: server.port, registryEventsToken: server.eventsToken });
   const ended = new AbortController();
   const child = run(spec.command, spec.args, { cwd: spec.cwd, env: spec.env, extendEnv: false, reject: false, cancelSignal: ended.signal });
   const host = `127.0.0.1:${registryPort}`;
-  const front = createServer(outsideOptions, outside(registryFront({ upstream: { socketPath: registrySocket(paths) } })));
+  const front = createServer(outsideOptions, outside(registryFront({ paths, upstream: { socketPath: registrySocket(paths) }, quota })));
   await new Promise<void>((resolve) => front.listen(registryPort, "127.0.0.1", resolve));
   await eventually(`the registry at ${host}`, async () => (await fetch(`http://${host}/v2/`)).status === 401);
   return {

@@ -15,7 +15,7 @@ const facts: RoomFacts = {
   kernel: "6.8.0-31-generic",
   uid: 1000,
   capabilities: 0n,
-  ids: 2 ** 32 - 1,
+  ids: [[0, 2 ** 32 - 2]],
   settings: { apparmorRestrictUserns: 1 },
   cgroups: 2,
   trial,
@@ -93,7 +93,7 @@ describe("up", () => {
     expect(() => requireRooms(plan)).toThrow(expect.objectContaining({ code: "rooms-impossible", exitCode: 2 }));
     const { message } = roomsRefusal(plan)!;
     expect(message).toMatch(
-      /^No room can be made on this machine, .*the 2 learners of cohort x .*user namespaces: Operation not permitted\./,
+      /^No room can be made on this machine, .*the 2 learners of cohort x .*Missing: user namespaces: Operation not permitted\./,
     );
     expect(message).toContain("kernel.apparmor_restrict_unprivileged_userns=0");
     expect(message).toContain("Nothing was created.");

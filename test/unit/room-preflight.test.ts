@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { cgroupVersion, findingOf, mappedIds } from "../../host/room/machine.ts";
+import { cgroupVersion, findingOf, idsThere } from "../../host/room/machine.ts";
 import { assessRoom, reasons, roomKind, type RoomFacts, type RoomTrial } from "../../host/room/preflight.ts";
 import { roomLines } from "../../cli/commands/doctor.ts";
 
@@ -10,14 +10,14 @@ const debian: RoomFacts = {
   kernel: "6.1.0-18-amd64",
   uid: 0,
   capabilities: (1n << 41n) - 1n,
-  ids: 2 ** 32 - 1,
+  ids: [[0, 2 ** 32 - 2]],
   settings: { maxUserNamespaces: 63_000, unprivilegedUsernsClone: 1 },
   cgroups: 2,
   trial: works,
 };
-const user: RoomFacts = { ...debian, uid: 1000, capabilities: 0n, ids: 2 ** 32 - 1 };
+const user: RoomFacts = { ...debian, uid: 1000, capabilities: 0n, ids: [[0, 2 ** 32 - 2]] };
 const notPermitted = "unshare: unshare failed: Operation not permitted";
-const refused = (why: string): RoomTrial => ({ ...works, userNamespace: why, mounts: why, network: why, proc: why });
+const refused = (why: string): RoomTrial => ({ ...works, userNamespace: why, mounts: why, network: why, proc: why, seccomp: why });
 
 interface Machine {
   readonly name: string;
@@ -69,7 +69,7 @@ const machines: readonly Machine[] = [
       trial: refused("unshare: write failed /proc/self/uid_map: Operation not permitted"),
     },
     kind: "none",
-    because: ["user namespaces", "mounts of its own", "network of its own"],
+    because: ["user namespaces"],
     help: ["sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0", "/etc/sysctl.d/", "run the lab as root"],
   },
   {
@@ -88,40 +88,54 @@ const machines: readonly Machine[] = [
       trial: { ...refused(notPermitted), cgroup: "EROFS: read-only file system" },
     },
     kind: "none",
-    because: ["user namespaces", "mounts of its own", "network of its own"],
+    because: ["user namespaces"],
     help: ["`--privileged`", "--security-opt seccomp=unconfined"],
   },
   {
     name: "Docker with seccomp and AppArmor off, and no more capabilities",
+    facts: { ...debian, capabilities: 0xa80425fbn, container: "docker", trial: refused("show /lab-room: operation not permitted") },
+    kind: "none",
+    because: ["user namespaces"],
+    help: ["`--privileged`", "`--cap-add SYS_ADMIN"],
+  },
+  {
+    name: "Docker with that capability, too",
     facts: {
       ...debian,
-      capabilities: 0xa80425fbn,
+      capabilities: 0xa80425fbn | (1n << 21n),
       container: "docker",
-      trial: { ...works, proc: "mount proc: operation not permitted", cgroup: "EROFS: read-only file system" },
+      trial: { ...works, proc: "the machine's own /proc is masked", cgroup: "EROFS: read-only file system" },
     },
+    kind: "root",
+    because: ["limits by control groups of version 2", "/proc of its own"],
+    help: ["`--privileged --cgroupns=host`", "systempaths=unconfined"],
+  },
+  {
+    name: "Docker with seccomp and AppArmor off, and no capability at all",
+    facts: { ...debian, capabilities: 0n, container: "docker", trial: { ...works, by: "unshare" } },
     kind: "user",
-    because: ["capabilities", "limits by control groups of version 2", "/proc of its own"],
-    help: ["`--privileged`", "--cgroupns=host", "systempaths=unconfined"],
+    because: ["capabilities"],
+    help: ["without CAP_SYS_ADMIN, CAP_SETUID", "`--privileged`"],
   },
   {
     name: "a container of Kubernetes",
     facts: { ...debian, capabilities: 0n, container: "kubernetes", trial: refused(notPermitted) },
     kind: "none",
-    because: ["user namespaces", "mounts of its own", "network of its own"],
+    because: ["user namespaces"],
     help: ["securityContext: {privileged: true}"],
   },
   {
     name: "an ordinary user, user namespaces off for ordinary users",
     facts: { ...user, settings: { ...user.settings, unprivilegedUsernsClone: 0 }, trial: refused(notPermitted) },
     kind: "none",
-    because: ["user namespaces", "mounts of its own", "network of its own"],
+    because: ["user namespaces"],
     help: ["sudo sysctl -w kernel.unprivileged_userns_clone=1"],
   },
   {
     name: "root, no user namespaces for anybody",
     facts: { ...debian, settings: { maxUserNamespaces: 0 }, trial: refused("unshare: unshare failed: No space left on device") },
     kind: "none",
-    because: ["user namespaces", "mounts of its own", "network of its own"],
+    because: ["user namespaces"],
     help: ["sudo sysctl -w user.max_user_namespaces=15000"],
   },
   {
@@ -156,21 +170,49 @@ const machines: readonly Machine[] = [
     name: "WSL 1",
     facts: { ...debian, kernel: "4.4.0-19041-Microsoft", trial: refused("invalid argument") },
     kind: "none",
-    because: ["Linux 5.12 or later", "user namespaces", "mounts of its own", "network of its own"],
+    because: ["Linux 5.12 or later", "user namespaces"],
     help: ["wsl --set-version"],
   },
   {
+    name: "a machine whose controllers are in hierarchies of version 1 while version 2 is what the lab sees",
+    facts: { ...debian, trial: { ...works, cgroup: "no controller cpu, memory, pids" } },
+    kind: "root",
+    because: ["limits by control groups of version 2"],
+    help: ["`cgroup_no_v1=all cgroup_enable=memory` to the kernel's command line and start it again"],
+  },
+  {
     name: "LXC with nesting, whose ids are all of 16 bits",
-    facts: { ...debian, ids: 65_536, container: "lxc" },
+    facts: { ...debian, ids: [[0, 65_535]], container: "lxc" },
     kind: "user",
     because: ["user ids that no account has"],
-    help: ["root:100000:1000000", "security.idmap.size"],
+    help: ["there are 0 to 65535", "raw.idmap", "from 1879048192 to 2147483647"],
+  },
+  {
+    name: "LXC with nesting and the ids of rooms mapped into it",
+    facts: {
+      ...debian,
+      ids: [
+        [0, 65_535],
+        [0x7000_0000, 0x7fff_ffff],
+      ],
+      container: "lxc",
+    },
+    kind: "root",
+    because: [],
+    help: [],
+  },
+  {
+    name: "LXC with nesting, where the program that makes rooms could give no id of theirs",
+    facts: { ...debian, ids: [[0, 65_535]], container: "lxc", trial: refused("write /proc/42/uid_map: operation not permitted") },
+    kind: "none",
+    because: ["user namespaces"],
+    help: ["raw.idmap"],
   },
   {
     name: "LXC without nesting",
-    facts: { ...debian, ids: 65_536, container: "lxc", trial: refused(notPermitted) },
+    facts: { ...debian, ids: [[0, 65_535]], container: "lxc", trial: { ...refused(notPermitted), by: "unshare" } },
     kind: "none",
-    because: ["user namespaces", "mounts of its own", "network of its own"],
+    because: ["user namespaces"],
     help: ["security.nesting=true", "features: nesting=1"],
   },
   {
@@ -186,6 +228,13 @@ const machines: readonly Machine[] = [
     kind: "none",
     because: ["user namespaces", "mounts of its own", "network of its own", "system call filter"],
     help: ["`./lab setup` builds lab-room"],
+  },
+  {
+    name: "a fresh machine that has unshare and no mount",
+    facts: { ...debian, trial: { ...works, by: "unshare", mounts: undefined, idmap: undefined } },
+    kind: "none",
+    because: ["mounts of its own"],
+    help: ["not tried yet", "`./lab setup` builds lab-room"],
   },
   {
     name: "a fresh machine on which only unshare has tried",
@@ -214,9 +263,17 @@ describe.each(machines)("$name", ({ facts, kind, because, help }) => {
   });
 });
 
-test("what is met has no help, and what is not has some", () => {
+test("what is met has no help, and what is not has some, unless it waits for something else", () => {
   for (const { facts } of machines)
-    for (const { met, help, name } of assessRoom(facts)) expect([name, help === undefined]).toEqual([name, met]);
+    for (const { met, help, name, found } of assessRoom(facts))
+      expect([name, help === undefined]).toEqual([name, met || found === "not tried without a user namespace"]);
+});
+
+test("what several conditions have in common is said once", () => {
+  const facts: RoomFacts = { ...user, trial: { ...works, mounts: "not permitted", network: "not permitted" } };
+  expect(reasons(roomKind(facts).because)).toBe(
+    "mounts of its own, network of its own: not permitted. Run the lab as root, or look in the kernel's log for a security module that refuses.",
+  );
 });
 
 test("a setting that stands in the way is to be changed on the container's host", () => {
@@ -239,14 +296,19 @@ describe("doctor", () => {
     const lines = roomLines(findingOf({ ...debian, trial: undefined }));
     expect(lines[0]).toMatch(/not known before `\.\/lab setup` has built lab-room/);
     expect(lines.join("\n")).not.toContain("not possible");
+    expect(roomLines(findingOf({ ...debian, trial: { ...works, by: "unshare", mounts: undefined } }))[0]).toMatch(/not known before/);
     expect(roomLines(findingOf({ ...debian, trial: { ...works, by: "unshare" } }))[0]).toMatch(/tried with unshare/);
   });
 });
 
-test("reads how many ids a process may give away", () => {
-  expect(mappedIds("         0          0 4294967295\n")).toBe(4_294_967_295);
-  expect(mappedIds("0 100000 65536\n65536 300000 1000\n")).toBe(66_536);
-  expect(mappedIds("")).toBe(0);
+test("reads which ids there are", () => {
+  expect(idsThere("         0          0 4294967295\n")).toEqual([[0, 4_294_967_294]]);
+  expect(idsThere("0 100000 65536\n65536 300000 1000\n")).toEqual([
+    [0, 65_535],
+    [65_536, 66_535],
+  ]);
+  expect(idsThere("0 1000 1")).toEqual([[0, 0]]);
+  expect(idsThere("")).toEqual([]);
 });
 
 test("reads which control groups are mounted", () => {

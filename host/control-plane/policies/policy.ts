@@ -44,7 +44,7 @@ export function manifests({ name, matched, operations = ["CREATE", "UPDATE"], va
           resourceRules: matched.map(({ group = "", resources }) => ({ apiGroups: [group], apiVersions: ["*"], operations, resources })),
         },
         variables: Object.entries(variables).map(([variable, expression]) => ({ name: variable, expression })),
-        validations: rules.map(({ holds, told }) => ({ expression: holds, message: told })),
+        validations: rules.map(({ holds, told }) => ({ expression: holds, message: told, reason: "Forbidden" })),
       },
     },
     {

@@ -13,6 +13,8 @@ import (
 type link struct {
 	fd    int
 	mutex sync.Mutex
+	// For what is received, by the one who does.
+	text, extra []byte
 }
 
 // message is one of a link's. What each side sends, in which fields, is in agent.go.
@@ -76,8 +78,11 @@ func (l *link) send(what message, files []int, pid int) error {
 
 // receive waits for a message, the files that came with it, and the sender's process in this side's numbers.
 func (l *link) receive() (message, []int, int, error) {
-	text := make([]byte, largestMessage)
-	extra := make([]byte, unix.CmsgSpace(4*mostFiles)+unix.CmsgSpace(unix.SizeofUcred))
+	if l.text == nil {
+		l.text = make([]byte, largestMessage)
+		l.extra = make([]byte, unix.CmsgSpace(4*mostFiles)+unix.CmsgSpace(unix.SizeofUcred))
+	}
+	text, extra := l.text, l.extra
 	var length, extraLength int
 	err := retried(func() (err error) {
 		length, extraLength, _, _, err = unix.Recvmsg(l.fd, text, extra, unix.MSG_CMSG_CLOEXEC)

@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 )
 
 func init() {
@@ -23,7 +24,11 @@ func init() {
 	runtime.LockOSThread()
 }
 
+// What each process of a room tries to stay below: there is one on either side for every learner.
+const heapLimit = 6 << 20
+
 func main() {
+	debug.SetMemoryLimit(heapLimit)
 	err := dispatch(os.Args[1:])
 	var ended exitCode
 	if errors.As(err, &ended) {

@@ -46,6 +46,15 @@ type running struct {
 // makeRoom starts the room's first process, in namespaces of its own and in the learner's group, and furnishes it.
 // Only for the thread that lives longest: the kernel ends the room with it.
 func makeRoom(room Room) (*outside, error) {
+	if room.Uid == 0 && os.Getuid() == 0 {
+		return nil, errors.New("a room that root makes needs numbers of its own")
+	}
+	// Before this process is in a group that may use hardly any device.
+	mounts, targets, err := furniture(room)
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(mounts)
 	if room.Cgroup != nil {
 		// Groups of a room that was there before: with version 2 nothing can be born in one that has groups with controllers.
 		if err := room.Cgroup.clear(room.Group); err != nil {
@@ -58,14 +67,6 @@ func makeRoom(room Room) (*outside, error) {
 			return nil, err
 		}
 	}
-	if room.Uid == 0 && os.Getuid() == 0 {
-		return nil, errors.New("a room that root makes needs numbers of its own")
-	}
-	mounts, targets, err := furniture(room)
-	if err != nil {
-		return nil, err
-	}
-	defer closeAll(mounts)
 	own, others, err := newLink()
 	if err != nil {
 		return nil, err
