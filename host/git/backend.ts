@@ -48,7 +48,8 @@ export interface BackendRequest {
   readonly push: { readonly learner: string; readonly repository: string; readonly user: string };
   /** Bytes of the pack of a push. */
   readonly mostBytes: number;
-  readonly ended: AbortSignal;
+  /** Ends Git's work: the client has gone. Of a push Git itself sees it. */
+  readonly left?: AbortSignal;
 }
 
 /** Git's own HTTP backend at work on a request, git-http-backend(1). In an object, for it is a promise of its end, too. */
@@ -71,7 +72,7 @@ export async function startBackend(of: BackendRequest) {
     stderr: "inherit",
     buffer: false,
     reject: false,
-    cancelSignal: of.ended,
+    ...(of.left && { cancelSignal: of.left }),
     timeout: timeoutMs,
   });
   return { backend };

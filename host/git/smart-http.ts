@@ -65,11 +65,10 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
     }
     const path = `/${learner.data}/${repository.data}.git`;
     const isPush = c.req.method === "POST" && service === "git-receive-pack";
-    const ended = new Ending(c.req.raw.signal, isPush);
     const begun = { request: c.req.raw, root: paths.git, path: `${path}/${resource}`, user, hookSocket };
     const push = { learner: learner.data, repository: repository.data, user };
     try {
-      if (isPush) return await receive({ ...begun, push }, join(paths.git, path), ended, leave);
+      if (isPush) return await receive({ ...begun, push }, join(paths.git, path), leave);
       const body = c.req.method === "POST" ? await wholeBody(bodyOf(c.req.raw), fetchRequestBytes) : null;
       if (body === undefined) return freed(leave, c.text("This is more than a fetch asks for. Clone the repository anew.\n", 413));
       const { backend } = await startBackend({
@@ -78,7 +77,7 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
         mostBytes: 1,
         contentLength: body === null ? undefined : `${body.length}`,
         body: body === null ? undefined : once(body),
-        ended: ended.signal,
+        left: c.req.raw.signal,
       });
       void backend.then(leave, leave);
       return await cgiResponse(backend.stdout);
@@ -94,7 +93,6 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
   async function receive(
     begun: Pick<BackendRequest, "request" | "root" | "path" | "user" | "hookSocket" | "push">,
     repository: string,
-    ended: Ending,
     leave: () => void,
   ): Promise<Response> {
     const limits = await limitsOf(paths);
@@ -111,18 +109,22 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
     }
 
     let isTooLarge = false;
+    // Of what is too much, or of a client that goes, Git sees an end that comes too early, and takes away what it has of the
+    // push. A client that goes with the answer, as Flux' does when it has read that its push is accepted, ends nothing.
     async function* pack(): AsyncGenerator<Buffer> {
       let length = opened.head.length;
       yield opened.head;
       for (;;) {
-        const { done, value } = await opened.rest.next();
-        if (done === true) break;
+        const value: Buffer | undefined = await opened.rest.next().then(
+          (next) => next.value,
+          () => undefined,
+        );
+        if (value === undefined) return;
         length += value.length;
-        isTooLarge ||= length > limits.push;
-        if (isTooLarge) return ended.end();
+        isTooLarge = length > limits.push;
+        if (isTooLarge) return;
         yield value;
       }
-      ended.isComplete = true;
     }
     const endPush = await beginPush(repository);
     const over = () => {
@@ -135,16 +137,17 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
         contentLength: undefined,
         body: pack(),
         mostBytes: limits.push,
-        ended: ended.signal,
       });
       void backend.then(over, over);
-      return await cgiResponse(backend.stdout, async () => {
+      const last = async () => {
         // Who still sends reads no answer; also where Git itself has refused what came so far.
         await discard(opened.rest).catch(() => undefined);
         if (!isTooLarge) return undefined;
         const sentence = `The push is larger than ${sizeText(limits.push)}, which is what one may have here (\`push\`). Take large files out of its commits, also out of earlier ones that were not pushed yet; a course's files need no more.`;
         return refuse("push", sentence, opened);
-      });
+      };
+      // Git says of what is too large that it ends too early.
+      return await cgiResponse(backend.stdout, { isDropped: () => isTooLarge, last });
     } catch (error) {
       over();
       throw error;
@@ -162,27 +165,6 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
     })
     .post("/git/:learner/:repository/git-upload-pack", (c) => serve(c, "git-upload-pack", "git-upload-pack"))
     .post("/git/:learner/:repository/git-receive-pack", (c) => serve(c, "git-receive-pack", "git-receive-pack"));
-}
-
-/**
- * When Git's work on a request ends early. A fetch whose client goes is ended at once. A push is ended only while it still
- * comes in: Flux' Git client leaves when it has read that the push was accepted, and then the hooks begin.
- */
-class Ending {
-  readonly signal: AbortSignal;
-  readonly #controller = new AbortController();
-  isComplete = false;
-
-  constructor(client: AbortSignal, isPush: boolean) {
-    this.signal = this.#controller.signal;
-    client.addEventListener("abort", () => {
-      if (!isPush || !this.isComplete) this.end();
-    });
-  }
-
-  end(): void {
-    this.#controller.abort();
-  }
 }
 
 function freed(leave: () => void, response: Response): Response {
