@@ -186,7 +186,9 @@ async function roomOf({ cohort, learner, apiPort }: ControlPlane, isolation: Iso
   if (isolation === "none") return [];
   await openWays(cohort, learner);
   const { httpPort, registryPort } = await hostOf(cohort);
-  return [await roomProcess({ cohort, learner, paths: cohortPaths(cohort), ports: { api: apiPort, http: httpPort, registry: registryPort } })];
+  return [
+    await roomProcess({ cohort, learner, paths: cohortPaths(cohort), ports: { api: apiPort, http: httpPort, registry: registryPort } }),
+  ];
 }
 
 /** Ends what runs of a lab that moves into a room, or out of it: it has the port that the other needs. */

@@ -169,8 +169,7 @@ function elsewhere(url: string): string[] {
 
 /** Whether source-controller serves. In a room nobody outside can ask it: there it is enough that it runs. */
 async function lookAtSource(cohort: string, learner: string, isolation: Isolation, artifacts: string): Promise<Look<undefined>> {
-  if (isolation === "none")
-    return lookListening({ cohort, lease: `${cohort}/${learner}/source`, port: Number(artifacts.split(":")[1]) });
+  if (isolation === "none") return lookListening({ cohort, lease: `${cohort}/${learner}/source`, port: Number(artifacts.split(":")[1]) });
   const state = (await processStatus(cohort)).find(({ name }) => name === `${learner}/source-controller`)?.state;
   return state === "running" ? { done: true, value: undefined } : { done: false, because: `it is ${state ?? "not there"}.` };
 }

@@ -86,7 +86,10 @@ export async function nodeProcess(node: RealNode): Promise<ProcessSpec> {
 async function configuration({ cohort, learner, paths, ports }: RealNode): Promise<RoomConfig> {
   const cgroup = await ensureCgroup(cohort, learner, paths);
   if (cgroup === undefined) {
-    throw new LabError("nodes-impossible", "A real node needs control groups, and none can be made any more. `./lab doctor` tells what is missing.");
+    throw new LabError(
+      "nodes-impossible",
+      "A real node needs control groups, and none can be made any more. `./lab doctor` tells what is missing.",
+    );
   }
   const ways = cohortPaths(cohort);
   const loopback = (port: number) => `127.0.0.1:${port}`;
@@ -151,37 +154,37 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
         "/etc/gitops-lab-kubelet.yaml": kubeletConfiguration(),
       },
       kernelSettings: expectedSettings,
-    programs: [
-      program("containerd", ["containerd", "--config", secret("containerd.toml")]),
-      program(
-        "pause-image",
-        ["ctr", "--address", containerdSocket, "--namespace", "k8s.io", "images", "import", "/opt/gitops-lab/pause.tar"],
-        { once: true, awaits: containerdSocket },
-      ),
-      program("kubelet-and-proxy", [
-        "kubelet-and-proxy",
-        "--config=/etc/gitops-lab-kubelet.yaml",
-        `--kubeconfig=${secret("kubelet.yaml")}`,
-        `--hostname-override=${nodeName}`,
-        `--node-ip=${nodeAddress}`,
-        "--node-labels=gitops-lab.dev/nodes=real",
-        "--cert-dir=/var/lib/kubelet/pki",
-        "--",
-        `--kubeconfig=${secret("kube-proxy.yaml")}`,
-        `--hostname-override=${nodeName}`,
-        "--proxy-mode=iptables",
-        `--cluster-cidr=${podNetwork}`,
-        "--nodeport-addresses=primary",
-        "--healthz-bind-address=",
-        "--metrics-bind-address=127.0.0.1:10249",
-        "--conntrack-max-per-core=0",
-        "--conntrack-min=0",
-        // As the kubelet's configuration has them: see there.
-        `--oom-score-adj=${oomScoreAdjustment}`,
-        `--v=${verbosity}`,
-      ]),
-      program("coredns", ["coredns", "-conf", "/etc/Corefile"]),
-    ],
+      programs: [
+        program("containerd", ["containerd", "--config", secret("containerd.toml")]),
+        program(
+          "pause-image",
+          ["ctr", "--address", containerdSocket, "--namespace", "k8s.io", "images", "import", "/opt/gitops-lab/pause.tar"],
+          { once: true, awaits: containerdSocket },
+        ),
+        program("kubelet-and-proxy", [
+          "kubelet-and-proxy",
+          "--config=/etc/gitops-lab-kubelet.yaml",
+          `--kubeconfig=${secret("kubelet.yaml")}`,
+          `--hostname-override=${nodeName}`,
+          `--node-ip=${nodeAddress}`,
+          "--node-labels=gitops-lab.dev/nodes=real",
+          "--cert-dir=/var/lib/kubelet/pki",
+          "--",
+          `--kubeconfig=${secret("kube-proxy.yaml")}`,
+          `--hostname-override=${nodeName}`,
+          "--proxy-mode=iptables",
+          `--cluster-cidr=${podNetwork}`,
+          "--nodeport-addresses=primary",
+          "--healthz-bind-address=",
+          "--metrics-bind-address=127.0.0.1:10249",
+          "--conntrack-max-per-core=0",
+          "--conntrack-min=0",
+          // As the kubelet's configuration has them: see there.
+          `--oom-score-adj=${oomScoreAdjustment}`,
+          `--v=${verbosity}`,
+        ]),
+        program("coredns", ["coredns", "-conf", "/etc/Corefile"]),
+      ],
     },
   };
 }

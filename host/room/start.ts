@@ -20,7 +20,10 @@ const patienceMs = 20_000;
 const retryMs = 50;
 
 /** Starts a process in its room. The room must run, or be about to. */
-export async function startInRoom(spec: ProcessSpec & { readonly room: Place }, env: Readonly<Record<string, string>>): Promise<DetachedProcess> {
+export async function startInRoom(
+  spec: ProcessSpec & { readonly room: Place },
+  env: Readonly<Record<string, string>>,
+): Promise<DetachedProcess> {
   const { room } = spec;
   return ask(room.socket, {
     start: {
