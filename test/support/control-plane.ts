@@ -44,6 +44,7 @@ export async function startControlPlane(tools: readonly ControlPlaneTool[]): Pro
     access: join(root, "access.json"),
     pipeline: join(root, "pipeline.json"),
     gitOutage: join(root, "git-outage.json"),
+    limitHits: join(root, "limit-hits.jsonl"),
   };
   const apiPort = await freePort();
   const server = `https://127.0.0.1:${apiPort}`;
