@@ -35,7 +35,7 @@ export async function* gitLines(
   } as const;
   const [command, all] = await boundedGit([`--git-dir=${repository}`, ...args]);
   const first = run(command, all, { ...options, stdin: "pipe" });
-  const running: PromiseLike<{ readonly failed: boolean; readonly shortMessage?: string }>[] = [first];
+  const running: PromiseLike<{ readonly failed: boolean; readonly shortMessage?: string | undefined }>[] = [first];
   let output: Readable = first.stdout;
   if (into !== undefined) {
     const [command, all] = await boundedGit([`--git-dir=${repository}`, ...into]);

@@ -1,5 +1,6 @@
-import { Hono } from "hono";
+import { Hono, type HonoRequest } from "hono";
 import { stream } from "hono/streaming";
+import { excerpt } from "../../shared/printable.ts";
 import { LearnerError } from "./learner-error.ts";
 import { Push, type PushListener } from "./push.ts";
 
@@ -7,10 +8,11 @@ import { Push, type PushListener } from "./push.ts";
 export function hookRoutes(listener: PushListener): Hono {
   return new Hono()
     .post("/hooks/pre-receive", async (c) => {
-      const push = Push.parse(await c.req.json());
+      const push = await pushIn(c.req);
+      if (push === undefined) return c.text(unreadable, 400);
       try {
         const refusals = await listener.refusals(push);
-        return refusals.length === 0 ? c.body(null, 200) : c.text(refusals.map((refusal) => `refused: ${refusal}\n`).join(""), 409);
+        return refusals.length === 0 ? c.body(null, 200) : c.text(refusals.map((refusal) => `refused: ${shown(refusal)}\n`).join(""), 409);
       } catch (error) {
         // What could not be checked is not accepted.
         return c.text(
@@ -20,10 +22,11 @@ export function hookRoutes(listener: PushListener): Hono {
       }
     })
     .post("/hooks/post-receive", async (c) => {
-      const push = Push.parse(await c.req.json());
+      const push = await pushIn(c.req);
+      if (push === undefined) return c.text(unreadable, 400);
       return stream(c, async (out) => {
         try {
-          await listener.accepted(push, (line) => void out.write(`${line}\n`));
+          await listener.accepted(push, (line) => void out.write(`${shown(line)}\n`));
         } catch (error) {
           await out.write(
             `${forPusher(error, push, "The push was accepted, but the lab could not act on it. Your next push tries again.")}\n`,
@@ -38,7 +41,20 @@ export function hookRoutes(listener: PushListener): Hono {
  * hold what another program said of them: they are for the lab's log.
  */
 function forPusher(error: unknown, { learner, repository }: Push, otherwise: string): string {
-  if (error instanceof LearnerError) return error.message;
+  if (error instanceof LearnerError) return shown(error.message);
   console.error(`${new Date().toISOString()} a push to ${learner}/${repository}:`, error);
   return `${otherwise} If it stays so, tell your instructor, who sees why in the lab's log.`;
 }
+
+const unreadable = "refused: the lab could not read what this push is.\n";
+
+async function pushIn(request: HonoRequest): Promise<Push | undefined> {
+  return Push.safeParse(await request.json().catch(() => undefined)).data;
+}
+
+/** Words of files, commits and compilers are in it: each line is text and nothing that a terminal takes for more. */
+const shown = (text: string) =>
+  text
+    .split("\n")
+    .map((line) => excerpt(line, 2000))
+    .join("\n");

@@ -5,7 +5,7 @@ import { DnsLabel } from "../../shared/names.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
 import { authenticate, credentialOf } from "../access.ts";
 import { recordLimitHit } from "../limit-hits.ts";
-import { limitsOf } from "../limits.ts";
+import { limitsForWeb } from "../limits.ts";
 import { startBackend, type BackendRequest } from "./backend.ts";
 import { cgiResponse } from "./cgi.ts";
 import { isInterrupted } from "./outage.ts";
@@ -95,7 +95,7 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
     repository: string,
     leave: () => void,
   ): Promise<Response> {
-    const limits = await limitsOf(paths);
+    const limits = await limitsForWeb(paths);
     const refuse = async (limit: string, sentence: string, opened: OpenedPush) => {
       await recordLimitHit(paths.learner(begun.push.learner), limit, sentence);
       return refusedPush(opened, sentence);

@@ -2,6 +2,7 @@ import { mkdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { LabError } from "../../shared/errors.ts";
 import { sizeText } from "../../shared/limits.ts";
+import { excerpt } from "../../shared/printable.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { LearnerError } from "../git/learner-error.ts";
 import { layoutDigest, writeLayout } from "../images/layout.ts";
@@ -41,8 +42,9 @@ export async function releaseOf(
     };
   for (const commit of await repository.commitsTouching(before, appFolder)) if ((await tree(commit)) === next) return undefined;
   const version = (await repository.readFile(after, versionFile))?.trim() ?? "";
-  if (!/^[0-9]+\.[0-9]+\.[0-9]+$/.test(version))
-    return { problem: `${versionFile} must hold the app's version, such as 0.3.0; it holds ${JSON.stringify(version.slice(0, 40))}.` };
+  // A tag has no room for more, and all of it must fit into one.
+  if (!/^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$/.test(version))
+    return { problem: `${versionFile} must hold the app's version, such as 0.3.0; it holds ${JSON.stringify(excerpt(version))}.` };
   const problem = await faultOfSource(after, repository, await repository.files(`${after}:${appFolder}`));
   return problem === undefined ? { version } : { problem };
 }

@@ -19,5 +19,5 @@ export function wordsForLearner(words: string, files: readonly string[]): string
 
 /** Any run of characters that begins with a slash and names something below it is taken for a path. */
 function withoutPaths(text: string): string {
-  return text.replace(/ ?\((?:\/[^\s()]+)\)/g, "").replace(/(^|[\s"'`(=,;<[])\/(?:[^\s"'`()\],;<>/]+\/)*[^\s"'`()\],;<>/]+/g, "$1…");
+  return text.replace(/ ?\((?:\/[^\s()]+)\)/g, "").replace(/(^|[\s"'`(=,:;<[])\/(?:[^\s"'`()\],;<>/]+\/)*[^\s"'`()\],;<>/]+/g, "$1…");
 }

@@ -3,7 +3,7 @@ import { backendName } from "../../verification/backend-deployment.ts";
 import { overlayPath } from "../../verification/desired-image.ts";
 import { formatImage, type ImageReference } from "../../verification/image-reference.ts";
 import { recordPath } from "../../verification/promotion-record.ts";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 import type { RenderedKustomization, RenderedObject } from "./rendered.ts";
 
 /** Something that Flux would apply and must not. */
@@ -27,22 +27,19 @@ export function imageTroubles(
   wanted: ReadonlyMap<Environment, ImageReference | undefined>,
 ): Trouble[] {
   const applied = kustomizations.flatMap((by) => by.objects.map((object) => ({ by, object })));
+  const strange = applied.flatMap(({ by, object }) => strangeImages(by, object, wanted));
   return [
-    ...applied.flatMap(({ by, object }) => strangeImages(by, object, wanted)),
+    ...strange,
     ...[...wanted].flatMap(([environment, image]) => {
       const expected = image && formatImage(image);
-      const runs = applied.some(
-        ({ object: { kind, name, namespace, images } }) =>
-          kind === "Deployment" && name === backendName && namespace === environment && images.some((one) => one.image === expected),
+      const backends = applied.filter(
+        ({ object: { kind, name, namespace } }) => kind === "Deployment" && name === backendName && namespace === environment,
       );
-      if (runs) return [];
-      const key = `missing ${environment} ${expected}`;
-      return [
-        {
-          key,
-          says: `Flux would apply no Deployment ${environment}/${backendName} with the image that ${overlayPath(environment)} names.`,
-        },
-      ];
+      const runs = backends.some(({ object }) => object.images.some((one) => one.image === expected));
+      // One that runs another image is told already.
+      if (runs || strange.some(({ of }) => backends.some(({ object }) => object === of))) return [];
+      const says = `Flux would apply no Deployment ${environment}/${backendName} with the image that ${overlayPath(environment)} names.`;
+      return [{ key: `missing ${environment} ${expected}`, says }];
     }),
     ...applied.flatMap(({ object }) => {
       const { kind, name, file } = object;
@@ -55,9 +52,10 @@ export function imageTroubles(
 
 function strangeImages(
   by: RenderedKustomization,
-  { kind, namespace, name, file, images }: RenderedObject,
+  object: RenderedObject,
   wanted: ReadonlyMap<Environment, ImageReference | undefined>,
-): Trouble[] {
+): (Trouble & { readonly of: RenderedObject })[] {
+  const { kind, namespace, name, file, images } = object;
   const environment = namespace as Environment;
   if (!wanted.has(environment)) return [];
   const named = wanted.get(environment);
@@ -67,6 +65,7 @@ function strangeImages(
     const what = printable(`${kind} ${namespace}/${name}`);
     return [
       {
+        of: object,
         key: `image ${kind} ${namespace}/${name} ${at} ${image}`,
         says:
           `${what}${from(file)} would run ${printable(image)} (${printable(at)}), and ${overlayPath(environment)} names ${expected ?? "no image"}. ` +

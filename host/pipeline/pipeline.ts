@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit, { type LimitFunction } from "p-limit";
 import { messageOf } from "../../shared/errors.ts";
-import { limitsOf } from "../limits.ts";
+import { limitsForWeb } from "../limits.ts";
 import { recordLimitHit } from "../limit-hits.ts";
 import { excessOf } from "../git/push-limits.ts";
 import { quietRepository } from "../git/receiving.ts";
@@ -63,7 +63,7 @@ export class Pipeline implements PushListener {
   async #excess(push: Push): Promise<string | undefined> {
     const { paths } = this.#options;
     const path = join(paths.git, push.learner, `${push.repository}.git`);
-    const excess = await excessOf(push, path, await bareRepository(path).branch(), await limitsOf(paths));
+    const excess = await excessOf(push, path, await bareRepository(path).branch(), await limitsForWeb(paths));
     if (excess !== undefined) await recordLimitHit(paths.learner(push.learner), excess.limit, excess.sentence);
     return excess?.sentence;
   }

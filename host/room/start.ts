@@ -19,6 +19,9 @@ type Answer = z.output<typeof Answer>;
 const patienceMs = 20_000;
 const retryMs = 50;
 
+/** In a room, threads included: also where it has no group that limits them. A lab at rest has about 400. */
+const mostProcesses = 4096;
+
 /** Starts a process in its room. The room must run, or be about to. */
 export async function startInRoom(
   spec: ProcessSpec & { readonly room: Place },
@@ -37,6 +40,7 @@ export async function startInRoom(
       files: room.files,
       doors: room.doors,
       proc: room.proc ?? false,
+      processes: mostProcesses,
     },
   });
 }

@@ -59,7 +59,7 @@ describe("a compiler's words", () => {
     ["# app\n./main.go:3:2: undefined: nonsense\n", "main.go:3:2: undefined: nonsense"],
     ["sub/other.go:1:1: expected 'package'\n", "sub/other.go:1:1: expected 'package'"],
     ["main.go:4:2: package x/y is not in std (/usr/local/go/src/x/y)\n", "main.go:4:2: package x/y is not in std"],
-    ["main.go:4:2: open /root/.local/secret: no such file\n", "main.go:4:2: open …: no such file"],
+    ["main.go:4:2: open /root/.local/secret: no such file\n", "main.go:4:2: open … no such file"],
     ["/root/passphrase:1:1: hunter2\n", undefined],
     ["passphrase:1:1: hunter2\n", undefined],
     ["other.go:1:1: of a file that is not the learner's\n", undefined],

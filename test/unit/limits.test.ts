@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { quotaLines, quotasOf } from "../../cli/capacity/quotas.ts";
 import { recentLimitHits, recordLimitHit } from "../../host/limit-hits.ts";
-import { limitsOf, writeLimits } from "../../host/limits.ts";
+import { limitsForWeb, limitsOf, writeLimits } from "../../host/limits.ts";
 import { LabError } from "../../shared/errors.ts";
 import { defaultLimits } from "../../shared/limits.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -67,6 +67,7 @@ describe("on the lab host", () => {
     expect(await limitsOf(paths)).toEqual(defaultLimits);
     await writeLimits(paths, { ...defaultLimits, refs: 20 });
     expect((await limitsOf(paths)).refs).toBe(20);
+    expect(await limitsForWeb(paths)).toEqual(await limitsOf(paths));
   });
 
   test("what is hit is kept, newest last, and never more than some", async () => {

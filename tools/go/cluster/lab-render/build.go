@@ -179,13 +179,13 @@ func flat(object unstructured.Unstructured, file string) ([]found, error) {
 	return all, err
 }
 
-var temporary = regexp.MustCompile(`kustomize-[0-9]+`)
+// Where kustomize would load something remote to.
+var temporary = regexp.MustCompile(regexp.QuoteMeta(os.TempDir()) + `/kustomize-[0-9]+`)
 
 // clean makes an error fit for the learner: with the repository's paths, on one line, not long.
 func (b *builder) clean(err error) string {
 	text := strings.ReplaceAll(err.Error(), b.root+"/", "")
 	text = strings.ReplaceAll(text, b.root, ".")
-	text = strings.ReplaceAll(text, os.TempDir(), "")
 	return short(temporary.ReplaceAllString(text, "…"))
 }
 

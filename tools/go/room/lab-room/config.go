@@ -89,11 +89,12 @@ type Program struct {
 	FileSize uint64 `json:"fileSize"`
 	// OpenFiles is how many it may have open; 0 is the machine's own limit.
 	OpenFiles uint64 `json:"openFiles"`
-	// CpuSeconds, DataBytes and Processes are limits of each process, of its own memory, and of all threads of the room; 0 is
-	// the machine's own.
+	// Processes is how many the room may have, threads included, when this program starts another; 0 is no limit. It
+	// holds where no group does.
+	Processes uint64 `json:"processes"`
+	// CpuSeconds and DataBytes are limits of each process, of its time and of its own memory; 0 is the machine's own.
 	CpuSeconds uint64 `json:"cpuSeconds"`
 	DataBytes  uint64 `json:"dataBytes"`
-	Processes  uint64 `json:"processes"`
 
 	// Once, in a node, says that the next program waits until this one has succeeded; others are started again when they end.
 	Once bool `json:"once"`

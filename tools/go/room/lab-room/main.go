@@ -15,9 +15,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
+
+	"golang.org/x/sys/unix"
 )
 
 func init() {
@@ -30,7 +33,10 @@ const heapLimit = 6 << 20
 
 func main() {
 	debug.SetMemoryLimit(heapLimit)
-	err := dispatch(os.Args[1:])
+	err := keepFiles()
+	if err == nil {
+		err = dispatch(os.Args[1:])
+	}
 	var ended exitCode
 	if errors.As(err, &ended) {
 		os.Exit(int(ended))
@@ -39,6 +45,12 @@ func main() {
 		fmt.Fprintln(os.Stderr, "lab-room:", err)
 		os.Exit(1)
 	}
+}
+
+// keepFiles passes on to no other program what this one was started with, but for the standard files: whoever started the
+// lab may have had a folder of the host open, by which everything in it is reached.
+func keepFiles() error {
+	return unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 }
 
 // exitCode is how a program ended that this process stands for.

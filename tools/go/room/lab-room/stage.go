@@ -76,7 +76,9 @@ func runStage() error {
 func setLimits(program Program) error {
 	for resource, most := range map[int]uint64{
 		unix.RLIMIT_FSIZE: program.FileSize, unix.RLIMIT_NOFILE: program.OpenFiles, unix.RLIMIT_CPU: program.CpuSeconds,
-		unix.RLIMIT_DATA: program.DataBytes, unix.RLIMIT_NPROC: program.Processes,
+		unix.RLIMIT_DATA: program.DataBytes,
+		// Linux counts for this one within the room's user namespace, since 5.14.
+		unix.RLIMIT_NPROC: program.Processes,
 	} {
 		if most == 0 {
 			continue
