@@ -9,7 +9,6 @@ import { limits as learnerLimits } from "../cgroups.ts";
 import { cgroupOf } from "../groups.ts";
 import { leaseNumbers } from "../numbers.ts";
 import { runThrownAway, type JobRoom, type ThrownAwayOutcome } from "../thrown-away.ts";
-import { limitsOf } from "../../limits.ts";
 
 /** What is done with what a learner wrote, each time in a room of its own. There are these two kinds, and no others. */
 export interface Jobs {
@@ -55,7 +54,7 @@ export function learnerRooms(cohort: string, paths: CohortPaths): (learner: stri
     await access(own.root);
     const { node } = await leaseNumbers(`${cohort}/${learner}`);
     const cgroup = await cgroupOf(own);
-    const limits = cgroup && learnerLimits(cgroup.version, availableParallelism(), await limitsOf(paths));
+    const limits = cgroup && learnerLimits(cgroup.version, availableParallelism());
     return { uid: node === 0 ? 0 : node + jobNumber, ...(cgroup && limits && { cgroup: { ...cgroup, limits } }) };
   };
 }
