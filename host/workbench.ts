@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Backstage, WorkTree } from "../lab-templates/workbench.ts";
 import { colleagueUsername, PushRefused } from "../lab-templates/workbench.ts";
