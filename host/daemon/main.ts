@@ -44,9 +44,8 @@ const control = createServer(getRequestListener(controlApi({ supervisor, ensureH
 // The folder is 0700, so the socket needs no mode of its own.
 control.listen(socket);
 
-const jobs = jobsServer(
-  jobsHere(config.isolation === "room" ? learnerRooms(config.cohort, paths) : async () => "none"),
-  async (learner) => existsSync(paths.learner(learner).root),
+const jobs = jobsServer(jobsHere(config.isolation === "room" ? learnerRooms(config.cohort, paths) : async () => "none"), async (learner) =>
+  existsSync(paths.learner(learner).root),
 );
 await makePrivateFolder(webPlaces(paths).folder);
 await rm(jobsSocket(paths), { force: true });

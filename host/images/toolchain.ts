@@ -59,7 +59,10 @@ const goroot = "/go";
 const sharedCache = "/std";
 
 /** What of a toolchain a build sees: the programs that make one of Go alone, and what they read. */
-async function partsOf(root: string, arch: Toolchain["arch"]): Promise<{ readonly reads: Record<string, string>; readonly runs: string[] }> {
+async function partsOf(
+  root: string,
+  arch: Toolchain["arch"],
+): Promise<{ readonly reads: Record<string, string>; readonly runs: string[] }> {
   const tools = ["compile", "link", "asm", "buildid"].map((name) => `pkg/tool/linux_${arch}/${name}`);
   const present = async (part: string): Promise<[string, string][]> => {
     // Distributions put parts elsewhere, and links in their place.
@@ -106,10 +109,17 @@ const stdLimits = { seconds: 600, memoryBytes: 4 * 1024 ** 3, processes: 256, ou
 
 /** The folder with a compiled standard library, made once for a toolchain. It appears complete or not at all. */
 async function standardLibrary(root: string, goVersion: string, arch: Toolchain["arch"]): Promise<string> {
-  const key = createHash("sha256").update(`${await realpath(root)}\n${goVersion}\n${arch}\n${ahead.join(" ")}`).digest("hex").slice(0, 12);
+  const key = createHash("sha256")
+    .update(`${await realpath(root)}\n${goVersion}\n${arch}\n${ahead.join(" ")}`)
+    .digest("hex")
+    .slice(0, 12);
   const parent = join(cacheHome(), "go-std");
   const folder = join(parent, `${goVersion}-${key}`);
-  const isThere = () => access(folder).then(() => true, () => false);
+  const isThere = () =>
+    access(folder).then(
+      () => true,
+      () => false,
+    );
   if (await isThere()) return folder;
   await mkdir(parent, { recursive: true });
   const unlock = await lockfile.lock(parent, { retries: patience });

@@ -58,7 +58,8 @@ export class PipelineLab {
       cohort,
       paths: this.#paths,
       kubeReader: (learner) => this.#kube(learner),
-      jobs: jobsHere(async () => "none"), onBranchMoved: (learner) => this.moved.push(learner),
+      jobs: jobsHere(async () => "none"),
+      onBranchMoved: (learner) => this.moved.push(learner),
     });
   }
 

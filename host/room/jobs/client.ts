@@ -46,22 +46,27 @@ export function daemonJobs(paths: CohortPaths): Jobs {
 function ask(socketPath: string, path: string, input: Uint8Array): Promise<{ outcome: Outcome; body: Buffer }> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(patienceMs);
-    const outgoing = request({ socketPath, agent: false, method: "POST", path, signal, headers: { "content-length": input.length } }, (response) => {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      response.on("data", (chunk: Buffer) => {
-        bytes += chunk.length;
-        if (bytes > mostAnswer) response.destroy(new Error("the daemon's answer is too long"));
-        else chunks.push(chunk);
-      });
-      response.on("error", reject);
-      response.on("end", () => {
-        if (response.statusCode === 429)
-          reject(new LearnerError("jobs-busy", "Earlier pushes of yours are still being worked on. Wait until they are done, and push again."));
-        else if (response.statusCode !== 200) reject(new Error(`the daemon answered a job with ${response.statusCode}`));
-        else resolve({ outcome: Outcome.parse(JSON.parse(String(response.headers[outcomeHeader]))), body: Buffer.concat(chunks) });
-      });
-    });
+    const outgoing = request(
+      { socketPath, agent: false, method: "POST", path, signal, headers: { "content-length": input.length } },
+      (response) => {
+        const chunks: Buffer[] = [];
+        let bytes = 0;
+        response.on("data", (chunk: Buffer) => {
+          bytes += chunk.length;
+          if (bytes > mostAnswer) response.destroy(new Error("the daemon's answer is too long"));
+          else chunks.push(chunk);
+        });
+        response.on("error", reject);
+        response.on("end", () => {
+          if (response.statusCode === 429)
+            reject(
+              new LearnerError("jobs-busy", "Earlier pushes of yours are still being worked on. Wait until they are done, and push again."),
+            );
+          else if (response.statusCode !== 200) reject(new Error(`the daemon answered a job with ${response.statusCode}`));
+          else resolve({ outcome: Outcome.parse(JSON.parse(String(response.headers[outcomeHeader]))), body: Buffer.concat(chunks) });
+        });
+      },
+    );
     outgoing.on("error", reject);
     outgoing.end(input);
   });

@@ -26,7 +26,8 @@ export function jobsServer(jobs: Jobs, isLearner: (id: string) => Promise<boolea
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [, kind, learner, ...more] = (request.url ?? "").split("/");
     const asked = Asked.safeParse({ kind, learner });
-    if (request.method !== "POST" || more.length > 0 || !asked.success || !(await isLearner(asked.data.learner))) return refuse(response, 404);
+    if (request.method !== "POST" || more.length > 0 || !asked.success || !(await isLearner(asked.data.learner)))
+      return refuse(response, 404);
     const input = await bodyOf(request, mostInput[asked.data.kind]);
     if (input === undefined) return refuse(response, 413);
     const { header, body } = await queue.run(asked.data.learner, () => done(asked.data, input));
@@ -37,7 +38,9 @@ export function jobsServer(jobs: Jobs, isLearner: (id: string) => Promise<boolea
     if (kind === "build") {
       const built = await jobs.build(learner, input);
       if ("program" in built) return { header: { is: "program" }, body: built.program };
-      return "words" in built ? { header: { is: "words" }, body: Buffer.from(built.words) } : { header: { is: "fault" }, body: Buffer.from(built.fault) };
+      return "words" in built
+        ? { header: { is: "words" }, body: Buffer.from(built.words) }
+        : { header: { is: "fault" }, body: Buffer.from(built.fault) };
     }
     const { stdout, stderr, ...rest } = await jobs.render(learner, input);
     return { header: { is: "rendered", ...rest, error: encodeURIComponent(stderr.slice(0, 1000)) }, body: stdout };

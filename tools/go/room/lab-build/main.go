@@ -12,6 +12,7 @@ package main
 
 import (
 	"bytes"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -87,6 +88,14 @@ func buildModule(folder, shared string) error {
 		return err
 	}
 	defer built.Close()
+	// Of a library Go writes an archive.
+	magic := make([]byte, len(elf.ELFMAG))
+	if _, err := io.ReadFull(built, magic); err != nil || string(magic) != elf.ELFMAG {
+		return fault{refused, "The app is no program: it needs a package main."}
+	}
+	if _, err := os.Stdout.Write(magic); err != nil {
+		return err
+	}
 	_, err = io.Copy(os.Stdout, built)
 	return err
 }
