@@ -3,6 +3,7 @@ import { parseRuns } from "../records/drills.ts";
 import { parseRecords } from "../records/exercises.ts";
 import { parseAttempts } from "../records/quiz.ts";
 import { LabError } from "../shared/errors.ts";
+import { excerpt } from "../shared/printable.ts";
 import { EvidenceBundle } from "../verification/bundle/schema.ts";
 import { openArchive, resultsIn } from "./commands/archive.ts";
 
@@ -29,11 +30,26 @@ export async function readArchivedCourse(file: string, fingerprint: string | und
     return {
       id,
       name,
-      bundle: EvidenceBundle.parse(JSON.parse(textOf(`learners/${id}/evidence/evidence.json`) ?? "")),
+      bundle: bundleIn(textOf(`learners/${id}/evidence/evidence.json`) ?? "", `the evidence of ${excerpt(id)} in ${file}`),
       exercises: record("exercises.json", parseRecords, {}),
       drills: record("drills.json", parseRuns, []),
       attempts: record("quiz.json", parseAttempts, []),
     };
   });
   return { cohort, course, template, archived: { createdAt: manifest.createdAt, fingerprint: signer }, learners };
+}
+
+/** Whoever signs an archive may sign what is no evidence. */
+function bundleIn(text: string, name: string): EvidenceBundle {
+  try {
+    return EvidenceBundle.parse(JSON.parse(text));
+  } catch (error) {
+    throw new LabError(
+      "archive-invalid",
+      `The archive is not shown, since ${name} is not in the documented form. Name a file that \`./lab archive\` wrote.`,
+      {
+        cause: error,
+      },
+    );
+  }
 }

@@ -1,4 +1,4 @@
-import { printable } from "../verification/render.ts";
+import { printable } from "../shared/printable.ts";
 import type { LearnerOutcome } from "./progress/events.ts";
 import { alignColumns } from "./table.ts";
 

@@ -217,7 +217,7 @@ export function dashboardServer(source: Source, sessions: Sessions, site: Site):
     .post(
       "/quiz",
       withLearner(async (c, facts) => {
-        const answers = answersOf(source.template.quiz, await c.req.parseBody({ all: true }));
+        const answers = answersOf(source.template.quiz, await fieldsOf(c));
         const attempt = await source.takeQuiz(facts.id, answers);
         return c.html(quizPage(source, facts, attempt));
       }),
@@ -278,7 +278,7 @@ export function dashboardServer(source: Source, sessions: Sessions, site: Site):
   app.post(
     "/learners/:id/drill",
     withLearner(async (c, { id }) => {
-      const { drill } = await c.req.parseBody();
+      const { drill } = await fieldsOf(c);
       if (!source.template.drills.some((one) => one.id === drill))
         return refuse(c, 400, "No such drill", "Choose one of the list.", c.get("visitor"));
       return act(c, id, { kind: "drill", drill: String(drill) });
@@ -307,6 +307,15 @@ function onlyFor(role: Visitor["role"]): MiddlewareHandler<Env> {
     if (visitor.role === role) return next();
     return c.req.path === "/" ? c.redirect("/me", 303) : refuse(c, 404, "Not found", "There is no such page.", visitor);
   };
+}
+
+/** The fields of a sent form; those that come more than once are lists. Throws LabError `form-unreadable` for a body that is none. */
+async function fieldsOf(c: Context<Env>): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return await c.req.parseBody({ all: true });
+  } catch (error) {
+    throw new LabError("form-unreadable", "What was sent is no form. Go back to the page and send it from there.", { cause: error });
+  }
 }
 
 function standalone(c: Context<Env>, page: string): Response {

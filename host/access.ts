@@ -53,7 +53,7 @@ export function nodeUsername(learner: string): string {
 
 /** The learner to whom a username belongs; undefined when it has not the form of one. */
 export function learnerOf(username: string): string | undefined {
-  return /^([a-z0-9-]+)(?:\.(?:flux|pipeline|node))?$/.exec(username)?.[1];
+  return /^([a-z0-9-]{1,30})(?:\.(?:flux|pipeline|node))?$/.exec(username)?.[1];
 }
 
 /**

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { excerpt } from "../shared/printable.ts";
 
 /** The questions of a lab with their key. It stays with the instructor: learners get a `LearnerQuiz`. */
 export interface Quiz {
@@ -85,7 +86,9 @@ export function gradeQuiz(quiz: Quiz, answers: QuizAnswers): QuizResult {
   const known = new Set(quiz.questions.map(({ id }) => id));
   const unknown = Object.keys(answers).filter((id) => !known.has(id));
   if (unknown.length > 0)
-    throw invalidAnswers(`there is no question ${unknown.map((id) => `"${id}"`).join(", ")}; the questions are ${[...known].join(", ")}`);
+    throw invalidAnswers(
+      `there is no question ${excerpt(unknown.map((id) => `"${id}"`).join(", "))}; the questions are ${[...known].join(", ")}`,
+    );
 
   const questions = quiz.questions.map((question) => {
     const { id, topic, points: max } = question;
@@ -132,7 +135,7 @@ function grade(question: Question, answer: string | readonly string[] | undefine
 function gradeChoice({ id, options }: ChoiceQuestion, chosen: ReadonlySet<string>): Grade {
   const right = new Set(options.filter((option) => option.right).map((option) => option.id));
   const stray = [...chosen].find((choice) => !options.some((option) => option.id === choice));
-  if (stray !== undefined) throw invalidAnswers(`question "${id}" has no option "${stray}"`);
+  if (stray !== undefined) throw invalidAnswers(`question "${id}" has no option "${excerpt(stray)}"`);
   if (chosen.size === 0) return unanswered;
 
   const hits = [...chosen].filter((choice) => right.has(choice)).length;

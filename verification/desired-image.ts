@@ -1,6 +1,6 @@
-import { parse } from "yaml";
 import { z } from "zod";
 import type { Environment } from "../shared/names.ts";
+import { readYaml } from "../shared/yaml.ts";
 import type { GitReader } from "./git-reader.ts";
 import type { ImageReference } from "./image-reference.ts";
 
@@ -25,19 +25,16 @@ export async function desiredImage(
   environment: Environment,
   repository: string,
 ): Promise<ImageReference | undefined> {
-  const file = await git.readFile(treeish, overlayPath(environment));
-  const overlay = Overlay.safeParse(file === undefined ? undefined : parseYaml(file));
+  return imageIn((await git.readFile(treeish, overlayPath(environment))) ?? "", repository);
+}
+
+/** The image that an overlay's text gives a repository. */
+export function imageIn(overlayText: string, repository: string): ImageReference | undefined {
+  const yaml = readYaml(overlayText);
+  // History may hold a broken file; that is no reason not to look further.
+  const overlay = Overlay.safeParse("content" in yaml ? yaml.content : undefined);
   const images = overlay.data?.images.filter(({ name, newName }) => name === repository || newName === repository) ?? [];
   const [image] = images;
   if (image === undefined || images.length > 1 || (image.newName ?? image.name) !== repository) return undefined;
   return { repository, tag: image.newTag, digest: image.digest };
-}
-
-/** History may hold a broken file; that is no reason not to look further. */
-function parseYaml(text: string): unknown {
-  try {
-    return parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 import { goDurationSeconds } from "../shared/go-duration.ts";
 import { LabError } from "../shared/errors.ts";
 import { fluxNamespace, type Environment } from "../shared/names.ts";
+import { excerpt } from "../shared/printable.ts";
 import { backendDeployment, backendName, noBackend } from "./backend-deployment.ts";
 import { desiredImage, overlayPath } from "./desired-image.ts";
 import { revertedBy, type Commit, type GitReader } from "./git-reader.ts";
@@ -144,7 +145,9 @@ async function requiredSeconds({ kube }: CheckContext, environment: Environment)
   const interval = automation && goDurationSeconds(automation.spec.interval);
   if (interval !== undefined) return 2 * interval;
   const why =
-    automation === undefined ? "does not exist" : `has the interval ${JSON.stringify(automation.spec.interval)}, which is no duration`;
+    automation === undefined
+      ? "does not exist"
+      : `has the interval ${JSON.stringify(excerpt(automation.spec.interval))}, which is no duration`;
   throw new LabError(
     "interval-unknown",
     `ImageUpdateAutomation ${environment}/${backendName} ${why}, so nothing says how long a rollback must hold. Look at \`flux get image update -n ${environment}\`.`,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LabError } from "../shared/errors.ts";
+import { excerpt } from "../shared/printable.ts";
 import type { KubeReader } from "./kube-reader.ts";
 
 /** The fields of live objects that the checks rest on, and nothing else, so that an unrelated new field breaks nothing. */
@@ -222,8 +223,8 @@ function parseLive<S extends z.ZodType>(kind: LiveKind<S>, object: unknown): z.o
   const named = LiveObject.safeParse(object);
   throw new LabError(
     "malformed-object",
-    `${named.success ? nameOf(named.data) : `A ${kind.kind}`} is not in the form that ${kind.apiVersion} documents: ` +
-      `${z.prettifyError(parsed.error)}. Look at it with \`kubectl get ${kind.kind.toLowerCase()} -A -o yaml\`.`,
+    `${named.success ? excerpt(nameOf(named.data)) : `A ${kind.kind}`} is not in the form that ${kind.apiVersion} documents: ` +
+      `${excerpt(z.prettifyError(parsed.error), 600)}. Look at it with \`kubectl get ${kind.kind.toLowerCase()} -A -o yaml\`.`,
   );
 }
 

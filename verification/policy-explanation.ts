@@ -1,3 +1,7 @@
+import { createContext, Script } from "node:vm";
+import { messageOf } from "../shared/errors.ts";
+import { excerpt } from "../shared/printable.ts";
+
 /*
  * What an ImagePolicy makes of a list of tags, and why. The semantics are those of image-reflector-controller v1.2.3,
  * internal/policy/{filter,numerical,alphabetical}.go; test/contract/policy-explanation.test.ts compares with that code.
@@ -38,10 +42,15 @@ export function explainPolicy(pattern: string, extract: string, ordering: Orderi
     const failure = `The pattern is invalid: ${expression.problem}.`;
     return { tags: tags.map((tag) => ({ tag, matches: false, because: failure })), failure };
   }
+  const found = execInTime(expression.regexp, tags);
+  if ("problem" in found) {
+    const failure = `The pattern can't be tried here: ${found.problem}.`;
+    return { tags: tags.map((tag) => ({ tag, matches: false, because: failure })), failure };
+  }
   const values = new Map(
-    tags.flatMap((tag) => {
-      const match = expression.regexp.exec(tag);
-      return match === null ? [] : [[tag, extract === "" ? tag : expand(extract, match)] as const];
+    tags.flatMap((tag, index) => {
+      const match = found[index];
+      return match ? [[tag, extract === "" ? tag : expand(extract, match)] as const] : [];
     }),
   );
   // Two tags with one value: the controller remembers the later.
@@ -67,7 +76,7 @@ function explain(
   selected: string | undefined,
   failure: string | undefined,
 ): string {
-  const extracted = `${tag} matches, and "${value}" is compared`;
+  const extracted = `${tag} matches, and "${excerpt(value)}" is compared`;
   if (failure !== undefined) return `${extracted}; but the policy fails. ${failure}`;
   if (tag === selected)
     return `${extracted}: it is the ${order === "asc" ? "greatest" : "least"}, ${by === "numerical" ? "as a number" : "as text"}.`;
@@ -83,12 +92,32 @@ function latest(values: readonly string[], { by, order }: Ordering): { readonly 
     return { value: (order === "asc" ? sorted.at(-1) : sorted[0])! };
   }
   const wrong = values.find((value) => goFloat(value) === undefined);
-  if (wrong !== undefined) return { failure: `"${wrong}" is no number, and one that is none makes the whole policy fail.` };
+  if (wrong !== undefined) return { failure: `"${excerpt(wrong)}" is no number, and one that is none makes the whole policy fail.` };
   return {
     value: values.reduce((one, other) =>
       (order === "asc" ? goFloat(other)! >= goFloat(one)! : goFloat(other)! <= goFloat(one)!) ? other : one,
     ),
   };
+}
+
+const patienceMs = 250;
+const attempt = new Script("texts.map((text) => regexp.exec(text))");
+const attempts = createContext({}, { codeGeneration: { strings: false, wasm: false } });
+
+/**
+ * What a pattern of somebody else's finds in each text; a clause where it is too large, or does not come to an end in time: Go's
+ * patterns take a time that grows with the text, JavaScript's one that may double with each character of it.
+ */
+export function execInTime(regexp: RegExp, texts: readonly string[]): readonly (RegExpExecArray | null)[] | { readonly problem: string } {
+  try {
+    Object.assign(attempts, { regexp, texts });
+    return attempt.runInContext(attempts, { timeout: patienceMs }) as (RegExpExecArray | null)[];
+  } catch (error) {
+    const isLate = (error as NodeJS.ErrnoException).code === "ERR_SCRIPT_EXECUTION_TIMEOUT";
+    return { problem: isLate ? "it takes too long to match" : excerpt(messageOf(error)) };
+  } finally {
+    Object.assign(attempts, { regexp: undefined, texts: undefined });
+  }
 }
 
 /** Go's strconv.ParseFloat without hexadecimal; undefined where that gives an error. */
@@ -119,22 +148,26 @@ const posixClasses: Readonly<Record<string, string>> = {
   xdigit: "0-9A-Fa-f",
 };
 
+const longestPattern = 2000;
+
 /** A pattern in Go's syntax (RE2) as one of ours, or a clause that says why it can't be. */
 export function goPattern(pattern: string): { readonly regexp: RegExp } | { readonly problem: string } {
   const ignoreCase = pattern.startsWith("(?i)");
   const source = ignoreCase ? pattern.slice(4) : pattern;
+  if (source.length > longestPattern)
+    return { problem: `it has ${source.length} characters, more than the ${longestPattern} that are looked at` };
   let translated = "";
   for (let at = 0; at < source.length; ) {
     const rest = source.slice(at);
     const [piece, meaning] = rest.startsWith("[") ? readClass(rest) : readPiece(rest);
-    if (meaning === undefined) return { problem: `"${piece}" is not understood` };
+    if (meaning === undefined) return { problem: `"${excerpt(piece, 40)}" is not understood` };
     translated += meaning;
     at += piece.length;
   }
   try {
     return { regexp: new RegExp(translated, ignoreCase ? "i" : "") };
   } catch (error) {
-    return { problem: error instanceof Error ? error.message.replace(/^Invalid regular expression: /, "") : String(error) };
+    return { problem: excerpt(messageOf(error).replace(/^Invalid regular expression: /, "")) };
   }
 }
 
@@ -164,7 +197,7 @@ function readClass(rest: string): Piece {
     const posix = /^\[:([a-z]+):\]/.exec(inside);
     if (inside.startsWith("]") && at > opening.length) return [rest.slice(0, at + 1), `${meaning}]`];
     const [piece, part] = posix
-      ? ([posix[0], posixClasses[posix[1]!]] as const)
+      ? ([posix[0], Object.hasOwn(posixClasses, posix[1]!) ? posixClasses[posix[1]!] : undefined] as const)
       : inside.startsWith("\\")
         ? readEscape(inside)
         : ([inside[0]!, inside[0] === "]" ? "\\]" : inside[0]!] as const);

@@ -1,6 +1,7 @@
-import { parseDocument } from "yaml";
 import { z } from "zod";
 import type { Environment } from "../shared/names.ts";
+import { excerpt } from "../shared/printable.ts";
+import { readYaml } from "../shared/yaml.ts";
 
 /** What an environment is asked to run; the content of `promotion/<environment>.yaml`. */
 export const PromotionRecord = z.strictObject({
@@ -26,11 +27,10 @@ export const promotionTrailer = "Promotion";
 
 /** The record in a file's text, or a clause that says what is wrong with it. */
 export function parseRecord(text: string): { readonly record: PromotionRecord } | { readonly problem: string } {
-  const document = parseDocument(text);
-  const [error] = document.errors;
-  if (error) return { problem: `is not valid YAML: ${error.message.split("\n")[0]?.replace(/:$/, "")}` };
-  const parsed = PromotionRecord.safeParse(document.toJS());
+  const yaml = readYaml(text);
+  if ("problem" in yaml) return yaml;
+  const parsed = PromotionRecord.safeParse(yaml.content);
   if (parsed.success) return { record: parsed.data };
   const problems = parsed.error.issues.map(({ path, message }) => (path.length > 0 ? `\`${path.join(".")}\`: ${message}` : message));
-  return { problem: `must have \`tag\` and \`digest\`, and may have a \`note\`: ${problems.join("; ")}` };
+  return { problem: `must have \`tag\` and \`digest\`, and may have a \`note\`: ${excerpt(problems.join("; "), 400)}` };
 }

@@ -65,6 +65,8 @@ export function registryReader(of: LearnerOutputs["registry"], signal: AbortSign
 
   return {
     async manifest(reference) {
+      // It may come from a file of the learner's, and is to name nothing but an image of this repository.
+      if (!referenceForm.test(reference)) return undefined;
       const url = checked(`${registry.insecure ? "http" : "https"}://${host}/v2/${name}/manifests/${reference}`);
       const headers = { accept: mediaTypes };
       let response = await fetch(url, { headers, signal });
@@ -76,13 +78,27 @@ export function registryReader(of: LearnerOutputs["registry"], signal: AbortSign
       if (response.status === 404) return undefined;
       if (!response.ok) throw refused(`${host} did not give ${registry.repository}@${reference}`, response);
       const bytes = Buffer.from(await response.arrayBuffer());
-      const { manifests, config } = ManifestBody.parse(JSON.parse(bytes.toString("utf8")));
+      const { manifests, config } = manifestIn(bytes, `${registry.repository}@${reference}`);
       return {
         digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}`,
         parts: [...manifests, ...(config ? [config] : [])].map(({ digest }) => digest),
       };
     },
   };
+}
+
+/** A tag or a digest (distribution-spec, "Pulling manifests"). */
+const referenceForm = /^(?:[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}|sha256:[0-9a-f]{64})$/;
+
+/** What is read of a manifest. Throws LabError `manifest-malformed`, which names it, for bytes that are none. */
+export function manifestIn(bytes: Buffer, name: string): z.output<typeof ManifestBody> {
+  try {
+    return ManifestBody.parse(JSON.parse(bytes.toString("utf8")));
+  } catch (error) {
+    throw new LabError("manifest-malformed", `${name} is no manifest of an image. Push the image again, with a client that knows how.`, {
+      cause: error,
+    });
+  }
 }
 
 function refused(what: string, response: Response): LabError {

@@ -1,5 +1,6 @@
-import { stripVTControlCharacters, styleText } from "node:util";
+import { styleText } from "node:util";
 import type { Isolation } from "../shared/outputs.ts";
+import { printable } from "../shared/printable.ts";
 import type { CheckReport, CheckResult } from "./types.ts";
 import { verdict } from "./verdict.ts";
 
@@ -44,13 +45,6 @@ function lines({ title, result }: CheckReport, paint: (status: Status, text: str
 function detail(name: string, text: string): string {
   const [first = "", ...more] = text.split("\n").map(printable);
   return [`      ${name.padEnd(8)}  ${first}`, ...more.map((line) => `${" ".repeat(16)}${line}`)].join("\n");
-}
-
-/** One line without control characters: commit authors and pod messages are written by others. */
-export function printable(text: string): string {
-  return stripVTControlCharacters(text)
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ")
-    .trim();
 }
 
 /** The same for programs. */

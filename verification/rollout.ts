@@ -1,5 +1,6 @@
 import { LabError } from "../shared/errors.ts";
 import type { Environment } from "../shared/names.ts";
+import { excerpt } from "../shared/printable.ts";
 import { backendDeployment, noBackend, type BackendDeployment } from "./backend-deployment.ts";
 import { imageIdDigest, type ImageReference } from "./image-reference.ts";
 import { factOf, listLive, nameOf, Node, Pod, ReplicaSet } from "./live-objects.ts";
@@ -131,7 +132,7 @@ function runningDigest(pod: Pod, { container }: BackendDeployment): string {
   if (digest) return digest;
   throw new LabError(
     "image-unknown",
-    `${nameOf(pod)} is Ready but its imageID "${imageId}" names no digest, so nothing proves which image it runs. ` +
+    `${nameOf(pod)} is Ready but its imageID "${excerpt(imageId)}" names no digest, so nothing proves which image it runs. ` +
       `Look at \`kubectl get pod ${pod.metadata.name} -n ${pod.metadata.namespace} -o yaml\`.`,
   );
 }

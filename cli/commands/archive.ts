@@ -16,7 +16,7 @@ import { checkBundle } from "../../verification/bundle/check-bundle.ts";
 import { collectEvidence } from "../../verification/bundle/collect.ts";
 import { partNames, type EvidenceBundle } from "../../verification/bundle/schema.ts";
 import { fingerprintOf, manifestName as bundleManifestName, sealBundle, signatureName } from "../../verification/bundle/seal.ts";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 import type { CheckReport } from "../../verification/types.ts";
 import { observe } from "../../verification/verify.ts";
 import { cohortFileText } from "../cohort-file.ts";

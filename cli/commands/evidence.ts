@@ -9,7 +9,7 @@ import { checkBundle } from "../../verification/bundle/check-bundle.ts";
 import { collectEvidence } from "../../verification/bundle/collect.ts";
 import type { EvidenceBundle } from "../../verification/bundle/schema.ts";
 import { fingerprintOf, sealBundle, writeBundle } from "../../verification/bundle/seal.ts";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 import { observe } from "../../verification/verify.ts";
 import { selectLearner } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";

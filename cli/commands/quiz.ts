@@ -3,6 +3,7 @@ import { gradeQuiz, learnerView, QuizAnswers, type QuizResult } from "../../lab-
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
 import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
+import { excerpt } from "../../shared/printable.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { selectLearner, selectLearners } from "../learners.ts";
 import { askQuiz, withTerminal } from "../quiz/ask.ts";
@@ -64,11 +65,19 @@ function renderResult({ id, name }: LearnerOutputs, result: QuizResult): string 
 const total = ({ points, max, percentage }: QuizResult) => `${points} of ${max} points (${percentage} %)`;
 
 async function readAnswers(file: string): Promise<QuizAnswers> {
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    throw wrongFile(file, messageOf(error), error);
+  });
+  return parseAnswers(text, file);
+}
+
+/** The answers in the text of a file. Throws LabError `answers-unreadable`, which names the file. */
+export function parseAnswers(text: string, file: string): QuizAnswers {
   let content: unknown;
   try {
-    content = JSON.parse(await readFile(file, "utf8"));
+    content = JSON.parse(text);
   } catch (error) {
-    throw wrongFile(file, messageOf(error), error);
+    throw wrongFile(file, excerpt(messageOf(error)), error);
   }
   const answers = QuizAnswers.safeParse(content);
   if (answers.success) return answers.data;

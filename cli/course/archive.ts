@@ -7,6 +7,7 @@ import { extract, pack } from "tar-stream";
 import { z } from "zod";
 import { LabError, messageOf } from "../../shared/errors.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
+import { excerpt } from "../../shared/printable.ts";
 import { fingerprintOf, sha256 } from "../../verification/bundle/seal.ts";
 
 /*
@@ -69,7 +70,7 @@ export async function unpackArchive(content: Buffer, name: string): Promise<Map<
   } catch (error) {
     throw new LabError(
       "archive-unreadable",
-      `${name} is no archive of a course, or only a part of one: ${messageOf(error)}. Name a file that \`./lab archive\` wrote.`,
+      `${name} is no archive of a course, or only a part of one: ${excerpt(messageOf(error))}. Name a file that \`./lab archive\` wrote.`,
       { cause: error },
     );
   }

@@ -1,6 +1,6 @@
 import { stringify } from "csv-stringify/sync";
 import { z } from "zod";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 import { alignColumns } from "../table.ts";
 
 const Time = z.iso.datetime();

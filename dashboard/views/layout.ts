@@ -1,7 +1,7 @@
 import { html } from "hono/html";
 import { howLong, type Moment, type Status } from "../rows.ts";
 import type { Archived } from "../facts.ts";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 
 export type Html = ReturnType<typeof html>;
 export type Content = Html | string | readonly Content[] | undefined;

@@ -1,6 +1,6 @@
 import { html } from "hono/html";
 import { formatImage } from "../../verification/image-reference.ts";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 import { recordOf } from "../../records/exercises.ts";
 import type { BundleFacts, LearnerFacts, Source } from "../facts.ts";
 import { isPassed, isSolvedByLearner, journalOf, momentOf, rowOf } from "../rows.ts";
@@ -93,7 +93,10 @@ export function jobView({ job }: LearnerFacts): Content {
 }
 
 export function environmentsView({ branch }: LearnerFacts): Html {
-  const rows = (branch?.environments ?? []).map(({ name, image }) => [name, image ? html`<code>${formatImage(image)}</code>` : "no image"]);
+  const rows = (branch?.environments ?? []).map(({ name, image }) => [
+    name,
+    image ? html`<code>${printable(formatImage(image))}</code>` : "no image",
+  ]);
   return section(
     "environments",
     "Environments",
@@ -191,7 +194,7 @@ export function journalView({ branch }: LearnerFacts): Html {
       html`${ago(entry.at)} ago`,
       momentOf(entry).what,
       html`<code>${entry.commit.slice(0, 7)}</code>`,
-      "reason" in entry ? lines(entry.reason) : "tag" in entry ? html`<code>${entry.tag}</code>` : "",
+      "reason" in entry ? lines(entry.reason) : "tag" in entry ? html`<code>${printable(entry.tag)}</code>` : "",
     ]);
   return section(
     "journal",

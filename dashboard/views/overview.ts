@@ -1,5 +1,5 @@
 import { html } from "hono/html";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 import type { LearnerFacts, Source } from "../facts.ts";
 import { rowOf, type Progress, type Row } from "../rows.ts";
 import { versionOf } from "../timeline.ts";
@@ -95,7 +95,7 @@ export function noRoomView(learners: readonly LearnerFacts[]): Content {
 function environment({ branch }: LearnerFacts, name: string): Content {
   const image = branch?.environments.find((one) => one.name === name)?.image;
   if (image === undefined) return none();
-  return html`<span title="${image.tag ?? ""}">${versionOf(image)}</span><code class="under whole">${shortDigest(image.digest)}</code>`;
+  return html`<span title="${printable(image.tag ?? "")}">${printable(versionOf(image))}</span><code class="under whole">${printable(shortDigest(image.digest))}</code>`;
 }
 
 export const shortDigest = (digest: string | undefined) => (digest === undefined ? "no digest" : digest.replace("sha256:", "").slice(0, 8));

@@ -3,7 +3,7 @@ import { renderBlocks } from "../../lab-templates/handout/html.ts";
 import { learnerView, type LearnerQuestion } from "../../lab-templates/quiz.ts";
 import { runningOf } from "../../records/drills.ts";
 import type { Attempt } from "../../records/quiz.ts";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 import type { BundleFacts, LearnerFacts, Source } from "../facts.ts";
 import { ago, page, type Content, type Html } from "./layout.ts";
 import { bundlesView, checklistView, environmentsView, exercisesView, jobView, journalView } from "./learner.ts";

@@ -2,7 +2,7 @@ import { html } from "hono/html";
 import type { Environment } from "../../shared/names.ts";
 import { shortImage } from "../../verification/image-reference.ts";
 import type { ChainCommit } from "../../verification/bundle/schema.ts";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 import type { BranchFacts } from "../facts.ts";
 import { geometry, nameOf, timelineOf, type Timeline, type TimelineLink, type TimelineNode } from "../timeline.ts";
 import type { Content, Html } from "./layout.ts";
@@ -38,7 +38,7 @@ function picture({ width, height, lanes, nodes, links }: Timeline, prefix: strin
 <defs><marker id="${prefix}-arrow" class="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path d="M0 0 8 4 0 8Z"/></marker></defs>
 ${lanes.map(({ name, y }) => html`<text class="lane" x="0" y="${y + 4}">${name}</text><line class="lane" x1="${from}" y1="${y}" x2="${width - 8}" y2="${y}"/>`)}
 ${links.map((link) => html`<path class="link ${link.kind}" d="${curve(link)}" marker-end="url(#${prefix}-arrow)"/>`)}
-${nodes.map((node) => html`<g class="node ${node.kind}"><title>${printable(node.says)}</title>${shape(node)}${node.label === undefined ? "" : html`<text x="${node.x}" y="${node.y + 24}">${node.label}</text>`}</g>`)}
+${nodes.map((node) => html`<g class="node ${node.kind}"><title>${printable(node.says)}</title>${shape(node)}${node.label === undefined ? "" : html`<text x="${node.x}" y="${node.y + 24}">${printable(node.label)}</text>`}</g>`)}
 </svg>`;
 }
 

@@ -11,20 +11,34 @@ export async function cgiResponse(output: Readable): Promise<Response> {
   let head: { readonly text: string; readonly length: number } | undefined;
   while (head === undefined) {
     const { done, value } = await chunks.next();
-    if (done === true) return new Response("The program ended without an answer.\n", { status: 502 });
+    if (done === true || received.length > longestHead) {
+      output.resume();
+      return new Response("The program ended without an answer.\n", { status: 502 });
+    }
     received = Buffer.concat([received, value]);
     head = headOf(received);
   }
 
-  const headers = new Headers();
-  for (const line of head.text.split(/\r?\n/)) {
-    const colon = line.indexOf(":");
-    headers.append(line.slice(0, colon), line.slice(colon + 1).trim());
+  const body = ReadableStream.from(rest(received.subarray(head.length), chunks, output));
+  try {
+    const headers = new Headers();
+    for (const line of head.text.split(/\r?\n/)) {
+      const colon = line.indexOf(":");
+      headers.append(line.slice(0, colon), line.slice(colon + 1).trim());
+    }
+    const status = Number.parseInt(headers.get("status") ?? "200", 10);
+    headers.delete("status");
+    return new Response(body, { status, headers });
+  } catch {
+    // A line that is no header, or a status that no answer with a body has.
+    await body.cancel();
+    output.resume();
+    return new Response("The program's answer has no headers that can be passed on.\n", { status: 502 });
   }
-  const status = Number.parseInt(headers.get("status") ?? "200", 10);
-  headers.delete("status");
-  return new Response(ReadableStream.from(rest(received.subarray(head.length), chunks, output)), { status, headers });
 }
+
+/** More than any program has to say before its answer. */
+const longestHead = 64 * 1024;
 
 /** The header lines before the first empty line, and how many bytes they take with it. */
 function headOf(received: Buffer): { text: string; length: number } | undefined {

@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { excerpt } from "../../shared/printable.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { layoutDigest, writeLayout } from "../images/layout.ts";
 import { buildModule, toolchain } from "../images/program.ts";
@@ -35,8 +36,9 @@ export async function releaseOf(
     };
   for (const commit of await repository.commitsTouching(before, appFolder)) if ((await tree(commit)) === next) return undefined;
   const version = (await repository.readFile(after, versionFile))?.trim() ?? "";
-  if (!/^[0-9]+\.[0-9]+\.[0-9]+$/.test(version))
-    return { problem: `${versionFile} must hold the app's version, such as 0.3.0; it holds ${JSON.stringify(version)}.` };
+  // A tag has no room for more, and all of it must fit into one.
+  if (!/^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$/.test(version))
+    return { problem: `${versionFile} must hold the app's version, such as 0.3.0; it holds ${JSON.stringify(excerpt(version))}.` };
   return { version };
 }
 

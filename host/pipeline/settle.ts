@@ -1,8 +1,9 @@
-import { parseDocument } from "yaml";
+import { isMap, isSeq } from "yaml";
 import { LabError, messageOf } from "../../shared/errors.ts";
 import type { Environment } from "../../shared/names.ts";
 import { formatTag, newestTag, parseTag } from "../../shared/tags.ts";
-import { desiredImage, overlayPath } from "../../verification/desired-image.ts";
+import { editableYaml } from "../../shared/yaml.ts";
+import { desiredImage, imageIn, overlayPath } from "../../verification/desired-image.ts";
 import { parseRecord, promotionTrailer, proposalBranch, recordPath, type PromotionRecord } from "../../verification/promotion-record.ts";
 import type { Say } from "../git/push.ts";
 import { withRepository } from "../images/crane.ts";
@@ -191,14 +192,18 @@ async function hold(
 }
 
 /** The overlay with another image and everything else, comments included, as it was; undefined where it has none. */
-function withImage(overlay: string, repository: string, tag: string, digest: string): string | undefined {
-  const document = parseDocument(overlay);
-  const images = (document.toJS() as { images?: { name?: string; newName?: string }[] }).images ?? [];
-  const index = images.findIndex(({ name, newName }) => (newName ?? name) === repository);
+export function withImage(overlay: string, repository: string, tag: string, digest: string): string | undefined {
+  const document = editableYaml(overlay);
+  const images = document.get("images");
+  if (!isSeq(images)) return undefined;
+  const index = images.items.findIndex((image) => isMap(image) && (image.get("newName") ?? image.get("name")) === repository);
   if (index < 0) return undefined;
   document.setIn(["images", index, "newTag"], tag);
   document.setIn(["images", index, "digest"], digest);
-  return document.toString({ lineWidth: 0 });
+  const changed = document.toString({ lineWidth: 0 });
+  // YAML that was odd before may be read as something else when it is written anew.
+  const image = imageIn(changed, repository);
+  return image?.tag === tag && image.digest === digest ? changed : undefined;
 }
 
 /** A time later than that of every tag of the family, so that the newest made is the newest by name. */

@@ -73,8 +73,9 @@ export function registryRoutes({ paths, eventsToken, onImagePushed }: RegistryRo
   return new Hono().route("/", tokenRoutes(paths)).post("/registry/events", async (c) => {
     if (!isSameSecret(c.req.header("authorization") ?? "", `Bearer ${eventsToken}`))
       return c.text("Only the registry reports events.\n", 401);
-    const { events } = Events.parse(await c.req.json());
-    for (const { action, target } of events) {
+    const told = Events.safeParse(await c.req.json().catch(() => undefined));
+    if (!told.success) return c.text("These are no notifications of the registry.\n", 400);
+    for (const { action, target } of told.data.events) {
       const [learner = ""] = target.repository.split("/", 1);
       // Layers, and manifests pushed by digest alone, have no tag.
       if (action !== "push" || target.tag === undefined || target.digest === undefined) continue;

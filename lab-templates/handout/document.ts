@@ -1,7 +1,7 @@
 import type { LabTemplate } from "../types.ts";
 import { noRoom } from "../../shared/isolation.ts";
 import { addressesOf, type CohortOutputs, type LearnerOutputs } from "../../shared/outputs.ts";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 
 /** Names of the files beside the pages; what is secret is in these alone. */
 export const handoutFiles = {

@@ -1,13 +1,17 @@
 import { createPublicKey, verify, type KeyObject } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
+import { excerpt } from "../../shared/printable.ts";
 import { verdict } from "../verdict.ts";
 import { renderHtml } from "./render-html.ts";
 import { renderMarkdown } from "./render-markdown.ts";
 import { EvidenceBundle, Manifest, partNames } from "./schema.ts";
 import { fingerprintOf, manifestName, sha256, signatureName } from "./seal.ts";
+
+/** Ten times what a bundle of a long course has; it is all read into memory. */
+const largestBytes = 64 * 1024 ** 2;
 
 export interface BundleCheck {
   readonly valid: boolean;
@@ -27,7 +31,7 @@ export interface BundleCheck {
 export async function checkBundle(folder: string, options: { readonly fingerprint?: string | undefined } = {}): Promise<BundleCheck> {
   const { files, problems } = await readFiles(folder);
   const [manifestFile, signature] = [files.get(manifestName), files.get(signatureName)];
-  const manifest = manifestFile && parse(Manifest, manifestName, manifestFile, problems);
+  const manifest = manifestFile && readPart(Manifest, manifestName, manifestFile, problems);
   const key = manifest && publicKey(manifest, problems);
   const fingerprint = key && fingerprintOf(key);
   if (key && manifestFile && signature && !verify(null, manifestFile, key, signature)) {
@@ -41,7 +45,7 @@ export async function checkBundle(folder: string, options: { readonly fingerprin
     if (content && manifest && sha256(content) !== manifest.parts[name]) problems.push(`${name} is not as it was signed.`);
   }
   const data = files.get("evidence.json");
-  const bundle = data && parse(EvidenceBundle, "evidence.json", data, problems);
+  const bundle = data && readPart(EvidenceBundle, "evidence.json", data, problems);
   if (bundle) problems.push(...contradictions(bundle, files));
   const valid = problems.length === 0;
   return { valid, problems, fingerprint, bundle: valid ? bundle : undefined };
@@ -65,6 +69,8 @@ async function readFiles(folder: string): Promise<{ files: Map<string, Buffer>; 
   for (const entry of entries) {
     if (!expected.includes(entry.name)) problems.push(`${JSON.stringify(entry.name)} does not belong to the bundle.`);
     else if (!entry.isFile()) problems.push(`${entry.name} is not a file.`);
+    else if ((await stat(join(folder, entry.name))).size > largestBytes)
+      problems.push(`${entry.name} is larger than any part of a bundle.`);
     else files.set(entry.name, await readFile(join(folder, entry.name)));
   }
   const present = entries.map(({ name }) => name);
@@ -72,17 +78,22 @@ async function readFiles(folder: string): Promise<{ files: Map<string, Buffer>; 
   return { files, problems };
 }
 
-function parse<S extends z.ZodType>(schema: S, name: string, content: Buffer, problems: string[]): z.output<S> | undefined {
+/** A part in the form that it must have; undefined where it has not, with a sentence more among the problems. */
+export function readPart<S extends z.ZodType>(schema: S, name: string, content: Buffer, problems: string[]): z.output<S> | undefined {
   let json: unknown;
   try {
     json = JSON.parse(content.toString("utf8"));
   } catch (error) {
-    problems.push(`${name} is no JSON: ${messageOf(error)}.`);
+    problems.push(`${name} is no JSON: ${excerpt(messageOf(error))}.`);
     return undefined;
   }
-  const parsed = schema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  problems.push(`${name} is not in the documented form: ${z.prettifyError(parsed.error)}.`);
+  try {
+    const parsed = schema.safeParse(json);
+    if (parsed.success) return parsed.data;
+    problems.push(`${name} is not in the documented form: ${excerpt(z.prettifyError(parsed.error), 1000)}.`);
+  } catch {
+    problems.push(`${name} is not in the documented form: it is nested too deeply.`);
+  }
   return undefined;
 }
 

@@ -1,5 +1,5 @@
 import { html, raw } from "hono/html";
-import { printable } from "../render.ts";
+import { printable } from "../../shared/printable.ts";
 import { documentOf, type Section } from "./document.ts";
 import type { EvidenceBundle } from "./schema.ts";
 

@@ -1,4 +1,4 @@
-import { printable } from "../render.ts";
+import { printable } from "../../shared/printable.ts";
 import { documentOf, type Section } from "./document.ts";
 import type { EvidenceBundle } from "./schema.ts";
 

@@ -1,4 +1,5 @@
 import { environments, type Environment } from "../../../shared/names.ts";
+import { excerpt } from "../../../shared/printable.ts";
 import { explainPolicy } from "../../../verification/policy-explanation.ts";
 
 /** A tag that a policy must not take. */
@@ -21,7 +22,7 @@ export function patternTroubles(environment: Environment, pattern: string, extra
       ? []
       : [`The pattern refuses ${own}, a tag of ${environment}'s own family.${failure === undefined ? "" : ` ${failure}`}`]),
     ...(explained?.matches && explained.value !== time
-      ? [`Of ${own} it extracts ${JSON.stringify(explained.value)}, not the time of the build.`]
+      ? [`Of ${own} it extracts ${JSON.stringify(excerpt(explained.value ?? ""))}, not the time of the build.`]
       : []),
     ...others.flatMap(({ tag, matches }, index) => (matches ? [`The pattern takes ${tag}: ${strange[index]?.because}.`] : [])),
   ];

@@ -1,6 +1,6 @@
-import { parse } from "yaml";
 import { ExitCode, LabError } from "../../../shared/errors.ts";
 import { fluxNamespace, type Environment } from "../../../shared/names.ts";
+import { readYaml } from "../../../shared/yaml.ts";
 import { backendDeployment } from "../../../verification/backend-deployment.ts";
 import { promotedBy } from "../../../verification/bundle/promoted.ts";
 import type { GitReader } from "../../../verification/git-reader.ts";
@@ -143,11 +143,8 @@ export async function setByHand({ kube, learner }: CheckContext, environment: En
 /** A file of the branch's tip as YAML; undefined where there is none or it is no YAML. */
 export async function yamlAtTip(git: GitReader, path: string): Promise<unknown> {
   const text = await git.readFile(await git.head(), path);
-  try {
-    return text === undefined ? undefined : parse(text);
-  } catch {
-    return undefined;
-  }
+  const yaml = text === undefined ? undefined : readYaml(text);
+  return yaml && "content" in yaml ? yaml.content : undefined;
 }
 
 export const reconcileHint = `Wait for Flux, or run \`flux reconcile kustomization flux-system -n ${fluxNamespace} --with-source\`, then check again.`;

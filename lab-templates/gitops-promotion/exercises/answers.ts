@@ -1,5 +1,6 @@
-import { parse } from "yaml";
 import { z } from "zod";
+import { excerpt } from "../../../shared/printable.ts";
+import { readYaml } from "../../../shared/yaml.ts";
 import type { CheckContext, CheckResult } from "../../../verification/types.ts";
 
 /** What was written in an answer's place, as text; empty where nothing was. YAML makes numbers and booleans of some answers. */
@@ -16,18 +17,12 @@ export async function readAnswers<T>(
 ): Promise<{ readonly answers: T } | { readonly problem: string }> {
   const text = await git.readFile(await git.head(), path);
   if (text === undefined) return { problem: `${path} is not on the branch. Put it back: the first commit has it.` };
-  let content: unknown;
-  try {
-    content = parse(text);
-  } catch (error) {
-    return {
-      problem: `${path} is not valid YAML: ${error instanceof Error ? error.message.split("\n")[0]?.replace(/:$/, "") : String(error)}. An answer with signs such as { or : needs quotes.`,
-    };
-  }
-  const parsed = schema.safeParse(content);
+  const yaml = readYaml(text);
+  if ("problem" in yaml) return { problem: `${path} ${yaml.problem}. An answer with signs such as { or : needs quotes.` };
+  const parsed = schema.safeParse(yaml.content);
   if (parsed.success) return { answers: parsed.data };
   const places = parsed.error.issues.map((issue) => `\`${issue.path.join(".")}\`: ${issue.message}`);
-  return { problem: `${path} does not have the form that it was given with: ${places.join("; ")}` };
+  return { problem: `${path} does not have the form that it was given with: ${excerpt(places.join("; "), 800)}` };
 }
 
 /** A verdict from a list of what is wrong, a sentence each. */

@@ -1,7 +1,7 @@
-import { parseDocument } from "yaml";
 import { z } from "zod";
 import { environments, fluxNamespace, type Environment } from "../../../shared/names.ts";
 import { newestTag, parseTag } from "../../../shared/tags.ts";
+import { editableYaml } from "../../../shared/yaml.ts";
 import { backendName } from "../../../verification/backend-deployment.ts";
 import { getLive, ImagePolicy, ImageRepository } from "../../../verification/live-objects.ts";
 import { pushOf, readPromotionHistory, tagsMade } from "../../../verification/promotion-history.ts";
@@ -47,7 +47,7 @@ An answer counts as of the time of its push: what is shipped or promoted later d
       ),
     }));
     await bench.commit("Answer exercise image-tracking", async (files) => {
-      const document = parseDocument((await files.read(path)) ?? "");
+      const document = editableYaml((await files.read(path)) ?? "");
       document.setIn(["repository", "tags-found"], String(seen.repository?.status.lastScanResult?.tagCount ?? ""));
       for (const [name, tag] of seen.tags) {
         document.setIn(["policies", name, "namespace"], name);

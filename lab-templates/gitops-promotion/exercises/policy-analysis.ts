@@ -1,9 +1,9 @@
-import { parseDocument } from "yaml";
 import { z } from "zod";
 import { fluxNamespace } from "../../../shared/names.ts";
+import { editableYaml } from "../../../shared/yaml.ts";
 import { backendName } from "../../../verification/backend-deployment.ts";
 import { getLive, ImagePolicy, ImageRepository, listLive } from "../../../verification/live-objects.ts";
-import { explainPolicy, goPattern, type Ordering } from "../../../verification/policy-explanation.ts";
+import { execInTime, explainPolicy, goPattern, type Ordering } from "../../../verification/policy-explanation.ts";
 import { notReady } from "../../../verification/readiness.ts";
 import type { CheckContext, CheckResult } from "../../../verification/types.ts";
 import type { Exercise } from "../../types.ts";
@@ -66,7 +66,7 @@ export const policyAnalysis: Exercise = {
         : undefined;
     });
     await bench.commit("Answer exercise policy-analysis", async (files) => {
-      const document = parseDocument((await files.read(path)) ?? "");
+      const document = editableYaml((await files.read(path)) ?? "");
       const own = explainPolicy(await chapterPattern(bench), "$ts", { by: "numerical", order: "asc" }, policyLab.tags);
       for (const [name, tag] of selected) {
         document.setIn(["variants", name, "selects"], tag ?? "none");
@@ -202,7 +202,9 @@ function wrongFragment(tag: string, fragment: string, pattern: string): string |
   // The same signs may stand in several places; one of them must be the reason.
   for (let from = at; from >= 0; from = pattern.indexOf(fragment, from + 1)) {
     const opened = goPattern(`${pattern.slice(0, from)}.*${pattern.slice(from + fragment.length)}`);
-    if ("regexp" in opened && opened.regexp.test(tag)) return undefined;
+    const match = "regexp" in opened ? execInTime(opened.regexp, [tag]) : [];
+    if ("problem" in match) return `${place} can't be tried: ${match.problem}.`;
+    if (match[0]) return undefined;
   }
   return `${place} is ${fragment}, but with \`.*\` in its place the tag would still not match: something else keeps it out.`;
 }

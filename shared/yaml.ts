@@ -1,0 +1,36 @@
+import { Document, isMap, parseDocument, type ParseOptions, type DocumentOptions } from "yaml";
+import { messageOf } from "./errors.ts";
+import { excerpt } from "./printable.ts";
+
+/** Larger than any file of YAML that people write by hand. */
+const largestCharacters = 256 * 1024;
+
+// Its warnings would go to our own standard error, with the words of whoever wrote the file.
+const options: ParseOptions & DocumentOptions = { logLevel: "error" };
+
+/**
+ * The content of YAML that somebody else wrote, or a clause that says what is wrong with it ("is not valid YAML: ..."). Never
+ * throws: aliases without end, nesting without end and tags of other languages are problems like any other.
+ */
+export function readYaml(text: string): { readonly content: unknown } | { readonly problem: string } {
+  if (text.length > largestCharacters) return { problem: `is larger than ${largestCharacters / 1024} KiB` };
+  try {
+    const document = parseDocument(text, options);
+    const [error] = document.errors;
+    return error === undefined ? { content: document.toJS() } : { problem: invalid(error) };
+  } catch (error) {
+    return { problem: invalid(error) };
+  }
+}
+
+/** YAML of somebody else to be changed, comments and all; an empty document where it is no map that can be read. */
+export function editableYaml(text: string): Document {
+  if (!("content" in readYaml(text))) return new Document({});
+  const document = parseDocument(text, options);
+  return isMap(document.contents) ? document : new Document({});
+}
+
+function invalid(error: unknown): string {
+  const [line = ""] = messageOf(error).split("\n");
+  return `is not valid YAML: ${excerpt(line.replace(/:$/, ""), 200)}`;
+}
