@@ -1,4 +1,4 @@
-import { mkdir, open } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { run } from "../../shared/exec.ts";
@@ -29,26 +29,15 @@ export const bubblewrap: Candidate = {
     const [command = "", ...args] = [...asUser(ground), "bwrap", ...pause];
     const room = run(command, args, { reject: false, buffer: false, stdio: ["ignore", "inherit", "inherit", "pipe"] });
     const first = await childPid(room.stdio[3] as Readable);
-    const [users, processes] = [await open(`/proc/${first}/ns/user`), await open(`/proc/${first}/ns/pid`)];
+    // bwrap wants both namespaces as open files.
+    const opened = `exec "$@" 3</proc/${first}/ns/user 4</proc/${first}/ns/pid`;
     return {
       async start(_name, programArgs) {
         const inner = ["--userns", "3", "--pidns", "4", ...view(ground), "--", "/sleeper", ...programArgs];
-        const [program = "", ...rest] = [
-          "nsenter",
-          `--target=${first}`,
-          "--net",
-          "--ipc",
-          "--uts",
-          "--",
-          ...asUser(ground),
-          "bwrap",
-          ...inner,
-        ];
-        return (await run(program, rest, { reject: false, stdio: ["ignore", "inherit", "inherit", users.fd, processes.fd] })).exitCode;
+        const joining = ["nsenter", `--target=${first}`, "--net", "--ipc", "--uts", "--", ...asUser(ground), "bwrap", ...inner];
+        return (await run("sh", ["-c", opened, "sh", ...joining], { reject: false, stdio: ["ignore", "inherit", "inherit"] })).exitCode;
       },
       async end() {
-        await users.close();
-        await processes.close();
         // The kernel ends every process of the namespace with its first.
         process.kill(first, "SIGKILL");
         await room;

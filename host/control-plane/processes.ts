@@ -31,14 +31,15 @@ export interface ControlPlane {
   readonly apiPort: number;
   /** Of the people's certificates, see ensurePki; 0 where not given. */
   readonly generation?: number;
+  /** What it admits: the folder and the file in it that host/control-plane/admission.ts wrote. */
+  readonly admission?: { readonly folder: string; readonly configuration: string };
   /** How it reaches a node that runs for real; without one, kwok plays the node. */
   readonly node?: NodeAccess;
 }
 
 export interface NodeAccess {
-  /** What the API server reads: see host/control-plane/admission.ts and egress.ts. */
+  /** See host/control-plane/admission.ts. */
   readonly egressConfiguration: string;
-  readonly admission: { readonly folder: string; readonly configuration: string };
   /** Folder of the socket by which it comes to the node. */
   readonly doors: string;
 }
@@ -101,6 +102,7 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
         "--bind-address=127.0.0.1",
         `--secure-port=${plane.apiPort}`,
         ...(plane.node === undefined ? simulatedNodeArgs : realNodeArgs(plane.node, (name) => file(pki(name)), placement)),
+        ...(plane.admission === undefined ? [] : admissionArgs(placement.path(plane.admission.configuration))),
         `--tls-cert-file=${file(pki("apiserver.crt"))}`,
         `--tls-private-key-file=${file(pki("apiserver.key"))}`,
         `--client-ca-file=${file(pki(clientAuthorities(plane.generation ?? 0)))}`,
@@ -118,7 +120,10 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
         env: heapLimits["kube-apiserver"],
         needs: {
           keeps: [etcdFolder],
-          ...(plane.node && { reads: [plane.node.egressConfiguration, plane.node.admission.folder, plane.node.doors] }),
+          reads: [
+            ...(plane.admission === undefined ? [] : [plane.admission.folder]),
+            ...(plane.node === undefined ? [] : [plane.node.egressConfiguration, plane.node.doors]),
+          ],
         },
       },
     ),
@@ -167,7 +172,7 @@ const simulatedNodeArgs = ["--advertise-address=127.0.0.1", "--endpoint-reconcil
 
 function realNodeArgs(node: NodeAccess, pki: (name: string) => string, placement: Placement): string[] {
   return [
-    // Where pods find the API server: lab-node passes on what comes there.
+    // Where pods find the API server: lab-room passes on what comes there.
     `--advertise-address=${nodeAddress}`,
     `--egress-selector-config-file=${placement.path(node.egressConfiguration)}`,
     `--kubelet-certificate-authority=${pki("ca.crt")}`,
@@ -176,10 +181,13 @@ function realNodeArgs(node: NodeAccess, pki: (name: string) => string, placement
     // The node's name is nothing that a host could look up.
     "--kubelet-preferred-address-types=InternalIP",
     "--enable-admission-plugins=NodeRestriction",
-    `--admission-control-config-file=${placement.path(node.admission.configuration)}`,
-    "--feature-gates=ManifestBasedAdmissionControlConfig=true",
   ];
 }
+
+const admissionArgs = (configuration: string) => [
+  `--admission-control-config-file=${configuration}`,
+  "--feature-gates=ManifestBasedAdmissionControlConfig=true",
+];
 
 const controllers = [
   "clusterrole-aggregation-controller",

@@ -6,7 +6,8 @@ import type { Isolation } from "../../shared/outputs.ts";
 import { makePrivateFolder, readIfExists, removeIfEmpty, writePrivateFile } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { issueCredential, nodeUsername } from "../access.ts";
-import { writeAdmission, writeEgress } from "../control-plane/admission.ts";
+import { commonPolicies, realNodePolicies, writeAdmission, writeEgress } from "../control-plane/admission.ts";
+import type { Policy } from "../control-plane/policies/policy.ts";
 import { kubeconfig } from "../control-plane/kubeconfig.ts";
 import { apiServerName, clients, ensurePki, nodeName, type ClientName, type ClusterPki } from "../control-plane/pki.ts";
 import { controlPlaneProcesses, type ControlPlane } from "../control-plane/processes.ts";
@@ -112,7 +113,7 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
         join(paths.cluster, "kwok.yaml"),
         await readFile(new URL("../control-plane/kwok.yaml", import.meta.url), "utf8"),
       );
-      await runApiServer(await controlPlaneProcesses(plane));
+      await runApiServer(await controlPlaneProcesses({ ...plane, admission: await admissionOf(plane, commonPolicies) }));
       await applySimulatedNode(kubeconfigs.admin);
     }
     if (openName !== undefined) await requireOpen(cohort, `${learner}/api`);
@@ -208,11 +209,10 @@ async function hostOf(cohort: string): Promise<DaemonConfig> {
 }
 
 async function realProcesses(plane: ControlPlane): Promise<ProcessSpec[]> {
-  const { cohort, learner, paths, apiPort, placement } = plane;
+  const { cohort, learner, paths, apiPort } = plane;
   const host = await hostOf(cohort);
   await openWays(cohort, learner);
-  const folder = join(paths.cluster, "admission");
-  const admission = { folder, configuration: await writeAdmission(folder, { seenAs: placement.path(folder) }) };
+  const admission = await admissionOf(plane, realNodePolicies);
   const egressConfiguration = await writeEgress(paths.cluster, doorSocket);
   const node = await nodeProcess({
     cohort,
@@ -221,8 +221,13 @@ async function realProcesses(plane: ControlPlane): Promise<ProcessSpec[]> {
     ports: { api: apiPort, registry: host.registryPort, http: host.httpPort },
     registryCredential: await issueCredential(paths.access, "registry", nodeUsername(learner), "read"),
   });
-  const access = { admission, egressConfiguration, doors: doorsFolder(paths) };
-  return [...(await controlPlaneProcesses({ ...plane, node: access })), node];
+  const access = { egressConfiguration, doors: doorsFolder(paths) };
+  return [...(await controlPlaneProcesses({ ...plane, admission, node: access })), node];
+}
+
+async function admissionOf({ paths, placement }: ControlPlane, policies: readonly Policy[]): Promise<NonNullable<ControlPlane["admission"]>> {
+  const folder = join(paths.cluster, "admission");
+  return { folder, configuration: await writeAdmission(folder, { policies, seenAs: placement.path(folder) }) };
 }
 
 async function awaitApiServer({ cohort, learner, paths, apiPort: port }: ControlPlane, admin: string): Promise<void> {

@@ -1,5 +1,6 @@
-import { readdir, readFile, rmdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { constants } from "node:fs";
+import { access, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { readIfExists } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
@@ -16,10 +17,32 @@ export const cgroupRoot = "/sys/fs/cgroup";
 
 /**
  * Where a group of that name belongs on this machine. With version 2 below the root, since a group with processes of its
- * own can limit none within it; with version 1 below this process' own groups, whose limits go on to hold.
+ * own can limit none within it; with version 1 below this process' own groups, whose limits go on to hold. Whoever is not root has with version 2 what was handed over.
  */
 export async function planCgroup(name: string): Promise<Cgroup> {
-  return cgroupAt(name, await readFile("/proc/self/cgroup", "utf8"), await readFile("/proc/self/mountinfo", "utf8"));
+  const own = await readFile("/proc/self/cgroup", "utf8");
+  const planned = cgroupAt(name, own, await readFile("/proc/self/mountinfo", "utf8"));
+  if (planned.version === 1 || process.getuid?.() === 0) return planned;
+  const group = await handedOverGroup(own);
+  return group === undefined ? planned : { version: 2, folders: { unified: join(group, name) } };
+}
+
+/** The topmost group of version 2 above this process that is its user's, as systemd hands one over; by /proc/self/cgroup. */
+export async function handedOverGroup(own: string): Promise<string | undefined> {
+  const path = /^0::(\/.*)$/m.exec(own)?.[1];
+  let group: string | undefined;
+  for (let folder = join(cgroupRoot, path ?? ""); path !== undefined && folder.startsWith(cgroupRoot); folder = dirname(folder)) {
+    if (!(await isWritable(join(folder, "cgroup.procs")))) break;
+    group = folder;
+  }
+  return group;
+}
+
+async function isWritable(path: string): Promise<boolean> {
+  return access(path, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Pure part of `planCgroup`; formats of /proc/<pid>/cgroup in cgroups(7) and /proc/<pid>/mountinfo in proc(5). */

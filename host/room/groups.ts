@@ -1,7 +1,9 @@
-import { mkdir, readdir, rmdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { cohortPaths, homeMark, type LearnerPaths } from "../../shared/paths.ts";
 import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { troubleOfRoot } from "../node/preflight.ts";
 import { recordCreation, type Thing } from "../inventory/inventory.ts";
 import { ownership } from "../inventory/ownership.ts";
 import { commandName, findMarked, identify, namespacesOf } from "../process-identity.ts";
@@ -62,11 +64,13 @@ function sharedLimits(version: 1 | 2): Record<string, string> {
 }
 
 /** Tried beside the lab's groups, which are made when the first process goes in. */
-async function canMake({ folders }: Cgroup): Promise<boolean> {
+async function canMake({ version, folders }: Cgroup): Promise<boolean> {
   if (Object.keys(folders).length === 0) return false;
   for (const folder of Object.values(folders)) {
-    const trial = join(dirname(dirname(dirname(folder))), `gitops-lab-trial-${process.pid}`);
+    const place = dirname(dirname(dirname(folder)));
+    const trial = join(place, `gitops-lab-trial-${process.pid}`);
     try {
+      if (version === 2 && (await troubleOfPlace(place)) !== "") return false;
       await mkdir(trial);
       await rmdir(trial);
     } catch {
@@ -74,6 +78,18 @@ async function canMake({ folders }: Cgroup): Promise<boolean> {
     }
   }
   return true;
+}
+
+/** Why a group below this one could not have the limits of a room, with version 2; empty where it could. */
+async function troubleOfPlace(place: string): Promise<string> {
+  const words = async (file: string) => (await readFile(join(place, file), "utf8")).split(/\s+/).filter(Boolean);
+  const facts = {
+    controllers: await words("cgroup.controllers"),
+    handedDown: await words("cgroup.subtree_control"),
+    isMachines: !existsSync(join(place, "cgroup.type")),
+    hasProcesses: (await words("cgroup.procs")).length > 0,
+  };
+  return troubleOfRoot(facts, ["cpu", "memory", "pids"]);
 }
 
 /** Removes a learner's group, and ends what still runs in it. */

@@ -44,7 +44,11 @@ export async function hostRoom(cohort: string, paths: CohortPaths): Promise<Proc
 export function inHostRoom(
   paths: CohortPaths,
   spec: ProcessSpec,
-  { reads = [], keeps = [], proc = false }: { readonly reads?: readonly string[]; readonly keeps?: readonly string[]; readonly proc?: boolean },
+  {
+    reads = [],
+    keeps = [],
+    proc = false,
+  }: { readonly reads?: readonly string[]; readonly keeps?: readonly string[]; readonly proc?: boolean },
 ): ProcessSpec {
   const show =
     (writable: boolean) =>

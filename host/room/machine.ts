@@ -1,14 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { constants, existsSync } from "node:fs";
-import { access, mkdir, readFile, rmdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rmdir } from "node:fs/promises";
 import { release } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { run } from "../../shared/exec.ts";
 import { z } from "zod";
 import { labHome } from "../../shared/paths.ts";
 import { makePrivateFolder, readIfExists } from "../../shared/private-files.ts";
 import { locate } from "../../tools/locate.ts";
-import { cgroupRoot } from "./cgroups.ts";
+import { handedOverGroup } from "./cgroups.ts";
+import { idsThere } from "./ids.ts";
 import { troubleOf, tryCgroups } from "../node/preflight.ts";
 import { assessRoom, roomKind, type RoomCondition, type RoomFacts, type RoomKind, type RoomTrial } from "./preflight.ts";
 
@@ -59,14 +60,6 @@ async function roomFacts(probe: () => Promise<RoomTrial | undefined>): Promise<R
     cgroups: cgroupVersion(await readSystemFile("/proc/self/mountinfo")),
     trial: process.platform === "linux" ? await probe() : undefined,
   };
-}
-
-/** The ids in /proc/<pid>/uid_map, whose format is in user_namespaces(7). Pure. */
-export function idsThere(uidMap: string): [first: number, last: number][] {
-  return uidMap.split("\n").flatMap((line): [number, number][] => {
-    const [first, , count] = line.trim().split(/\s+/).map(Number);
-    return first === undefined || count === undefined ? [] : [[first, first + count - 1]];
-  });
 }
 
 /** Version of the control groups in /proc/<pid>/mountinfo: 2 only where they are alone. Pure. */
@@ -148,15 +141,9 @@ const roomControllers = ["cpu", "memory", "pids"];
 
 /** A group within the topmost that is this user's, which a systemd of version 2 has handed over. */
 async function tryDelegatedGroup(): Promise<void> {
-  const own = /^0::(\/.*)$/m.exec(await readSystemFile("/proc/self/cgroup"))?.[1];
-  if (cgroupVersion(await readSystemFile("/proc/self/mountinfo")) !== 2 || own === undefined) throw new Error("no group of version 2");
-  let group: string | undefined;
-  for (
-    let folder = join(cgroupRoot, own);
-    folder.startsWith(cgroupRoot) && (await isWritable(join(folder, "cgroup.procs")));
-    folder = dirname(folder)
-  )
-    group = folder;
+  const own = await readSystemFile("/proc/self/cgroup");
+  if (cgroupVersion(await readSystemFile("/proc/self/mountinfo")) !== 2) throw new Error("no group of version 2");
+  const group = await handedOverGroup(own);
   if (group === undefined) throw new Error("no group was handed to this user");
   const has = ((await readIfExists(join(group, "cgroup.controllers"))) ?? "").trim().split(/\s+/);
   const missing = roomControllers.filter((controller) => !has.includes(controller));
@@ -164,11 +151,4 @@ async function tryDelegatedGroup(): Promise<void> {
   const trial = join(group, `gitops-lab-trial-${process.pid}-${randomUUID()}`);
   await mkdir(trial);
   await rmdir(trial);
-}
-
-async function isWritable(path: string): Promise<boolean> {
-  return access(path, constants.W_OK).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { locked } from "../../shared/locked.ts";
 import { labHome } from "../../shared/paths.ts";
 import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { hasRoomIds, idsThere } from "./ids.ts";
 
-/** The host's numbers (uid and gid alike) of what runs in a learner's rooms. 0: the account that makes them. */
+/** The host's numbers (uid and gid alike) of what runs in a learner's rooms. 0: whoever makes them, also where a container's root has too few to give. */
 export interface RoomNumbers {
   /** Of the room of control plane and controllers, which has this one. */
   readonly room: number;
@@ -30,7 +32,7 @@ const file = () => join(labHome(), "rooms.json");
 
 /** The numbers of an owner, `<cohort>/<learner>`: the same ones until they are given back. */
 export async function leaseNumbers(owner: string): Promise<RoomNumbers> {
-  if (process.getuid?.() !== 0) return { room: 0, node: 0 };
+  if (process.getuid?.() !== 0 || !hasRoomIds(idsThere(await readFile("/proc/self/uid_map", "utf8")))) return { room: 0, node: 0 };
   await makePrivateFolder(labHome());
   return locked(file(), async () => {
     const taken = await read();

@@ -44,7 +44,11 @@ export function inRoomOf(socket: string, folder: string): Placement {
         cwd: spec.cwd.startsWith(folder) ? path(spec.cwd) : spec.cwd,
         room: {
           socket,
-          view: [{ source: spec.command, target: program, writable: false, own: false }, ...keeps.map(show(true)), ...reads.map(show(false))],
+          view: [
+            { source: spec.command, target: program, writable: false, own: false },
+            ...keeps.map(show(true)),
+            ...reads.map(show(false)),
+          ],
           scratch: { "/tmp": smallScratch, ...scratch },
           files: { "/etc/hosts": ways.hosts, "/etc/passwd": "root:x:0:0:root:/:/nowhere\n" },
           doors: ways.doors,

@@ -1,4 +1,5 @@
 import type { Condition } from "../node/preflight.ts";
+import { hasRoomIds, roomIds } from "./ids.ts";
 
 /** What a room is made of, as the words of a trial: empty where it works, else why not; undefined where it was not tried. */
 export interface RoomTrial {
@@ -56,8 +57,6 @@ const neededCapabilities = {
   CAP_KILL: 5n,
 };
 
-/** Ids that a room can get as root: host/room/numbers.ts gives them out. */
-const roomIds = { first: 0x7000_0000, last: 0x7fff_ffff };
 const helpWithIds = `Run the lab outside of this container, or map the ids from ${roomIds.first} to ${roomIds.last} into it: \`raw.idmap\` with Incus and LXD, a second \`lxc.idmap\` with LXC, and that range for root in /etc/subuid and /etc/subgid of the host`;
 
 /** open_tree, move_mount and mount_setattr are all there since then. */
@@ -128,10 +127,6 @@ export function reasons(conditions: readonly RoomCondition[]): string {
   return sentences.join(" ");
 }
 
-function hasRoomIds({ ids }: RoomFacts): boolean {
-  return ids.some(([first, last]) => first <= roomIds.first && last >= roomIds.last);
-}
-
 function rights(facts: RoomFacts): RoomCondition[] {
   const { uid, capabilities, ids } = facts;
   const root = condition(
@@ -155,7 +150,7 @@ function rights(facts: RoomFacts): RoomCondition[] {
     condition(
       "root",
       "user ids that no account has",
-      hasRoomIds(facts),
+      hasRoomIds(facts.ids),
       `there are ${ids.map(([first, last]) => (first === last ? first : `${first} to ${last}`)).join(", ")}`,
       helpWithIds,
     ),
@@ -208,7 +203,6 @@ function helpWithNamespaces(facts: RoomFacts): string {
   if (uid !== 0 && settings.unprivilegedUsernsClone === 0) return set("kernel.unprivileged_userns_clone", 1);
   if (uid !== 0 && settings.apparmorRestrictUserns === 1)
     return `${set("kernel.apparmor_restrict_unprivileged_userns", 0)}, or run the lab as root, whom AppArmor does not restrict`;
-  if (uid === 0 && !hasRoomIds(facts) && facts.trial?.by === "lab-room") return helpWithIds;
   if (container !== undefined) return containerHelp[container] ?? `Give the container (${container}) the right to make namespaces`;
   return uid === 0
     ? "Run a kernel that is built with CONFIG_USER_NS, and look in its log for a security module that refuses"

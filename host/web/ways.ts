@@ -23,7 +23,9 @@ export class Ways {
 
   /** Opens those of every learner who has a folder, and takes away what an earlier process left of others. */
   async openAll(): Promise<void> {
-    await rm(waysFolder(this.#paths), { recursive: true, force: true });
+    // The folder stays: in a room it is a mount.
+    const folder = waysFolder(this.#paths);
+    for (const left of await readdir(folder).catch(() => [])) await rm(join(folder, left), { force: true });
     const found = await readdir(join(this.#paths.root, "learners")).catch(() => []);
     for (const learner of found) if (DnsLabel.safeParse(learner).success) await this.open(learner);
   }

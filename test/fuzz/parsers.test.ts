@@ -58,7 +58,7 @@ const others: Readonly<Record<string, string>> = {
   "dashboard/access.ts": "the dashboard's own files; of a token only its hash becomes a name",
   "dashboard/collector.ts": "the dashboard's own bundles",
   "dashboard/sessions.ts": "the dashboard's own file; of a cookie only its hash is looked up",
-  "host/daemon/client.ts": "the daemon's answers",
+  "host/daemon/ask-socket.ts": "the answers of the lab's own processes, over sockets that nobody else opens",
   "host/daemon/config.ts": "the daemon's own file",
   "host/daemon/control-api.ts": "requests of the lab's owner, over a socket that nobody else opens",
   "host/daemon/lab-host-node.ts": "lists and watches of pods: their form is pod-status.ts', and what is none is tried again",

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { cgroupVersion, findingOf, idsThere } from "../../host/room/machine.ts";
+import { idsThere } from "../../host/room/ids.ts";
+import { cgroupVersion, findingOf } from "../../host/room/machine.ts";
 import { assessRoom, reasons, roomKind, type RoomFacts, type RoomTrial } from "../../host/room/preflight.ts";
 import { roomLines } from "../../cli/commands/doctor.ts";
 
@@ -202,11 +203,11 @@ const machines: readonly Machine[] = [
     help: [],
   },
   {
-    name: "LXC with nesting, where the program that makes rooms could give no id of theirs",
-    facts: { ...debian, ids: [[0, 65_535]], container: "lxc", trial: refused("write /proc/42/uid_map: operation not permitted") },
-    kind: "none",
-    because: ["user namespaces"],
-    help: ["raw.idmap"],
+    name: "root of a container that an account made, which has that account's one id",
+    facts: { ...debian, ids: [[0, 0]], container: "podman", trial: { ...works, cgroup: "EACCES: permission denied" } },
+    kind: "user",
+    because: ["user ids that no account has", "limits by control groups of version 2"],
+    help: ["there are 0.", "from 1879048192 to 2147483647"],
   },
   {
     name: "LXC without nesting",

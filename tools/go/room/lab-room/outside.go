@@ -46,7 +46,7 @@ type running struct {
 // makeRoom starts the room's first process, in namespaces of its own and in the learner's group, and furnishes it.
 // Only for the thread that lives longest: the kernel ends the room with it.
 func makeRoom(room Room) (*outside, error) {
-	if room.Uid == 0 && os.Getuid() == 0 {
+	if room.Uid == 0 && givesNumbers() {
 		return nil, errors.New("a room that root makes needs numbers of its own")
 	}
 	// Before this process is in a group that may use hardly any device.

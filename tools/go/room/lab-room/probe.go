@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,7 +26,7 @@ type findings struct {
 // account has, as anybody else the maker's own.
 func probe(folder string) error {
 	room := Room{Hostname: "probe", Ids: 1}
-	if os.Getuid() == 0 {
+	if givesNumbers() {
 		room.Uid = probeUid
 	}
 	var found findings
@@ -89,6 +91,29 @@ func probe(folder string) error {
 
 // probeUid is the last of the numbers that rooms get: see host/room/numbers.ts.
 const probeUid = 0x7ffe_0000
+
+// givesNumbers tells whether whoever makes rooms can give them numbers of their own: root can that has them, which in a
+// container it need not. Without them it is no more than an account outside, and its rooms are those of an account.
+func givesNumbers() bool {
+	if os.Getuid() != 0 {
+		return false
+	}
+	// Format in user_namespaces(7).
+	text, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return true
+	}
+	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+		var first, outside, count uint64
+		if _, err := fmt.Sscan(line, &first, &outside, &count); err == nil && first <= roomUids[0] && first+count > roomUids[1] {
+			return true
+		}
+	}
+	return false
+}
+
+// roomUids are the first and the last that rooms get: see host/room/ids.ts.
+var roomUids = [2]uint64{0x7000_0000, 0x7fff_ffff}
 
 func probeIdmap(folder string, room Room) string {
 	if room.Uid == 0 {

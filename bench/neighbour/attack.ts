@@ -1,0 +1,163 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { stringify } from "yaml";
+import { cgroupOf } from "../../host/room/groups.ts";
+import type { Backstage } from "../../lab-templates/workbench.ts";
+import { messageOf } from "../../shared/errors.ts";
+import { run } from "../../shared/exec.ts";
+import { cohortPaths } from "../../shared/paths.ts";
+import { attackDeployment, attackSource } from "./program.ts";
+
+export interface Attack {
+  /** Ends what the attacker's own machine does; pods and objects stay. Tells what came of it. */
+  stop(): Promise<Record<string, unknown>>;
+}
+
+export interface AttackOptions {
+  readonly cohort: string;
+  readonly bench: Backstage;
+  readonly nodes: "real" | "simulated";
+  /** For a kubeconfig. */
+  readonly folder: string;
+}
+
+/**
+ * Everything at once that a learner can do with nothing but the handout: pushes that are built, a repository full of Flux objects that
+ * look every second, a flooded API server, hundreds of pods, and on a real node pods that take all there is.
+ * What the attacker's machine would do (Git, the client of the API) is done here with the lowest priority.
+ */
+export async function startAttack({ cohort, bench, nodes, folder }: AttackOptions): Promise<Attack> {
+  const told: Record<string, unknown> = {};
+  const kubeconfig = join(folder, "attacker.yaml");
+  await writeFile(kubeconfig, bench.learner.cluster.kubeconfig, { mode: 0o600 });
+  told["fluxObjects"] = await bench
+    .commit("Many Flux objects", async (files) => {
+      await files.write("flux/bootstrap/apps/flood.yaml", manyFluxObjects(bench.learner.git.url, 150));
+      const list = (await files.read("flux/bootstrap/apps/kustomization.yaml")) ?? "";
+      await files.write("flux/bootstrap/apps/kustomization.yaml", `${list.trimEnd()}\n  - flood.yaml\n`);
+    })
+    .then(() => "150 Kustomizations and 50 GitRepositories, each with an interval of a second", messageOf);
+  told["pods"] = nodes === "real" ? await startPods(bench) : await startSimulatedPods(bench, kubeconfig);
+
+  const stopped = new AbortController();
+  const program = join(import.meta.dirname, "flood.ts");
+  const flood = run("nice", ["-n", "19", process.execPath, program, kubeconfig, "16"], { reject: false, stdin: "ignore" });
+  const pushes = { built: 0, refused: 0, lastRefusal: "" };
+  const pushing = (async () => {
+    for (let number = 1; !stopped.signal.aborted; number += 1) {
+      try {
+        await bench.commit(`Build ${number}`, async (files) => {
+          await files.write("app/number.go", `package main\n\nconst number = ${number}\n`);
+          await files.write("ballast", Buffer.alloc(1024 ** 2, `${number} ${Math.random()}`).toString("base64"));
+        });
+        pushes.built += 1;
+      } catch (error) {
+        pushes.refused += 1;
+        pushes.lastRefusal = messageOf(error).split("\n")[0] ?? "";
+        await delay(500);
+      }
+    }
+  })();
+  const before = await usage(cohort, bench.learner.id);
+  const began = Date.now();
+  return {
+    async stop() {
+      const after = await usage(cohort, bench.learner.id);
+      const seconds = (Date.now() - began) / 1000;
+      stopped.abort();
+      flood.kill("SIGTERM");
+      const { stdout } = await flood;
+      await pushing;
+      return {
+        ...told,
+        pushes,
+        requests: stdout === undefined || stdout === "" ? "none counted" : (JSON.parse(String(stdout)) as unknown),
+        ofTheAttackersGroup: {
+          ...after,
+          cores: after.cpuSeconds === undefined ? undefined : (after.cpuSeconds - (before.cpuSeconds ?? 0)) / seconds,
+        },
+        seconds,
+      };
+    },
+  };
+}
+
+/** Kustomizations of the own repository, and sources of it beside the first: each look is a request to the lab's Git server. */
+function manyFluxObjects(url: string, count: number): string {
+  const sources = Array.from({ length: count / 3 }, (_, index) => ({
+    apiVersion: "source.toolkit.fluxcd.io/v1",
+    kind: "GitRepository",
+    metadata: { name: `flood-${index}`, namespace: "flux-system" },
+    spec: { url, ref: { branch: "main" }, interval: "1s", secretRef: { name: "flux-system" } },
+  }));
+  const kustomizations = Array.from({ length: count }, (_, index) => ({
+    apiVersion: "kustomize.toolkit.fluxcd.io/v1",
+    kind: "Kustomization",
+    metadata: { name: `flood-${index}`, namespace: "flux-system" },
+    spec: {
+      sourceRef: { kind: "GitRepository", name: "flux-system" },
+      path: "./flux/apps/backend/develop",
+      targetNamespace: "develop",
+      prune: false,
+      interval: "1s",
+    },
+  }));
+  return [...sources, ...kustomizations].map((one) => stringify(one)).join("---\n");
+}
+
+/** Builds the program that takes everything into the app, and starts three pods of it. */
+async function startPods(bench: Backstage): Promise<string> {
+  const image = async () =>
+    (
+      await bench.kubectl("get", "deployment", "backend", "-n", "develop", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+    ).trim();
+  const before = await image();
+  await bench.commit("Take everything", (files) => files.write("app/attack.go", attackSource));
+  await bench.waitFor("develop to have the attacker's build", async () => ((await image()) === before ? undefined : true), 180);
+  await bench.adminKubectl(["apply", "-f", "-"], attackDeployment(await image(), 3));
+  await bench.waitFor(
+    "the attacker's pods to have begun",
+    async () => ((await bench.kubectl("get", "pods", "-n", "develop", "-l", "app=attack", "-o", "name")) === "" ? undefined : true),
+    120,
+  );
+  return "3 pods, each forking, allocating, writing, watching and burning";
+}
+
+async function startSimulatedPods(bench: Backstage, kubeconfig: string): Promise<string> {
+  void kubeconfig;
+  return bench.kubectl("create", "deployment", "crowd", "-n", "develop", "--image=crowd", "--replicas=500").then(
+    () => "500 simulated pods",
+    (error: unknown) => messageOf(error).split("\n")[0] ?? "",
+  );
+}
+
+interface Usage {
+  readonly cpuSeconds?: number;
+  readonly memoryMiB?: number;
+  readonly processes?: number;
+}
+
+/** What the learner's control group says, of either version. */
+async function usage(cohort: string, learner: string): Promise<Usage> {
+  const group = await cgroupOf(cohortPaths(cohort).learner(learner));
+  const read = async (...names: string[]): Promise<number | undefined> => {
+    for (const folder of Object.values(group?.folders ?? {}))
+      for (const name of names) {
+        const text = await readFile(join(folder, name), "utf8").catch(() => "");
+        const value = Number(/^(?:usage_usec )?(\d+)/.exec(text)?.[1] ?? Number.NaN);
+        if (!Number.isNaN(value)) return name === "cpuacct.usage" ? value / 1e9 : name === "cpu.stat" ? value / 1e6 : value;
+      }
+    return undefined;
+  };
+  const [cpuSeconds, memory, processes] = [
+    await read("cpuacct.usage", "cpu.stat"),
+    await read("memory.usage_in_bytes", "memory.current"),
+    await read("pids.current"),
+  ];
+  return {
+    ...(cpuSeconds !== undefined && { cpuSeconds }),
+    ...(memory !== undefined && { memoryMiB: memory / 1024 ** 2 }),
+    ...(processes !== undefined && { processes }),
+  };
+}
