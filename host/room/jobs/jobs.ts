@@ -5,6 +5,7 @@ import type { CohortPaths } from "../../../shared/paths.ts";
 import { toolPath } from "../../../tools/locate.ts";
 import { buildModule, type Built } from "../../images/program.ts";
 import { fluxFolder } from "../../pipeline/flux-tree.ts";
+import { limitsOf } from "../../limits.ts";
 import { limits as learnerLimits } from "../cgroups.ts";
 import { cgroupOf } from "../groups.ts";
 import { leaseNumbers } from "../numbers.ts";
@@ -54,7 +55,7 @@ export function learnerRooms(cohort: string, paths: CohortPaths): (learner: stri
     await access(own.root);
     const { node } = await leaseNumbers(`${cohort}/${learner}`);
     const cgroup = await cgroupOf(own);
-    const limits = cgroup && learnerLimits(cgroup.version, availableParallelism());
+    const limits = cgroup && learnerLimits(cgroup.version, availableParallelism(), await limitsOf(paths));
     return { uid: node === 0 ? 0 : node + jobNumber, ...(cgroup && limits && { cgroup: { ...cgroup, limits } }) };
   };
 }
