@@ -7,10 +7,13 @@ import { ManagedResource } from "./managed-resource.ts";
 export class LabHost extends ManagedResource<LabHostInput, Required<LabHostOutput>> {
   /** Where the cohort is opened beside loopback; undefined where it is not, and then there is no output `open`. */
   readonly opening: Opening | undefined;
+  /** Of each learner. */
+  readonly limits: LabHostInput["limits"];
 
   constructor(name: string, input: LabHostInput, options: pulumi.CustomResourceOptions = {}) {
     super(name, { driver: "lab-host", type: "LabHost", input, outputs: { httpUrl: "plain", registry: "plain", open: "plain" } }, options);
     this.opening = input.opening;
+    this.limits = input.limits;
   }
 }
 

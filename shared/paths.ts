@@ -45,6 +45,8 @@ export interface LearnerPaths {
   readonly pipeline: string;
   /** While this file says so, the Git server refuses the learner's repository: see host/git/outage.ts. */
   readonly gitOutage: string;
+  /** The limits that this learner came up against: see host/limit-hits.ts. The web process writes it, in its own folder. */
+  readonly limitHits: string;
 }
 
 export function cohortPaths(cohort: string, home: string = labHome()): CohortPaths {
@@ -66,6 +68,7 @@ export function cohortPaths(cohort: string, home: string = labHome()): CohortPat
         access: join(learner, "access"),
         pipeline: join(learner, "pipeline.json"),
         gitOutage: join(learner, "git-outage.json"),
+        limitHits: join(root, "web", "limit-hits", `${id}.jsonl`),
       };
     },
   };

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ClusterSpec } from "../shared/cluster-spec.ts";
+import { LimitsSpec } from "../shared/limits.ts";
 import { DnsLabel } from "../shared/names.ts";
 import { Shard } from "./shards.ts";
 
@@ -158,6 +159,8 @@ export const CohortSpec = z
       .strictObject({ from: Port, to: Port })
       .refine(({ from, to }) => from <= to, { path: ["to"], error: "must not be smaller than `from`" })
       .default({ from: 20000, to: 29999 }),
+    /** What each learner may take of this machine. */
+    limits: LimitsSpec.prefault({}),
     /** How many learners are brought up at the same time; left out, what suits the machine and its clusters: stacks/cohort.ts. */
     parallel: z.int().min(1, "must be at least 1").optional(),
     /** A CSV file with learners, relative to stacks/; load-spec.ts reads it and adds them to `learners`. */

@@ -20,6 +20,7 @@ export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
     ? new LabHost("lab-host", {
         cohort: plan.cohort,
         ports: plan.ports,
+        limits: plan.limits,
         ...(plan.opening && { opening: plan.opening }),
         ...(plan.isolation === "room" && { isolation: plan.isolation }),
       })

@@ -7,6 +7,7 @@ import { labTemplate } from "../lab-templates/templates.ts";
 import type { ClusterPlan, ClusterSpec } from "../shared/cluster-spec.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { isolationOf } from "../shared/isolation.ts";
+import type { Limits } from "../shared/limits.ts";
 import type { Opening } from "../shared/opening.ts";
 import type { Isolation } from "../shared/outputs.ts";
 import { ttlMs } from "../shared/ttl.ts";
@@ -34,6 +35,8 @@ export interface CohortPlan {
   readonly isolation: Isolation;
   /** Whether something of the cohort is embedded, and so runs on this machine. */
   readonly needsHost: boolean;
+  /** What each learner may take of this machine. */
+  readonly limits: Limits;
   /** How many learners are brought up at the same time; undefined: what suits the machine. */
   readonly parallel: number | undefined;
   /** Time to live of the cohort, and of the learners who have one of their own, by id: `12h`, `14d` or `2w`. */
@@ -112,6 +115,7 @@ export function planCohort(
     ...(room && { room }),
     isolation: hasRooms ? "room" : "none",
     needsHost: [spec.git, spec.registry, ...learners.map(({ cluster }) => cluster)].some(({ kind }) => kind === "embedded"),
+    limits: spec.limits,
     parallel: spec.parallel,
     ttl: spec.ttl,
     learnerTtls: Object.fromEntries(spec.learners.flatMap(({ id, ttl }) => (ttl === undefined ? [] : [[id, ttl]]))),

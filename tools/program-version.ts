@@ -30,7 +30,8 @@ async function remember(memory: string, text: string): Promise<void> {
   try {
     await writePrivateFile(memory, text);
   } catch (error) {
-    if (!["EACCES", "EPERM", "EROFS"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    // ENOENT is Node's word for a folder that can't be made where nothing may be written.
+    if (!["EACCES", "EPERM", "EROFS", "ENOENT"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
   }
 }
 

@@ -49,8 +49,8 @@ export const labRoom: Candidate = {
             room: {
               socket,
               view: [
-                { source: ground.program, target: "/bin/sleeper", writable: false },
-                { source: ground.shared, target: "/shared", writable: true },
+                { source: ground.program, target: "/bin/sleeper", writable: false, own: false },
+                { source: ground.shared, target: "/shared", writable: true, own: true },
               ],
               scratch: {},
               files: {},

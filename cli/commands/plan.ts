@@ -6,6 +6,7 @@ import { costsOf, learnersHere, portsNeeded } from "../capacity/costs.ts";
 import { githubBudget } from "../capacity/github.ts";
 import { machineFacts } from "../capacity/facts.ts";
 import { cloudCosts, prices, type CloudCost } from "../capacity/prices.ts";
+import { quotaLines, quotasOf } from "../capacity/quotas.ts";
 import { readCohort } from "../cohort-file.ts";
 import { alignColumns } from "../table.ts";
 import { arrivals, leavers, leaversSentence } from "../course/backup.ts";
@@ -23,6 +24,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
   const [cloud, { moves, rooms }] = [cloudCosts(cohort), await changesOf(cohort)];
   const refusal = roomsRefusal(cohort);
   const github = githubBudget(cohort);
+  const quotas = here.length === 0 ? undefined : quotasOf(here.length, cohort.limits, cohort.nodes, facts);
   const creates = {
     learners: cohort.learners.length,
     up: facts.learnersUp,
@@ -59,6 +61,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
         changes: rooms,
       },
       ...(github && { github }),
+      ...(quotas && { quotas }),
     });
   else {
     const { perLearner, clusters } = creates;
@@ -84,6 +87,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
     }
     if (capacity !== undefined) {
       print(`\n${table(capacity)}`);
+      if (quotas !== undefined) for (const line of quotaLines(quotas)) print(line);
       print(
         fits
           ? `${paint("green", "fits")}: ${capacity.seats} seats, by ${capacity.binding.name}`

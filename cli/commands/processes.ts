@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { isDaemonUp, pauseProcesses, processStatus, resumeProcesses, startDaemon, stopCohort } from "../../host/daemon/client.ts";
 import { readDaemonConfig } from "../../host/daemon/config.ts";
 import type { ProcessStatus } from "../../host/daemon/supervisor.ts";
+import { limitHitsOfCohort } from "../../host/limit-hits.ts";
 import { startKindClusters } from "../../host/drivers/kind-cluster.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { noRoom, type Isolated } from "../../shared/isolation.ts";
@@ -107,8 +108,9 @@ export async function status(name: string, options: { readonly json: boolean }):
   const isolation = (await readDaemonConfig(cohort))?.isolation ?? "none";
   const ending = (await expiriesOf(cohort)).filter(({ state }) => state !== "later");
   const paused = pausedLearners(processes);
+  const limitHits = await limitHitsOfCohort(cohortPaths(cohort), new Date(Date.now() - recentMs));
   if (options.json) {
-    printJson({ cohort, daemon: daemon ? "running" : "stopped", isolation, processes, paused, opened: opened ?? null, ending });
+    printJson({ cohort, daemon: daemon ? "running" : "stopped", isolation, processes, paused, opened: opened ?? null, ending, limitHits });
   } else {
     print(`lab daemon of ${cohort}: ${daemon ? paint("green", "running") : paint("red", `stopped; run \`./lab start ${cohort}\``)}`);
     const width = Math.max(0, ...processes.map((process) => process.name.length));
@@ -122,6 +124,7 @@ export async function status(name: string, options: { readonly json: boolean }):
     if (warning !== undefined) print(paint("yellow", warning));
     for (const learner of paused)
       print(paint("yellow", `${learner} is paused; \`./lab resume ${learner}${ofCohort(cohort)}\` brings the lab back`));
+    for (const line of limitLines(limitHits)) print(paint("yellow", line));
     if (opened) for (const line of openingLines(opened)) print(line);
     for (const { learner, endsAt, state } of ending) {
       const whose = learner === undefined ? `the cohort's time` : `the time of ${learner}`;
@@ -138,6 +141,17 @@ export async function status(name: string, options: { readonly json: boolean }):
   return daemon && isOpen && processes.every(({ owner, state }) => state === "running" || paused.includes(owner))
     ? ExitCode.ok
     : ExitCode.failed;
+}
+
+/** Limits that were hit earlier are no news any more. */
+const recentMs = 24 * 60 * 60 * 1000;
+
+/** Who came up against a limit in the last day: how often, and the last sentence that the learner got. */
+function limitLines(found: Awaited<ReturnType<typeof limitHitsOfCohort>>): string[] {
+  return found.map(({ learner, hits }) => {
+    const last = hits.at(-1)!;
+    return `${learner} came up against a limit ${hits.length === 1 ? "once" : `${hits.length} times`} in the last day, at ${last.at} (${last.limit}): ${last.said}`;
+  });
 }
 
 /** What of a cohort is on this machine, by what there is of it. */

@@ -49,6 +49,7 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
           ports: args.ports,
           ...(this.nodes === "real" && { nodes: this.nodes }),
           isolation: args.isolation,
+          ...(host.limits && { limits: host.limits }),
           ...(args.generation > 0 && { generation: args.generation }),
           ...(host.opening && { openName: host.opening.name }),
         },

@@ -29,16 +29,19 @@ export interface ControlPlane {
   readonly paths: LearnerPaths;
   readonly placement: Placement;
   readonly apiPort: number;
+  /** What etcd may take of the disk, in bytes. */
+  readonly etcdDisk: number;
   /** Of the people's certificates, see ensurePki; 0 where not given. */
   readonly generation?: number;
+  /** What it admits: the folder and the file in it that host/control-plane/admission.ts wrote. */
+  readonly admission?: { readonly folder: string; readonly configuration: string };
   /** How it reaches a node that runs for real; without one, kwok plays the node. */
   readonly node?: NodeAccess;
 }
 
 export interface NodeAccess {
-  /** What the API server reads: see host/control-plane/admission.ts and egress.ts. */
+  /** See host/control-plane/admission.ts. */
   readonly egressConfiguration: string;
-  readonly admission: { readonly folder: string; readonly configuration: string };
   /** Folder of the socket by which it comes to the node. */
   readonly doors: string;
 }
@@ -87,6 +90,9 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
         `--initial-advertise-peer-urls=${etcdPeerSocket}`,
         `--initial-cluster=default=${etcdPeerSocket}`,
         // A lab's few megabytes need neither the default 100,000 entries kept in memory nor a quota of gigabytes.
+        `--quota-backend-bytes=${etcdDatabase(plane.etcdDisk)}`,
+        "--max-wals=2",
+        "--max-snapshots=2",
         "--snapshot-count=5000",
         "--auto-compaction-mode=revision",
         "--auto-compaction-retention=1000",
@@ -101,6 +107,7 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
         "--bind-address=127.0.0.1",
         `--secure-port=${plane.apiPort}`,
         ...(plane.node === undefined ? simulatedNodeArgs : realNodeArgs(plane.node, (name) => file(pki(name)), placement)),
+        ...(plane.admission === undefined ? [] : admissionArgs(placement.path(plane.admission.configuration))),
         `--tls-cert-file=${file(pki("apiserver.crt"))}`,
         `--tls-private-key-file=${file(pki("apiserver.key"))}`,
         `--client-ca-file=${file(pki(clientAuthorities(plane.generation ?? 0)))}`,
@@ -118,7 +125,10 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
         env: heapLimits["kube-apiserver"],
         needs: {
           keeps: [etcdFolder],
-          ...(plane.node && { reads: [plane.node.egressConfiguration, plane.node.admission.folder, plane.node.doors] }),
+          reads: [
+            ...(plane.admission === undefined ? [] : [plane.admission.folder]),
+            ...(plane.node === undefined ? [] : [plane.node.egressConfiguration, plane.node.doors]),
+          ],
         },
       },
     ),
@@ -162,12 +172,17 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
   ];
 }
 
+/** Beside the database there are two logs of 64 MiB, which etcd allocates ahead, and a snapshot of the database. */
+function etcdDatabase(disk: number): number {
+  return Math.max(Math.floor((disk - 2 * 64 * 1024 ** 2) / 2), 16 * 1024 ** 2);
+}
+
 /** Nobody dials the advertised address: the kubernetes Service gets no endpoints on a host without pods. */
 const simulatedNodeArgs = ["--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none"];
 
 function realNodeArgs(node: NodeAccess, pki: (name: string) => string, placement: Placement): string[] {
   return [
-    // Where pods find the API server: lab-node passes on what comes there.
+    // Where pods find the API server: lab-room passes on what comes there.
     `--advertise-address=${nodeAddress}`,
     `--egress-selector-config-file=${placement.path(node.egressConfiguration)}`,
     `--kubelet-certificate-authority=${pki("ca.crt")}`,
@@ -176,10 +191,13 @@ function realNodeArgs(node: NodeAccess, pki: (name: string) => string, placement
     // The node's name is nothing that a host could look up.
     "--kubelet-preferred-address-types=InternalIP",
     "--enable-admission-plugins=NodeRestriction",
-    `--admission-control-config-file=${placement.path(node.admission.configuration)}`,
-    "--feature-gates=ManifestBasedAdmissionControlConfig=true",
   ];
 }
+
+const admissionArgs = (configuration: string) => [
+  `--admission-control-config-file=${configuration}`,
+  "--feature-gates=ManifestBasedAdmissionControlConfig=true",
+];
 
 const controllers = [
   "clusterrole-aggregation-controller",

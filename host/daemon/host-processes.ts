@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
-import { registryProcess } from "../registry/config.ts";
+import { imageStorage, registryProcess } from "../registry/config.ts";
 import { hostRoom, inHostRoom, programFiles } from "../room/host-room.ts";
 import { showsFilesAsOwn } from "../room/machine.ts";
 import { waysFolder } from "../ways.ts";
@@ -27,7 +27,8 @@ export async function hostProcesses(config: DaemonConfig): Promise<ProcessSpec[]
 async function web(cohort: string, isolation: "room" | undefined): Promise<ProcessSpec> {
   const paths = cohortPaths(cohort);
   const { folder, scratch, log } = webPlaces(paths);
-  const keeps = [folder, paths.git, waysFolder(paths)];
+  // Of the images it takes away what was refused while it came in.
+  const keeps = [folder, paths.git, waysFolder(paths), imageStorage(paths)];
   for (const one of keeps) await makePrivateFolder(one);
   const learners = await makePrivateFolder(dirname(paths.learner("any").root));
   const spec = {

@@ -2,11 +2,13 @@ import { randomUUID } from "node:crypto";
 import { chown, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cohortPaths, type LearnerPaths } from "../../shared/paths.ts";
+import type { Limits } from "../../shared/limits.ts";
 import type { Isolation } from "../../shared/outputs.ts";
 import { makePrivateFolder, readIfExists, removeIfEmpty, writePrivateFile } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { issueCredential, nodeUsername } from "../access.ts";
-import { writeAdmission, writeEgress } from "../control-plane/admission.ts";
+import { commonPolicies, realNodePolicies, writeAdmission, writeEgress } from "../control-plane/admission.ts";
+import type { Policy } from "../control-plane/policies/policy.ts";
 import { kubeconfig } from "../control-plane/kubeconfig.ts";
 import { apiServerName, clients, ensurePki, nodeName, type ClientName, type ClusterPki } from "../control-plane/pki.ts";
 import { controlPlaneProcesses, type ControlPlane } from "../control-plane/processes.ts";
@@ -18,6 +20,7 @@ import { requireOpen } from "../doors/require-open.ts";
 import type { Driver } from "../driver.ts";
 import { recordCreation } from "../inventory/inventory.ts";
 import { ownership, removeOwned } from "../inventory/ownership.ts";
+import { limitsOf } from "../limits.ts";
 import { clusterClient } from "../kubernetes.ts";
 import { awaitListening, orGiveBack } from "../listening.ts";
 import { doorsFolder, doorSocket, nodeProcess } from "../node/node-process.ts";
@@ -35,6 +38,8 @@ export interface EmbeddedClusterInput {
   readonly nodes?: "real";
   /** Whether all of it is in a room of the learner's own. */
   readonly isolation: Isolation;
+  /** What the cohort file says; written down by the lab host's driver. Here so that a change is one. */
+  readonly limits?: Limits;
   /** Of the learner's and the administrator's certificates: a higher one gives new ones and refuses the old. */
   readonly generation?: number;
   /** Name by which learners beyond this machine reach the API server; none where the cohort is not opened. */
@@ -62,7 +67,7 @@ const simulatedNode = "simulated-node";
 export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput> = {
   replaceOn: ["cohort", "learner", "nodes"],
   creationOnly: ["ports"],
-  optional: ["nodes", "openName"],
+  optional: ["nodes", "openName", "limits"],
 
   async ensure({ cohort, learner, ports, nodes, isolation, generation = 0, openName }) {
     const paths = cohortPaths(cohort).learner(learner);
@@ -85,7 +90,8 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     // etcd refuses a data folder that others can read.
     await makePrivateFolder(join(paths.cluster, "etcd", "data"));
     const placement = placementOf(cohort, learner, isolation);
-    const plane = { cohort, learner, paths, placement, apiPort: api, generation };
+    const { disk } = await limitsOf(cohortPaths(cohort));
+    const plane = { cohort, learner, paths, placement, apiPort: api, etcdDisk: disk.etcd, generation };
     // The controllers read the address at their start.
     const giveBack = async () => {
       await removeProcesses(cohort, learner, "SIGKILL");
@@ -112,7 +118,7 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
         join(paths.cluster, "kwok.yaml"),
         await readFile(new URL("../control-plane/kwok.yaml", import.meta.url), "utf8"),
       );
-      await runApiServer(await controlPlaneProcesses(plane));
+      await runApiServer(await controlPlaneProcesses({ ...plane, admission: await admissionOf(plane, commonPolicies) }));
       await applySimulatedNode(kubeconfigs.admin);
     }
     if (openName !== undefined) await requireOpen(cohort, `${learner}/api`);
@@ -208,11 +214,10 @@ async function hostOf(cohort: string): Promise<DaemonConfig> {
 }
 
 async function realProcesses(plane: ControlPlane): Promise<ProcessSpec[]> {
-  const { cohort, learner, paths, apiPort, placement } = plane;
+  const { cohort, learner, paths, apiPort } = plane;
   const host = await hostOf(cohort);
   await openWays(cohort, learner);
-  const folder = join(paths.cluster, "admission");
-  const admission = { folder, configuration: await writeAdmission(folder, { seenAs: placement.path(folder) }) };
+  const admission = await admissionOf(plane, realNodePolicies);
   const egressConfiguration = await writeEgress(paths.cluster, doorSocket);
   const node = await nodeProcess({
     cohort,
@@ -221,8 +226,13 @@ async function realProcesses(plane: ControlPlane): Promise<ProcessSpec[]> {
     ports: { api: apiPort, registry: host.registryPort, http: host.httpPort },
     registryCredential: await issueCredential(paths.access, "registry", nodeUsername(learner), "read"),
   });
-  const access = { admission, egressConfiguration, doors: doorsFolder(paths) };
-  return [...(await controlPlaneProcesses({ ...plane, node: access })), node];
+  const access = { egressConfiguration, doors: doorsFolder(paths) };
+  return [...(await controlPlaneProcesses({ ...plane, admission, node: access })), node];
+}
+
+async function admissionOf({ paths, placement }: ControlPlane, policies: readonly Policy[]): Promise<NonNullable<ControlPlane["admission"]>> {
+  const folder = join(paths.cluster, "admission");
+  return { folder, configuration: await writeAdmission(folder, { policies, seenAs: placement.path(folder) }) };
 }
 
 async function awaitApiServer({ cohort, learner, paths, apiPort: port }: ControlPlane, admin: string): Promise<void> {

@@ -15,6 +15,7 @@ import type { ProcessStatus } from "../daemon/supervisor.ts";
 import type { Driver } from "../driver.ts";
 import { fluxDeployments } from "../flux/deployments.ts";
 import { Kustomization, listLive } from "../../verification/live-objects.ts";
+import { limitsOf } from "../limits.ts";
 import { leanKubeReader } from "../kube-reader.ts";
 import { clusterClient } from "../kubernetes.ts";
 import { lookListening, orGiveBack } from "../listening.ts";
@@ -54,13 +55,14 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
     const artifacts = isolation === "room" ? artifactsInRoom : await artifactsOnHost(cohort, learner, ports);
     const folder = (name: string) => join(paths.cluster, "flux", name);
     const kubeconfig = join(paths.kubeconfigs, "flux.yaml");
+    const { disk } = await limitsOf(cohortPaths(cohort));
 
     const controller = async (
       tool: FluxController,
       args: string[],
       { scratch = {}, reaches = [] }: { readonly scratch?: Record<string, number>; readonly reaches?: readonly string[] } = {},
     ): Promise<ProcessSpec> => {
-      const held = { [folder("tmp")]: workingBytes, ...scratch };
+      const held = { [folder("tmp")]: Math.floor(disk.flux / 8), ...scratch };
       // In a room they are in memory, and nothing of the host's.
       if (isolation === "none") for (const one of Object.keys(held)) await makePrivateFolder(one);
       return placement.place(
@@ -102,7 +104,7 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
       await controller(
         "source-controller",
         [`--storage-path=${placement.path(folder("source"))}`, `--storage-addr=${artifacts}`, `--storage-adv-addr=${artifacts}`],
-        { scratch: { [folder("source")]: artifactBytes }, reaches },
+        { scratch: { [folder("source")]: Math.floor((disk.flux * 3) / 8) }, reaches },
       ),
       await controller("kustomize-controller", [
         // By default a Kustomization whose dependency was not ready looks again after 30 s.
@@ -110,7 +112,7 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
         "--feature-gates=CancelHealthCheckOnNewRevision=true",
       ]),
       await controller("image-reflector-controller", [`--storage-path=${placement.path(folder("image-reflector"))}`], {
-        scratch: { [folder("image-reflector")]: workingBytes },
+        scratch: { [folder("image-reflector")]: Math.floor(disk.flux / 8) },
         reaches,
       }),
       // One at a time: all push one branch, and a push that comes second is retried from a fresh clone.
@@ -155,10 +157,6 @@ async function artifactsOnHost(cohort: string, learner: string, ports: PortRange
   const { source } = await leasePorts(`${cohort}/${learner}`, ["source"], ports);
   return `127.0.0.1:${source}`;
 }
-
-/** What is packed of a learner's repository, and what a controller works with; a repository has some 100 KB. */
-const artifactBytes = 128 * 1024 ** 2;
-const workingBytes = 64 * 1024 ** 2;
 
 /** What is followed that is not on this machine, as `host:port`. */
 function elsewhere(url: string): string[] {

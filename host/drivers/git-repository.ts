@@ -5,6 +5,7 @@ import { fluxUsername, isIssued, issueCredential, revokeCredentials } from "../a
 import type { Driver } from "../driver.ts";
 import { recordCreation } from "../inventory/inventory.ts";
 import { ownership, removeOwned } from "../inventory/ownership.ts";
+import { removeLimitHits } from "../limit-hits.ts";
 import { createRepository, seedRepository, type Seed } from "../git/repository.ts";
 import { partsOf } from "./resource-id.ts";
 
@@ -74,6 +75,7 @@ export const gitRepository: Driver<GitRepositoryInput, GitRepositoryOutput> = {
     const [cohort] = partsOf(id);
     if ((await ownership(cohort)) === "foreign") return;
     await revokeCredentials(learnerPaths(id).access, "git");
+    await removeLimitHits(learnerPaths(id));
     await removeOwned(cohort, output.path);
   },
 };

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { defaultLimits, type Limits } from "../../shared/limits.ts";
 import type { Opening } from "../../shared/opening.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { readDaemonConfig, removeDaemonConfig, writeDaemonConfig } from "../daemon/config.ts";
@@ -12,6 +13,7 @@ import type { Driver } from "../driver.ts";
 import { readInventory, recordCreation } from "../inventory/inventory.ts";
 import { claimCohortFolder, removeOwned } from "../inventory/ownership.ts";
 import { removeKindClusters } from "./kind-cluster.ts";
+import { writeLimits } from "../limits.ts";
 import { awaitListening, orGiveBack } from "../listening.ts";
 import { giveBackPorts, leasePorts, releasePorts, type PortRange } from "../ports.ts";
 import { endStragglers } from "../process-identity.ts";
@@ -25,6 +27,8 @@ export interface LabHostInput {
   readonly ports: PortRange;
   /** Where the cohort is opened beside loopback; nowhere without. */
   readonly opening?: Opening;
+  /** What each learner may take of this machine; the defaults without. */
+  readonly limits?: Limits;
   /** Whether what learners write runs in rooms; absent where it does not. */
   readonly isolation?: "room";
 }
@@ -53,13 +57,14 @@ export interface OpenedHost {
 export const labHost: Driver<LabHostInput, LabHostOutput> = {
   replaceOn: ["cohort"],
   creationOnly: ["ports"],
-  optional: ["opening", "isolation"],
+  optional: ["opening", "isolation", "limits"],
 
-  async ensure({ cohort, ports: range, opening, isolation }) {
+  async ensure({ cohort, ports: range, opening, isolation, limits = defaultLimits }) {
     const paths = cohortPaths(cohort);
     await claimCohortFolder(cohort);
     await recordCreation(cohort, { kind: "key", id: signingKeyFile(paths), name: "of the registry's tokens" });
     await noteCreation(cohort);
+    await writeLimits(paths, limits);
     const ports = await leasePorts(`${cohort}/host`, ["http", "registry"], range);
     const registryEventsToken = (await readDaemonConfig(cohort))?.registryEventsToken ?? randomBytes(32).toString("base64url");
     const opened = opening && {

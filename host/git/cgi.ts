@@ -1,11 +1,22 @@
 import type { Readable } from "node:stream";
 
+export interface Amendment {
+  /** Asked for every piece. */
+  readonly isDropped: () => boolean;
+  /** Called when the output has ended; what it gives comes after it. */
+  readonly last: () => Promise<Uint8Array | undefined>;
+}
+
+const asItIs: Amendment = { isDropped: () => false, last: async () => undefined };
+
 /**
  * The answer of a CGI program (RFC 3875, section 6) as its output comes in: resolves with the end of the headers and
  * streams the rest, no faster than it is read. A program that ends without headers is a 502. When nobody reads on, the
  * rest is thrown away and the program goes on: whoever started it decides over its end.
+ *
+ * @param amend what is done with the program's output after its headers
  */
-export async function cgiResponse(output: Readable): Promise<Response> {
+export async function cgiResponse(output: Readable, amend: Amendment = asItIs): Promise<Response> {
   const chunks: AsyncIterator<Buffer> = output.iterator({ destroyOnReturn: false });
   let received = Buffer.alloc(0);
   let head: { readonly text: string; readonly length: number } | undefined;
@@ -19,7 +30,7 @@ export async function cgiResponse(output: Readable): Promise<Response> {
     head = headOf(received);
   }
 
-  const body = ReadableStream.from(rest(received.subarray(head.length), chunks, output));
+  const body = ReadableStream.from(rest(received.subarray(head.length), chunks, output, amend));
   try {
     const headers = new Headers();
     for (const line of head.text.split(/\r?\n/)) {
@@ -46,11 +57,24 @@ function headOf(received: Buffer): { text: string; length: number } | undefined 
   return match === null ? undefined : { text: match[1] ?? "", length: match[0].length };
 }
 
-async function* rest(first: Buffer, chunks: AsyncIterator<Buffer>, output: Readable): AsyncGenerator<Buffer> {
+async function* rest(
+  first: Buffer,
+  chunks: AsyncIterator<Buffer>,
+  output: Readable,
+  { isDropped, last }: Amendment,
+): AsyncGenerator<Uint8Array> {
   try {
     if (first.length > 0) yield first;
-    yield* { [Symbol.asyncIterator]: () => chunks };
+    for (;;) {
+      const { done, value } = await chunks.next();
+      if (done === true) break;
+      if (!isDropped()) yield value;
+    }
+    const end = await last();
+    if (end !== undefined && end.length > 0) yield end;
   } finally {
+    // Whose iterator still looks for what can be read does not flow.
+    await chunks.return?.();
     output.resume();
   }
 }

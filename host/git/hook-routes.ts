@@ -1,7 +1,7 @@
 import { Hono, type HonoRequest } from "hono";
 import { stream } from "hono/streaming";
-import { messageOf } from "../../shared/errors.ts";
 import { excerpt } from "../../shared/printable.ts";
+import { LearnerError } from "./learner-error.ts";
 import { Push, type PushListener } from "./push.ts";
 
 /** What the hooks of a push ask, over the daemon's own socket: see hooks/ask-daemon.ts. */
@@ -15,8 +15,10 @@ export function hookRoutes(listener: PushListener): Hono {
         return refusals.length === 0 ? c.body(null, 200) : c.text(refusals.map((refusal) => `refused: ${shown(refusal)}\n`).join(""), 409);
       } catch (error) {
         // What could not be checked is not accepted.
-        console.error(error);
-        return c.text(`refused: the lab could not check this push: ${excerpt(messageOf(error).split("\n")[0] ?? "", 400)}\n`, 409);
+        return c.text(
+          `refused: ${forPusher(error, push, "The lab could not judge this push, so it was not accepted. Push again.")}\n`,
+          409,
+        );
       }
     })
     .post("/hooks/post-receive", async (c) => {
@@ -26,13 +28,22 @@ export function hookRoutes(listener: PushListener): Hono {
         try {
           await listener.accepted(push, (line) => void out.write(`${shown(line)}\n`));
         } catch (error) {
-          console.error(error);
           await out.write(
-            `The push was accepted, but the lab could not act on it: ${excerpt(messageOf(error).split("\n")[0] ?? "", 400)}\n`,
+            `${forPusher(error, push, "The push was accepted, but the lab could not act on it. Your next push tries again.")}\n`,
           );
         }
       });
     });
+}
+
+/**
+ * What the pusher reads of an error. The words of one that is not made for learners may name folders of the lab host or
+ * hold what another program said of them: they are for the lab's log.
+ */
+function forPusher(error: unknown, { learner, repository }: Push, otherwise: string): string {
+  if (error instanceof LearnerError) return shown(error.message);
+  console.error(`${new Date().toISOString()} a push to ${learner}/${repository}:`, error);
+  return `${otherwise} If it stays so, tell your instructor, who sees why in the lab's log.`;
 }
 
 const unreadable = "refused: the lab could not read what this push is.\n";

@@ -1,13 +1,18 @@
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { Hono, type Context } from "hono";
-import { run } from "../../shared/exec.ts";
+import { sizeText } from "../../shared/limits.ts";
 import { DnsLabel } from "../../shared/names.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
-import { toolPath } from "../../tools/locate.ts";
 import { authenticate, credentialOf } from "../access.ts";
+import { recordLimitHit } from "../limit-hits.ts";
+import { limitsForWeb } from "../limits.ts";
+import { startBackend, type BackendRequest } from "./backend.ts";
 import { cgiResponse } from "./cgi.ts";
 import { isInterrupted } from "./outage.ts";
-import { gitEnvironment, labRefs } from "./repository.ts";
+import { openPush, refusedPush, type OpenedPush } from "./push-request.ts";
+import { beginPush } from "./receiving.ts";
+import { bodyOf, discard, UnreadableBody, wholeBody } from "./request-body.ts";
+import { Turnstile } from "./turnstile.ts";
 
 export interface GitRoutes {
   readonly paths: CohortPaths;
@@ -17,18 +22,16 @@ export interface GitRoutes {
 
 type Service = "git-upload-pack" | "git-receive-pack";
 
-/**
- * The rules of every learner's repository, given to Git on each call, so that a repository is nothing but its content.
- */
-const settings = {
-  "http.receivepack": "true",
-  "receive.denyNonFastForwards": "true",
-  "receive.denyDeleteCurrent": "refuse",
-  "transfer.hideRefs": labRefs,
-  "core.hooksPath": fileURLToPath(new URL("hooks", import.meta.url)),
-  // A clean-up in the background would be a process that nobody knows of.
-  "gc.autoDetach": "false",
-};
+/** Of one user at a time, by whichever address they come: a learner's fetches wait for each other and not for others'. */
+const turnstile = new Turnstile({ inside: 3, waiting: 12 });
+
+/** What a client says it wants and has; ten thousand commits need half of it. */
+const fetchRequestBytes = 1024 * 1024;
+/** Bytes of a ref's name: it is a file's name in the repository, with a suffix. */
+const refNameBytes = 240;
+
+const lfsSentence =
+  "There is no Git LFS in this lab: files are kept in the repository itself. Undo `git lfs track` with `git lfs untrack '*'` and `git lfs migrate export --include='*'`, and push again.";
 
 /**
  * The learners' repositories below `/git/<learner>/<repository>.git`, over Git's smart HTTP protocol (gitprotocol-http(5))
@@ -47,41 +50,115 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
         "WWW-Authenticate": 'Basic realm="gitops-lab"',
       });
     }
+    const user = credential.username;
     if (service === "git-receive-pack" && permission !== "write") {
-      return c.text(`User ${credential.username} may read this repository and not push to it.\n`, 403);
+      return c.text(`User ${user} may read this repository and not push to it.\n`, 403);
     }
 
     if (await isInterrupted(paths.learner(learner.data).gitOutage)) return c.text("The Git server is out of service.\n", 503);
 
-    const name = `${learner.data}/${repository.data}.git`;
-    const upload = new Upload(c.req.raw, service === "git-receive-pack");
-    const backend = run(
-      await toolPath("git"),
-      [...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]), "http-backend"],
-      {
-        env: {
-          ...gitEnvironment(),
-          ...requestVariables(c.req.raw),
-          GIT_PROJECT_ROOT: paths.git,
-          GIT_HTTP_EXPORT_ALL: "1",
-          PATH_INFO: `/${name}/${resource}`,
-          REMOTE_USER: credential.username,
-          GITOPS_LAB_NODE: process.execPath,
-          GITOPS_LAB_HOOKS: hookSocket,
-          GITOPS_LAB_PUSH: JSON.stringify({ learner: learner.data, repository: repository.data, user: credential.username }),
-        },
-        extendEnv: false,
-        stdin: upload.body ?? "ignore",
-        stderr: "inherit",
-        buffer: false,
-        reject: false,
-        cancelSignal: upload.abandoned,
-      },
-    );
-    return cgiResponse(backend.stdout);
+    const leave = await turnstile.enter(user);
+    if (leave === undefined) {
+      const said = `User ${user} has fifteen requests at work or waiting already. Let them end, and try again.`;
+      await recordLimitHit(paths.learner(learner.data), "requests", said);
+      return c.text(`${said}\n`, 429);
+    }
+    const path = `/${learner.data}/${repository.data}.git`;
+    const isPush = c.req.method === "POST" && service === "git-receive-pack";
+    const begun = { request: c.req.raw, root: paths.git, path: `${path}/${resource}`, user, hookSocket };
+    const push = { learner: learner.data, repository: repository.data, user };
+    try {
+      if (isPush) return await receive({ ...begun, push }, join(paths.git, path), leave);
+      const body = c.req.method === "POST" ? await wholeBody(bodyOf(c.req.raw), fetchRequestBytes) : null;
+      if (body === undefined) return freed(leave, c.text("This is more than a fetch asks for. Clone the repository anew.\n", 413));
+      const { backend } = await startBackend({
+        ...begun,
+        push,
+        mostBytes: 1,
+        contentLength: body === null ? undefined : `${body.length}`,
+        body: body === null ? undefined : once(body),
+        left: c.req.raw.signal,
+      });
+      void backend.then(leave, leave);
+      return await cgiResponse(backend.stdout);
+    } catch (error) {
+      leave();
+      if (error instanceof UnreadableBody) return c.text("Requests come as they are or in gzip.\n", 415);
+      if (isCutShort(error)) return c.text("The request is not whole.\n", 400);
+      throw error;
+    }
+  }
+
+  /** A push: its commands are looked at before Git is, and no more of it is taken in than it may have. */
+  async function receive(
+    begun: Pick<BackendRequest, "request" | "root" | "path" | "user" | "hookSocket" | "push">,
+    repository: string,
+    leave: () => void,
+  ): Promise<Response> {
+    const limits = await limitsForWeb(paths);
+    const refuse = async (limit: string, sentence: string, opened: OpenedPush) => {
+      await recordLimitHit(paths.learner(begun.push.learner), limit, sentence);
+      return refusedPush(opened, sentence);
+    };
+    const opened = await openPush(bodyOf(begun.request), { refs: limits.refs, name: refNameBytes });
+    if (opened.excess !== undefined) {
+      await discard(opened.rest);
+      const headers = { "content-type": "application/x-git-receive-pack-result", "cache-control": "no-cache" };
+      const answer = await refuse("refs", `The lab does not take this push: ${opened.excess}`, opened);
+      return freed(leave, new Response(new Uint8Array(answer), { headers }));
+    }
+
+    let isTooLarge = false;
+    // Of what is too much, or of a client that goes, Git sees an end that comes too early, and takes away what it has of the
+    // push. A client that goes with the answer, as Flux' does when it has read that its push is accepted, ends nothing.
+    async function* pack(): AsyncGenerator<Buffer> {
+      let length = opened.head.length;
+      yield opened.head;
+      for (;;) {
+        const value: Buffer | undefined = await opened.rest.next().then(
+          (next) => next.value,
+          () => undefined,
+        );
+        if (value === undefined) return;
+        length += value.length;
+        isTooLarge = length > limits.push;
+        if (isTooLarge) return;
+        yield value;
+      }
+    }
+    const endPush = await beginPush(repository);
+    const over = () => {
+      endPush();
+      leave();
+    };
+    try {
+      const { backend } = await startBackend({
+        ...begun,
+        contentLength: undefined,
+        body: pack(),
+        mostBytes: limits.push,
+      });
+      void backend.then(over, over);
+      const last = async () => {
+        // Who still sends reads no answer; also where Git itself has refused what came so far.
+        await discard(opened.rest).catch(() => undefined);
+        if (!isTooLarge) return undefined;
+        const sentence = `The push is larger than ${sizeText(limits.push)}, which is what one may have here (\`push\`). Take large files out of its commits, also out of earlier ones that were not pushed yet; a course's files need no more.`;
+        return refuse("push", sentence, opened);
+      };
+      // Git says of what is too large that it ends too early.
+      return await cgiResponse(backend.stdout, { isDropped: () => isTooLarge, last });
+    } catch (error) {
+      over();
+      throw error;
+    }
   }
 
   return new Hono()
+    .all("/git/:learner/:repository/info/lfs/*", (c) =>
+      // As its API has errors: docs/api/README.md of git-lfs.
+      c.json({ message: lfsSentence }, 501, { "Content-Type": "application/vnd.git-lfs+json" }),
+    )
     .get("/git/:learner/:repository/info/refs", (c) => {
       const service = c.req.query("service");
       return service === "git-upload-pack" || service === "git-receive-pack" ? serve(c, service, "info/refs") : c.notFound();
@@ -90,37 +167,17 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
     .post("/git/:learner/:repository/git-receive-pack", (c) => serve(c, "git-receive-pack", "git-receive-pack"));
 }
 
-/**
- * A request's body, and whether its client has left. A fetch whose client goes is ended at once. A push is ended only while it
- * still comes in: Flux' Git client leaves when it has read that the push was accepted, and then the hooks begin.
- */
-class Upload {
-  readonly body: ReadableStream<Uint8Array> | null;
-  readonly abandoned: AbortSignal;
-
-  constructor({ body, signal }: Request, isPush: boolean) {
-    const abandoned = new AbortController();
-    let isComplete = false;
-    const notice = new TransformStream<Uint8Array, Uint8Array>({ flush: () => void (isComplete = true) });
-    this.body = body === null ? null : body.pipeThrough(notice);
-    this.abandoned = abandoned.signal;
-    signal.addEventListener("abort", () => {
-      if (!isPush || !isComplete) abandoned.abort();
-    });
-  }
+function freed(leave: () => void, response: Response): Response {
+  leave();
+  return response;
 }
 
-/** CGI's variables for a request; a header that was not sent gives none. */
-function requestVariables(request: Request): Record<string, string> {
-  const fromHeaders = {
-    CONTENT_TYPE: request.headers.get("content-type"),
-    CONTENT_LENGTH: request.headers.get("content-length"),
-    HTTP_CONTENT_ENCODING: request.headers.get("content-encoding"),
-    GIT_PROTOCOL: request.headers.get("git-protocol"),
-  };
-  return {
-    REQUEST_METHOD: request.method,
-    QUERY_STRING: new URL(request.url).search.slice(1),
-    ...Object.fromEntries(Object.entries(fromHeaders).filter((entry): entry is [string, string] => entry[1] !== null)),
-  };
+async function* once(body: Buffer): AsyncGenerator<Buffer> {
+  yield body;
+}
+
+/** Whether it is of a body that ends too early, comes too late, or is not in the coding that it says. */
+function isCutShort(error: unknown): boolean {
+  const { name, code } = (error ?? {}) as { readonly name?: unknown; readonly code?: unknown };
+  return name === "AbortError" || name === "TimeoutError" || /^(Z_|ERR_STREAM_|ECONNRESET|ABORT_ERR)/.test(String(code));
 }

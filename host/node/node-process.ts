@@ -13,6 +13,7 @@ import { nodeName } from "../control-plane/pki.ts";
 import { smallHeap } from "../control-plane/processes.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
 import { imageArchive } from "../images/archive.ts";
+import { limitsOf } from "../limits.ts";
 import { limits } from "../room/cgroups.ts";
 import type { RoomConfig } from "../room/config.ts";
 import { ensureCgroup } from "../room/groups.ts";
@@ -92,6 +93,7 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
     );
   }
   const ways = cohortPaths(cohort);
+  const most = await limitsOf(ways);
   const loopback = (port: number) => `127.0.0.1:${port}`;
   const folder = nodeFolder(paths);
   const secret = (name: string) => `${secrets}/${name}`;
@@ -114,7 +116,7 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
     hostname: nodeName,
     uid: (await leaseNumbers(`${cohort}/${learner}`)).node,
     ids: nodeNumbers,
-    cgroup: { ...cgroup, limits: limits(cgroup.version, availableParallelism()) },
+    cgroup: { ...cgroup, limits: limits(cgroup.version, availableParallelism(), most) },
     group: "node",
     network: {
       addresses: [nodeAddress],
@@ -129,10 +131,10 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
       firewall: firewall(ports.api),
       sysctls: { "ipv4/ip_forward": "1" },
     },
-    userLimits,
+    userLimits: userLimits(most),
     node: {
       state: join(folder, "state"),
-      disk: diskBytes,
+      disk: most.disk.node,
       usr: usrLayers(),
       binds: [
         { source: join(folder, "secrets"), target: secrets, writable: false, own: true },
@@ -189,9 +191,6 @@ async function configuration({ cohort, learner, paths, ports }: RealNode): Promi
     },
   };
 }
-
-/** What images and containers may take of the disk: an image of the lab's is some 7 MB. */
-const diskBytes = 4 * 1024 ** 3;
 
 /** What only the node needs of the learner's secrets, in a folder of its own, which is all that the node sees of them. */
 async function writeSecrets({ paths, ports, registryCredential }: RealNode, folder: string): Promise<void> {

@@ -1,7 +1,10 @@
 import { run } from "../../shared/exec.ts";
+import { sizeText } from "../../shared/limits.ts";
 import { parseJournal, journalRef, type JournalEntry } from "../../verification/journal.ts";
-import { toolPath } from "../../tools/locate.ts";
+import { boundedGit } from "../git/bounded-git.ts";
+import { LearnerError } from "../git/learner-error.ts";
 import { gitEnvironment } from "../git/repository.ts";
+import { extractTree, listTree, type ExtractBounds, type TreeFile } from "./source-tree.ts";
 
 /** Who the pipeline's own commits and notes say wrote them. */
 export const pipelineAuthor = { name: "gitops-lab-pipeline", email: "gitops-lab-pipeline@localhost" } as const;
@@ -23,7 +26,13 @@ export interface BareRepository {
   branch(): Promise<string>;
   /** The object that a revision names; undefined where there is none. */
   resolve(revision: string): Promise<string | undefined>;
-  readFile(treeish: string, path: string): Promise<string | undefined>;
+  /**
+   * A file's content; undefined where there is none. Throws LearnerError `file-too-large`, with no more than the bound read,
+   * where it has more bytes.
+   *
+   * @param mostBytes default: what files that a person writes ever have
+   */
+  readFile(treeish: string, path: string, mostBytes?: number): Promise<string | undefined>;
   /** The commits below a tip that changed a path, newest first. */
   commitsTouching(tip: string, path: string, limit?: number): Promise<string[]>;
   /** The newest commit below a tip whose message has the line. */
@@ -31,26 +40,39 @@ export interface BareRepository {
   /** Writes one file as a commit on a branch; undefined where the branch's tip is another by now. */
   commitFile(commit: NewCommit): Promise<string | undefined>;
   deleteBranch(branch: string, tip: string): Promise<void>;
-  /** Writes a folder of a commit to disk; links become plain files, so that none leads out of it. */
-  extract(treeish: string, target: string): Promise<void>;
+  /** The files of a tree with what Git says of them. Throws LearnerError `tree-refused` where there are more than the bound. */
+  files(treeish: string, bounds?: ExtractBounds): Promise<TreeFile[]>;
+  /**
+   * Writes a folder of a commit to disk. Throws LearnerError `tree-refused`, with nothing written, where it has links,
+   * submodules, names that no lab has a use for, or more than the bounds.
+   */
+  extract(treeish: string, target: string, bounds?: ExtractBounds): Promise<void>;
   journal(commit: string): Promise<JournalEntry[]>;
   note(commit: string, entry: JournalEntry): Promise<void>;
 }
 
+/** What a person writes by hand is below it: a record, a version, an overlay. */
+const largestRead = 64 * 1024;
+/** Of everything else that Git says: the list of a hundred thousand commits. */
+const largestOutput = 4 * 1024 * 1024;
+/** No look into a repository within its limits takes longer, however busy the machine is. */
+const timeoutMs = 60_000;
+
 export function bareRepository(path: string, quarantine: Readonly<Record<string, string>> = {}): BareRepository {
-  async function git(
-    args: readonly string[],
-    options: { readonly input?: string; readonly env?: Record<string, string>; readonly mayFail?: boolean } = {},
-  ) {
-    const result = await run(await toolPath("git"), [`--git-dir=${path}`, ...args], {
-      env: { ...gitEnvironment(), ...identity, ...quarantine, ...options.env },
+  async function git(args: readonly string[], options: { readonly input?: string; readonly mayFail?: boolean } = {}) {
+    const [command, all] = await boundedGit([`--git-dir=${path}`, ...args]);
+    const result = await run(command, all, {
+      env: { ...gitEnvironment(), ...identity, ...quarantine },
       extendEnv: false,
       reject: false,
       stripFinalNewline: false,
+      timeout: timeoutMs,
+      maxBuffer: largestOutput,
       ...(options.input === undefined ? { stdin: "ignore" } : { input: options.input }),
     });
     if (result.exitCode === 0) return result.stdout;
-    if (options.mayFail) return undefined;
+    // What says too much or takes too long has not answered that there is nothing.
+    if (options.mayFail && result.exitCode !== undefined) return undefined;
     throw new Error(`git ${args[0]} in ${path} failed: ${result.stderr.trim() || result.shortMessage}`);
   }
   const words = async (...args: string[]) => ((await git(args)) ?? "").split("\n").filter((word) => word !== "");
@@ -58,15 +80,23 @@ export function bareRepository(path: string, quarantine: Readonly<Record<string,
   return {
     path,
     async branch() {
-      return ((await git(["symbolic-ref", "--short", "HEAD"])) ?? "").trim();
+      // By its full name: in short it depends on which other refs there are.
+      return ((await git(["symbolic-ref", "HEAD"])) ?? "").trim().replace(/^refs\/heads\//, "");
     },
     async resolve(revision) {
       return (await git(["rev-parse", "--verify", "--quiet", revision], { mayFail: true }))?.trim();
     },
-    async readFile(treeish, file) {
-      const content = (await git(["cat-file", "--batch"], { input: `${treeish}:${file}\n` })) ?? "";
-      const end = content.indexOf("\n");
-      return / blob \d+$/.test(content.slice(0, end)) ? content.slice(end + 1, -1) : undefined;
+    async readFile(treeish, file, mostBytes = largestRead) {
+      const input = `${treeish}:${file}\n`;
+      const [, size] = / blob (\d+)\n$/.exec((await git(["cat-file", "--batch-check"], { input })) ?? "") ?? [];
+      if (size === undefined) return undefined;
+      if (Number(size) > mostBytes)
+        throw new LearnerError(
+          "file-too-large",
+          `${file} has ${sizeText(Number(size))}, and the lab reads up to ${sizeText(mostBytes)} of it. Make it smaller, and push again.`,
+        );
+      const content = (await git(["cat-file", "--batch"], { input })) ?? "";
+      return content.slice(content.indexOf("\n") + 1, -1);
     },
     commitsTouching: (tip, file, limit) =>
       words("log", "--format=%H", ...(limit === undefined ? [] : [`--max-count=${limit}`]), tip, "--", file),
@@ -96,12 +126,8 @@ export function bareRepository(path: string, quarantine: Readonly<Record<string,
     async deleteBranch(branch, tip) {
       await git(["update-ref", "-d", `refs/heads/${branch}`, tip], { mayFail: true });
     },
-    async extract(treeish, target) {
-      const env = { GIT_INDEX_FILE: `${target}.index` };
-      const settings = ["-c", "core.symlinks=false", `--work-tree=${target}`];
-      await git([...settings, "read-tree", treeish], { env });
-      await git([...settings, "checkout-index", "--all", `--prefix=${target}/`], { env });
-    },
+    files: (treeish, bounds) => listTree({ repository: path, quarantine }, treeish, bounds),
+    extract: (treeish, target, bounds) => extractTree({ repository: path, quarantine }, treeish, target, bounds),
     async journal(commit) {
       return parseJournal((await git(["notes", `--ref=${journalRef}`, "show", commit], { mayFail: true })) ?? "");
     },

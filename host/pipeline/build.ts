@@ -1,10 +1,16 @@
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { LabError } from "../../shared/errors.ts";
+import { sizeText } from "../../shared/limits.ts";
 import { excerpt } from "../../shared/printable.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
+import { LearnerError } from "../git/learner-error.ts";
 import { layoutDigest, writeLayout } from "../images/layout.ts";
 import { buildModule, toolchain } from "../images/program.ts";
+import { faultOfFiles, faultOfGo, faultOfModule } from "./app-source.ts";
 import type { BareRepository } from "./bare-repository.ts";
+import { wordsForLearner } from "./compiler-words.ts";
+import type { TreeFile } from "./source-tree.ts";
 
 /** Where the app's source is, and the file in it that names its version. */
 export const appFolder = "app";
@@ -39,7 +45,20 @@ export async function releaseOf(
   // A tag has no room for more, and all of it must fit into one.
   if (!/^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$/.test(version))
     return { problem: `${versionFile} must hold the app's version, such as 0.3.0; it holds ${JSON.stringify(excerpt(version))}.` };
-  return { version };
+  const problem = await faultOfSource(after, repository, await repository.files(`${after}:${appFolder}`));
+  return problem === undefined ? { version } : { problem };
+}
+
+/** What of the app at a commit is not built, without having it on disk. */
+async function faultOfSource(commit: string, repository: BareRepository, files: readonly TreeFile[]): Promise<string | undefined> {
+  const fault = faultOfFiles(files);
+  const module = fault === undefined ? await repository.readFile(commit, `${appFolder}/go.mod`) : undefined;
+  if (module === undefined) return fault;
+  return faultOfModule(
+    module,
+    (await toolchain()).goVersion,
+    files.some(({ path }) => path === "vendor/modules.txt"),
+  );
 }
 
 export interface BuiltImage {
@@ -48,26 +67,70 @@ export interface BuiltImage {
   readonly layout: string;
 }
 
+/** The daemon has the program in memory, and once more as a layer, while it is made an image. */
+const largestProgram = 64 * 1024 * 1024;
+
 /**
- * Builds the image of the app at a commit and lends it. Go runs no code of the module while it compiles, links lead
- * nowhere, and no module is downloaded. Throws LabError `image-build-failed` with the compiler's words.
+ * Builds the image of the app at a commit and lends it. Go runs no code of the module while it compiles, there are no links
+ * in it, and no module is downloaded. Throws LearnerError `image-build-failed` where the source is at fault, with the
+ * compiler's words about the module's own files.
+ *
+ * @param largestLayer of an image, in bytes
  */
 export async function withImageOf<T>(
   commit: string,
   release: { readonly version: string; readonly created: number },
   repository: BareRepository,
   use: (image: BuiltImage) => Promise<T>,
+  largestLayer = largestProgram,
 ): Promise<T> {
   const folder = await makeScratchFolder("build");
   try {
     const [module, program, layout] = [join(folder, "module"), join(folder, "backend"), join(folder, "image")];
     await mkdir(module);
-    await repository.extract(`${commit}:${appFolder}`, module);
+    const files = await extractApp(commit, repository, module);
     const tools = await toolchain();
-    await buildModule(module, tools, program, buildTimeoutSeconds);
+    await buildModule(module, tools, program, buildTimeoutSeconds).catch((error: unknown) => throwForLearner(error, files));
+    const { size } = await stat(program);
+    const most = Math.min(largestProgram, largestLayer);
+    if (size > most)
+      throw failure(
+        `The program has ${sizeText(size)}, and may have ${sizeText(most)}. Take large constants and embedded files out of it.`,
+      );
     await writeLayout(layout, await readFile(program), { ...release, revision: commit.slice(0, 7), arch: tools.arch });
     return await use({ layout, digest: await layoutDigest(layout) });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Writes the app's source to a folder and returns its files. */
+async function extractApp(commit: string, repository: BareRepository, module: string): Promise<string[]> {
+  try {
+    const files = await repository.files(`${commit}:${appFolder}`);
+    const fault = await faultOfSource(commit, repository, files);
+    if (fault !== undefined) throw failure(fault);
+    await repository.extract(`${commit}:${appFolder}`, module);
+    for (const { path } of files) {
+      const wrong = path.endsWith(".go") ? faultOfGo(path, await readFile(join(module, path), "utf8")) : undefined;
+      if (wrong !== undefined) throw failure(wrong);
+    }
+    return files.map(({ path }) => path);
+  } catch (error) {
+    throw error instanceof LearnerError ? failure(error.message) : error;
+  }
+}
+
+const failure = (sentence: string, cause?: unknown) => new LearnerError("image-build-failed", sentence, { cause });
+
+/** The compiler's failure as it is told to the learner; whole it is in the lab's log. */
+function throwForLearner(error: unknown, files: readonly string[]): never {
+  if (!(error instanceof LabError) || error.code !== "image-build-failed") throw error;
+  const words = wordsForLearner(error.message, files);
+  if (words === undefined) console.error(`${new Date().toISOString()} a build:`, error);
+  throw failure(
+    words ??
+      "The compiler says nothing of the app's files; your instructor sees what it says in the lab's log. Does it build with `go build` on your machine?",
+    error,
+  );
 }

@@ -1,7 +1,7 @@
 import type { Environment } from "../../shared/names.ts";
 import { desiredImage } from "../../verification/desired-image.ts";
 import type { ImageReference } from "../../verification/image-reference.ts";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 import { seedRef } from "../git/repository.ts";
 import { fluxFolder } from "./flux-tree.ts";
 import { imageTroubles, type Trouble } from "./judge-images.ts";

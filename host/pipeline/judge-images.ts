@@ -3,7 +3,7 @@ import { backendName } from "../../verification/backend-deployment.ts";
 import { overlayPath } from "../../verification/desired-image.ts";
 import { formatImage, type ImageReference } from "../../verification/image-reference.ts";
 import { recordPath } from "../../verification/promotion-record.ts";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 import type { RenderedKustomization, RenderedObject } from "./rendered.ts";
 
 /** Something that Flux would apply and must not. */

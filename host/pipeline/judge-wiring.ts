@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { fluxNamespace, type Environment } from "../../shared/names.ts";
 import { backendName } from "../../verification/backend-deployment.ts";
 import { proposalBranch } from "../../verification/promotion-record.ts";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 import { from, type Trouble } from "./judge-images.ts";
 import type { RenderedKustomization, RenderedObject } from "./rendered.ts";
 

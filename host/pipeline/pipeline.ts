@@ -2,6 +2,11 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit, { type LimitFunction } from "p-limit";
 import { messageOf } from "../../shared/errors.ts";
+import { limitsForWeb } from "../limits.ts";
+import { recordLimitHit } from "../limit-hits.ts";
+import { excessOf } from "../git/push-limits.ts";
+import { quietRepository } from "../git/receiving.ts";
+import { isUntidy, tidyRepository } from "../git/tidy.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
 import { noCommit, type Push, type PushListener, type Say } from "../git/push.ts";
 import { bareRepository } from "./bare-repository.ts";
@@ -23,13 +28,18 @@ export interface PipelineOptions extends LabOptions {
 export class Pipeline implements PushListener {
   readonly #options: PipelineOptions;
   readonly #queues = new Map<string, LimitFunction>();
+  /** Of all learners: those of one wait in the own queue, which has one at work, so nobody takes both for long. */
   readonly #builds = pLimit(2);
+  /** Repositories that wait for a clean-up. */
+  readonly #untidy = new Set<string>();
 
   constructor(options: PipelineOptions) {
     this.#options = options;
   }
 
   async refusals(push: Push): Promise<readonly string[]> {
+    const excess = await this.#excess(push);
+    if (excess !== undefined) return [excess];
     const config = await readPipelineConfig(this.#options.cohort, push.learner);
     // While the lab is brought up nobody but Flux pushes.
     return config === undefined ? [] : refusalsOf(push, labOf(this.#options, push.learner, config, push.quarantine));
@@ -44,7 +54,35 @@ export class Pipeline implements PushListener {
       this.#options.onBranchMoved(learner);
       await this.#inTurn(learner, () => repository.note(tip, { event: "received", at: new Date().toISOString(), by: user, branch }));
     }
+    // Before what may fail: a deletion leaves what it deleted also where the lab can't do what the branch asks for.
+    if (refs.some(({ newOid }) => newOid === noCommit) || (await isUntidy(repository.path))) this.#tidySoon(learner, repository.path);
     await this.settle(learner, say);
+  }
+
+  /** What of a push is more than the learner's limits have. Kept for the instructor. */
+  async #excess(push: Push): Promise<string | undefined> {
+    const { paths } = this.#options;
+    const path = join(paths.git, push.learner, `${push.repository}.git`);
+    const excess = await excessOf(push, path, await bareRepository(path).branch(), await limitsForWeb(paths));
+    if (excess !== undefined) await recordLimitHit(paths.learner(push.learner), excess.limit, excess.sentence);
+    return excess?.sentence;
+  }
+
+  /**
+   * Cleans the learner's repository up when nobody pushes to it and the pipeline does nothing with it: both count on what no
+   * ref leads to yet. Nobody waits for it.
+   */
+  #tidySoon(learner: string, path: string): void {
+    if (this.#untidy.has(path)) return;
+    this.#untidy.add(path);
+    const tidy = async (): Promise<void> => {
+      await quietRepository(path);
+      // Somebody may have begun to push since.
+      if (!(await this.#inTurn(learner, () => tidyRepository(path)))) return tidy();
+    };
+    void tidy()
+      .catch((error: unknown) => console.error(`${new Date().toISOString()} a clean-up: ${messageOf(error)}`))
+      .finally(() => this.#untidy.delete(path));
   }
 
   /** Does what the learner's repository asks for and is not done yet. */
@@ -54,6 +92,16 @@ export class Pipeline implements PushListener {
     await this.#inTurn(learner, async () => {
       const moved = await this.#builds(() => settle(labOf(this.#options, learner, config), say));
       if (moved) this.#options.onBranchMoved(learner);
+    });
+  }
+
+  /** Resolves when no repository waits for a clean-up. */
+  async tidied(): Promise<void> {
+    await waitUntil(async () => (this.#untidy.size === 0 ? { done: true, value: undefined } : { done: false, because: "some wait." }), {
+      what: "the clean-up of repositories",
+      timeoutSeconds: 60,
+      intervalMs: 50,
+      remedy: "",
     });
   }
 

@@ -2,7 +2,7 @@ import pLimit from "p-limit";
 import { z } from "zod";
 import { fluxNamespace } from "../../shared/names.ts";
 import { toolPath } from "../../tools/locate.ts";
-import { printable } from "../../verification/render.ts";
+import { printable } from "../../shared/printable.ts";
 import { runThrownAway } from "../room/thrown-away.ts";
 import { fluxFolder, type FluxTree } from "./flux-tree.ts";
 

@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { access, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
+import type { Limits } from "../../shared/limits.ts";
 import { readIfExists } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 
@@ -69,24 +70,20 @@ export function cgroupAt(name: string, own: string, mountinfo: string): Cgroup {
 }
 
 /** Limits over everything that belongs to a learner, by cgroup file. */
-export function limits(version: 1 | 2, cores: number): Record<string, string> {
+export function limits(version: 1 | 2, cores: number, { memory, cpu, pids }: Pick<Limits, "memory" | "cpu" | "pids">): Record<string, string> {
   const periodMicroseconds = 100_000;
-  const quota = Math.round(cores * periodMicroseconds * share);
+  const quota = Math.round(Math.min(cpu, cores * share) * periodMicroseconds);
   return version === 2
-    ? { "memory.max": String(memoryBytes), "pids.max": String(processes), "cpu.max": `${quota} ${periodMicroseconds}` }
+    ? { "memory.max": String(memory), "pids.max": String(pids), "cpu.max": `${quota} ${periodMicroseconds}` }
     : {
-        "memory.limit_in_bytes": String(memoryBytes),
-        "pids.max": String(processes),
+        "memory.limit_in_bytes": String(memory),
+        "pids.max": String(pids),
         "cpu.cfs_period_us": String(periodMicroseconds),
         "cpu.cfs_quota_us": String(quota),
       };
 }
 
-/** A lab at rest has a quarter of it. */
-const memoryBytes = 4 * 1024 ** 3;
-/** Threads count as well; a lab at rest has about 400. */
-const processes = 4096;
-/** Of all processors: what one learner's pods burn leaves the machine answering. */
+/** Of all processors, whatever the limit: what one learner's pods burn leaves the machine answering. */
 const share = 0.9;
 
 /**

@@ -1,5 +1,5 @@
 import { existsSync, realpathSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cacheHome, type CohortPaths } from "../../shared/paths.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
@@ -58,7 +58,7 @@ export function inHostRoom(
     room: {
       socket: socketOf(paths),
       view: [
-        { source: spec.command, target: `/bin/${basename(spec.command)}`, writable: false, own: false },
+        { source: spec.command, target: spec.command, writable: false, own: false },
         ...reads.filter((path) => existsSync(path)).map(show(false)),
         ...keeps.map(show(true)),
       ],
@@ -74,13 +74,12 @@ export function inHostRoom(
 export async function programFiles(): Promise<string[]> {
   const project = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
   const tools = await Promise.all((["git", "crane"] as const).map(async (tool) => realpathSync(await toolPath(tool))));
-  const system = ["/usr", "/lib", "/lib64", "/sbin"];
+  const system = ["/usr", "/bin", "/sbin", "/lib", "/lib64"];
   const isSystem = (path: string) => system.some((folder) => path.startsWith(`${folder}/`));
   return [
     ...system,
     "/etc/ssl",
     join(cacheHome(), "tools"),
-    process.execPath,
     project,
     ...tools.filter((path) => !isSystem(path)).map((path) => dirname(dirname(path))),
   ];

@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import type { Limits } from "../../shared/limits.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
 import { toolPath } from "../../tools/locate.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
+import { limitsOf } from "../limits.ts";
 import { learnerWay } from "../ways.ts";
 import { limits } from "./cgroups.ts";
 import type { RoomConfig } from "./config.ts";
@@ -30,13 +32,14 @@ export async function roomProcess({ cohort, learner, paths, ports }: RoomOptions
   const folder = await makePrivateFolder(join(own.cluster, "room"));
   const file = join(folder, "room.json");
   const cgroup = await ensureCgroup(cohort, learner, own);
+  const most = await limitsOf(paths);
   const loopback = (port: number) => `127.0.0.1:${port}`;
   const config: RoomConfig = {
     hostname: "lab",
     uid: (await leaseNumbers(`${cohort}/${learner}`)).room,
     ids: 1,
     socket: roomSocket(paths, learner),
-    ...(cgroup && { cgroup: { ...cgroup, limits: limits(cgroup.version, availableParallelism()) } }),
+    ...(cgroup && { cgroup: { ...cgroup, limits: limits(cgroup.version, availableParallelism(), most) } }),
     group: "room",
     network: {
       in: [{ from: loopback(ports.api), to: loopback(ports.api) }],
@@ -45,7 +48,7 @@ export async function roomProcess({ cohort, learner, paths, ports }: RoomOptions
         { from: loopback(ports.registry), to: learnerWay(paths, learner, "registry") },
       ],
     },
-    userLimits,
+    userLimits: userLimits(most),
   };
   await writePrivateFile(file, JSON.stringify(config, null, 2));
   return {
@@ -60,4 +63,7 @@ export async function roomProcess({ cohort, learner, paths, ports }: RoomOptions
 }
 
 /** Of what the kernel counts for each user: enough for what a lab runs, and little of what a machine has. */
-export const userLimits = { max_inotify_instances: "128", max_inotify_watches: "16384" };
+export const userLimits = ({ inotify }: Pick<Limits, "inotify">) => ({
+  max_inotify_instances: String(inotify),
+  max_inotify_watches: String(128 * inotify),
+});

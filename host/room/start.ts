@@ -1,5 +1,4 @@
 import { connect } from "node:net";
-import { basename } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
@@ -31,7 +30,7 @@ export async function startInRoom(
   return ask(room.socket, {
     start: {
       name: spec.name,
-      args: [`/bin/${basename(spec.command)}`, ...spec.args],
+      args: [room.view.find(({ source }) => source === spec.command)?.target ?? spec.command, ...spec.args],
       env: { ...spec.env, ...env },
       cwd: spec.cwd,
       log: spec.logFile,

@@ -76,11 +76,10 @@ describe("without the policies", () => {
 describe("with the policies", () => {
   beforeAll(async () => {
     await plane.stop("kube-apiserver");
-    await plane.useNode({
-      admission: { folder: join(folder, "admission"), configuration: await writeAdmission(join(folder, "admission")) },
-      doors: folder,
-      egressConfiguration: await writeEgress(folder, "nobody.sock"),
-    });
+    await plane.useNode(
+      { doors: folder, egressConfiguration: await writeEgress(folder, "nobody.sock") },
+      { folder: join(folder, "admission"), configuration: await writeAdmission(join(folder, "admission")) },
+    );
     await plane.start("kube-apiserver");
     // It is ready a little before it has read who may do what.
     for (const ask of [flux, learner]) await waitUntil(() => lookAdmitted(ask), { what: "the roles", timeoutSeconds: 30, remedy: "" });

@@ -264,7 +264,9 @@ describe("a backend", () => {
     process.env["LAB_TEST_SECRET"] = "not for Git";
     const headers = { ...basic(credentialOf("ada")), "content-type": "application/x-git-receive-pack-request" };
     const outgoing = request(`${repositories.ada.url}/git-receive-pack`, { method: "POST", headers });
-    outgoing.write("00");
+    // A whole command, so that Git is asked, and no pack after it.
+    const line = `${nothing} ${repositories.ada.seedCommit} refs/heads/cut\0 report-status`;
+    outgoing.write(`${(line.length + 4).toString(16).padStart(4, "0")}${line}0000`);
     const seen = await leave(outgoing);
     delete process.env["LAB_TEST_SECRET"];
     expect(seen.join()).not.toContain("LAB_TEST_SECRET");

@@ -110,7 +110,7 @@ describe.each(makers)("a program in a room of $name", (maker) => {
       logFile: join(room.folder, "own.log"),
       room: {
         socket: room.socket,
-        view: [{ source: rooms.probe(), target: "/bin/probe", writable: false }],
+        view: [{ source: rooms.probe(), target: "/bin/probe", writable: false, own: false }],
         scratch: {},
         files: {},
         doors: [],
@@ -137,7 +137,7 @@ describe.each(makers)("a program in a room of $name", (maker) => {
 
   test("that can't begin says why, and the room goes on", async () => {
     const room = await rooms.make(maker);
-    await expect(room.start(["exit", "0"], { view: [{ source: "/nowhere", target: "/bin/probe", writable: false }] })).rejects.toThrow(
+    await expect(room.start(["exit", "0"], { view: [{ source: "/nowhere", target: "/bin/probe", writable: false, own: false }] })).rejects.toThrow(
       "no such file",
     );
     const { ended, log } = await room.start(["exit", "0"], { args: ["/bin/other"] });

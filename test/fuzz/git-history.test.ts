@@ -132,12 +132,8 @@ test("the chain of an evidence bundle and the journal are read to their end", as
   for (const id of (await reader.journal()).keys()) expect(chain).toContain(id);
 });
 
-test("the pipeline reads author, version and journal of any of them", async () => {
+test("the pipeline reads version and journal of any of them", async () => {
   const bare = bareRepository(path);
-  for (const id of chain.slice(0, 60)) {
-    const { name, email } = await bare.author(id);
-    expect(`${name}${email}`).not.toMatch(/[\n\0]/);
-    await bare.journal(id);
-  }
+  for (const id of chain.slice(0, 60)) await bare.journal(id);
   expect((await bare.commitsTouching(chain.at(-1)!, overlayPath("staging"))).every((id) => chain.includes(id))).toBe(true);
 });

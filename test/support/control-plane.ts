@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { onHost } from "../../host/room/placement.ts";
 import { kubeconfig } from "../../host/control-plane/kubeconfig.ts";
 import { clients, ensurePki, type ClientName } from "../../host/control-plane/pki.ts";
-import { controlPlaneProcesses, type NodeAccess } from "../../host/control-plane/processes.ts";
+import { controlPlaneProcesses, type ControlPlane, type NodeAccess } from "../../host/control-plane/processes.ts";
 import { clusterClient } from "../../host/kubernetes.ts";
 import { run } from "../../shared/exec.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
@@ -27,7 +27,7 @@ export interface TestControlPlane {
   start(tool: ControlPlaneTool): Promise<void>;
   stop(tool: ControlPlaneTool): Promise<void>;
   /** How its API server, when it is started the next time, reaches a real node and what it admits. */
-  useNode(node: NodeAccess): Promise<void>;
+  useNode(node: NodeAccess, admission: NonNullable<ControlPlane["admission"]>): Promise<void>;
   /** Ends every process and removes every file. */
   remove(): Promise<void>;
 }
@@ -44,6 +44,7 @@ export async function startControlPlane(tools: readonly ControlPlaneTool[]): Pro
     access: join(root, "access.json"),
     pipeline: join(root, "pipeline.json"),
     gitOutage: join(root, "git-outage.json"),
+    limitHits: join(root, "limit-hits.jsonl"),
   };
   const apiPort = await freePort();
   const server = `https://127.0.0.1:${apiPort}`;
@@ -55,7 +56,7 @@ export async function startControlPlane(tools: readonly ControlPlaneTool[]): Pro
   await makePrivateFolder(join(root, "etcd"));
   await mkdir(paths.logs);
 
-  const definition = { cohort: "test", learner: "ada", paths, placement: onHost, apiPort };
+  const definition = { cohort: "test", learner: "ada", paths, placement: onHost, apiPort, etcdDisk: 512 * 1024 ** 2 };
   let specs = await controlPlaneProcesses(definition);
   const running = new Map<ControlPlaneTool, ChildProcess>();
   const api = clusterClient(kubeconfigOf("admin"));
@@ -101,8 +102,8 @@ export async function startControlPlane(tools: readonly ControlPlaneTool[]): Pro
       child.kill("SIGKILL");
       await ended;
     },
-    async useNode(node) {
-      specs = await controlPlaneProcesses({ ...definition, node });
+    async useNode(node, admission) {
+      specs = await controlPlaneProcesses({ ...definition, admission, node });
     },
     async remove() {
       for (const tool of [...running.keys()].reverse()) await plane.stop(tool);

@@ -114,8 +114,10 @@ describe("a learner's control group", () => {
   });
 
   test("limits memory, processes and processors in the words of either version", () => {
-    expect(limits(2, 2)).toEqual({ "memory.max": "4294967296", "pids.max": "4096", "cpu.max": "180000 100000" });
-    expect(limits(1, 2)).toMatchObject({ "memory.limit_in_bytes": "4294967296", "cpu.cfs_quota_us": "180000" });
+    const most = { memory: 4294967296, cpu: 16, pids: 4096 };
+    expect(limits(2, 2, most)).toEqual({ "memory.max": "4294967296", "pids.max": "4096", "cpu.max": "180000 100000" });
+    expect(limits(1, 2, most)).toMatchObject({ "memory.limit_in_bytes": "4294967296", "cpu.cfs_quota_us": "180000" });
+    expect(limits(2, 2, { ...most, cpu: 0.5 })).toMatchObject({ "cpu.max": "50000 100000" });
   });
 });
 

@@ -27,8 +27,13 @@ const outgoing = request(
     response.pipe(process.stdout);
   },
 );
-outgoing.on("error", (error) => {
-  console.error(`The lab does not answer (${error.message}); nothing was accepted.`);
+outgoing.on("error", () => {
+  // Why, with the path of its socket, is not for the pusher.
+  console.error(
+    hook === "pre-receive"
+      ? "The lab does not answer, so nothing was accepted. Push again in a minute; if it stays so, tell your instructor."
+      : "The push was accepted, but the lab does not answer. What it asks for is done when the lab is back.",
+  );
   process.exitCode = 1;
 });
 outgoing.end(JSON.stringify({ ...JSON.parse(push), refs, quarantine }));

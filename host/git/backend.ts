@@ -1,0 +1,93 @@
+import { fileURLToPath } from "node:url";
+import { run } from "../../shared/exec.ts";
+import { boundedGit } from "./bounded-git.ts";
+import { gitEnvironment, labRefs } from "./repository.ts";
+
+/** The rules of every learner's repository, given to Git on each call, so that a repository is nothing but its content. */
+const settings = {
+  "http.receivepack": "true",
+  "http.getanyfile": "false",
+  "http.uploadarchive": "false",
+  "receive.denyNonFastForwards": "true",
+  "receive.denyDeleteCurrent": "refuse",
+  "transfer.hideRefs": labRefs,
+  "core.hooksPath": fileURLToPath(new URL("hooks", import.meta.url)),
+  // Every push is kept as the pack that it came in: what unpacks it to single files holds every one of them in memory.
+  "receive.unpackLimit": "1",
+  "receive.autogc": "false",
+  "receive.advertisePushOptions": "false",
+  "receive.shallowUpdate": "false",
+  // What a client's checkout would stumble over, or over which it could be led elsewhere, is not taken in.
+  "transfer.fsckObjects": "true",
+  // Three slips of old programs that are in many histories and that nobody minds.
+  "receive.fsck.zeroPaddedFilemode": "ignore",
+  "receive.fsck.missingSpaceBeforeDate": "ignore",
+  "receive.fsck.badTimezone": "ignore",
+  // A fetch gets what refs lead to, and as a whole.
+  "uploadpack.allowFilter": "false",
+  "uploadpack.allowTipSHA1InWant": "false",
+  "uploadpack.allowReachableSHA1InWant": "false",
+  "uploadpack.allowAnySHA1InWant": "false",
+  "uploadpack.allowRefInWant": "false",
+} as const;
+
+/** A fetch over a slow network, or a push with the build that the pusher waits for. */
+const timeoutMs = 600_000;
+
+export interface BackendRequest {
+  readonly request: Request;
+  /** Of the body that is given to Git; undefined where it is not known, or not the request's own. */
+  readonly contentLength: string | undefined;
+  readonly body: AsyncIterable<Buffer> | undefined;
+  /** Folder of all repositories. */
+  readonly root: string;
+  readonly path: string;
+  readonly user: string;
+  readonly hookSocket: string;
+  /** What the hooks tell of the push. */
+  readonly push: { readonly learner: string; readonly repository: string; readonly user: string };
+  /** Bytes of the pack of a push. */
+  readonly mostBytes: number;
+  /** Ends Git's work: the client has gone. Of a push Git itself sees it. */
+  readonly left?: AbortSignal;
+}
+
+/** Git's own HTTP backend at work on a request, git-http-backend(1). In an object, for it is a promise of its end, too. */
+export async function startBackend(of: BackendRequest) {
+  const [command, args] = await boundedGit(["http-backend"], { ...settings, "receive.maxInputSize": `${of.mostBytes}` });
+  const backend = run(command, args, {
+    env: {
+      ...gitEnvironment(),
+      ...requestVariables(of.request, of.contentLength),
+      GIT_PROJECT_ROOT: of.root,
+      GIT_HTTP_EXPORT_ALL: "1",
+      PATH_INFO: of.path,
+      REMOTE_USER: of.user,
+      GITOPS_LAB_NODE: process.execPath,
+      GITOPS_LAB_HOOKS: of.hookSocket,
+      GITOPS_LAB_PUSH: JSON.stringify(of.push),
+    },
+    extendEnv: false,
+    stdin: of.body ?? "ignore",
+    stderr: "inherit",
+    buffer: false,
+    reject: false,
+    ...(of.left && { cancelSignal: of.left }),
+    timeout: timeoutMs,
+  });
+  return { backend };
+}
+
+/** CGI's variables for a request; a header that was not sent gives none. */
+function requestVariables(request: Request, contentLength: string | undefined): Record<string, string> {
+  const fromHeaders = {
+    CONTENT_TYPE: request.headers.get("content-type"),
+    CONTENT_LENGTH: contentLength ?? null,
+    GIT_PROTOCOL: request.headers.get("git-protocol"),
+  };
+  return {
+    REQUEST_METHOD: request.method,
+    QUERY_STRING: new URL(request.url).search.slice(1),
+    ...Object.fromEntries(Object.entries(fromHeaders).filter((entry): entry is [string, string] => entry[1] !== null)),
+  };
+}
