@@ -64,10 +64,10 @@ async function sample(bench: Backstage, version: string): Promise<Sample> {
   return { built, promoted };
 }
 
-async function samples(bench: Backstage, minor: number) {
+async function samples(bench: Backstage, minor: number, count = runs) {
   const loadBefore = await load();
   const all: Sample[] = [];
-  for (let index = 1; index <= runs; index += 1) all.push(await sample(bench, `0.${minor}.${index}`));
+  for (let index = 1; index <= count; index += 1) all.push(await sample(bench, `0.${minor}.${index}`));
   return { all, load: [loadBefore, await load()] };
 }
 
@@ -98,7 +98,7 @@ try {
       const came = await attack.stop();
       const stopped = await cohort.lab("pause", "attacker", "--cohort", cohort.name);
       say(`the attack has ended${stopped.exitCode === 0 ? "" : `, but not its pods: ${stopped.stderr.split("\n")[0]}`}`);
-      const again = figures(await samples(own, 5));
+      const again = figures(await samples(own, 5, Math.ceil(runs / 2)));
       const more = "promotion" in attacked ? attacked.promotion.median / alone.promotion.median : undefined;
       return { alone, attacked, aloneAgain: again, ratioOfMedians: more, wanted: 1.2, attack: came };
     }),

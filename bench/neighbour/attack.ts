@@ -38,7 +38,7 @@ export async function startAttack({ cohort, bench, nodes, folder }: AttackOption
       await files.write("flux/bootstrap/apps/kustomization.yaml", `${list.trimEnd()}\n  - flood.yaml\n`);
     })
     .then(() => "150 Kustomizations and 50 GitRepositories, each with an interval of a second", messageOf);
-  told["pods"] = nodes === "real" ? await startPods(bench) : await startSimulatedPods(bench, kubeconfig);
+  told["pods"] = nodes === "real" ? await startPods(bench) : await startSimulatedPods(bench);
 
   const stopped = new AbortController();
   const program = join(import.meta.dirname, "flood.ts");
@@ -48,6 +48,7 @@ export async function startAttack({ cohort, bench, nodes, folder }: AttackOption
     for (let number = 1; !stopped.signal.aborted; number += 1) {
       try {
         await bench.commit(`Build ${number}`, async (files) => {
+          await files.write("app/VERSION", `0.9.${number}\n`);
           await files.write("app/number.go", `package main\n\nconst number = ${number}\n`);
           await files.write("ballast", Buffer.alloc(1024 ** 2, `${number} ${Math.random()}`).toString("base64"));
         });
@@ -113,7 +114,10 @@ async function startPods(bench: Backstage): Promise<string> {
       await bench.kubectl("get", "deployment", "backend", "-n", "develop", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
     ).trim();
   const before = await image();
-  await bench.commit("Take everything", (files) => files.write("app/attack.go", attackSource));
+  await bench.commit("Take everything", async (files) => {
+    await files.write("app/VERSION", "0.8.1\n");
+    await files.write("app/attack.go", attackSource);
+  });
   await bench.waitFor("develop to have the attacker's build", async () => ((await image()) === before ? undefined : true), 180);
   await bench.adminKubectl(["apply", "-f", "-"], attackDeployment(await image(), 3));
   await bench.waitFor(
@@ -124,8 +128,7 @@ async function startPods(bench: Backstage): Promise<string> {
   return "3 pods, each forking, allocating, writing, watching and burning";
 }
 
-async function startSimulatedPods(bench: Backstage, kubeconfig: string): Promise<string> {
-  void kubeconfig;
+async function startSimulatedPods(bench: Backstage): Promise<string> {
   return bench.kubectl("create", "deployment", "crowd", "-n", "develop", "--image=crowd", "--replicas=500").then(
     () => "500 simulated pods",
     (error: unknown) => messageOf(error).split("\n")[0] ?? "",

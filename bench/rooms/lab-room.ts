@@ -5,6 +5,7 @@ import { limits, planCgroup, removeCgroup } from "../../host/room/cgroups.ts";
 import type { RoomConfig } from "../../host/room/config.ts";
 import { userLimits } from "../../host/room/room.ts";
 import { startInRoom } from "../../host/room/start.ts";
+import { defaultLimits } from "../../shared/limits.ts";
 import { run } from "../../shared/exec.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { ownCopy, type Candidate } from "./ground.ts";
@@ -24,13 +25,13 @@ export const labRoom: Candidate = {
       uid: ground.uid,
       ids: 1,
       socket,
-      ...(group && { cgroup: { ...group, limits: limits(group.version, availableParallelism()) } }),
+      ...(group && { cgroup: { ...group, limits: limits(group.version, availableParallelism(), defaultLimits) } }),
       group: "room",
       network: {
         in: [{ from: "127.0.0.1:29999", to: "127.0.0.1:29999" }],
         out: ["29997", "29998"].map((port) => ({ from: `127.0.0.1:${port}`, to: join(ground.folder, port) })),
       },
-      userLimits,
+      userLimits: userLimits(defaultLimits),
     };
     const file = join(ground.folder, "room.json");
     await writeFile(file, JSON.stringify(config));
