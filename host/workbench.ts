@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Backstage, WorkTree } from "../lab-templates/workbench.ts";
 import { colleagueUsername, PushRefused } from "../lab-templates/workbench.ts";
@@ -21,7 +21,8 @@ import { issueCredential, resetUsername } from "./access.ts";
 import { interrupt } from "./git/outage.ts";
 import { withRepository } from "./images/crane.ts";
 import { layoutDigest, writeLayout } from "./images/layout.ts";
-import { buildModule, toolchain } from "./images/program.ts";
+import { buildModule, tarOf } from "./images/program.ts";
+import { toolchain } from "./images/toolchain.ts";
 import { readPipelineConfig } from "./pipeline/config.ts";
 
 /** Calls `use` with a workbench for a learner's lab on this host; its folder, which holds credentials, goes afterwards. */
@@ -142,9 +143,11 @@ async function openWorkbench(
       const clone = await cloneOf(folder, learner.git, own);
       await change(workTree(clone.path));
       const tools = await toolchain();
-      const [program, layout] = [join(clone.path, "..", "program"), join(clone.path, "..", "image")];
-      await buildModule(join(clone.path, "app"), tools, program);
-      await writeLayout(layout, await readFile(program), {
+      const layout = join(clone.path, "..", "image");
+      // The learner's clone, of which only the lab's own change is built.
+      const built = await buildModule(await tarOf(join(clone.path, "app")), "none");
+      if (!("program" in built)) throw new LabError("image-build-failed", "words" in built ? built.words : built.fault);
+      await writeLayout(layout, built.program, {
         version,
         revision: "0000000",
         created: Math.floor(Date.now() / 1000),

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { execa, type Options, type ResultPromise } from "execa";
 
@@ -9,6 +9,18 @@ import { execa, type Options, type ResultPromise } from "execa";
  */
 export function run<O extends Options>(command: string, args: readonly string[], options?: O): ResultPromise<O> {
   return execa(command, args, options as O) as unknown as ResultPromise<O>;
+}
+
+/**
+ * Starts a program whose standard files are pipes, and its file 3 a socket to this process, which the kernel shuts when this
+ * process ends in whatever way. In a session of its own, so that a signal to the process group reaches all that it started.
+ */
+export function startPiped(
+  command: string,
+  args: readonly string[],
+  options: { readonly cwd: string; /** The whole environment. */ readonly env: Readonly<Record<string, string>> },
+): ChildProcess {
+  return spawn(command, args, { cwd: options.cwd, env: { ...options.env }, detached: true, stdio: ["pipe", "pipe", "pipe", "pipe"] });
 }
 
 export interface DetachedOptions {

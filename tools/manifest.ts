@@ -120,6 +120,11 @@ const tools = {
     fits: exactly(sourceVersion("room/lab-room")),
     build: { module: "room", package: "./lab-room", static: true },
   },
+  "lab-build": {
+    version: sourceVersion("room/lab-build"),
+    fits: exactly(sourceVersion("room/lab-build")),
+    build: { module: "room", package: "./lab-build", static: true },
+  },
   pause: {
     version: sourceVersion("room/pause"),
     fits: exactly(sourceVersion("room/pause")),

@@ -1,7 +1,13 @@
 import { rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { cohortPaths } from "../../shared/paths.ts";
+import { makePrivateFolder } from "../../shared/private-files.ts";
+import { jobsSocket } from "../room/jobs/client.ts";
+import { jobsHere, learnerRooms } from "../room/jobs/jobs.ts";
+import { jobsServer } from "../room/jobs/server.ts";
+import { webPlaces } from "../web/places.ts";
 import { controlApi } from "./control-api.ts";
 import { controlSocket, readDaemonConfig, writeDaemonConfig } from "./config.ts";
 import { hostProcesses } from "./host-processes.ts";
@@ -38,6 +44,13 @@ await rm(socket, { force: true });
 const control = createServer(getRequestListener(controlApi({ supervisor, ensureHost, shutDown: () => process.exit(0) }).fetch));
 // The folder is 0700, so the socket needs no mode of its own.
 control.listen(socket);
+
+const jobs = jobsServer(jobsHere(config.isolation === "room" ? learnerRooms(config.cohort, paths) : async () => "none"), async (learner) =>
+  existsSync(paths.learner(learner).root),
+);
+await makePrivateFolder(webPlaces(paths).folder);
+await rm(jobsSocket(paths), { force: true });
+jobs.listen(jobsSocket(paths));
 
 process.on("SIGTERM", () => process.exit(0));
 keepLabHostNodes(paths, supervisor);

@@ -6,7 +6,8 @@ import lockfile from "proper-lockfile";
 import type { FileTree, Release } from "../../lab-templates/types.ts";
 import { cacheHome } from "../../shared/paths.ts";
 import { layoutDigest, writeLayout } from "./layout.ts";
-import { buildProgram, toolchain } from "./program.ts";
+import { buildProgram } from "./program.ts";
+import { toolchain } from "./toolchain.ts";
 
 /** The image of a release, in the cache. */
 export interface Image<R extends Release> {
@@ -37,7 +38,7 @@ export async function buildImages<R extends Release>(app: FileTree, releases: re
     const unlock = await lockfile.lock(folder, { retries: patience });
     try {
       const program = join(folder, "backend");
-      if (!existsSync(program)) await buildProgram(app, tools, program);
+      if (!existsSync(program)) await buildProgram(app, program);
       const bytes = await readFile(program);
       for (const release of missing) {
         const layout = layoutOf(release);

@@ -1,12 +1,12 @@
-import { mkdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { LabError } from "../../shared/errors.ts";
 import { sizeText } from "../../shared/limits.ts";
 import { excerpt } from "../../shared/printable.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { LearnerError } from "../git/learner-error.ts";
 import { layoutDigest, writeLayout } from "../images/layout.ts";
-import { buildModule, toolchain } from "../images/program.ts";
+import { tarOf, type Built } from "../images/program.ts";
+import { toolchain } from "../images/toolchain.ts";
 import { faultOfFiles, faultOfGo, faultOfModule } from "./app-source.ts";
 import type { BareRepository } from "./bare-repository.ts";
 import { wordsForLearner } from "./compiler-words.ts";
@@ -15,9 +15,6 @@ import type { TreeFile } from "./source-tree.ts";
 /** Where the app's source is, and the file in it that names its version. */
 export const appFolder = "app";
 const versionFile = `${appFolder}/VERSION`;
-
-/** A build that can't be waited for: a cold cache compiles the standard library first. */
-const buildTimeoutSeconds = 180;
 
 export interface BuildRequest {
   /** Semantic version without `v`. */
@@ -81,23 +78,27 @@ export async function withImageOf<T>(
   commit: string,
   release: { readonly version: string; readonly created: number },
   repository: BareRepository,
+  compile: (module: Uint8Array) => Promise<Built>,
   use: (image: BuiltImage) => Promise<T>,
   largestLayer = largestProgram,
 ): Promise<T> {
   const folder = await makeScratchFolder("build");
   try {
-    const [module, program, layout] = [join(folder, "module"), join(folder, "backend"), join(folder, "image")];
+    const [module, layout] = [join(folder, "module"), join(folder, "image")];
     await mkdir(module);
     const files = await extractApp(commit, repository, module);
     const tools = await toolchain();
-    await buildModule(module, tools, program, buildTimeoutSeconds).catch((error: unknown) => throwForLearner(error, files));
-    const { size } = await stat(program);
+    const built = await compile(await tarOf(module));
+    if ("fault" in built) throw failure(built.fault);
+    if ("words" in built) throwForLearner(built.words, files);
+    const { program } = built;
+    const size = program.length;
     const most = Math.min(largestProgram, largestLayer);
     if (size > most)
       throw failure(
         `The program has ${sizeText(size)}, and may have ${sizeText(most)}. Take large constants and embedded files out of it.`,
       );
-    await writeLayout(layout, await readFile(program), { ...release, revision: commit.slice(0, 7), arch: tools.arch });
+    await writeLayout(layout, program, { ...release, revision: commit.slice(0, 7), arch: tools.arch });
     return await use({ layout, digest: await layoutDigest(layout) });
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -124,13 +125,11 @@ async function extractApp(commit: string, repository: BareRepository, module: st
 const failure = (sentence: string, cause?: unknown) => new LearnerError("image-build-failed", sentence, { cause });
 
 /** The compiler's failure as it is told to the learner; whole it is in the lab's log. */
-function throwForLearner(error: unknown, files: readonly string[]): never {
-  if (!(error instanceof LabError) || error.code !== "image-build-failed") throw error;
-  const words = wordsForLearner(error.message, files);
-  if (words === undefined) console.error(`${new Date().toISOString()} a build:`, error);
+function throwForLearner(said: string, files: readonly string[]): never {
+  const words = wordsForLearner(said, files);
+  if (words === undefined) console.error(`${new Date().toISOString()} a build: ${said.slice(0, 4000)}`);
   throw failure(
     words ??
       "The compiler says nothing of the app's files; your instructor sees what it says in the lab's log. Does it build with `go build` on your machine?",
-    error,
   );
 }

@@ -1,7 +1,7 @@
 import type { Environment } from "../../shared/names.ts";
 import { desiredImage } from "../../verification/desired-image.ts";
 import type { ImageReference } from "../../verification/image-reference.ts";
-import { printable } from "../../shared/printable.ts";
+import { excerpt, printable } from "../../shared/printable.ts";
 import { seedRef } from "../git/repository.ts";
 import { fluxFolder } from "./flux-tree.ts";
 import { imageTroubles, type Trouble } from "./judge-images.ts";
@@ -57,7 +57,7 @@ async function troublesOf(kustomizations: readonly RenderedKustomization[], comm
 }
 
 function listed(files: readonly string[]): string {
-  const shown = files.slice(0, 5).map((file) => printable(file).slice(0, 120));
+  const shown = files.slice(0, 5).map((file) => excerpt(file));
   const more = files.length - shown.length;
   return shown.length === 0 ? `${fluxFolder}/` : `${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }

@@ -2,6 +2,8 @@ import { join } from "node:path";
 import type { Environment } from "../../shared/names.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
 import { readImageHistory, type ImageHistory } from "../../verification/image-history.ts";
+import type { Built } from "../images/program.ts";
+import type { Jobs } from "../room/jobs/jobs.ts";
 import type { KubeReader } from "../../verification/kube-reader.ts";
 import { registryReader, type RegistryReader } from "../../verification/registry-reader.ts";
 import { withRepository, type RepositoryAccess } from "../images/crane.ts";
@@ -26,6 +28,8 @@ export interface Lab {
   tags(): Promise<string[]>;
   /** What Flux would apply of a commit. */
   render(commit: string): Promise<Rendered>;
+  /** Builds the app's module, given as a tar. */
+  compile(module: Uint8Array): Promise<Built>;
   /** What is known of the images of the commits below a tip. */
   imageHistory(tip: string): Promise<ImageHistory>;
 }
@@ -35,13 +39,15 @@ const lookTimeoutMs = 20_000;
 
 export interface LabOptions {
   readonly paths: CohortPaths;
+  /** Where what a learner wrote is built and rendered. */
+  readonly jobs: Jobs;
   /** Default: the lean one. */
   readonly kubeReader?: (kubeconfig: string) => KubeReader;
 }
 
 /** @param quarantine see `Push`; none for what was accepted */
 export function labOf(
-  { paths, kubeReader = leanKubeReader }: LabOptions,
+  { paths, jobs, kubeReader = leanKubeReader }: LabOptions,
   learner: string,
   config: PipelineConfig,
   quarantine: Readonly<Record<string, string>> = {},
@@ -58,7 +64,8 @@ export function labOf(
     registry,
     registryReader: registryReader({ kind: "", ...registry }, AbortSignal.timeout(lookTimeoutMs)),
     tags: () => withRepository(registry, (client) => client.tags()),
-    render: (commit) => rendered(path, flux, commit),
+    render: (commit) => rendered(path, flux, commit, (tree) => jobs.render(learner, tree)),
+    compile: (module) => jobs.build(learner, module),
     imageHistory: async (tip) =>
       readImageHistory({
         git: repository,

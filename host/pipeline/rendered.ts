@@ -1,13 +1,8 @@
 import pLimit from "p-limit";
 import { z } from "zod";
-import { fluxNamespace } from "../../shared/names.ts";
-import { toolPath } from "../../tools/locate.ts";
 import { printable } from "../../shared/printable.ts";
-import { runThrownAway } from "../room/thrown-away.ts";
+import type { RenderOutcome } from "../room/jobs/jobs.ts";
 import { fluxFolder, type FluxTree } from "./flux-tree.ts";
-
-/** Where Flux starts in a learner's repository: the path of the root Kustomization in components/flux/bootstrap.ts. */
-const rootPath = `./${fluxFolder}/bootstrap/flux-system`;
 
 const Spec = z.record(z.string(), z.unknown());
 
@@ -46,7 +41,8 @@ const Answer = z.object({
 /** Everything that Flux applies of a commit, the root Kustomization first; or why that can't be told, as a sentence. */
 export type Rendered = { readonly kustomizations: readonly RenderedKustomization[] } | { readonly problem: string };
 
-const limits = { seconds: 10, memoryBytes: 512 * 1024 * 1024, processes: 64, outputBytes: 5 * 1024 * 1024 };
+/** Renders a tree apart from the lab. */
+type Render = (tree: Uint8Array) => Promise<RenderOutcome>;
 
 /** A learner's push takes the processor for a moment; it does not get all of it. */
 const turns = pLimit(2);
@@ -55,13 +51,13 @@ const known = new Map<string, Promise<Rendered>>();
 const maxKnown = 100;
 
 /** Renders a commit as Flux would, or remembers that it did. */
-export async function rendered(repository: string, tree: FluxTree, commit: string): Promise<Rendered> {
+export async function rendered(repository: string, tree: FluxTree, commit: string, apart: Render): Promise<Rendered> {
   const id = await tree.id(commit);
   if (id === undefined) return { problem: `There is no folder ${fluxFolder}/, from which Flux takes everything.` };
   const key = `${repository}\n${id}`;
   let rendering = known.get(key);
   if (rendering === undefined) {
-    rendering = turns(() => render(tree, commit));
+    rendering = turns(() => render(tree, commit, apart));
     known.set(key, rendering);
     for (const oldest of [...known.keys()].slice(0, Math.max(0, known.size - maxKnown))) known.delete(oldest);
     // What the lab could not do now, it may be able to do later.
@@ -71,17 +67,11 @@ export async function rendered(repository: string, tree: FluxTree, commit: strin
   return rendering;
 }
 
-async function render(tree: FluxTree, commit: string): Promise<Rendered> {
+async function render(tree: FluxTree, commit: string, apart: Render): Promise<Rendered> {
   const files = await tree.files(commit);
   if ("problem" in files) return { problem: `${files.problem}.` };
-  const outcome = await runThrownAway({
-    program: await toolPath("lab-render"),
-    args: [rootPath, `${fluxNamespace}/${fluxNamespace}`],
-    env: { TMPDIR: "/tmp", HOME: "/tmp", GOMAXPROCS: "2", GOMEMLIMIT: "400MiB" },
-    input: files.content,
-    limits,
-  });
-  if (outcome.end === "too-long") return { problem: `It takes longer than ${limits.seconds} s to render ${fluxFolder}/.` };
+  const outcome = await apart(files.content);
+  if (outcome.end === "too-long") return { problem: `It takes too long to render ${fluxFolder}/.` };
   if (outcome.end !== "ended" || outcome.exitCode !== 0) {
     console.error(`${new Date().toISOString()} lab-render: ${outcome.end} ${outcome.exitCode ?? ""} ${outcome.stderr.slice(0, 2000)}`);
     const words = /^lab-render: (.*)$/m.exec(outcome.stderr)?.[1];

@@ -48,7 +48,7 @@ async function build(lab: Lab, say: Say): Promise<void> {
   try {
     const created = freshTime(await lab.tags(), environment!);
     const tag = formatTag({ environment: environment!, version, revision: commit.slice(0, 7), created });
-    const digest = await withImageOf(commit, { version, created }, repository, (image) =>
+    const digest = await withImageOf(commit, { version, created }, repository, lab.compile, (image) =>
       withRepository(lab.registry, async (client) => {
         await client.push(image.layout, image.digest);
         await client.tag(image.digest, tag);

@@ -43,9 +43,12 @@ export interface ProgramConfig {
   readonly scratch?: Readonly<Record<string, number>>;
   readonly files?: Readonly<Record<string, string>>;
   readonly doors?: readonly Door[];
+  readonly runs?: readonly string[];
   readonly proc?: boolean;
   readonly fileSize?: number;
   readonly openFiles?: number;
+  readonly cpuSeconds?: number;
+  readonly dataBytes?: number;
   readonly processes?: number;
   readonly once?: boolean;
   readonly awaits?: string;
@@ -58,6 +61,7 @@ export interface RoomConfig {
   readonly socket?: string;
   readonly cgroup?: { readonly version: 1 | 2; readonly folders: Record<string, string>; readonly limits: Record<string, string> };
   readonly group: string;
+  readonly groupLimits?: Readonly<Record<string, string>>;
   readonly network: {
     readonly shared?: boolean;
     readonly addresses?: readonly string[];

@@ -7,6 +7,7 @@ import { cohortPaths } from "../../shared/paths.ts";
 import { Doors } from "../doors/doors.ts";
 import { publicWeb } from "../doors/web.ts";
 import { hookRoutes } from "../git/hook-routes.ts";
+import { daemonJobs } from "../room/jobs/client.ts";
 import { Pipeline } from "../pipeline/pipeline.ts";
 import { imageStorage, registrySocket } from "../registry/config.ts";
 import { registryFront } from "../registry/front.ts";
@@ -36,7 +37,12 @@ await rm(scratch, { recursive: true, force: true });
 await mkdir(scratch, { mode: 0o700 });
 
 const notifier = new FluxNotifier(config.cohort);
-const pipeline = new Pipeline({ cohort: config.cohort, paths, onBranchMoved: (learner) => notifier.gitPushed(learner) });
+const pipeline = new Pipeline({
+  cohort: config.cohort,
+  paths,
+  jobs: daemonJobs(paths),
+  onBranchMoved: (learner) => notifier.gitPushed(learner),
+});
 const quota = new ImageQuota({
   storage: imageStorage(paths),
   limits: async () => ({ ...mostNames, layer: 100 * 1024 * 1024, images: 1024 * 1024 * 1024 }),

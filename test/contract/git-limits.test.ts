@@ -11,6 +11,7 @@ import type { PushListener } from "../../host/git/push.ts";
 import { recentLimitHits } from "../../host/limit-hits.ts";
 import { writeLimits } from "../../host/limits.ts";
 import { bareRepository } from "../../host/pipeline/bare-repository.ts";
+import { jobsHere } from "../../host/room/jobs/jobs.ts";
 import { Pipeline } from "../../host/pipeline/pipeline.ts";
 import { run } from "../../shared/exec.ts";
 import { defaultLimits } from "../../shared/limits.ts";
@@ -33,7 +34,7 @@ beforeAll(async () => {
     refs: 30,
     disk: { ...defaultLimits.disk, git: 10 * MiB },
   });
-  pipeline = new Pipeline({ cohort: "demo", paths: paths(), onBranchMoved: () => undefined });
+  pipeline = new Pipeline({ cohort: "demo", paths: paths(), jobs: jobsHere(async () => "none"), onBranchMoved: () => undefined });
   server = await startLabServer(paths(), pipeline);
 });
 afterAll(() => server.close());

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -6,7 +6,8 @@ import { describe, expect, test } from "vitest";
 import { cgroupMembers, planCgroup, removeCgroup } from "../../host/room/cgroups.ts";
 import { startInRoom, watchInRoom } from "../../host/room/start.ts";
 import { troubleOf, tryCgroups } from "../../host/node/preflight.ts";
-import { account, ask, lineOf, lives, makers, suiteIsRoot, useRooms, type Maker, type Room } from "../support/room.ts";
+import { run } from "../../shared/exec.ts";
+import { account, actingAs, ask, lineOf, lives, makers, suiteIsRoot, useRooms, type Maker, type Room } from "../support/room.ts";
 
 const rooms = useRooms();
 /** As long as the end of a room may take. */
@@ -137,14 +138,35 @@ describe.each(makers)("a program in a room of $name", (maker) => {
 
   test("that can't begin says why, and the room goes on", async () => {
     const room = await rooms.make(maker);
-    await expect(room.start(["exit", "0"], { view: [{ source: "/nowhere", target: "/bin/probe", writable: false, own: false }] })).rejects.toThrow(
-      "no such file",
-    );
+    await expect(
+      room.start(["exit", "0"], { view: [{ source: "/nowhere", target: "/bin/probe", writable: false, own: false }] }),
+    ).rejects.toThrow("no such file");
     const { ended, log } = await room.start(["exit", "0"], { args: ["/bin/other"] });
     expect(await ended).toBe("code 1");
     expect(await lineOf(log)).toBe("lab-room: start /bin/other: no such file or directory");
     expect(await room.attempt("exit", "7")).toBe("code 7");
   });
+});
+
+test.each(makers)("$name has rooms also in a container whose kernel settings may only be read", async (maker) => {
+  const folder = await rooms.folder(maker);
+  const view = [{ source: rooms.probe(), target: "/bin/probe", writable: false, own: false }];
+  const program = { name: "p", args: ["/bin/probe", "exit", "7"], cwd: "/", view };
+  const config = {
+    hostname: "lab",
+    uid: maker.uid,
+    ids: 1,
+    group: "room",
+    network: {},
+    userLimits: { max_inotify_instances: "16" },
+    program,
+  };
+  await writeFile(join(folder, "once.json"), JSON.stringify(config));
+  const once = [...actingAs(maker), rooms.program(), "once", join(folder, "once.json")];
+  const masked = 'mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec "$@"';
+  const { exitCode, stderr } = await run("unshare", ["--mount", "sh", "-c", masked, "sh", ...once], { stdin: "ignore", reject: false });
+  if (suiteIsRoot) expect([exitCode, stderr]).toEqual([7, ""]);
+  else expect(stderr).toMatch(/unshare failed/);
 });
 
 describe("limits of a group", () => {

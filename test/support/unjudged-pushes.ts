@@ -45,7 +45,7 @@ export const unjudged: readonly RefusedPush[] = [
   [
     "a remote base whose ref is an option of git",
     (files) =>
-      files.replace(production, "  - ../base\n", '  - ../base\n  - "file:///x?ref=--upload-pack%3Dtouch%20/tmp/gate-was-here%3Bfalse"\n'),
+      files.replace(production, "  - ../base\n", '  - ../base\n  - "file:///x?ref=--upload-pack%3Dtouch%20gate-was-here%3Bfalse"\n'),
     /could not be judged\. Kustomization flux-system\/apps-production/,
   ],
   [

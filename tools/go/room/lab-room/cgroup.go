@@ -36,7 +36,7 @@ func (c Cgroup) join(child string) error {
 		if err := c.makeGroup(controller, folder); err != nil {
 			return err
 		}
-		if err := c.limit(controller, folder); err != nil {
+		if err := c.limit(controller, folder, c.Limits); err != nil {
 			return err
 		}
 		group := filepath.Join(folder, child)
@@ -214,13 +214,23 @@ func endMembers(folder string) error {
 	return nil
 }
 
-func (c Cgroup) limit(controller, folder string) error {
-	for file, value := range c.Limits {
+func (c Cgroup) limit(controller, folder string, limits map[string]string) error {
+	for file, value := range limits {
 		if c.Version == 1 && !hasController(controller, strings.SplitN(file, ".", 2)[0]) {
 			continue
 		}
 		if err := os.WriteFile(filepath.Join(folder, file), []byte(value), 0o644); err != nil {
 			return fmt.Errorf("limit %s=%s: %w", file, value, err)
+		}
+	}
+	return nil
+}
+
+// limitGroup limits a group within the learner's.
+func (c Cgroup) limitGroup(child string, limits map[string]string) error {
+	for controller, folder := range c.Folders {
+		if err := c.limit(controller, filepath.Join(folder, child), limits); err != nil {
+			return err
 		}
 	}
 	return nil

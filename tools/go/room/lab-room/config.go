@@ -19,8 +19,10 @@ type Room struct {
 	// Cgroup limits everything that belongs to the learner; none where no group can be made.
 	Cgroup *Cgroup `json:"cgroup"`
 	// Group within it that the room's programs are in.
-	Group   string  `json:"group"`
-	Network Network `json:"network"`
+	Group string `json:"group"`
+	// GroupLimits are those of that group, as Cgroup.Limits are of the learner's.
+	GroupLimits map[string]string `json:"groupLimits"`
+	Network     Network           `json:"network"`
 	// UserLimits are the kernel's per-user limits of the room, by file below /proc/sys/user.
 	UserLimits map[string]string `json:"userLimits"`
 	// Node is set for a Kubernetes node, whose programs share one root and may do in the room what root may.
@@ -73,6 +75,8 @@ type Program struct {
 	Log string `json:"log"`
 	// View is all that the program sees of the host's files, besides itself and the libraries that it is linked with.
 	View []Bind `json:"view"`
+	// Runs are the host's paths of further programs in the view, whose libraries belong there too.
+	Runs []string `json:"runs"`
 	// Scratch are folders that live in memory, by path, with the most that they hold, in bytes.
 	Scratch map[string]int64 `json:"scratch"`
 	// Files are small files of the program's own, by path.
@@ -88,6 +92,9 @@ type Program struct {
 	// Processes is how many the room may have, threads included, when this program starts another; 0 is no limit. It
 	// holds where no group does.
 	Processes uint64 `json:"processes"`
+	// CpuSeconds and DataBytes are limits of each process, of its time and of its own memory; 0 is the machine's own.
+	CpuSeconds uint64 `json:"cpuSeconds"`
+	DataBytes  uint64 `json:"dataBytes"`
 
 	// Once, in a node, says that the next program waits until this one has succeeded; others are started again when they end.
 	Once bool `json:"once"`

@@ -2,6 +2,7 @@
 //
 //	lab-room run <config>    makes a room, keeps its doors open and starts programs in it, until it ends or is told to
 //	lab-room once <config>   makes a room for one program, with this process' standard files, and goes with it
+//	lab-room once            takes the configuration from its file 3, and goes with whoever is at its other end, too
 //	lab-room probe <folder>  tells, as JSON, which parts of a room this machine can make
 //
 // It knows nothing of Kubernetes or Git: the configuration (host/room/config.ts) says what is in a room, and how.
@@ -68,6 +69,8 @@ func dispatch(args []string) error {
 		return err
 	case len(args) == 2 && args[0] == "run":
 		return withRoom(args[1], run)
+	case len(args) == 1 && args[0] == "once":
+		return onceLinked()
 	case len(args) == 2 && args[0] == "once":
 		return withRoom(args[1], once)
 	case len(args) == 2 && args[0] == "probe":
@@ -75,7 +78,7 @@ func dispatch(args []string) error {
 	case len(args) == 2 && args[0] == "probe-inside":
 		return probeInside(args[1])
 	default:
-		return errors.New("usage: lab-room run <config> | once <config> | probe <folder>")
+		return errors.New("usage: lab-room run <config> | once [<config>] | probe <folder>")
 	}
 }
 

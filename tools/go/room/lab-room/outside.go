@@ -63,6 +63,9 @@ func makeRoom(room Room) (*outside, error) {
 		if err := room.Cgroup.join(room.Group); err != nil {
 			return nil, err
 		}
+		if err := room.Cgroup.limitGroup(room.Group, room.GroupLimits); err != nil {
+			return nil, err
+		}
 		if err := room.Cgroup.denyDevices(room.Group); err != nil {
 			return nil, err
 		}

@@ -56,21 +56,7 @@ func runStage() error {
 	if err := os.Chdir(program.Cwd); err != nil {
 		return err
 	}
-	limits := map[int]uint64{
-		unix.RLIMIT_FSIZE: program.FileSize, unix.RLIMIT_NOFILE: program.OpenFiles,
-		// Linux counts for this one within the room's user namespace, since 5.14.
-		unix.RLIMIT_NPROC: program.Processes,
-	}
-	for resource, most := range limits {
-		if most == 0 {
-			continue
-		}
-		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: most, Max: most}); err != nil {
-			return err
-		}
-	}
-	// A dump would be written by the kernel where the host's pattern says.
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+	if err := setLimits(program); err != nil {
 		return err
 	}
 	if err := shedRights(); err != nil {
@@ -85,6 +71,24 @@ func runStage() error {
 		return &os.PathError{Op: "start", Path: program.Args[0], Err: err}
 	}
 	return nil
+}
+
+func setLimits(program Program) error {
+	for resource, most := range map[int]uint64{
+		unix.RLIMIT_FSIZE: program.FileSize, unix.RLIMIT_NOFILE: program.OpenFiles, unix.RLIMIT_CPU: program.CpuSeconds,
+		unix.RLIMIT_DATA: program.DataBytes,
+		// Linux counts for this one within the room's user namespace, since 5.14.
+		unix.RLIMIT_NPROC: program.Processes,
+	} {
+		if most == 0 {
+			continue
+		}
+		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: most, Max: most}); err != nil {
+			return fmt.Errorf("limit %d: %w", resource, err)
+		}
+	}
+	// A dump would be written by the kernel where the host's pattern says.
+	return unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
 }
 
 // newRoot is where a root is put together; every Linux has the folder, and what is in it is not looked at.

@@ -18,16 +18,23 @@ var devices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/d
 // the open mounts and where each belongs.
 func viewOf(program Program, room Room) (mounts []int, targets []string, err error) {
 	binds := append([]Bind{}, program.View...)
+	runs := append([]string{}, program.Runs...)
 	for _, shown := range program.View {
-		if shown.Target != program.Args[0] {
-			continue
+		if shown.Target == program.Args[0] {
+			runs = append(runs, shown.Source)
 		}
-		libraries, err := librariesOf(shown.Source)
+	}
+	known := map[string]bool{}
+	for _, path := range runs {
+		libraries, err := librariesOf(path)
 		if err != nil {
 			return nil, nil, err
 		}
 		for _, library := range libraries {
-			binds = append(binds, Bind{Source: library, Target: library})
+			if !known[library] {
+				known[library] = true
+				binds = append(binds, Bind{Source: library, Target: library})
+			}
 		}
 	}
 	for _, device := range devices {
