@@ -131,6 +131,6 @@ try {
   const round = (_key: string, value: unknown) => (typeof value === "number" ? Math.round(value * 1000) / 1000 : value);
   process.stdout.write(`${JSON.stringify(report, round, 2)}\n`);
 } finally {
-  endPreparation();
+  await endPreparation();
   await rm(home, { recursive: true, force: true });
 }

@@ -24,6 +24,7 @@ import { layoutDigest, writeLayout } from "./images/layout.ts";
 import { buildModule, tarOf } from "./images/program.ts";
 import { toolchain } from "./images/toolchain.ts";
 import { readPipelineConfig } from "./pipeline/config.ts";
+import { learnerRooms } from "./room/jobs/jobs.ts";
 
 /** Calls `use` with a workbench for a learner's lab on this host; its folder, which holds credentials, goes afterwards. */
 export async function withWorkbench<T>(
@@ -144,8 +145,8 @@ async function openWorkbench(
       await change(workTree(clone.path));
       const tools = await toolchain();
       const layout = join(clone.path, "..", "image");
-      // The learner's clone, of which only the lab's own change is built.
-      const built = await buildModule(await tarOf(join(clone.path, "app")), "none");
+      const room = learner.isolation === "room" ? await learnerRooms(cohort, cohortPaths(cohort))(learner.id) : "none";
+      const built = await buildModule(await tarOf(join(clone.path, "app")), room);
       if (!("program" in built)) throw new LabError("image-build-failed", "words" in built ? built.words : built.fault);
       await writeLayout(layout, built.program, {
         version,

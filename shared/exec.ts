@@ -18,7 +18,7 @@ export function run<O extends Options>(command: string, args: readonly string[],
 export function startPiped(
   command: string,
   args: readonly string[],
-  options: { readonly cwd: string; /** The whole environment. */ readonly env: Readonly<Record<string, string>> },
+  options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
 ): ChildProcess {
   return spawn(command, args, { cwd: options.cwd, env: { ...options.env }, detached: true, stdio: ["pipe", "pipe", "pipe", "pipe"] });
 }

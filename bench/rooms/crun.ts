@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../../shared/exec.ts";
 import { waitUntil } from "../../shared/wait.ts";
@@ -61,6 +61,7 @@ export const crunPod: Candidate = {
   },
 };
 
+const group = "gitops-lab-bench";
 const id = (name: string) => `gitops-lab-bench-${name}`;
 
 async function version(): Promise<string | undefined> {
@@ -109,9 +110,12 @@ async function hideUnified() {
   return { pid, end: () => holder.kill("SIGKILL") };
 }
 
-/** Ends what `prepare` has started. */
-export function endPreparation(): void {
+/** Ends what `prepare` has started, and removes the groups above the containers', which crun leaves. */
+export async function endPreparation(): Promise<void> {
   elsewhere?.end();
+  for (const hierarchy of [".", ...(await readdir("/sys/fs/cgroup").catch(() => []))]) {
+    await rmdir(join("/sys/fs/cgroup", hierarchy, group)).catch(() => undefined);
+  }
 }
 
 async function bundle(ground: Ground, name: string, args: readonly string[], joined: readonly object[]): Promise<void> {
@@ -134,7 +138,7 @@ async function bundle(ground: Ground, name: string, args: readonly string[], joi
       { destination: "/shared", type: "none", source: ground.shared, options: ["bind", "rw"] },
     ],
     linux: {
-      cgroupsPath: `/gitops-lab-bench/${name}`,
+      cgroupsPath: `/${group}/${name}`,
       namespaces: [{ type: "mount" }, ...(isRoom ? own : joined)],
       ...(isRoom && { uidMappings: ids, gidMappings: ids }),
     },

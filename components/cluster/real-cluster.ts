@@ -115,7 +115,8 @@ export function realCluster(name: string, args: ClusterArgs, parent: pulumi.Reso
     learnerGroup: `system:serviceaccounts:${learnerNamespace}`,
     fluxUser: undefined,
     fluxControllers: "deployment",
-    runFlux: (fluxName, _follows, options) => new FluxDeployments(fluxName, { kubernetes, resource }, { image: fluxImage(made.fluxImages) }, options),
+    runFlux: (fluxName, _follows, options) =>
+      new FluxDeployments(fluxName, { kubernetes, resource }, { image: fluxImage(made.fluxImages) }, options),
   };
 }
 

@@ -13,7 +13,6 @@ import { controlSocket, readDaemonConfig, writeDaemonConfig } from "./config.ts"
 import { hostProcesses } from "./host-processes.ts";
 import { keepLabHostNodes } from "./lab-host-nodes.ts";
 import { keepLogsSmall } from "./logs.ts";
-import { keepTurns } from "../room/turns.ts";
 import { ProcessTable } from "./process-table.ts";
 import { recordProcess } from "./record-process.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -55,7 +54,6 @@ jobs.listen(jobsSocket(paths));
 process.on("SIGTERM", () => process.exit(0));
 keepLabHostNodes(paths, supervisor);
 void keepLogsSmall(table);
-keepTurns(paths).catch((error: unknown) => console.error(error));
 await supervisor.start();
 // An earlier version's registry holds the port on which the web process listens.
 await ensureHost().catch((error: unknown) => console.error(error));

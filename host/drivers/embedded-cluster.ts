@@ -230,7 +230,10 @@ async function realProcesses(plane: ControlPlane): Promise<ProcessSpec[]> {
   return [...(await controlPlaneProcesses({ ...plane, admission, node: access })), node];
 }
 
-async function admissionOf({ paths, placement }: ControlPlane, policies: readonly Policy[]): Promise<NonNullable<ControlPlane["admission"]>> {
+async function admissionOf(
+  { paths, placement }: ControlPlane,
+  policies: readonly Policy[],
+): Promise<NonNullable<ControlPlane["admission"]>> {
   const folder = join(paths.cluster, "admission");
   return { folder, configuration: await writeAdmission(folder, { policies, seenAs: placement.path(folder) }) };
 }

@@ -54,6 +54,11 @@ async function goHere(): Promise<{ readonly root: string; readonly version: stri
   );
 }
 
+/** Folder of the Go toolchain of this machine. Throws LabError `go-missing`. */
+export async function goRoot(): Promise<string> {
+  return (await goHere()).root;
+}
+
 /** Where a build has its toolchain and the cache of the standard library. */
 const goroot = "/go";
 const sharedCache = "/std";

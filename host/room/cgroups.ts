@@ -70,7 +70,11 @@ export function cgroupAt(name: string, own: string, mountinfo: string): Cgroup {
 }
 
 /** Limits over everything that belongs to a learner, by cgroup file. */
-export function limits(version: 1 | 2, cores: number, { memory, cpu, pids }: Pick<Limits, "memory" | "cpu" | "pids">): Record<string, string> {
+export function limits(
+  version: 1 | 2,
+  cores: number,
+  { memory, cpu, pids }: Pick<Limits, "memory" | "cpu" | "pids">,
+): Record<string, string> {
   const periodMicroseconds = 100_000;
   const quota = Math.round(Math.min(cpu, cores * share) * periodMicroseconds);
   return version === 2

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { cacheHome, type CohortPaths } from "../../shared/paths.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
 import { toolPath } from "../../tools/locate.ts";
+import { goRoot } from "../images/toolchain.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
 import { sharedCgroup } from "./groups.ts";
 import type { Bind, RoomConfig } from "./config.ts";
@@ -74,6 +75,8 @@ export function inHostRoom(
 export async function programFiles(): Promise<string[]> {
   const project = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
   const tools = await Promise.all((["git", "crane"] as const).map(async (tool) => realpathSync(await toolPath(tool))));
+  // Go builds in rooms of its own; here it only says which version it is.
+  const go = (await goRoot().catch(() => undefined)) ?? "/usr/local/go";
   const system = ["/usr", "/bin", "/sbin", "/lib", "/lib64"];
   const isSystem = (path: string) => system.some((folder) => path.startsWith(`${folder}/`));
   return [
@@ -81,6 +84,7 @@ export async function programFiles(): Promise<string[]> {
     "/etc/ssl",
     join(cacheHome(), "tools"),
     project,
+    ...(isSystem(go) ? [] : [go]),
     ...tools.filter((path) => !isSystem(path)).map((path) => dirname(dirname(path))),
   ];
 }
