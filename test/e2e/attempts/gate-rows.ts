@@ -183,20 +183,24 @@ export const gateRows: readonly Attempt[] = [
     as: "learner",
     nodes: "both",
     alone: true,
-    what: "A proposal is pushed with the credential that Flux has, read from its Secret.",
+    what: "Another image is proposed and pushed with the credential that Flux has, read from its Secret.",
     async attempt(scene) {
       const { ground } = scene;
       const { text } = await scene.kube.send("GET", `/api/v1/namespaces/${cluster}/secrets/flux-system`);
       const { data = {} } = JSON.parse(text) as { data?: Record<string, string> };
       const plain = (name: string) => Buffer.from(data[name] ?? "", "base64").toString();
-      const folder = await ground.clone("ada", scene.id);
-      await ground.commit("ada", folder, {
-        [overlay("production")]: withImage(await readFile(join(folder, overlay("production")), "utf8"), await ownImage(scene)),
-      });
       const asFlux = { ...ground.ada, git: { username: plain("username"), password: plain("password") } };
-      const pushed = await gitAs(asFlux, folder, ["push", "--force", "origin", "HEAD:refs/heads/image-updates/production"]);
-      if (pushed.exitCode === 0) scene.accepted = "a proposal of the learner's own";
-      return scene.heard(pushed);
+      const folder = await ground.clone("ada", scene.id);
+      const image = await ownImage(scene);
+      const before = await readFile(join(folder, overlay("production")), "utf8");
+      await ground.commit("ada", folder, { [overlay("production")]: `${withImage(before, image)}# not of the automation\n` });
+      const words: string[] = [];
+      // The pipeline takes a proposal, or not, before the push ends.
+      for (const target of ["image-updates/production", "main"])
+        words.push(scene.heard(await gitAs(asFlux, folder, ["push", "--force", "origin", `HEAD:refs/heads/${target}`])));
+      const after = await readFile(join(await ground.clone("ada", `${scene.id}-look`), overlay("production")), "utf8");
+      if (after.includes(image.digest) || after.includes("not of the automation")) scene.accepted = after;
+      return words.join("\n");
     },
     proof: wasAccepted,
   },

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { request } from "node:http";
+import { once } from "node:events";
+import { request, type IncomingMessage } from "node:http";
 import type { Handout } from "./handout.ts";
 import type { Scene } from "./scene.ts";
 
@@ -10,30 +11,43 @@ export interface HttpAnswer {
 }
 
 /** An HTTP request whose path goes out as it is written, which `fetch` would tidy up. Never throws for a status. */
-export function http(
+export async function http(
   method: string,
   address: string,
   path: string,
-  { headers = {}, body }: { headers?: Record<string, string>; body?: Buffer | string } = {},
+  { headers = {}, body = "" }: { headers?: Record<string, string>; body?: Buffer | string } = {},
 ): Promise<HttpAnswer> {
   const { hostname, port } = new URL(address);
-  return new Promise((resolve, reject) => {
-    const outgoing = request({ host: hostname, port, method, path, headers, signal: AbortSignal.timeout(60_000) }, (incoming) => {
-      const chunks: Buffer[] = [];
-      incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
-      incoming.on("error", reject);
-      incoming.on("end", () =>
-        resolve({
-          status: incoming.statusCode ?? 0,
-          text: Buffer.concat(chunks).toString("latin1"),
-          headers: incoming.headers as Record<string, string>,
-        }),
-      );
-    });
-    outgoing.on("error", reject);
-    outgoing.end(body);
+  const bytes = Buffer.from(body);
+  const length = bytes.length > 0 && headers["transfer-encoding"] === undefined ? { "content-length": String(bytes.length) } : {};
+  const outgoing = request({
+    host: hostname,
+    port,
+    method,
+    path,
+    headers: { ...length, ...headers },
+    signal: AbortSignal.timeout(60_000),
   });
+  outgoing.on("error", () => undefined);
+  const answered = once(outgoing, "response") as Promise<[IncomingMessage]>;
+  const state = { isOver: false };
+  const over = answered.then(
+    () => void (state.isOver = true),
+    () => void (state.isOver = true),
+  );
+  // In pieces, so that an answer that comes before the end is read.
+  for (let from = 0; from < bytes.length && !state.isOver; from += pieceBytes) {
+    if (!outgoing.write(bytes.subarray(from, from + pieceBytes)))
+      await Promise.race([once(outgoing, "drain").catch(() => undefined), over]);
+  }
+  if (!state.isOver) outgoing.end();
+  const [incoming] = await answered;
+  const text = Buffer.concat(await incoming.toArray()).toString("latin1");
+  if (!outgoing.writableEnded) outgoing.destroy();
+  return { status: incoming.statusCode ?? 0, text, headers: incoming.headers as Record<string, string> };
 }
+
+const pieceBytes = 2 ** 18;
 
 export const basic = ({ username, password }: Handout["registry"]) => `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 

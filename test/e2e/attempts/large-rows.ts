@@ -3,8 +3,10 @@ import { readFile } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
+import { LabError } from "../../../shared/errors.ts";
 import { waitUntil } from "../../../shared/wait.ts";
 import { wasAccepted, type Attempt, type Files } from "./attempt.ts";
+import { kustomizationOf } from "./flux.ts";
 import { fromOwnBranch } from "./own-branch.ts";
 import type { KubeObject } from "./kube.ts";
 import { measured } from "./memory.ts";
@@ -29,10 +31,14 @@ function digested(id: string, what: string, file: (scene: Scene) => string): Att
       what,
       async attempt(scene) {
         // Not on the branch of all, which every row's Kustomization unpacks.
-        const words = await fromOwnBranch(scene, (folder) => scene.ground.commit("ada", folder, files(scene)));
+        const words = await fromOwnBranch(scene, (folder) => scene.ground.commit("ada", folder, files(scene))).catch((error: unknown) => {
+          if (error instanceof LabError && error.code === "timeout") return `Flux still works on it: ${error.message}`;
+          throw error;
+        });
         const { ground } = scene;
         const { exitCode, stderr } = await ground.git("bob", ground.home, "ls-remote", ground.bob.gitUrl);
         if (exitCode !== 0) scene.accepted = `another learner's repository does not answer: ${stderr}`;
+        await scene.kube.send("DELETE", scene.path(kustomizationOf(scene)));
         return words;
       },
       proof: wasAccepted,

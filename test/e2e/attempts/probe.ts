@@ -110,7 +110,9 @@ export async function withProbe<T>(
     const log = await waitUntil(
       async () => {
         const { text } = await scene.kube.send("GET", `${pathOf(pod)}/log`);
-        const { status } = JSON.parse((await scene.kube.send("GET", pathOf(pod))).text) as { status?: { phase?: string } };
+        const { status } = JSON.parse((await scene.kube.send("GET", pathOf(pod))).text) as {
+          status?: { phase?: string; reason?: string; message?: string };
+        };
         const isOver = status?.phase === "Failed" || status?.phase === "Succeeded";
         return until.test(text) || isOver
           ? { done: true, value: text }

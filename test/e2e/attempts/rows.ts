@@ -24,8 +24,9 @@ export const rows: readonly Attempt[] = [
   ...registryRows,
   ...webRows,
   ...userRows,
-  ...largeRows,
   ...nodeRows,
   ...gateRows,
   ...buildRows,
+  // What keeps the learner's own controllers busy comes last.
+  ...largeRows,
 ];
