@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 import { waitUntil } from "../../../shared/wait.ts";
 import { wasAccepted, type Attempt, type Files } from "./attempt.ts";
-import { kustomizationOf } from "./flux.ts";
+import { fromOwnBranch } from "./own-branch.ts";
 import type { KubeObject } from "./kube.ts";
 import { measured } from "./memory.ts";
 import { accepting } from "./push.ts";
@@ -15,7 +15,10 @@ const mebibyte = 2 ** 20;
 
 /** A row in which the learner's own controllers get more than they can digest, and others are not to notice. */
 function digested(id: string, what: string, file: (scene: Scene) => string): Attempt {
-  const files = (scene: Scene): Files => ({ "kustomization.yaml": "resources: [large.yaml]\n", "large.yaml": file(scene) });
+  const files = (scene: Scene): Files => ({
+    [`${scene.id}/kustomization.yaml`]: "resources: [large.yaml]\n",
+    [`${scene.id}/large.yaml`]: file(scene),
+  });
   return measured(
     {
       id,
@@ -24,9 +27,9 @@ function digested(id: string, what: string, file: (scene: Scene) => string): Att
       nodes: "both",
       alone: true,
       what,
-      files,
       async attempt(scene) {
-        const words = await scene.verdict(kustomizationOf(scene));
+        // Not on the branch of all, which every row's Kustomization unpacks.
+        const words = await fromOwnBranch(scene, (folder) => scene.ground.commit("ada", folder, files(scene)));
         const { ground } = scene;
         const { exitCode, stderr } = await ground.git("bob", ground.home, "ls-remote", ground.bob.gitUrl);
         if (exitCode !== 0) scene.accepted = `another learner's repository does not answer: ${stderr}`;

@@ -102,6 +102,8 @@ export class Scene {
   async verdict(...objects: readonly KubeObject[]): Promise<string> {
     await this.kube.apply(...objects);
     const { status, words } = await this.settled(objects.at(-1)!);
+    // What could not even be unpacked was never tried.
+    if (/failed to extract/.test(words)) throw new Error(words);
     return `${objects.at(-1)!.kind} is Ready=${status}, ${words}`;
   }
 

@@ -1,8 +1,9 @@
 import ssh2 from "ssh2";
 import { deflateSync, gzipSync } from "node:zlib";
 import { reachedLoopback, gotCanary, leftMarker, wasAccepted, type Attempt } from "./attempt.ts";
-import { byObjects, kustomizationOf, secretOf, sourceOf } from "./flux.ts";
+import { byObjects, secretOf, sourceOf } from "./flux.ts";
 import { cluster } from "./ground.ts";
+import { fromOwnBranch } from "./own-branch.ts";
 import { pushArtifact, tarOf } from "./images.ts";
 import type { KubeObject } from "./kube.ts";
 import type { Scene } from "./scene.ts";
@@ -80,21 +81,6 @@ const sshKey = ssh2.utils.generateKeyPairSync("ed25519").private;
 
 /** Names and spellings that lead to the host's loopback, as a name would that changes its address between two looks. */
 const spellings = ["localhost", "localhost.", "0.0.0.0", "127.1", "127.0.0.2", "2130706433", "[::1]", "[::ffff:127.0.0.1]"];
-
-/** A push to a branch of its own, and a GitRepository on it. */
-async function fromOwnBranch(scene: Scene, prepare: (folder: string) => Promise<void>, spec: object = {}): Promise<string> {
-  const { ground } = scene;
-  const folder = await ground.clone("ada", scene.id);
-  await prepare(folder);
-  const pushed = await ground.git("ada", folder, "push", "origin", `HEAD:refs/heads/${scene.name}`);
-  const words = scene.heard(pushed);
-  if (pushed.exitCode !== 0) return words;
-  const repository = ground.gitRepository(scene.name, { ref: { branch: scene.name }, ...spec });
-  await scene.kube.apply(repository);
-  const seen = await scene.settled(repository);
-  if (seen.status !== "True") return seen.words;
-  return scene.verdict(kustomizationOf(scene, { sourceRef: { kind: "GitRepository", name: scene.name } }));
-}
 
 const bobsImage = (scene: Scene) => scene.ground.bob.images;
 

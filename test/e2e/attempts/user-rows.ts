@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { existsSync, readlinkSync } from "node:fs";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheHome } from "../../../shared/paths.ts";
 import { run } from "../../../shared/exec.ts";
@@ -10,21 +10,25 @@ import type { Scene } from "./scene.ts";
 /** What another user of the machine is: nobody, in no group. */
 const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
 
-/** Runs a shell's words as another user of the machine, with arguments; never throws. */
+/** Runs a shell's words as another user of the machine, once for each thing, which they have as `$1`; never throws. */
 async function asNobody(
   scene: Scene,
   script: string,
-  ...args: readonly string[]
-): Promise<{ readonly exitCode: number; readonly out: string }> {
-  const result = await run("setpriv", [...nobody, "sh", "-c", script, "sh", ...args], {
+  things: readonly string[],
+): Promise<{ readonly thing: string; readonly exitCode: number; readonly out: string }[]> {
+  const ended = `ended ${scene.id} `;
+  const each = `for thing in "$@"; do sh -c "$script" sh "$thing" 2>&1; printf '\\n${ended}%s\\n' "$?"; done`;
+  const result = await run("setpriv", [...nobody, "sh", "-c", each, "sh", ...things], {
     cwd: "/",
-    env: { PATH: "/usr/local/bin:/usr/bin:/bin" },
+    env: { PATH: "/usr/local/bin:/usr/bin:/bin", script },
     extendEnv: false,
     reject: false,
     stdin: "ignore",
-    timeout: 60_000,
+    timeout: 100_000,
   });
-  return { exitCode: result.exitCode ?? -1, out: scene.tell(`${result.stdout}${result.stderr}`) };
+  const parts = scene.tell(String(result.stdout)).split(ended);
+  if (parts.length !== things.length + 1) throw new Error(`not everything was tried: ${result.stderr}${parts.at(-1)}`);
+  return things.map((thing, index) => ({ thing, exitCode: parseInt(parts[index + 1]!, 10), out: parts[index]!.replace(/^\d+\n/, "") }));
 }
 
 /** A row in which a command that succeeds is the proof; without a thing to try it on there is no sign. */
@@ -48,12 +52,10 @@ function tried(
         if (more.mayBeNone !== undefined) return more.mayBeNone;
         throw new Error("there is nothing to try it on");
       }
-      const signs: string[] = [];
-      for (const thing of all) {
-        const { exitCode, out } = await asNobody(scene, script, thing);
-        if (exitCode === 0) scene.accepted = `${thing}: ${out.slice(0, 300)}`;
-        signs.push(out.trim().split("\n").at(-1) ?? "");
-      }
+      const seen = await asNobody(scene, script, all);
+      const taken = seen.find(({ exitCode }) => exitCode === 0);
+      if (taken !== undefined) scene.accepted = `${taken.thing}: ${taken.out.slice(0, 300)}`;
+      const signs = seen.map(({ out }) => out.trim().split("\n").at(-1) ?? "");
       return `${all.length} tried: ${[...new Set(signs)].slice(0, 5).join("; ")}`;
     },
     proof: wasAccepted,
@@ -77,9 +79,11 @@ async function below(folder: string, depth = 3): Promise<string[]> {
 async function ports(scene: Scene): Promise<string[]> {
   const own = (await readFile("/proc/self/net/tcp", "utf8")).split("\n");
   const listening = new Set(own.filter((line) => / 0A /.test(line)).map((line) => parseInt(/:([0-9A-F]{4}) /.exec(line)?.[1] ?? "0", 16)));
+  const network = await readlink("/proc/self/ns/net");
   const all = scene.ground.marked().flatMap(({ identity }) => {
     try {
-      return listeningAddresses(identity.pid);
+      // What listens in a room has a port of the room's.
+      return readlinkSync(`/proc/${identity.pid}/ns/net`) === network ? listeningAddresses(identity.pid) : [];
     } catch {
       // It ended meanwhile.
       return [];
