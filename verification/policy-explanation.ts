@@ -100,7 +100,7 @@ function latest(values: readonly string[], { by, order }: Ordering): { readonly 
   };
 }
 
-const patienceMs = 250;
+const patienceMs = 2000;
 const attempt = new Script("texts.map((text) => regexp.exec(text))");
 const attempts = createContext({}, { codeGeneration: { strings: false, wasm: false } });
 
