@@ -143,7 +143,8 @@ export async function forgetStack(stack: Stack): Promise<void> {
 }
 
 /** What the lab itself puts into its folder beside cohorts; with the drafts of files that a killed process was writing. */
-const ofHome = /^(cohorts|inventory|pulumi|(mark|github-mark|ports\.json|rooms\.json|passphrase|evidence-key\.pem)(\..+)?|gitops-lab-overlay-.+|\.probe-.+)$/;
+const ofHome =
+  /^(cohorts|inventory|pulumi|(mark|github-mark|ports\.json|rooms\.json|passphrase|evidence-key\.pem)(\..+)?|gitops-lab-overlay-.+|\.probe-.+)$/;
 
 /**
  * Removes the lab's folder with its state backend and passphrase, once no cohort is left that needs them. Returns what is

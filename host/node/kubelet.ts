@@ -37,7 +37,7 @@ export function kubeletConfiguration(): string {
     failCgroupV1: false,
     failSwapOn: false,
     enforceNodeAllocatable: [],
-    // The machine's settings are none of a learner's node's: see lab-node, which keeps them read-only.
+    // The machine's settings are none of a learner's node's: see lab-room, which keeps them read-only.
     featureGates: { KubeletInUserNamespace: true },
     protectKernelDefaults: false,
     makeIPTablesUtilChains: false,

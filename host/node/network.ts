@@ -1,6 +1,6 @@
 import { nodeAddress, podNetwork } from "../control-plane/networks.ts";
 
-/** Within the node, on its own address: kept from pods by the firewall, open to the API server by lab-node's socket. */
+/** Within the node, on its own address: kept from pods by the firewall, open to the API server by lab-room's socket. */
 export const kubeletPort = 10250;
 
 /**

@@ -6,7 +6,7 @@ import type { Limits } from "../../shared/limits.ts";
 import { readIfExists } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 
-/** A learner's control group, as lab-node takes it. */
+/** A learner's control group, as lab-room takes it. */
 export const Cgroup = z.object({
   version: z.union([z.literal(1), z.literal(2)]),
   /** Folder by controllers (version 1: one hierarchy each), or `unified` (version 2). */

@@ -103,13 +103,7 @@ func makeView(what orders) error {
 	if err := unix.Mount("root", newRoot, "tmpfs", plainMount, "mode=755,size=1m"); err != nil {
 		return fmt.Errorf("root: %w", err)
 	}
-	for index, target := range what.Mounts {
-		fd := stageFirstMount + index
-		if err := attach(fd, target); err != nil {
-			return fmt.Errorf("%s: %w", target, err)
-		}
-		_ = unix.Close(fd)
-	}
+	// Folders in memory come first: what is shown may be within one of them.
 	program := what.Program
 	for _, path := range sortedKeys(program.Scratch) {
 		options := fmt.Sprintf("mode=1777,size=%d,nr_inodes=%d", program.Scratch[path], max(program.Scratch[path]/4096, 1024))
@@ -120,6 +114,13 @@ func makeView(what orders) error {
 		if err := unix.Mount("scratch", target, "tmpfs", plainMount, options); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
+	}
+	for index, target := range what.Mounts {
+		fd := stageFirstMount + index
+		if err := attach(fd, target); err != nil {
+			return fmt.Errorf("%s: %w", target, err)
+		}
+		_ = unix.Close(fd)
 	}
 	for path, text := range program.Files {
 		if err := writeNew(filepath.Join(newRoot, path), text); err != nil {
