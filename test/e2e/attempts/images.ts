@@ -5,6 +5,7 @@ import type { Handout } from "./handout.ts";
 import type { Scene } from "./scene.ts";
 
 export interface HttpAnswer {
+  /** 0 where the connection was ended before an answer came. */
   readonly status: number;
   readonly text: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -41,7 +42,12 @@ export async function http(
       await Promise.race([once(outgoing, "drain").catch(() => undefined), over]);
   }
   if (!state.isOver) outgoing.end();
-  const [incoming] = await answered;
+  const [incoming] = await answered.catch((error: NodeJS.ErrnoException) => {
+    // Whoever ends the connection in the middle of a body may have answered before; that answer is lost with it.
+    if (error.code === "EPIPE" || error.code === "ECONNRESET") return [undefined];
+    throw error;
+  });
+  if (incoming === undefined) return { status: 0, text: "The connection was ended.", headers: {} };
   const text = Buffer.concat(await incoming.toArray()).toString("latin1");
   if (!outgoing.writableEnded) outgoing.destroy();
   return { status: incoming.statusCode ?? 0, text, headers: incoming.headers as Record<string, string> };
@@ -108,12 +114,20 @@ export class Registry {
     const digest = digestOf(content);
     if (begun.status !== 202) return { ...begun, digest };
     const location = new URL(begun.headers["location"] ?? "", this.address);
-    return { ...(await this.send("PUT", `${location.pathname}${location.search}&digest=${digest}`, [scope], content)), digest };
+    const answer = await this.send("PUT", `${location.pathname}${location.search}&digest=${digest}`, [scope], content);
+    return { ...(answer.status === 0 ? await this.#kept(`blobs/${digest}`) : answer), digest };
+  }
+
+  /** What was sent when the connection was ended: whether the registry has it all the same. */
+  async #kept(path: string): Promise<HttpAnswer> {
+    const answer = await this.send("GET", `/v2/${this.own.name}/${path}`, [this.own.scope]);
+    return { ...answer, text: `The connection was ended, and then: ${answer.text.slice(0, 200)}` };
   }
 
   async manifest(reference: string, content: object | string, type = "application/vnd.oci.image.manifest.v1+json"): Promise<HttpAnswer> {
     const text = typeof content === "string" ? content : JSON.stringify(content);
-    return this.send("PUT", `/v2/${this.own.name}/manifests/${reference}`, [this.own.scope], text, type);
+    const answer = await this.send("PUT", `/v2/${this.own.name}/manifests/${reference}`, [this.own.scope], text, type);
+    return answer.status === 0 ? this.#kept(`manifests/${digestOf(text)}`) : answer;
   }
 }
 

@@ -23,7 +23,7 @@ function refused(
     async attempt(scene) {
       const answers = await requests(scene, new Registry(scene));
       // Who does not answer has refused nothing.
-      const silent = answers.find(({ status }) => status >= 500);
+      const silent = answers.find(({ status }) => status === 0 || status >= 500);
       if (silent !== undefined) throw new Error(`HTTP ${silent.status}: ${silent.text}`);
       const taken = answers.find(({ status }) => status < 300);
       if (taken !== undefined) scene.accepted = `HTTP ${taken.status}: ${taken.text.slice(0, 300)}`;
@@ -191,11 +191,14 @@ export const registryRows: readonly Attempt[] = [
       const { name, scope } = registry.own;
       const piece = Buffer.alloc(10 * 2 ** 20);
       let answer = await registry.send("POST", `/v2/${name}/blobs/uploads/`, [scope]);
-      for (let index = 0; index < 15 && answer.status === 202; index++) {
+      let taken = 0;
+      for (; taken < 15 && answer.status === 202; taken++) {
         const location = new URL(answer.headers["location"] ?? "", registry.address);
         answer = await registry.send("PATCH", `${location.pathname}${location.search}`, [scope], piece);
       }
       if (answer.status === 202) scene.accepted = "150 MiB were taken";
+      // Ended without a word is a refusal only where there was something to refuse.
+      if (answer.status === 0 && taken < 8) throw new Error(`the connection was ended after ${taken} pieces`);
       return `HTTP ${answer.status} ${answer.text.slice(0, 200)}`;
     },
   },
