@@ -7,6 +7,7 @@ import type { Isolation } from "../../shared/outputs.ts";
 import { makePrivateFolder, readIfExists, removeIfEmpty, writePrivateFile } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { issueCredential, nodeUsername } from "../access.ts";
+import { requireAdmitted } from "../control-plane/require-admitted.ts";
 import { commonPolicies, realNodePolicies, writeAdmission, writeEgress } from "../control-plane/admission.ts";
 import type { Policy } from "../control-plane/policies/policy.ts";
 import { kubeconfig } from "../control-plane/kubeconfig.ts";
@@ -121,6 +122,7 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
       await runApiServer(await controlPlaneProcesses({ ...plane, admission: await admissionOf(plane, commonPolicies) }));
       await applySimulatedNode(kubeconfigs.admin);
     }
+    await requireAdmitted(learner, paths, kubeconfigs.admin, isFresh);
     if (openName !== undefined) await requireOpen(cohort, `${learner}/api`);
     const openApiServer = `https://${openName}:${api}`;
     return {
