@@ -10,6 +10,7 @@ import { presentFolders } from "../../host/room/cgroups.ts";
 import { cgroupOf, roomThings } from "../../host/room/groups.ts";
 import { preflight } from "../../host/node/preflight.ts";
 import { findMarked, type ProcessIdentity } from "../../host/process-identity.ts";
+import { defaultLimits } from "../../shared/limits.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
@@ -349,7 +350,7 @@ if (unmet.length > 0) {
       const cgroup = (await cgroupOf(paths().learner("ada")))!;
       const memory = Object.entries(cgroup.folders).find(([controllers]) => ["memory", "unified"].includes(controllers))![1];
       const limit = await readFile(join(memory, cgroup.version === 2 ? "memory.max" : "memory.limit_in_bytes"), "utf8");
-      expect(Number(limit)).toBe(4 * 1024 ** 3);
+      expect(Number(limit)).toBe(defaultLimits.memory);
       const group = memory.slice("/sys/fs/cgroup".length).replace(/^\/memory/, "");
       for (const { name, identity } of marked().filter(({ name }) => name.startsWith("ada/"))) {
         expect(await readFile(`/proc/${identity.pid}/cgroup`, "utf8"), name).toContain(`${group}/`);
