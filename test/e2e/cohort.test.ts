@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildImages } from "../../host/images/build.ts";
 import { withRepository } from "../../host/images/crane.ts";
-import { findMarked, type ProcessIdentity } from "../../host/process-identity.ts";
+import { endOne, findMarked, type ProcessIdentity } from "../../host/process-identity.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
@@ -33,7 +33,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await cohort.lab("down", cohort.name);
-  for (const { identity } of marked()) process.kill(identity.pid, "SIGKILL");
+  for (const { identity } of marked()) endOne(identity);
   await cohort.removeFile();
   await rm(home, { recursive: true, force: true });
 });
@@ -418,7 +418,7 @@ describe("repair", () => {
     const before = await clusterOf();
     // Gone the hard way: its processes, and its data.
     process.kill(processNamed("daemon").pid, "SIGKILL");
-    for (const { name, identity } of marked()) if (name.startsWith("ada/")) process.kill(identity.pid, "SIGKILL");
+    for (const { name, identity } of marked()) if (name.startsWith("ada/")) endOne(identity);
     const { root } = cohortPaths(cohort.name, cohort.home).learner("ada");
     await rm(root, { recursive: true });
     succeeded(await pulumi("refresh", "--yes", "--skip-preview", "--stack", cohort.name));

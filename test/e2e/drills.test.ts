@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { drillCohort, type DrillAction } from "../../cli/commands/drill.ts";
 import { verifyCohort } from "../../cli/commands/verify.ts";
 import { readRuns, runningOf } from "../../records/drills.ts";
-import { findMarked } from "../../host/process-identity.ts";
+import { endOne, findMarked } from "../../host/process-identity.ts";
 import { withWorkbench } from "../../host/workbench.ts";
 import { drills } from "../../lab-templates/gitops-promotion/drills/drills.ts";
 import type { Backstage } from "../../lab-templates/workbench.ts";
@@ -44,7 +44,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await cohort.lab("down", cohort.name);
-  for (const { identity } of findMarked(cohortPaths(cohort.name, cohort.home).daemon)) process.kill(identity.pid, "SIGKILL");
+  for (const { identity } of findMarked(cohortPaths(cohort.name, cohort.home).daemon)) endOne(identity);
   await cohort.removeFile();
   await rm(home, { recursive: true, force: true });
   if (earlierHome === undefined) delete process.env["GITOPS_LAB_HOME"];

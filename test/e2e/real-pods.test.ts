@@ -9,7 +9,7 @@ import { withRepository } from "../../host/images/crane.ts";
 import { presentFolders } from "../../host/room/cgroups.ts";
 import { cgroupOf, roomThings } from "../../host/room/groups.ts";
 import { preflight } from "../../host/node/preflight.ts";
-import { findMarked, type ProcessIdentity } from "../../host/process-identity.ts";
+import { endOne, findMarked, type ProcessIdentity } from "../../host/process-identity.ts";
 import { defaultLimits } from "../../shared/limits.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -35,7 +35,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await cohort.lab("down", cohort.name);
-  for (const { identity } of marked()) process.kill(identity.pid, "SIGKILL");
+  for (const { identity } of marked()) endOne(identity);
   await cohort.removeFile();
   await rm(home, { recursive: true, force: true });
 });

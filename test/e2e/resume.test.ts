@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ProgressEvent } from "../../cli/progress/events.ts";
-import { findMarked, livingEngines } from "../../host/process-identity.ts";
+import { endOne, findMarked, livingEngines } from "../../host/process-identity.ts";
 import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
@@ -45,7 +45,7 @@ function cohortOf(name: string, learners: readonly string[]) {
       ),
     async end() {
       await cohort.lab("down", cohort.name);
-      for (const { identity } of marked()) process.kill(identity.pid, "SIGKILL");
+      for (const { identity } of marked()) endOne(identity);
       await cohort.removeFile();
     },
   };
