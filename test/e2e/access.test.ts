@@ -353,7 +353,7 @@ describe("a change of the cohort file", () => {
   });
 
   test("that opens nothing shuts everything but loopback and finishes a rotation that was killed; a stopped lab is told as such", {
-    timeout: 2 * minutes,
+    timeout: 4 * minutes,
   }, async () => {
     const [open, before] = [await handout(), await outputs()];
     await killRotation();
