@@ -51,6 +51,9 @@ export const seedImages: Driver<SeedImagesInput, SeedImagesOutput> = {
   },
 
   async read(_id, output) {
+    // Whom the registry lets in no more has lost the image path, and with it what is there.
+    if (output.accessFolder !== undefined && (await passwordOf(output.accessFolder, "registry", output.username)) === undefined)
+      return undefined;
     try {
       const present = new Set(await withRepository(await currentAccess(output, output.accessFolder), (client) => client.tags()));
       return output.tags.every((tag) => present.has(tag)) ? output : undefined;
