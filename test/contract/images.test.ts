@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, stat, writeFile, mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { imageRepository } from "../../host/drivers/image-repository.ts";
@@ -7,7 +7,7 @@ import { buildImages } from "../../host/images/build.ts";
 import { withRepository } from "../../host/images/crane.ts";
 import { gitopsPromotion as template } from "../../lab-templates/gitops-promotion/template.ts";
 import { run } from "../../shared/exec.ts";
-import { cohortPaths } from "../../shared/paths.ts";
+import { cacheHome, cohortPaths } from "../../shared/paths.ts";
 import { CraneClient } from "../support/crane-client.ts";
 import { useLabHome } from "../support/lab-home.ts";
 import { startLabServer, startRegistry, type LabServer, type RunningRegistry } from "../support/lab-server.ts";
@@ -54,9 +54,14 @@ test("the app passes its own tests", async () => {
 
 describe("a built image", () => {
   /** From here on images are built from nothing; the compiler's own cache stays where it is. */
+  const machineCache = cacheHome();
+
   async function useEmptyCache(): Promise<string> {
     vi.stubEnv("GOCACHE", (await run("go", ["env", "GOCACHE"])).stdout as string);
     const cache = await mkdtemp(join(home(), "cache-"));
+    // Of images: the compiler's programs and the compiled standard library are the machine's.
+    await mkdir(join(cache, "gitops-lab"));
+    for (const kept of ["tools", "go-std"]) await symlink(join(machineCache, kept), join(cache, "gitops-lab", kept));
     vi.stubEnv("XDG_CACHE_HOME", cache);
     return join(cache, "gitops-lab", "images");
   }
