@@ -15,6 +15,11 @@ export async function test(filters: readonly string[]): Promise<number> {
   note("Checking the types and the style.");
   const checks = [await check("typescript/bin/tsc", "--noEmit"), await check("@biomejs/biome/bin/biome", "ci", "--colors=off")];
   const vitest = await startVitest("test", [...filters], { run: true, root: projectFolder, watch: false });
+  const again = vitest.state
+    .getTestModules()
+    .flatMap((module) => [...module.children.allTests()])
+    .filter((test) => test.result().state === "passed" && (test.diagnostic()?.retryCount ?? 0) > 0);
+  for (const { module, fullName } of again) note(`Passed at the second try only: ${module.relativeModuleId} > ${fullName}`);
   const outcomes = vitest.state.getTestModules().flatMap((module) => {
     const tests = [...module.children.allTests()].map((test) => test.result().state);
     // A file that cannot even be loaded has no tests to count.
