@@ -91,8 +91,11 @@ func inputFile(text string) (*os.File, error) {
 // markVariable is how the lab finds its processes: host/process-identity.ts.
 const markVariable = "GITOPS_LAB_PROCESS"
 
+// insideMark tells a room's first process from the one outside.
+const insideMark = "/" + insideCommand
+
 func environment(program Program) []string {
-	variables := []string{fmt.Sprintf("%s=%s/%s", markVariable, os.Getenv(markVariable), program.Name)}
+	variables := []string{fmt.Sprintf("%s=%s/%s", markVariable, strings.TrimSuffix(os.Getenv(markVariable), insideMark), program.Name)}
 	for name, value := range program.Env {
 		variables = append(variables, name+"="+value)
 	}

@@ -101,7 +101,7 @@ func firstProcess(room Room, link *os.File) *exec.Cmd {
 	}
 	first := exec.Command("/proc/self/exe", insideCommand)
 	first.Args[0] = "lab-room"
-	first.Env = []string{"PATH=" + nodePath, markVariable + "=" + os.Getenv(markVariable), "GOMAXPROCS=1", "GOGC=50"}
+	first.Env = []string{"PATH=" + nodePath, markVariable + "=" + os.Getenv(markVariable) + insideMark, "GOMAXPROCS=1", "GOGC=50"}
 	first.Stderr = os.Stderr
 	first.ExtraFiles = []*os.File{link}
 	uid, gid := room.Uid, room.Uid
