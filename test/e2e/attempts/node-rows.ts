@@ -86,7 +86,7 @@ export const nodeRows: readonly Attempt[] = [
   onNode({
     id: "disk",
     finding: 21,
-    what: "A pod takes six thousand MiB in a folder that may have sixteen.",
+    what: "A pod takes six thousand MiB in a folder of its own.",
     attempt: (scene) =>
       withProbe(
         scene,
@@ -98,7 +98,8 @@ export const nodeRows: readonly Attempt[] = [
         },
         {},
         {
-          spec: { volumes: [{ name: "scratch", emptyDir: { sizeLimit: "16Mi" } }] },
+          // Without a limit of its own, for which the kubelet would evict it, and with it what it says.
+          spec: { volumes: [{ name: "scratch", emptyDir: {} }] },
           container: { volumeMounts: [{ name: "scratch", mountPath: "/scratch" }] },
         },
       ),
