@@ -114,9 +114,9 @@ export async function withProbe<T>(
           status?: { phase?: string; reason?: string; message?: string };
         };
         const isOver = status?.phase === "Failed" || status?.phase === "Succeeded";
-        return until.test(text) || isOver
-          ? { done: true, value: text }
-          : { done: false, because: `${status?.phase}: ${text.slice(0, 300)}` };
+        // A pod that was ended may have no log any more, but it has a reason.
+        if (isOver && !until.test(text)) return { done: true, value: `${text}\n${status?.phase}, ${status?.reason}: ${status?.message}` };
+        return until.test(text) ? { done: true, value: text } : { done: false, because: `${status?.phase}: ${text.slice(0, 300)}` };
       },
       { what: `the pod ${scene.name} to tell ${until}`, timeoutSeconds: 90, intervalMs: 500, remedy: "" },
     );

@@ -1,4 +1,5 @@
 import { gzipSync } from "node:zlib";
+import { waitUntil } from "../../../shared/wait.ts";
 import { gotCanary, wasAccepted, type Attempt } from "./attempt.ts";
 import { basic, digestOf, http, Registry, tarOf, type HttpAnswer } from "./images.ts";
 import type { Scene } from "./scene.ts";
@@ -21,10 +22,15 @@ function refused(
     nodes: "both",
     what,
     async attempt(scene) {
-      const answers = await requests(scene, new Registry(scene));
-      // Who does not answer has refused nothing.
-      const silent = answers.find(({ status }) => status === 0 || status >= 500);
-      if (silent !== undefined) throw new Error(`HTTP ${silent.status}: ${silent.text}`);
+      // Who does not answer has refused nothing, and is asked again.
+      const answers = await waitUntil(
+        async () => {
+          const all = await requests(scene, new Registry(scene));
+          const silent = all.find(({ status }) => status === 0 || status >= 500);
+          return silent === undefined ? { done: true, value: all } : { done: false, because: `HTTP ${silent.status}: ${silent.text}` };
+        },
+        { what: "the registry to answer", timeoutSeconds: 20, intervalMs: 500, remedy: "" },
+      );
       const taken = answers.find(({ status }) => status < 300);
       if (taken !== undefined) scene.accepted = `HTTP ${taken.status}: ${taken.text.slice(0, 300)}`;
       return answers.map(({ status, text }) => `HTTP ${status} ${text.slice(0, 200)}`).join("\n");
