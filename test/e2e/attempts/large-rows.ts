@@ -11,6 +11,7 @@ import { fromOwnBranch } from "./own-branch.ts";
 import type { KubeObject } from "./kube.ts";
 import { measured } from "./memory.ts";
 import { accepting } from "./push.ts";
+import { restartController } from "./restart.ts";
 import type { Scene } from "./scene.ts";
 
 const mebibyte = 2 ** 20;
@@ -39,6 +40,8 @@ function digested(id: string, what: string, file: (scene: Scene) => string): Att
         const { exitCode, stderr } = await ground.git("bob", ground.home, "ls-remote", ground.bob.gitUrl);
         if (exitCode !== 0) scene.accepted = `another learner's repository does not answer: ${stderr}`;
         await scene.kube.send("DELETE", scene.path(kustomizationOf(scene)));
+        // It does not leave off by itself, and the next row is to find one that has nothing else to do.
+        await restartController(scene, "kustomize-controller");
         return words;
       },
       proof: wasAccepted,
@@ -134,7 +137,6 @@ export const largeRows: readonly Attempt[] = [
     },
     proof: wasAccepted,
   },
-  // The learner's own controller never comes back from it.
   digested("yaml-aliases", "A manifest names itself a billion times.", () => {
     const levels = "abcdefghi".split("").map(
       (name, index, all) =>

@@ -1,10 +1,8 @@
 import { run } from "../../../shared/exec.ts";
 import { leftMarker, reachedLoopback, wasAccepted, type Attempt } from "./attempt.ts";
-import { waitUntil } from "../../../shared/wait.ts";
-import { cluster } from "./ground.ts";
 import { asNodeRoot } from "./node-root.ts";
 import { withProbe } from "./probe.ts";
-import type { Scene } from "./scene.ts";
+import { restartController } from "./restart.ts";
 
 type Row = Pick<Attempt, "id" | "finding" | "what" | "proof" | "attempt">;
 
@@ -31,28 +29,6 @@ const asRoot = (id: string, finding: number | undefined, what: string, script: (
 async function hostHasInotify(): Promise<boolean> {
   const { exitCode } = await run(process.execPath, ["-e", 'require("node:fs").watch("/tmp").close()'], { reject: false, stdin: "ignore" });
   return exitCode === 0;
-}
-
-/** Deletes a Flux controller's pod, which ends its process, and waits until there is another. */
-async function restartController({ kube }: Scene, app: string): Promise<void> {
-  const pods = `/api/v1/namespaces/${cluster}/pods?labelSelector=app%3D${app}`;
-  const ids = async () => {
-    const { items } = JSON.parse((await kube.send("GET", pods)).text) as {
-      items: { status: { containerStatuses?: { ready: boolean; containerID?: string }[] } }[];
-    };
-    return items.flatMap(({ status }) =>
-      (status.containerStatuses ?? []).flatMap(({ ready, containerID }) => (ready ? (containerID ?? []) : [])),
-    );
-  };
-  const before = await ids();
-  await kube.send("DELETE", pods);
-  await waitUntil(
-    async () => {
-      const now = await ids();
-      return now.some((id) => !before.includes(id)) ? { done: true, value: undefined } : { done: false, because: now.join() };
-    },
-    { what: `${app} to run again`, timeoutSeconds: 60, intervalMs: 300, remedy: "" },
-  );
 }
 
 export const nodeRows: readonly Attempt[] = [
