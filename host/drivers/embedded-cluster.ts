@@ -194,7 +194,7 @@ export function placementOf(cohort: string, learner: string, isolation: Isolatio
 
 /** The process of a learner's room, with the ways that it has out; none where the lab is in no room. */
 async function roomOf({ cohort, learner, apiPort }: ControlPlane, isolation: Isolation): Promise<ProcessSpec[]> {
-  if (isolation === "none") return [];
+  if (isolation !== "room") return [];
   await openWays(cohort, learner);
   const { httpPort, registryPort } = await hostOf(cohort);
   return [

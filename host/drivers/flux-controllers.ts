@@ -64,7 +64,7 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
     ): Promise<ProcessSpec> => {
       const held = { [folder("tmp")]: Math.floor(disk.flux / 8), ...scratch };
       // In a room they are in memory, and nothing of the host's.
-      if (isolation === "none") for (const one of Object.keys(held)) await makePrivateFolder(one);
+      if (isolation !== "room") for (const one of Object.keys(held)) await makePrivateFolder(one);
       return placement.place(
         {
           name: `${learner}/${tool}`,
@@ -167,7 +167,7 @@ function elsewhere(url: string): string[] {
 
 /** Whether source-controller serves. In a room nobody outside can ask it: there it is enough that it runs. */
 async function lookAtSource(cohort: string, learner: string, isolation: Isolation, artifacts: string): Promise<Look<undefined>> {
-  if (isolation === "none") return lookListening({ cohort, lease: `${cohort}/${learner}/source`, port: Number(artifacts.split(":")[1]) });
+  if (isolation !== "room") return lookListening({ cohort, lease: `${cohort}/${learner}/source`, port: Number(artifacts.split(":")[1]) });
   const state = (await processStatus(cohort)).find(({ name }) => name === `${learner}/source-controller`)?.state;
   return state === "running" ? { done: true, value: undefined } : { done: false, because: `it is ${state ?? "not there"}.` };
 }

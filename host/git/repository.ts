@@ -1,7 +1,7 @@
+import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { FileTree } from "../../lab-templates/types.ts";
 import { run } from "../../shared/exec.ts";
-import { makePrivateFolder } from "../../shared/private-files.ts";
 import { toolPath } from "../../tools/locate.ts";
 
 export interface Seed {
@@ -23,7 +23,8 @@ export function gitEnvironment(): Record<string, string> {
 
 /** Makes a bare repository at the path, or leaves the one that is there. The rules of pushing are in smart-http.ts. */
 export async function createRepository(path: string, branch: string): Promise<void> {
-  await makePrivateFolder(dirname(path));
+  // One that is there keeps its mode: it may be anybody's.
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await git(path, ["init", "--quiet", "--bare", "--template=", `--initial-branch=${branch}`, path]);
 }
 

@@ -66,6 +66,7 @@ const others: Readonly<Record<string, string>> = {
   "host/git/hooks/ask-daemon.ts": "lines of Git's own, whose names of refs Git has checked (git-check-ref-format(1))",
   "host/git/outage.ts": "a drill's own file",
   "host/pipeline/config.ts": "the pipeline's own file",
+  "host/pipeline/rendered.ts": "what lab-render answers, of a form of its own; hostile trees are rows of test/contract/gate.test.ts",
   "host/registry/signing-key.ts": "the registry's own key",
   "lab-templates/gitops-promotion/drills/fought-revert.ts": "what support.ts has read as YAML",
   "lab-templates/gitops-promotion/drills/git-outage.ts": "what support.ts has read as YAML",

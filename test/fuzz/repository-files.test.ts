@@ -70,7 +70,9 @@ test("a version is one, or the problem is a sentence", async () => {
 
 function repositoryWith(version: string): BareRepository {
   const resolve = async (revision: string) => revision;
-  return { resolve, readFile: async () => version, commitsTouching: async () => [] } as Partial<BareRepository> as BareRepository;
+  const readFile = async (_commit: string, path: string) => (path.endsWith("/VERSION") ? version : undefined);
+  const files = async () => [];
+  return { resolve, readFile, files, commitsTouching: async () => [] } as Partial<BareRepository> as BareRepository;
 }
 
 const tracking = `repository:
