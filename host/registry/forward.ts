@@ -52,19 +52,24 @@ export async function forward(
   outgoing: ServerResponse,
   { upstream: where, headers, meter, instead }: Forwarding,
 ): Promise<{ readonly status?: number; readonly refused?: Refusal }> {
+  // A registry that refuses ends the connection, and what is still being written to it then would take its words along.
+  const asksFirst = meter !== undefined && hasBody(incoming);
   const upstream = request({
     ...("socketPath" in where ? where : { host: "127.0.0.1", port: where.port }),
     agent: false,
     method: incoming.method,
     path: incoming.url,
-    headers: { ...wanted(incoming.headers, meter !== undefined), ...headers },
+    headers: { ...wanted(incoming.headers, meter !== undefined), ...headers, ...(asksFirst && { expect: "100-continue" }) },
   });
   const gone = new AbortController();
   let trouble: NodeJS.ErrnoException | undefined;
   upstream.on("error", (error) => (trouble = error)).once("close", () => gone.abort());
   outgoing.once("close", () => outgoing.writableFinished || upstream.destroy());
   const answered = answerOf(upstream);
-  const sent = meter === undefined ? passNothing(incoming, upstream) : passBody(incoming, upstream, meter, gone.signal);
+  const sent =
+    meter === undefined
+      ? passNothing(incoming, upstream)
+      : passBody(incoming, upstream, meter, { isWanted: asksFirst ? wantsBody(upstream) : Promise.resolve(true), gone: gone.signal });
   const refused = await Promise.race([sent, answered.then(() => undefined)]);
   if (refused !== undefined) {
     upstream.destroy();
@@ -94,6 +99,7 @@ export async function forward(
     outgoing.writeHead(status, { ...withoutConnection(answer.headers), ...(isEarly && { connection: "close" }) });
     await new Promise<void>((resolve) => pipeline(answer, outgoing, () => resolve()));
   }
+  if (!upstream.writableEnded) upstream.destroy();
   await lingering(incoming);
   return { status };
 }
@@ -110,7 +116,25 @@ async function passNothing(incoming: IncomingMessage, upstream: ClientRequest): 
   upstream.end();
 }
 
-async function passBody(incoming: IncomingMessage, upstream: ClientRequest, meter: Meter, gone: AbortSignal): Promise<Refusal | undefined> {
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+/** Whether the registry asks for the body (RFC 9110, section 10.1.1), or has answered or gone without it. */
+function wantsBody(upstream: ClientRequest): Promise<boolean> {
+  return new Promise((resolve) => {
+    upstream.once("continue", () => resolve(true));
+    for (const event of ["response", "close"]) upstream.once(event, () => resolve(false));
+  });
+}
+
+async function passBody(
+  incoming: IncomingMessage,
+  upstream: ClientRequest,
+  meter: Meter,
+  { isWanted, gone }: { readonly isWanted: Promise<boolean>; readonly gone: AbortSignal },
+): Promise<Refusal | undefined> {
+  if (!(await isWanted)) return undefined;
   try {
     // Not destroyed at the end of the loop: that would end the connection before the client has read why.
     for await (const chunk of incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
@@ -128,7 +152,7 @@ async function passBody(incoming: IncomingMessage, upstream: ClientRequest, mete
 }
 
 /** Reads what a client still sends, for a while, and then ends its connection. */
-async function lingering(incoming: IncomingMessage): Promise<void> {
+export async function lingering(incoming: IncomingMessage): Promise<void> {
   if (incoming.complete || incoming.destroyed) return;
   incoming.resume();
   const ended = new AbortController();

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { CohortPaths } from "../../shared/paths.ts";
 import { askedOf, type Asked, type OfRepository } from "./asked.ts";
-import { forward, type Upstream } from "./forward.ts";
+import { forward, lingering, type Upstream } from "./forward.ts";
 import type { ImageQuota } from "./image-quota.ts";
 import { notHere, refuse } from "./refusal.ts";
 import { grantsOf } from "./tokens.ts";
@@ -36,7 +36,10 @@ export function registryFront({
       return quota.forget(asked.learner);
     }
     const admitted = await quota.admit(asked, lengthOf(incoming));
-    if (typeof admitted !== "function") return refuse(outgoing, admitted, true);
+    if (typeof admitted !== "function") {
+      refuse(outgoing, admitted, true);
+      return lingering(incoming);
+    }
     const { refused } = await forward(incoming, outgoing, { upstream, meter: admitted });
     if (refused !== undefined) await quota.takeBack(asked);
   };

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -68,7 +69,7 @@ async function canMake({ version, folders }: Cgroup): Promise<boolean> {
   if (Object.keys(folders).length === 0) return false;
   for (const folder of Object.values(folders)) {
     const place = dirname(dirname(dirname(folder)));
-    const trial = join(place, `gitops-lab-trial-${process.pid}`);
+    const trial = join(place, `gitops-lab-trial-${randomUUID()}`);
     try {
       if (version === 2 && (await troubleOfPlace(place)) !== "") return false;
       await mkdir(trial);
