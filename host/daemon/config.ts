@@ -25,7 +25,8 @@ export const DaemonConfig = z.object({
 });
 export type DaemonConfig = z.output<typeof DaemonConfig>;
 
-const configFile = (cohort: string) => join(cohortPaths(cohort).daemon, "config.json");
+/** Exists as long as the cohort has a daemon to start. */
+export const configFile = (cohort: string) => join(cohortPaths(cohort).daemon, "config.json");
 
 /** Where the daemon listens for the lab's own commands. */
 export function controlSocket(cohort: string): string {
