@@ -4,7 +4,7 @@ import { TestCohort } from "../support/lab-cli.ts";
 import { cutShort, pointsIn, wholeCourse, type Cut, type Ended } from "./cut.ts";
 import { randomOf } from "./random.ts";
 import { awaitGreen, census, remains, surplus, Work, type Census } from "./soundness.ts";
-import { trial, type Results, type Told, type Trial } from "./trials.ts";
+import { chain, type Results, type Told, type Trial } from "./trials.ts";
 
 /*
  * SIGKILL of a command at points spread over its run, then the same command again. One lab serves many points.
@@ -37,11 +37,15 @@ function note(told: Told, command: string, cut: Cut): void {
   told.what = [told.what, `${command}: ${cut.when}`].filter((one) => one !== "").join("; ");
 }
 
-const key = (index: number) => String(index).padStart(3, "0");
+/** So many kills come one after the other before a run is let through: most of a run's time is what follows a kill. */
+const inARow = 3;
 
-/** The trials of a command that are still to be made. */
-const outstanding = (results: Results, scenario: string, count: number) =>
-  Array.from({ length: count }, (_, index) => index).filter((index) => !results.has(scenario, key(index)));
+/** The trials of a command that are still to be made, in rows. */
+function outstanding(results: Results, scenario: string, count: number, atMost: number): string[][] {
+  const keys = Array.from({ length: count }, (_, index) => String(index).padStart(3, "0")).filter((key) => !results.has(scenario, key));
+  const some = keys.slice(0, atMost);
+  return Array.from({ length: Math.ceil(some.length / inARow) }, (_, row) => some.slice(row * inARow, (row + 1) * inARow));
+}
 
 /** `up` of a cohort of which nothing is there, and `down` of one that is up. Begins and ends without a lab. */
 export async function killUpAndDown({ seed, points, atMost, results, folder }: KillOptions): Promise<Trial[]> {
@@ -60,19 +64,32 @@ export async function killUpAndDown({ seed, points, atMost, results, folder }: K
     const { healthy } = courses;
     const upPoints = pointsIn(courses.ofUp, points, randomOf(`${seed} up`));
     const downPoints = pointsIn(courses.ofDown, points, randomOf(`${seed} down`));
-    for (const index of outstanding(results, "down", points).slice(0, atMost)) {
-      const ofUp = await trial(results, "up", key(index), async (told) => {
-        note(told, "up", await cutShort(cohort, up, upPoints[index]!, courses.ofUp));
-        require(told, "the next up", await wholeCourse(cohort, up));
-        told.faults.push(...(await surplus(cohort, healthy)));
-      });
-      const ofDown = await trial(results, "down", key(index), async (told) => {
-        if (ofUp === undefined || ofUp.faults.length > 0) await succeed(cohort, ...up);
-        note(told, "down", await cutShort(cohort, down, downPoints[index]!, courses.ofDown));
-        require(told, "the next down", await wholeCourse(cohort, down));
-        told.faults.push(...remains(cohort));
-      });
-      made.push(...[ofUp, ofDown].filter((one) => one !== undefined));
+    for (const keys of outstanding(results, "down", points, atMost)) {
+      const ofUp = await chain(
+        results,
+        "up",
+        keys,
+        async () => {},
+        async (key, told) => note(told, "up", await cutShort(cohort, up, upPoints[Number(key)]!, courses.ofUp)),
+        async (told) => {
+          require(told, "the next up", await wholeCourse(cohort, up));
+          told.faults.push(...(await surplus(cohort, healthy)));
+        },
+      );
+      const ofDown = await chain(
+        results,
+        "down",
+        keys,
+        async () => {
+          if (ofUp.length < keys.length || ofUp.at(-1)!.faults.length > 0) await succeed(cohort, ...up);
+        },
+        async (key, told) => note(told, "down", await cutShort(cohort, down, downPoints[Number(key)]!, courses.ofDown)),
+        async (told) => {
+          require(told, "the next down", await wholeCourse(cohort, down));
+          told.faults.push(...remains(cohort));
+        },
+      );
+      made.push(...ofUp, ...ofDown);
     }
   } finally {
     await wholeCourse(cohort, down);
@@ -111,22 +128,25 @@ async function checkLab({ cohort, ada, healthy }: StandingLab, told: Told): Prom
 export async function killRotate(lab: StandingLab, { seed, points, atMost, results }: KillOptions): Promise<Trial[]> {
   const { cohort, ada } = lab;
   const rotate = ["rotate", "ada", "--cohort", cohort.name];
-  const todo = outstanding(results, "rotate", points).slice(0, atMost);
+  const todo = outstanding(results, "rotate", points, atMost);
   if (todo.length === 0) return [];
   const course = await results.once("course of rotate", async () => (await succeed(cohort, ...rotate)).course);
   const at = pointsIn(course, points, randomOf(`${seed} rotate`));
+  let before = "";
+  const begin = async () => {
+    await ada.go();
+    before = (await ada.credential()).password;
+  };
+  const look = async (told: Told) => {
+    require(told, "the next rotate", await wholeCourse(cohort, rotate));
+    if ((await ada.credential()).password === before) told.faults.push("the password is the old one");
+    await ada.go();
+    await checkLab(lab, told);
+  };
   const made: Trial[] = [];
-  for (const index of todo) {
-    const done = await trial(results, "rotate", key(index), async (told) => {
-      await ada.go();
-      const before = (await ada.credential()).password;
-      note(told, "rotate", await cutShort(cohort, rotate, at[index]!, course));
-      require(told, "the next rotate", await wholeCourse(cohort, rotate));
-      if ((await ada.credential()).password === before) told.faults.push("the password is the old one");
-      await ada.go();
-      await checkLab(lab, told);
-    });
-    if (done !== undefined) made.push(done);
+  for (const keys of todo) {
+    const hurt = async (key: string, told: Told) => note(told, "rotate", await cutShort(cohort, rotate, at[Number(key)]!, course));
+    made.push(...(await chain(results, "rotate", keys, begin, hurt, look)));
   }
   return made;
 }
@@ -135,20 +155,19 @@ export async function killRotate(lab: StandingLab, { seed, points, atMost, resul
 export async function killReset(lab: StandingLab, { seed, points, atMost, results }: KillOptions): Promise<Trial[]> {
   const { cohort, ada } = lab;
   const reset = ["reset", "ada", "--cohort", cohort.name];
-  const todo = outstanding(results, "reset", points).slice(0, atMost);
+  const todo = outstanding(results, "reset", points, atMost);
   if (todo.length === 0) return [];
   const course = await results.once("course of reset", async () => (await succeed(cohort, ...reset)).course);
   const at = pointsIn(course, points, randomOf(`${seed} reset`));
+  const look = async (told: Told) => {
+    require(told, "the next reset", await wholeCourse(cohort, reset));
+    told.faults.push(...(await ada.lostInBackups()));
+    await checkLab(lab, told);
+  };
   const made: Trial[] = [];
-  for (const index of todo) {
-    const done = await trial(results, "reset", key(index), async (told) => {
-      await ada.go();
-      note(told, "reset", await cutShort(cohort, reset, at[index]!, course));
-      require(told, "the next reset", await wholeCourse(cohort, reset));
-      told.faults.push(...(await ada.lostInBackups()));
-      await checkLab(lab, told);
-    });
-    if (done !== undefined) made.push(done);
+  for (const keys of todo) {
+    const hurt = async (key: string, told: Told) => note(told, "reset", await cutShort(cohort, reset, at[Number(key)]!, course));
+    made.push(...(await chain(results, "reset", keys, () => ada.go(), hurt, look)));
   }
   return made;
 }
@@ -160,7 +179,7 @@ export async function killAdditions(lab: StandingLab, { seed, points, atMost, re
     ["up", cohort.name, "--json"],
     ["retry", cohort.name, "--json"],
   ];
-  const todo = outstanding(results, "retry", points).slice(0, atMost);
+  const todo = outstanding(results, "retry", points, atMost);
   if (todo.length === 0) return [];
   await cohort.setLearners(["ada", "bob"]);
   const { course, healthy } = await results.once("course of one more", async () => {
@@ -179,22 +198,26 @@ export async function killAdditions(lab: StandingLab, { seed, points, atMost, re
   const begun = course.marks.findIndex(({ text }) => text.startsWith("step-started bob"));
   const early = { mark: begun, after: 0.2, victim: "command" } as const;
   const made: Trial[] = [];
-  for (const index of todo) {
-    const ofUp = await trial(results, "up of one more", key(index), async (told) => {
+  const through = (command: readonly string[]) => async (told: Told) => {
+    require(told, `the next ${command[0]}`, await wholeCourse(cohort, command));
+    await checkLab(both, told);
+  };
+  for (const keys of todo) {
+    const begin = async () => {
       await withoutBob();
       await lab.ada.go();
-      note(told, "up", await cutShort(cohort, up!, pointsOfUp[index]!, course));
-      require(told, "the next up", await wholeCourse(cohort, up!));
-      await checkLab(both, told);
-    });
-    const ofRetry = await trial(results, "retry", key(index), async (told) => {
+    };
+    const hurtUp = async (key: string, told: Told) => note(told, "up", await cutShort(cohort, up!, pointsOfUp[Number(key)]!, course));
+    const beginRetry = async () => {
       await withoutBob();
       await cutShort(cohort, up!, early, course);
-      note(told, "retry", await cutShort(cohort, retry!, pointsOfRetry[index]!, course));
-      require(told, "the next retry", await wholeCourse(cohort, retry!));
-      await checkLab(both, told);
-    });
-    made.push(...[ofUp, ofRetry].filter((one) => one !== undefined));
+    };
+    const hurtRetry = async (key: string, told: Told) =>
+      note(told, "retry", await cutShort(cohort, retry!, pointsOfRetry[Number(key)]!, course));
+    made.push(
+      ...(await chain(results, "up of one more", keys, begin, hurtUp, through(up!))),
+      ...(await chain(results, "retry", keys, beginRetry, hurtRetry, through(retry!))),
+    );
   }
   await cohort.setLearners(["ada"]);
   await succeed(cohort, ...up!);

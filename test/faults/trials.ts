@@ -109,3 +109,28 @@ export async function trial(
   await results.add(done);
   return done;
 }
+
+/**
+ * Makes several faults one after the other, without mending in between, and then looks: a trial each, of which the last has
+ * the faults of all. Returns nothing where the results of all are there.
+ */
+export async function chain(
+  results: Results,
+  scenario: string,
+  keys: readonly string[],
+  begin: () => Promise<void>,
+  hurt: (key: string, told: Told) => Promise<void>,
+  look: (told: Told) => Promise<void>,
+): Promise<Trial[]> {
+  const made: Trial[] = [];
+  const todo = keys.filter((key) => !results.has(scenario, key));
+  for (const key of todo) {
+    const done = await trial(results, scenario, key, async (told) => {
+      if (key === todo[0]) await begin();
+      await hurt(key, told);
+      if (key === todo.at(-1)) await look(told);
+    });
+    if (done !== undefined) made.push(done);
+  }
+  return made;
+}
