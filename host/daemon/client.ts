@@ -1,38 +1,20 @@
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import lockfile from "proper-lockfile";
 import { z } from "zod";
 import { LabError } from "../../shared/errors.ts";
-import { startDetached } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
-import { endOne, engineName, findMarked, identify, isRunning, leadsGroup, mark } from "../process-identity.ts";
+import { endOne, engineName, findMarked, identify, isRunning, leadsGroup } from "../process-identity.ts";
 import { DoorStatus } from "../doors/status.ts";
 import { awaitListening } from "../listening.ts";
 import { writeApiPorts } from "../web/config.ts";
 import { webPlaces } from "../web/places.ts";
-import { passedEnvironment } from "./environment.ts";
 import { askSocket, UnexpectedAnswer } from "./ask-socket.ts";
-import { configFile, controlSocket, daemonVersion, readDaemonConfig } from "./config.ts";
+import { controlSocket, daemonVersion, readDaemonConfig } from "./config.ts";
+import { daemonLog, daemonName, startGuarded } from "./guard.ts";
 import { ProcessTable, type ProcessSpec } from "./process-table.ts";
 import { recordProcess } from "./record-process.ts";
 import { endProcess, type ProcessStatus } from "./supervisor.ts";
-
-const daemonName = "daemon";
-
-/**
- * Leads the daemon's group and starts it again where it ends in any other way than in order: what nobody asked for, such as
- * the kernel's choice when memory is short. The daemon's configuration goes with the cohort, and then there is nothing to
- * start. One that ends at once again and again is given up.
- */
-const guard = `quick=0
-while [ -e "$0" ] && [ "$quick" -lt 20 ]; do
-  began=$(date +%s)
-  "$@" && exit 0
-  if [ $(($(date +%s) - began)) -gt 60 ]; then quick=0; else quick=$((quick + 1)); fi
-  sleep "$quick"
-done`;
 
 /** Whether the cohort's daemon answers. */
 export async function isDaemonUp(cohort: string): Promise<boolean> {
@@ -71,16 +53,10 @@ export async function startDaemon(cohort: string): Promise<void> {
     if (version !== undefined) await stopDaemon(cohort);
     // What is left of one that does not answer: who guards it would start it again, and then there were two.
     else for (const { name, identity } of findMarked(daemon)) if (name === daemonName) endOne(identity);
-    const logFile = join(daemon, "daemon.log");
+    const logFile = daemonLog(cohort);
     const self = { name: daemonName, owner: "cohort" };
     await recordProcess(cohort, self);
-    // Pulumi's variables (passphrase, plugin sockets) are none of the daemon's business.
-    const program = [process.execPath, fileURLToPath(new URL("main.ts", import.meta.url)), cohort];
-    const { pid } = startDetached("/bin/sh", ["-c", guard, configFile(cohort), ...program], {
-      cwd: daemon,
-      env: { ...passedEnvironment(), ...mark(daemon, self.name) },
-      logFile,
-    });
+    const pid = startGuarded(cohort);
     const identity = pid === undefined ? undefined : identify(pid);
     if (identity !== undefined) await recordProcess(cohort, self, identity);
     const look = async (): Promise<Look<undefined>> => {

@@ -177,6 +177,17 @@ describe("the daemon", () => {
     });
   });
 
+  test("is followed by one that is guarded where its guard was killed", { timeout: 60_000 }, async () => {
+    const leader = () => ofDaemon().find(({ identity }) => leadsGroup(identity))?.identity;
+    const [guard, before] = [leader()!, worker()!];
+    process.kill(guard.pid, "SIGKILL");
+    await eventually(
+      "another guard and another daemon",
+      async () => leader() !== undefined && worker() !== undefined && !isRunning(before),
+    );
+    await eventually("it to answer", () => isDaemonUp(cohort));
+  });
+
   test("is there once where a command starts it before it has come back", { timeout: 60_000 }, async () => {
     const before = worker()!;
     process.kill(before.pid, "SIGKILL");
