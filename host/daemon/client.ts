@@ -1,6 +1,6 @@
-import lockfile from "proper-lockfile";
 import { z } from "zod";
 import { LabError } from "../../shared/errors.ts";
+import { locked } from "../../shared/locked.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
@@ -46,8 +46,7 @@ async function runningVersion(cohort: string): Promise<number | undefined> {
 export async function startDaemon(cohort: string): Promise<void> {
   const { daemon } = cohortPaths(cohort);
   await makePrivateFolder(daemon);
-  const release = await lockfile.lock(daemon, { retries: { retries: 100, minTimeout: 50, maxTimeout: 250 } });
-  try {
+  await locked(daemon, async () => {
     const version = await runningVersion(cohort);
     if (version === daemonVersion) return;
     if (version !== undefined) await stopDaemon(cohort);
@@ -75,9 +74,7 @@ export async function startDaemon(cohort: string): Promise<void> {
       { cohort, lease: `${cohort}/host/registry`, port: config.registryPort },
     ];
     await (leased === undefined ? waitUntil(look, options) : awaitListening(leased, look, options));
-  } finally {
-    await release();
-  }
+  });
 }
 
 /** Makes the processes run, in this order, starting the daemon when needed. */
