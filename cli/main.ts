@@ -309,7 +309,12 @@ program
   .command("test")
   .description("run the tests")
   .argument("[filters...]", "parts of test file names")
-  .action(async (filters: string[]) => done((await import("./commands/test.ts")).test(filters)));
+  .option("--long", "of the faults the long set, which takes hours and goes on where it was (docs/reliability.md)", false)
+  .option("--seed <text>", "what the faults' points are chosen by", "1")
+  .option("--results <file>", "where the long set keeps what came of each trial")
+  .action(async (filters: string[], options: { long: boolean; seed: string; results?: string }) =>
+    done((await import("./commands/test.ts")).test(filters, options)),
+  );
 
 /** As commander has it, but for "(default: false)" of every flag. */
 function optionDescription(option: Option): string {
