@@ -2,7 +2,6 @@ import { statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
 import { cacheHome, labHome } from "../shared/paths.ts";
-import { projectFolder } from "./cohort-file.ts";
 
 /** What a write says for which there is no room; programs that the lab runs say it in words. */
 const words = /\b(ENOSPC|EDQUOT)\b|no space left on device|disk quota exceeded/i;
@@ -19,7 +18,6 @@ export function fullDisk(error: unknown): LabError | undefined {
     "the lab's folder": labHome(),
     "the tools' cache": cacheHome(),
     "temporary files": tmpdir(),
-    "this project": projectFolder,
   };
   const full = Object.entries(places).filter(([, path]) => (freeBytes(path) ?? Infinity) < leastBytes);
   const where =

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Help, InvalidArgumentError, type Option } from "commander";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { damagedPackage, damagedSentence } from "./damaged-packages.ts";
 import { fullDisk } from "./full-disk.ts";
 import { unusableHome } from "./home.ts";
 import { note, paint, readerGone } from "./terminal.ts";
@@ -364,7 +365,9 @@ try {
 
 /** Shows an error the way its class asks for and returns the exit code. */
 function report(thrown: unknown): number {
-  const error = unusableHome(thrown) ?? fullDisk(thrown) ?? thrown;
+  const name = damagedPackage(thrown);
+  const damaged = name === undefined ? undefined : new LabError("packages-damaged", damagedSentence(name), { exitCode: ExitCode.badInput });
+  const error = damaged ?? unusableHome(thrown) ?? fullDisk(thrown) ?? thrown;
   if (error instanceof LabError) {
     note(`${paint("red", "error", process.stderr)}: ${error.message}`);
     return error.exitCode;
