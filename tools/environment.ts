@@ -1,26 +1,25 @@
 import { randomBytes } from "node:crypto";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { childEnvironment, programFolders } from "../shared/environment.ts";
 import { cacheHome, labHome } from "../shared/paths.ts";
 import { createPrivateFile, makePrivateFolder, readIfExists } from "../shared/private-files.ts";
 import { toolPath } from "./locate.ts";
 import { pluginChoice, pulumiHome } from "./plugin-choice.ts";
 
 /**
- * What a Pulumi program of this project needs in its environment, on top of `base`: the tools and plugins on PATH, and,
- * where the user has not chosen otherwise, a state backend and a passphrase below the lab home.
+ * The environment of a Pulumi program of this project: what it gets of `base` (shared/environment.ts), the tools and plugins on
+ * PATH, and, where the user has not chosen otherwise, a state backend and a passphrase below the lab home.
  */
 export async function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): Promise<Record<string, string>> {
   const home = await makePrivateFolder(labHome(base));
-  const environment: Record<string, string> = {};
-  for (const [name, value] of Object.entries(base)) if (value !== undefined) environment[name] = value;
-
+  const environment = childEnvironment("pulumi", { LC_ALL: undefined }, base);
   const folders = [
     dirname(process.execPath),
     dirname(await toolPath("pulumi", base)),
     dirname(await toolPath("pulumi-language-nodejs", base)),
     fileURLToPath(new URL("pulumi-plugins", import.meta.url)),
-    ...(base["PATH"]?.split(delimiter) ?? []),
+    ...programFolders(base),
   ];
   environment["PATH"] = [...new Set(folders)].join(delimiter);
   // As in ./lab: without it each of the processes strips the same types again.
