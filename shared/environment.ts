@@ -45,7 +45,6 @@ export const goSettings = [
   "GONOSUMDB",
   "GOINSECURE",
   "GOAUTH",
-  "GOTOOLCHAIN",
   "GOPATH",
   "GOMODCACHE",
   "GOCACHE",
@@ -103,6 +102,8 @@ const fixed: Partial<Record<ChildKind, Record<string, string>>> = {
   },
   // What `go env -w` wrote is asked for, by name: tools/go-settings.ts. A go.work above the project is none of ours.
   go: { GOENV: "off", GOWORK: "off" },
+  // Any Go tells its settings; another one would be downloaded for that.
+  "go-settings": { GOTOOLCHAIN: "local" },
 };
 
 /** Marks a process as the lab's, with all that it starts: host/process-identity.ts. */
