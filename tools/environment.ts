@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { access, constants, mkdir } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { childEnvironment, programFolders } from "../shared/environment.ts";
+import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
 import { cacheHome, labHome } from "../shared/paths.ts";
 import { createPrivateFile, makePrivateFolder, readIfExists } from "../shared/private-files.ts";
 import { toolPath } from "./locate.ts";
@@ -25,6 +27,8 @@ export async function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): 
   // As in ./lab: without it each of the processes strips the same types again.
   environment["NODE_COMPILE_CACHE"] ??= join(cacheHome(base), "node-compile-cache");
   environment["PULUMI_SKIP_UPDATE_CHECK"] = "true";
+  // Without it Pulumi asks the account and not HOME, and the two may differ: under sudo, in a container, in a unit of systemd.
+  environment["PULUMI_HOME"] = await usablePulumiHome(base);
   // The engine would look for the official plugin on the internet before it takes the one on PATH.
   if (pluginChoice("kubernetes", base).implementation === "fallback") {
     environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true";
@@ -36,6 +40,21 @@ export async function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): 
     environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = await passphraseFile(home);
   }
   return environment;
+}
+
+async function usablePulumiHome(env: NodeJS.ProcessEnv): Promise<string> {
+  const folder = pulumiHome(env);
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK | constants.X_OK);
+    return folder;
+  } catch (error) {
+    throw new LabError(
+      "pulumi-home-unusable",
+      `Pulumi's folder ${folder} cannot be used: ${messageOf(error)}. Set PULUMI_HOME to a folder of yours, and run the command again.`,
+      { exitCode: ExitCode.badInput, cause: error },
+    );
+  }
 }
 
 /** The state backend of a user who has chosen none. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { cacheHome } from "../shared/paths.ts";
@@ -108,6 +108,8 @@ async function install(item: Item, say: (activity: string) => void): Promise<voi
       const staging = await mkdtemp(join(parent, stagingPrefix));
       try {
         await item.bring(staging, say);
+        // As everything in the cache: another account may use it, too.
+        await chmod(staging, 0o755);
         await rm(item.folder, { recursive: true, force: true });
         await rename(staging, item.folder);
       } finally {

@@ -4,14 +4,14 @@ import { run } from "../../shared/exec.ts";
 import type { HostileEnvironment } from "./hostile-environments.ts";
 import type { CommandResult } from "./lab-cli.ts";
 
-const lab = fileURLToPath(new URL("../../lab", import.meta.url));
+const ours = fileURLToPath(new URL("../../lab", import.meta.url));
 
 /** Runs `./lab` in a hostile environment, as a person's shell would. Never throws. */
 export async function labUnder(
   { variables, shell }: HostileEnvironment,
   home: string,
   args: readonly string[],
-  cwd: string = join(lab, ".."),
+  lab: string = ours,
 ): Promise<CommandResult> {
   const env = Object.fromEntries(
     Object.entries({ ...process.env, ...variables, GITOPS_LAB_HOME: home }).filter(
@@ -22,7 +22,7 @@ export async function labUnder(
   const script = `${shell || ":"}; exec "$@"`;
   const command = ["env", ...Object.entries(env).map(([name, value]) => `${name}=${value}`), lab, ...args];
   const result = await run("/bin/sh", ["-c", script, "sh", "env", "-i", ...command], {
-    cwd,
+    cwd: join(ours, ".."),
     env: { PATH: process.env["PATH"] ?? "" },
     extendEnv: false,
     reject: false,
@@ -41,11 +41,17 @@ export interface TrialStep {
 }
 
 /** A lab's whole life in that environment: `up`, a push with its promotion to production, `verify`, `down`. Ends at the first failure, but for `down`. */
-export async function wholeLife(environment: HostileEnvironment, cohort: string, learner: string, home: string): Promise<TrialStep[]> {
+export async function wholeLife(
+  environment: HostileEnvironment,
+  cohort: string,
+  learner: string,
+  home: string,
+  lab: string = ours,
+): Promise<TrialStep[]> {
   const steps: TrialStep[] = [];
   const step = async (what: string, ...args: string[]) => {
     const before = performance.now();
-    const { exitCode, stdout, stderr } = await labUnder(environment, home, args);
+    const { exitCode, stdout, stderr } = await labUnder(environment, home, args, lab);
     steps.push({ what, exitCode, seconds: Math.round((performance.now() - before) / 1000), said: `${stdout}\n${stderr}` });
     return exitCode === 0;
   };
