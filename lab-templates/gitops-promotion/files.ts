@@ -8,7 +8,9 @@ export function readTree(folder: URL): FileTree {
   const root = fileURLToPath(folder);
   const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const paths = files.map((entry) => join(entry.parentPath, entry.name)).toSorted();
-  return Object.fromEntries(paths.map((path) => [relative(root, path).split(sep).join("/"), readFileSync(path, "utf8").replaceAll("\r\n", "\n")]));
+  return Object.fromEntries(
+    paths.map((path) => [relative(root, path).split(sep).join("/"), readFileSync(path, "utf8").replaceAll("\r\n", "\n")]),
+  );
 }
 
 /** The same files in a folder. */
