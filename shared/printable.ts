@@ -20,3 +20,25 @@ export function excerpt(text: string, limit = 120): string {
   const line = printable(text.slice(0, limit * 8));
   return line.length > limit || text.length > limit * 8 ? `${line.slice(0, limit)}…` : line;
 }
+
+/** The text in quotation marks, with what nobody would see in it written as its number: `"ada\u200b"`. No longer than a sentence can hold. */
+export function quoted(text: string, limit = 120): string {
+  const seen = JSON.stringify(text.slice(0, limit)).replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}]|(?! )\p{Zs}/gu,
+    (sign) => `\\u${sign.codePointAt(0)!.toString(16).padStart(4, "0")}`,
+  );
+  return text.length > limit ? `${seen.slice(0, -1)}…"` : seen;
+}
+
+/** The same of any value that somebody else wrote. */
+export function shownValue(value: unknown, limit = 120): string {
+  if (typeof value === "string") return quoted(value, limit);
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch {
+    return "something that holds itself or is too deep";
+  }
+  // What is in it has been escaped already.
+  return text === undefined ? "nothing" : quoted(text, limit).slice(1, -1).replaceAll('\\"', '"').replaceAll("\\\\", "\\");
+}
