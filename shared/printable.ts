@@ -21,12 +21,17 @@ export function excerpt(text: string, limit = 120): string {
   return line.length > limit || text.length > limit * 8 ? `${line.slice(0, limit)}…` : line;
 }
 
-/** The text in quotation marks, with what nobody would see in it written as its number: `"ada\u200b"`. No longer than a sentence can hold. */
-export function quoted(text: string, limit = 120): string {
-  const seen = JSON.stringify(text.slice(0, limit)).replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}]|(?! )\p{Zs}/gu,
+/** What nobody would see in a text, written as its number: `ada\u200b`. */
+export function visible(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Co}\p{Cn}]|(?! )\p{Zs}/gu,
     (sign) => `\\u${sign.codePointAt(0)!.toString(16).padStart(4, "0")}`,
   );
+}
+
+/** The text in quotation marks, with all of it to be seen. No longer than a sentence can hold. */
+export function quoted(text: string, limit = 120): string {
+  const seen = visible(JSON.stringify(text.slice(0, limit)));
   return text.length > limit ? `${seen.slice(0, -1)}…"` : seen;
 }
 
@@ -39,6 +44,6 @@ export function shownValue(value: unknown, limit = 120): string {
   } catch {
     return "something that holds itself or is too deep";
   }
-  // What is in it has been escaped already.
-  return text === undefined ? "nothing" : quoted(text, limit).slice(1, -1).replaceAll('\\"', '"').replaceAll("\\\\", "\\");
+  if (text === undefined) return "nothing";
+  return visible(text.length > limit ? `${text.slice(0, limit)}…` : text);
 }

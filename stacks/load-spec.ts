@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { DnsLabel } from "../shared/names.ts";
 import { largestPersonFile, readPersonText } from "../shared/person-file.ts";
-import { excerpt, printable, quoted, shownValue } from "../shared/printable.ts";
+import { excerpt, printable, quoted, shownValue, visible } from "../shared/printable.ts";
 import { readYaml } from "../shared/yaml.ts";
 import { CohortSpec } from "./cohort-spec.ts";
 import { inShard } from "./shards.ts";
@@ -45,7 +45,8 @@ export function parseCohort(value: unknown, source: string, readRoster: RosterRe
 }
 
 /** What is told of one file at once. */
-const mostProblems = 12;
+const mostProblems = 8;
+const longestProblem = 300;
 
 /** The cohort in the text of a `Pulumi.<cohort>.yaml`, before Pulumi is asked. Throws like `parseCohort`. */
 export function parseCohortFile(text: string, source: string, readRoster?: RosterReader): CohortSpec {
@@ -114,7 +115,8 @@ function describe(issue: z.core.$ZodIssue): string {
     (path, key) => (typeof key === "number" ? `${path}[${key}]` : path ? `${path}.${String(key)}` : String(key)),
     "",
   );
-  return `${at === "" ? "the cohort" : `\`${excerpt(at)}\``} ${complaint(issue)}`;
+  // The schema's own messages quote what they refuse.
+  return visible(`${at === "" ? "the cohort" : `\`${excerpt(at)}\``} ${complaint(issue)}`.slice(0, longestProblem));
 }
 
 function complaint(issue: z.core.$ZodIssue): string {
