@@ -8,9 +8,8 @@ import { standingOf } from "../standing.ts";
 import type { CheckContext, EvidenceCheck } from "../types.ts";
 
 /**
- * Production runs the very image that staging runs; or, where the branch itself asks for two images (staging has gone on, or
- * production back), the one that the branch asks for, and what was promoted is what staging had. The environments before are
- * reported.
+ * Production runs the image that the branch asks for, which is the very one that staging runs; or, where the branch itself asks for two images (staging has gone on, or
+ * production back), what was promoted is what staging had. The environments before are reported.
  */
 export const deployedDigest: EvidenceCheck = {
   id: "deployed-digest",
@@ -29,7 +28,9 @@ export const deployedDigest: EvidenceCheck = {
     const facts = { environments: rollouts };
     const others = before.map(({ environment, digest, problem }) => `; ${environment} runs ${digest ?? `nothing provable: ${problem}`}`);
 
-    const isSame = production.digest !== undefined && production.digest === staging.digest;
+    const { asked } = await standingOf(context, production.environment);
+    const isAsked = asked?.digest === undefined || production.digest === asked.digest;
+    const isSame = isAsked && production.digest !== undefined && production.digest === staging.digest;
     const why = isSame ? undefined : await byTheBranch(context, production, staging);
     if ((isSame || why !== undefined) && unknown.length === 0) {
       const observed = isSame ? `${production.environment} and ${staging.environment} run ${production.digest}` : why;
@@ -42,7 +43,13 @@ export const deployedDigest: EvidenceCheck = {
       expected: differ
         ? `${production.environment} and ${staging.environment} fully rolled out and running one digest, or what the branch asks for in each`
         : "in each environment that is promoted to, only what the pipeline built and a promotion brought there",
-      observed: [...(differ ? [staging, production].map(describe) : []), ...unknown].join("\n"),
+      observed: [
+        ...(differ ? [staging, production].map(describe) : []),
+        ...(isAsked || production.digest === undefined
+          ? []
+          : [`${context.learner.git.branch} asks for ${asked.digest} in ${production.environment}.`]),
+        ...unknown,
+      ].join("\n"),
       hint: differ
         ? "Look at `kubectl get pods -A -l app=backend`; a promotion retags the staging image and never builds it again."
         : "`git log --notes=pipeline` names what the pipeline built and carried out: go back to such an image with `git revert`, or promote one.",
