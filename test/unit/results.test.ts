@@ -134,7 +134,7 @@ describe("results for a terminal", () => {
   test("are aligned, and carry no control characters", () => {
     const lines = renderTable(cohort("Bob\u001b[31m\nB")).trimEnd().split("\n");
     expect(lines).toHaveLength(3);
-    expect(lines[1]).toMatch(/^ada {6}Ada {4}pass \(1 of 1\) {2}0 of 1 {5}1 of 1 solved {2}no attempt {2}\s*2026/);
+    expect(lines[1]).toMatch(/^ada {6}Ada {4}pass \(1 of 1\) {2}- {10}0 of 1 {5}1 of 1 solved {2}no attempt {2}\s*2026/);
     expect(lines[2]).toContain("Bob B");
     expect(lines[2]).toContain("50 % of 1");
     expect(lines.join("")).not.toContain("\u001b");
