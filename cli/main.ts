@@ -1,5 +1,6 @@
 import { Command, CommanderError, Help, InvalidArgumentError, type Option } from "commander";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { requireOwnHome } from "../shared/lab-home.ts";
 import { unusableHome } from "./home.ts";
 import { note, paint, readerGone } from "./terminal.ts";
 
@@ -9,7 +10,8 @@ import { note, paint, readerGone } from "./terminal.ts";
 const program = new Command("lab")
   .description("GitOps lab environments as code: a cohort file becomes one Kubernetes, Flux, Git and image registry per learner.")
   .configureHelp({ sortSubcommands: false, optionDescription })
-  .exitOverride();
+  .exitOverride()
+  .hook("preAction", () => requireOwnHome());
 
 const cohort = ["[cohort]", "name of the cohort, as in stacks/Pulumi.<cohort>.yaml", "demo"] as const;
 /** Of what brings up or removes whole cohorts. */
