@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { claimHome } from "../shared/lab-home.ts";
 import { cacheHome, labHome } from "../shared/paths.ts";
 import { createPrivateFile, makePrivateFolder, readIfExists } from "../shared/private-files.ts";
 import { loggedInBackend, ownBackend, ownBackendUrl } from "./backend.ts";
@@ -12,7 +13,8 @@ import { pluginChoice } from "./plugin-choice.ts";
  * where the user has not chosen otherwise, a state backend and a passphrase below the lab home.
  */
 export async function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): Promise<Record<string, string>> {
-  const home = await makePrivateFolder(labHome(base));
+  const home = labHome(base);
+  await claimHome(home);
   const environment: Record<string, string> = {};
   for (const [name, value] of Object.entries(base)) if (value !== undefined) environment[name] = value;
 
