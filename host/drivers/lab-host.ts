@@ -65,7 +65,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
     await recordCreation(cohort, { kind: "key", id: signingKeyFile(paths), name: "of the registry's tokens" });
     await noteCreation(cohort);
     await writeLimits(paths, limits);
-    const ports = await leasePorts(`${cohort}/host`, ["http", "registry"], range);
+    const ports = await leasePorts(`${cohort}/host`, ["http", "registry", "metrics"], range);
     const registryEventsToken = (await readDaemonConfig(cohort))?.registryEventsToken ?? randomBytes(32).toString("base64url");
     const opened = opening && {
       ...opening,
@@ -76,6 +76,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
       cohort,
       httpPort: ports.http,
       registryPort: ports.registry,
+      metricsPort: ports.metrics,
       registryEventsToken,
       ...(isolation && { isolation }),
       ...(opened && { opening: { listen: opened.listen, name: opened.name, port: opened.web, pagePort: opened.page } }),
@@ -159,7 +160,7 @@ async function giveBackHostPorts(cohort: string): Promise<void> {
   await removeProcesses(cohort, undefined, "SIGKILL");
   await stopDaemon(cohort);
   await removeDaemonConfig(cohort);
-  await giveBackPorts(`${cohort}/host`, ["http", "registry"]);
+  await giveBackPorts(`${cohort}/host`, ["http", "registry", "metrics"]);
 }
 
 async function awaitRegistry(cohort: string, port: number): Promise<void> {
