@@ -381,7 +381,7 @@ try {
 function report(thrown: unknown): number {
   const error = unusableHome(thrown) ?? thrown;
   if (error instanceof LabError) {
-    note(`${paint("red", "error", process.stderr)}: ${error.message}`);
+    note(`${paint("red", "error", process.stderr)}: ${error.message} ${paint("dim", `[${error.code}]`, process.stderr)}`);
     return error.exitCode;
   }
   // commander has printed its own message; help and version are not errors.

@@ -36,7 +36,7 @@ export async function supportBundle(
   const content = await packed(`${cohort}-${time}`, files);
   await writePrivateFile(file, content).catch((error: unknown) => {
     throw new LabError(
-      "bundle-unwritable",
+      "support-bundle-unwritable",
       `The bundle ${file} can't be written: ${messageOf(error)}. Name a place of yours with \`--out\`.`,
       {
         exitCode: ExitCode.badInput,
@@ -54,12 +54,16 @@ export async function supportBundle(
 function bundleFile(path: string): string {
   const file = resolve(path);
   if (existsSync(file))
-    throw new LabError("bundle-exists", `${path} exists, and a bundle is never written over anything. Name another file with \`--out\`.`, {
-      exitCode: ExitCode.badInput,
-    });
+    throw new LabError(
+      "support-bundle-exists",
+      `${path} exists, and a bundle is never written over anything. Name another file with \`--out\`.`,
+      {
+        exitCode: ExitCode.badInput,
+      },
+    );
   if (`${file}/`.startsWith(`${labHome()}/`))
     throw new LabError(
-      "bundle-in-lab",
+      "support-bundle-in-lab",
       `${path} is in the lab's folder ${labHome()}, which is removed with its last cohort. Name a file elsewhere with \`--out\`.`,
       {
         exitCode: ExitCode.badInput,
@@ -68,7 +72,7 @@ function bundleFile(path: string): string {
   return file;
 }
 
-/** The files of a bundle, redacted. Throws LabError `bundle-secret`, which names the file, where a secret that the lab knows is still in one. */
+/** The files of a bundle, redacted. Throws LabError `support-bundle-secret`, which names the file, where a secret that the lab knows is still in one. */
 export async function bundleOf(cohort: string): Promise<Map<string, string>> {
   const { secrets, people } = await known(cohort);
   const redact = redactor(secrets, people);
@@ -82,7 +86,7 @@ export async function bundleOf(cohort: string): Promise<Map<string, string>> {
   for (const [name, text] of files) {
     if (!written.some((secret) => text.includes(secret))) continue;
     throw new LabError(
-      "bundle-secret",
+      "support-bundle-secret",
       `A secret was still in ${name} of the bundle, so no bundle was written. This is a defect; report the name of the file with it.`,
     );
   }
