@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import lockfile from "proper-lockfile";
 import { z } from "zod";
@@ -14,7 +13,7 @@ import { writeApiPorts } from "../web/config.ts";
 import { webPlaces } from "../web/places.ts";
 import { passedEnvironment } from "./environment.ts";
 import { askSocket, UnexpectedAnswer } from "./ask-socket.ts";
-import { controlSocket, daemonVersion, readDaemonConfig } from "./config.ts";
+import { controlSocket, daemonLog, daemonVersion, readDaemonConfig } from "./config.ts";
 import { ProcessTable, type ProcessSpec } from "./process-table.ts";
 import { recordProcess } from "./record-process.ts";
 import { endProcess, type ProcessStatus } from "./supervisor.ts";
@@ -29,6 +28,18 @@ export async function isDaemonUp(cohort: string): Promise<boolean> {
 /** Whether a daemon of this version of the program answers; false also for one of another version. */
 export async function isDaemonCurrent(cohort: string): Promise<boolean> {
   return (await runningVersion(cohort)) === daemonVersion;
+}
+
+/** The version of the daemon that runs; undefined where none does. */
+export async function daemonVersionOf(cohort: string): Promise<number | undefined> {
+  return runningVersion(cohort);
+}
+
+/** What the daemon tells Prometheus; undefined where none of this version runs. */
+export async function daemonMetrics(cohort: string): Promise<string | undefined> {
+  if (!(await isDaemonCurrent(cohort))) return undefined;
+  const answer = await tryCall(cohort, "GET", "/metrics");
+  return answer === undefined ? undefined : z.object({ text: z.string() }).parse(answer).text;
 }
 
 /** Undefined where none runs. */
@@ -56,7 +67,7 @@ export async function startDaemon(cohort: string): Promise<void> {
     const version = await runningVersion(cohort);
     if (version === daemonVersion) return;
     if (version !== undefined) await stopDaemon(cohort);
-    const logFile = join(daemon, "daemon.log");
+    const logFile = daemonLog(cohort);
     const self = { name: daemonName, owner: "cohort" };
     await recordProcess(cohort, self);
     // Pulumi's variables (passphrase, plugin sockets) are none of the daemon's business.

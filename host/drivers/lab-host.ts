@@ -67,7 +67,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
     await noteCreation(cohort);
     await writeLimits(paths, limits);
     await limitNow(paths, limits);
-    const ports = await leasePorts(`${cohort}/host`, ["http", "registry"], range);
+    const ports = await leasePorts(`${cohort}/host`, ["http", "registry", "metrics"], range);
     const registryEventsToken = (await readDaemonConfig(cohort))?.registryEventsToken ?? randomBytes(32).toString("base64url");
     const opened = opening && {
       ...opening,
@@ -78,6 +78,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
       cohort,
       httpPort: ports.http,
       registryPort: ports.registry,
+      metricsPort: ports.metrics,
       registryEventsToken,
       ...(isolation && { isolation }),
       ...(opened && { opening: { listen: opened.listen, name: opened.name, port: opened.web, pagePort: opened.page } }),
@@ -161,7 +162,7 @@ async function giveBackHostPorts(cohort: string): Promise<void> {
   await removeProcesses(cohort, undefined, "SIGKILL");
   await stopDaemon(cohort);
   await removeDaemonConfig(cohort);
-  await giveBackPorts(`${cohort}/host`, ["http", "registry"]);
+  await giveBackPorts(`${cohort}/host`, ["http", "registry", "metrics"]);
 }
 
 async function awaitRegistry(cohort: string, port: number): Promise<void> {
