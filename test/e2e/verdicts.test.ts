@@ -36,7 +36,7 @@ const minutes = 60_000;
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "gl-verdict-"));
-  cohort = new TestCohort(`e2e-verdict-${process.pid}`, join(home, "lab"), ["ada"], { interval: "15s" });
+  cohort = new TestCohort(`e2e-verdict-${process.pid}`, join(home, "lab"), ["ada"], { interval: "45s" });
   await cohort.writeFile();
   succeeded(await cohort.lab("up", cohort.name));
   learner = (await cohort.outputs()).learners["ada"]!;
@@ -150,10 +150,10 @@ describe("a promotion", () => {
         state: "rolled-back",
         promotion: { commit: learner.rollbackSha },
         asked: { image: first.from, commit: reverted },
-        hold: { state: "waiting", neededSeconds: 30 },
+        hold: { state: "waiting", neededSeconds: 90 },
       },
     });
-    expect(Date.parse(seen.promotion.hold!.until) - Date.parse(seen.promotion.since!)).toBe(30_000);
+    expect(Date.parse(seen.promotion.hold!.until) - Date.parse(seen.promotion.since!)).toBe(90_000);
     expect(seen.promotion.says).toMatch(/^production is rolled back .* waiting: it holds in \d+ s$/);
     expect(await truth()).toEqual({ asked: formatImage(first.from), deployed: formatImage(first.from) });
     const check = await cohort.lab("exercise", "check", "rollback", "ada", "--cohort", cohort.name, "--json");
@@ -163,8 +163,8 @@ describe("a promotion", () => {
     });
   });
 
-  test("that was rolled back holds, and is no failure of any command", { timeout: 3 * minutes }, async () => {
-    await expect.poll(async () => (await verify()).promotion.hold?.state, { timeout: minutes, interval: 2000 }).toBe("held");
+  test("that was rolled back holds, and is no failure of any command", { timeout: 6 * minutes }, async () => {
+    await expect.poll(async () => (await verify()).promotion.hold?.state, { timeout: 3 * minutes, interval: 2000 }).toBe("held");
     expect(await verify()).toMatchObject({ exitCode: 0, items: allPass, promotion: { state: "rolled-back" } });
     succeeded(await cohort.lab("exercise", "check", "rollback", "ada", "--cohort", cohort.name));
     succeeded(await up());

@@ -1,6 +1,6 @@
 import { parse } from "csv-parse/sync";
 import { describe, expect, test } from "vitest";
-import { CohortResults, renderCsv, renderTable, sumUp, type LearnerRecords } from "../../cli/course/results.ts";
+import { promotionResult, CohortResults, renderCsv, renderTable, sumUp, type LearnerRecords } from "../../cli/course/results.ts";
 
 const at = (minute: number) => new Date(Date.UTC(2026, 10, 24, 9, minute)).toISOString();
 
@@ -128,6 +128,28 @@ describe("results as CSV", () => {
       expect(divided.filter((part) => /^["\s]*[=+\-@]/.test(part))).toEqual([]);
     },
   );
+});
+
+describe("what has become of the promotion", () => {
+  const hold = { state: "waiting", seconds: 5, neededSeconds: 120, until: at(9) } as const;
+  const value = { environment: "production", state: "rolled-back", since: at(7), applied: true, hold, says: "it is rolled back" } as const;
+  const back = promotionResult({ status: "observed", value });
+
+  test("is told in short, also of a lab that is paused or could not be looked at", () => {
+    expect(back).toEqual({ state: "rolled-back", since: at(7), hold: "waiting", holdsAt: at(9), says: "it is rolled back" });
+    expect(promotionResult(undefined)).toMatchObject({ state: "paused" });
+    expect(promotionResult({ status: "error", reason: "away" })).toEqual({ state: "not-seen", says: "away" });
+  });
+
+  test("has a column with its since-when, which are empty in results of version 1", () => {
+    const all = cohort("Bob");
+    all.learners[0]!.evidence.promotion = back;
+    const [ada, bob] = parse<Record<string, string>>(renderCsv(all), { columns: true });
+    expect(ada).toMatchObject({ promotion: "rolled back, waiting", "promotion since": at(7) });
+    expect(bob).toMatchObject({ promotion: "", "promotion since": "" });
+    all.learners[1]!.evidence = { verdict: "error", items: [], promotion: promotionResult(undefined) };
+    expect(renderTable(all)).toMatch(/^ada +Ada +pass \(1 of 1\) +rolled back, waiting 2026\S+ .*\nbob +Bob +paused +- /m);
+  });
 });
 
 describe("results for a terminal", () => {
