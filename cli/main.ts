@@ -1,3 +1,4 @@
+import "./own-environment.ts";
 import { Command, CommanderError, Help, InvalidArgumentError, type Option } from "commander";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { productVersion } from "../shared/version.ts";

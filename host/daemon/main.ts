@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
+import { settleOwnEnvironment } from "../../shared/environment.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { jobsSocket } from "../room/jobs/client.ts";
@@ -25,6 +26,7 @@ import { log, logWhatEndsThis } from "../log.ts";
  * process (host/web) among them, and answers in each cluster for the processes that its pods stand for. It listens on one
  * Unix socket, for the lab's own commands; what outsiders talk to is the web process'.
  */
+settleOwnEnvironment("daemon");
 const cohort = process.argv[2];
 const config = cohort === undefined ? undefined : await readDaemonConfig(cohort);
 if (config === undefined) throw new Error(`lab daemon: no configuration for cohort ${cohort}`);
