@@ -28,7 +28,7 @@ export const measuredCosts: LabCosts = {
   // 258 in use 40 s after `up`, of which kube-apiserver 96 and etcd 90, and 34 of the cohort.
   openFiles: { host: 50, learner: 300 },
   // The daemon's and the registry's; the API server's and source-controller's.
-  ports: { host: 3, learner: 2 },
+  ports: { host: 2, learner: 2 },
   // 20.6 s for one learner and 125 s for ten, evidence included.
   ready: { host: 9, learner: 11.6 },
   // One learner at a load of 4, where a step and the next one's wait for the processor are hard to tell apart. They weigh

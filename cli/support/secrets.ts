@@ -35,7 +35,7 @@ export async function secretsOnDisk(home: string = labHome()): Promise<Set<strin
 /** The secrets in a file of that name. */
 export function secretsIn(name: string, text: string): string[] {
   const found = keyBodies(text);
-  if (secretFiles.test(name)) found.push(...(text.trim().includes("\n") ? words(text) : [text.trim()]));
+  if (secretFiles.test(name)) found.push(...(/^[^\s{[]\S*$/.test(text.trim()) ? [text.trim()] : words(text)));
   if (/\.(?:json|jsonl|ya?ml|conf|config)$|^[^.]+$/.test(name)) found.push(...namedValues(text));
   return found.filter((secret) => secret.length >= 8 && !/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(secret));
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { LabError } from "../../shared/errors.ts";
 import { defaultLimits, type Limits } from "../../shared/limits.ts";
 import type { Opening } from "../../shared/opening.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -67,7 +68,8 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
     await noteCreation(cohort);
     await writeLimits(paths, limits);
     await limitNow(paths, limits);
-    const ports = await leasePorts(`${cohort}/host`, ["http", "registry", "metrics"], range);
+    const ports = await leasePorts(`${cohort}/host`, ["http", "registry"], range);
+    const metricsPort = await leaseMetricsPort(cohort);
     const registryEventsToken = (await readDaemonConfig(cohort))?.registryEventsToken ?? randomBytes(32).toString("base64url");
     const opened = opening && {
       ...opening,
@@ -78,7 +80,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
       cohort,
       httpPort: ports.http,
       registryPort: ports.registry,
-      metricsPort: ports.metrics,
+      ...(metricsPort !== undefined && { metricsPort }),
       registryEventsToken,
       ...(isolation && { isolation }),
       ...(opened && { opening: { listen: opened.listen, name: opened.name, port: opened.web, pagePort: opened.page } }),
@@ -155,6 +157,19 @@ export async function removeOtherLearners(cohort: string, known: ReadonlySet<str
   // Of learners whose clusters were elsewhere a note is all there was.
   for (const learner of await notedLearners(cohort)) if (!known.has(learner)) await forgetCreation(cohort, learner);
   return others;
+}
+
+/** Apart from the cohort's `ports`, of which learners may need the last one. */
+const metricsPorts = { from: 19700, to: 19999 } as const;
+
+/** Undefined where none is left: a lab goes without metrics. */
+async function leaseMetricsPort(cohort: string): Promise<number | undefined> {
+  try {
+    return (await leasePorts(`${cohort}/host`, ["metrics"], metricsPorts)).metrics;
+  } catch (error) {
+    if (error instanceof LabError && error.code === "no-free-port") return undefined;
+    throw error;
+  }
 }
 
 /** Ends what knows the ports, and gives them back. */
