@@ -3,6 +3,7 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { cacheHome, labHome } from "../shared/paths.ts";
 import { createPrivateFile, makePrivateFolder, readIfExists } from "../shared/private-files.ts";
+import { scratchBeginning } from "../shared/scratch.ts";
 import { toolPath } from "./locate.ts";
 import { pluginChoice, pulumiHome } from "./plugin-choice.ts";
 
@@ -26,6 +27,8 @@ export async function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): 
   // As in ./lab: without it each of the processes strips the same types again.
   environment["NODE_COMPILE_CACHE"] ??= join(cacheHome(base), "node-compile-cache");
   environment["PULUMI_SKIP_UPDATE_CHECK"] = "true";
+  // Where the official Kubernetes plugin has its temporary files, which hold credentials.
+  environment["GITOPS_LAB_PLUGIN_SCRATCH"] = scratchBeginning("plugin", undefined, base);
   // The engine would look for the official plugin on the internet before it takes the one on PATH.
   if (pluginChoice("kubernetes", base).implementation === "fallback") {
     environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true";
