@@ -25,6 +25,7 @@ export function pluginChoice(name: StandInName, env: NodeJS.ProcessEnv = process
 
 /** Pulumi's own folder: credentials and plugins. */
 export function pulumiHome(env: NodeJS.ProcessEnv = process.env): string {
+  // As Pulumi has it: what is empty is not set.
   return env["PULUMI_HOME"] || join(requireHomeFolder(env), ".pulumi");
 }
 

@@ -20,11 +20,18 @@ export const seedRef = `${labRefs}/seed`;
 /** The environment of every Git process of the lab host: no user's or system's configuration, no inherited variables. */
 export const gitEnvironment = (): Record<string, string> => childEnvironment("git");
 
+/**
+ * What a push was told to be there is there after a power loss as well. By itself Git forces packs to the disk, and a push of
+ * a few commits makes none: its objects and the branch would be empty files. See core.fsync in git-config(1).
+ */
+const durable = { "core.fsync": "objects,derived-metadata,reference", "core.fsyncMethod": "batch" } as const;
+
 /** Makes a bare repository at the path, or leaves the one that is there. The rules of pushing are in smart-http.ts. */
 export async function createRepository(path: string, branch: string): Promise<void> {
   // One that is there keeps its mode: it may be anybody's.
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await git(path, ["init", "--quiet", "--bare", "--template=", `--initial-branch=${branch}`, path]);
+  for (const [key, value] of Object.entries(durable)) await git(path, ["config", "--replace-all", key, value]);
 }
 
 /**
