@@ -1,5 +1,8 @@
+import "./own-environment.ts";
 import { Command, CommanderError, Help, InvalidArgumentError, type Option } from "commander";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { productVersion } from "../shared/version.ts";
+import { requireOwnHome } from "../shared/lab-home.ts";
 import { unusableHome } from "./home.ts";
 import { note, paint, readerGone } from "./terminal.ts";
 
@@ -8,8 +11,10 @@ import { note, paint, readerGone } from "./terminal.ts";
  */
 const program = new Command("lab")
   .description("GitOps lab environments as code: a cohort file becomes one Kubernetes, Flux, Git and image registry per learner.")
+  .version(`gitops-lab ${productVersion()}`, "-V, --version", "print the version of this program")
   .configureHelp({ sortSubcommands: false, optionDescription })
-  .exitOverride();
+  .exitOverride()
+  .hook("preAction", () => requireOwnHome());
 
 const cohort = ["[cohort]", "name of the cohort, as in stacks/Pulumi.<cohort>.yaml", "demo"] as const;
 /** Of what brings up or removes whole cohorts. */

@@ -20,7 +20,7 @@ import { partNames, type EvidenceBundle } from "../../verification/bundle/schema
 import { fingerprintOf, manifestName as bundleManifestName, sealBundle, signatureName } from "../../verification/bundle/seal.ts";
 import { printable } from "../../shared/printable.ts";
 import type { CheckReport } from "../../verification/types.ts";
-import { observe } from "../../verification/verify.ts";
+import { observeAtRest, type LookedAtPromotion } from "../../verification/verify.ts";
 import { cohortFileText } from "../cohort-file.ts";
 import { checkArchive, packArchive, type ArchiveCheck, refuseCredentials, unpackArchive, withoutSecrets } from "../course/archive.ts";
 import { CohortResults } from "../course/results.ts";
@@ -101,7 +101,10 @@ export async function writeArchive(
         return {
           learner,
           bundle,
-          result: await learnerResult(outputs, learner, bundle.items as readonly CheckReport[]),
+          result: await learnerResult(outputs, learner, {
+            reports: bundle.items as readonly CheckReport[],
+            promotion: bundle.promotion as LookedAtPromotion,
+          }),
           records: await recordsOf(outputs.cohort, learner.id),
         };
       }),
@@ -146,7 +149,14 @@ function isObserved({ items }: EvidenceBundle): boolean {
 
 async function evidenceOf(outputs: CohortOutputs, learner: LearnerOutputs, patience: number): Promise<EvidenceBundle> {
   const { evidence, environments } = labTemplate(outputs.template);
-  const look = () => observe(learner, environments, (context) => collectEvidence(outputs, evidence, context), { timeoutSeconds: 60 });
+  const look = () =>
+    observeAtRest(
+      learner,
+      environments,
+      (context) => collectEvidence(outputs, evidence, context),
+      ({ verdict }) => verdict,
+      { timeoutSeconds: 60 },
+    );
   let bundle = await look();
   if (isObserved(bundle) || patience === 0) return bundle;
   await waitUntil(

@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
+import { settleOwnEnvironment } from "../../shared/environment.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { jobsSocket } from "../room/jobs/client.ts";
@@ -10,6 +11,7 @@ import { jobsServer } from "../room/jobs/server.ts";
 import { webPlaces } from "../web/places.ts";
 import { controlApi } from "./control-api.ts";
 import { controlSocket, daemonLog, readDaemonConfig, writeDaemonConfig } from "./config.ts";
+import { insistOnGuard } from "./guard.ts";
 import { hostProcesses } from "./host-processes.ts";
 import { keepLabHostNodes } from "./lab-host-nodes.ts";
 import { keepLogsSmall } from "./logs.ts";
@@ -25,6 +27,7 @@ import { log, logWhatEndsThis } from "../log.ts";
  * process (host/web) among them, and answers in each cluster for the processes that its pods stand for. It listens on one
  * Unix socket, for the lab's own commands; what outsiders talk to is the web process'.
  */
+settleOwnEnvironment("daemon");
 const cohort = process.argv[2];
 const config = cohort === undefined ? undefined : await readDaemonConfig(cohort);
 if (config === undefined) throw new Error(`lab daemon: no configuration for cohort ${cohort}`);
@@ -52,12 +55,6 @@ function openMetrics(port: number | undefined): void {
   serveMetrics(port, metrics);
 }
 
-const socket = controlSocket(config.cohort);
-await rm(socket, { force: true });
-const control = createServer(getRequestListener(controlApi({ supervisor, ensureHost, metrics, shutDown: () => process.exit(0) }).fetch));
-// The folder is 0700, so the socket needs no mode of its own.
-control.listen(socket);
-
 const jobs = jobsServer(jobsHere(config.isolation === "room" ? learnerRooms(config.cohort, paths) : async () => "none"), async (learner) =>
   existsSync(paths.learner(learner).root),
 );
@@ -65,10 +62,18 @@ await makePrivateFolder(webPlaces(paths).folder);
 await rm(jobsSocket(paths), { force: true });
 jobs.listen(jobsSocket(paths));
 
+insistOnGuard(config.cohort);
 process.on("SIGTERM", () => process.exit(0));
 keepLabHostNodes(paths, supervisor);
 void keepLogsSmall(table, daemonLog(config.cohort));
 await supervisor.start();
+
+// Not before it knows what it keeps: who asks takes what is not told for gone.
+const socket = controlSocket(config.cohort);
+await rm(socket, { force: true });
+const control = createServer(getRequestListener(controlApi({ supervisor, ensureHost, metrics, shutDown: () => process.exit(0) }).fetch));
+// The folder is 0700, so the socket needs no mode of its own.
+control.listen(socket);
 // An earlier version's registry holds the port on which the web process listens.
 await ensureHost().catch((error: unknown) =>
   log("error", "the cohort's own processes were not brought to what its configuration says", { error }),

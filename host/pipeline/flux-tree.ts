@@ -32,7 +32,6 @@ export function fluxTree(path: string, quarantine: Readonly<Record<string, strin
   async function git(args: readonly string[], input?: string): Promise<Buffer> {
     const result = await run(await toolPath("git"), [`--git-dir=${path}`, ...args], {
       env: { ...gitEnvironment(), ...quarantine },
-      extendEnv: false,
       encoding: "buffer",
       stripFinalNewline: false,
       reject: false,
