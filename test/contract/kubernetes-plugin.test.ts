@@ -225,7 +225,7 @@ twice?.("a stack goes from one plugin to the other and back without a change", {
     `new k8s.core.v1.Secret("over", { metadata: { name: "over" }, stringData: { word: "same" } }, options);`,
     "enableSecretMutable: true",
   );
-  const project = await createPulumiProject("official");
+  const project = await createPulumiProject("test", "official");
   onTestFinished(() => project.remove());
   await project.write(program);
   const env = { TEST_KUBECONFIG: plane.kubeconfig("admin") };

@@ -25,7 +25,7 @@ export interface KubernetesStack {
 export function useKubernetesStack(plane: () => TestControlPlane, plugin: Implementation = "fallback"): () => KubernetesStack {
   let project: PulumiProject;
   beforeAll(async () => {
-    project = await createPulumiProject(plugin);
+    project = await createPulumiProject("test", plugin);
   });
   afterAll(() => project?.remove());
 

@@ -34,7 +34,7 @@ export interface PulumiProject {
 }
 
 /** @param plugin whether Pulumi's own Kubernetes plugin answers, which has to be installed then, or the stand-in */
-export async function createPulumiProject(plugin: Implementation = "fallback"): Promise<PulumiProject> {
+export async function createPulumiProject(name = "test", plugin: Implementation = "fallback"): Promise<PulumiProject> {
   const root = await mkdtemp(join(tmpdir(), "pulumi-project-"));
   const program = join(root, "program");
   const [pulumi, languageHost] = [await toolPath("pulumi"), await toolPath("pulumi-language-nodejs")];
@@ -57,7 +57,7 @@ export async function createPulumiProject(plugin: Implementation = "fallback"): 
   await mkdir(program);
   await symlink(join(repository, "node_modules"), join(program, "node_modules"));
   await writeFile(join(program, "package.json"), JSON.stringify({ name: "test", private: true, type: "module", main: "index.ts" }));
-  await writeFile(join(program, "Pulumi.yaml"), "name: test\nruntime: {name: nodejs, options: {typescript: false}}\n");
+  await writeFile(join(program, "Pulumi.yaml"), `name: ${name}\nruntime: {name: nodejs, options: {typescript: false}}\n`);
 
   const project: PulumiProject = {
     environment,
