@@ -1,5 +1,6 @@
 import { Command, CommanderError, Help, InvalidArgumentError, type Option } from "commander";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { productVersion } from "../shared/version.ts";
 import { unusableHome } from "./home.ts";
 import { note, paint, readerGone } from "./terminal.ts";
 
@@ -8,6 +9,7 @@ import { note, paint, readerGone } from "./terminal.ts";
  */
 const program = new Command("lab")
   .description("GitOps lab environments as code: a cohort file becomes one Kubernetes, Flux, Git and image registry per learner.")
+  .version(`gitops-lab ${productVersion()}`, "-V, --version", "print the version of this program")
   .configureHelp({ sortSubcommands: false, optionDescription })
   .exitOverride();
 

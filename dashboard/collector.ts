@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import pLimit from "p-limit";
 import { pauseProcesses, processStatus, resumeProcesses } from "../host/daemon/client.ts";
 import type { ProcessStatus } from "../host/daemon/supervisor.ts";
+import { recentLimitHits } from "../host/limit-hits.ts";
 import { findMarked } from "../host/process-identity.ts";
 import { usageOf } from "../host/process-usage.ts";
 import { handoutOf } from "../lab-templates/handout/document.ts";
@@ -26,7 +27,7 @@ import { desiredImage } from "../verification/desired-image.ts";
 import { gitReader, type GitReader } from "../verification/git-reader.ts";
 import { verdict } from "../verification/verdict.ts";
 import { dashboardFolder } from "./access.ts";
-import type { Action, BranchFacts, BundleFacts, Job, LearnerFacts, Ports, Source } from "./facts.ts";
+import type { Action, BranchFacts, BundleFacts, Course, Job, LearnerFacts, Ports } from "./facts.ts";
 
 /** How often cheap signs are looked at: where branches and records are, and the daemon's process table. */
 const tickMs = 3000;
@@ -45,6 +46,7 @@ const holdMarginMs = 5000;
 /** How often it is looked whether a learner whose repository refuses has got another lab. */
 const renewMs = 60_000;
 const commitLimit = 200;
+const mostHits = 20;
 const gitSeconds = 30;
 
 interface Watched {
@@ -65,7 +67,7 @@ interface Watched {
  * Looks at a cohort's learners, each at a bounded rate and only where something moved: it compares the times of a few
  * files every three seconds and reads a repository, a record or a cluster when they say so.
  */
-export class Collector implements Source {
+export class Collector implements Course {
   readonly cohort: CohortOutputs;
   readonly template: LabTemplate;
   readonly #ports: Ports;
@@ -252,6 +254,8 @@ export class Collector implements Source {
     await when("exercise records", [exerciseRecordsFile(cohort, id)], async () => ({ exercises: await readRecords(cohort, id) }));
     await when("quiz attempts", [quizAttemptsFile(cohort, id)], async () => ({ attempts: await readAttempts(cohort, id) }));
     await when("drill runs", [drillRunsFile(cohort, id)], async () => ({ drills: await readRuns(cohort, id) }));
+    const own = cohortPaths(cohort).learner(id);
+    await when("limits", [own.limitHits], async () => ({ limitHits: (await recentLimitHits(own)).slice(-mostHits) }));
     const repository = repositoryFolder(cohort, watched.outputs);
     const { branch } = watched.outputs.git;
     if ((await timeOf(repository)) === "absent") {

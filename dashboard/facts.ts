@@ -1,3 +1,4 @@
+import type { LimitHit } from "../host/limit-hits.ts";
 import type { ProcessStatus } from "../host/daemon/supervisor.ts";
 import type { QuizAnswers } from "../lab-templates/quiz.ts";
 import type { LabTemplate } from "../lab-templates/types.ts";
@@ -26,6 +27,8 @@ export interface LearnerFacts {
   readonly usage?: { readonly pssBytes: number /** Share of one core, of the time since the look before. */; readonly cpuShare?: number };
   /** The last thing that was asked for on a page. */
   readonly job?: Job;
+  /** The limits that the learner came up against, oldest first; of very many the newest. */
+  readonly limitHits?: readonly LimitHit[];
   /** Why something could not be looked at. */
   readonly problems: readonly string[];
 }
@@ -71,7 +74,7 @@ export interface Archived {
   readonly fingerprint: string;
 }
 
-/** A cohort as the pages see it: the real one of collector.ts, an archive, or a fixture. */
+/** A cohort as the pages show it. */
 export interface Source {
   readonly cohort: Pick<CohortOutputs, "cohort" | "course" | "template" | "simulated">;
   readonly template: LabTemplate;
@@ -79,6 +82,10 @@ export interface Source {
   readonly archived?: Archived;
   /** In the order of the cohort file. */
   facts(): readonly LearnerFacts[];
+}
+
+/** A cohort that can be looked at and acted on: the real one of collector.ts, an archive, or a fixture. */
+export interface Course extends Source {
   of(learner: string): LearnerFacts | undefined;
   /** Calls back with the id of each learner of whom something changed; returns what ends that. */
   subscribe(changed: (learner: string) => void): () => void;

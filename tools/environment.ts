@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { delimiter, dirname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { cacheHome, labHome } from "../shared/paths.ts";
 import { createPrivateFile, makePrivateFolder, readIfExists } from "../shared/private-files.ts";
+import { loggedInBackend, ownBackend, ownBackendUrl } from "./backend.ts";
 import { toolPath } from "./locate.ts";
-import { pluginChoice, pulumiHome } from "./plugin-choice.ts";
+import { pluginChoice } from "./plugin-choice.ts";
 
 /**
  * What a Pulumi program of this project needs in its environment, on top of `base`: the tools and plugins on PATH, and,
@@ -30,25 +31,14 @@ export async function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): 
   if (pluginChoice("kubernetes", base).implementation === "fallback") {
     environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true";
   }
-  if (!base["PULUMI_BACKEND_URL"] && !(await isLoggedIn(base))) {
-    environment["PULUMI_BACKEND_URL"] = pathToFileURL(await makePrivateFolder(ownBackend(base))).href;
+  if (!base["PULUMI_BACKEND_URL"] && (await loggedInBackend(base)) === undefined) {
+    await makePrivateFolder(ownBackend(base));
+    environment["PULUMI_BACKEND_URL"] = ownBackendUrl(base);
   }
   if (base["PULUMI_CONFIG_PASSPHRASE"] === undefined && !base["PULUMI_CONFIG_PASSPHRASE_FILE"]) {
     environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = await passphraseFile(home);
   }
   return environment;
-}
-
-/** The state backend of a user who has chosen none. */
-export function ownBackend(env: NodeJS.ProcessEnv = process.env): string {
-  return join(labHome(env), "pulumi");
-}
-
-/** Whether `pulumi login` chose a backend. */
-async function isLoggedIn(env: NodeJS.ProcessEnv): Promise<boolean> {
-  const credentials = await readIfExists(join(pulumiHome(env), "credentials.json"));
-  if (credentials === undefined) return false;
-  return Boolean((JSON.parse(credentials) as { current?: string }).current);
 }
 
 /** Two first runs agree on one passphrase. */

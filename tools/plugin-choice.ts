@@ -25,7 +25,8 @@ export function pluginChoice(name: StandInName, env: NodeJS.ProcessEnv = process
 
 /** Pulumi's own folder: credentials and plugins. */
 export function pulumiHome(env: NodeJS.ProcessEnv = process.env): string {
-  return env["PULUMI_HOME"] ?? join(homedir(), ".pulumi");
+  // As Pulumi has it: what is empty is not set.
+  return env["PULUMI_HOME"] || join(homedir(), ".pulumi");
 }
 
 const dayMs = 24 * 60 * 60 * 1000;

@@ -17,7 +17,7 @@ import { parseCohortName } from "../../stacks/load-spec.ts";
 import { locate } from "../../tools/locate.ts";
 import { measuredCosts } from "../capacity/costs.ts";
 import { cloudLook, cloudThings, noteUncertain } from "../cloud-things.ts";
-import { cohortFileText, cohortNames, keepingCohortFile } from "../cohort-file.ts";
+import { cohortNames, hasCohortFile, keepingCohortFile } from "../cohort-file.ts";
 import { repositoryLook } from "../github.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "../interrupt.ts";
 import { chooseDisplay } from "../progress/displays.ts";
@@ -48,7 +48,7 @@ export async function down(name: string, options: DownOptions): Promise<number> 
   const receipt = await removeCohort(cohort, options);
   if (file !== undefined) await writeReceipt(file, receipt);
   if (!options.json) tellReceipt(receipt);
-  if (receipt.items.length === 0 && (await cohortFileText(cohort)) === undefined)
+  if (receipt.items.length === 0 && !hasCohortFile(cohort))
     note(`stacks/Pulumi.${cohort}.yaml does not exist either. Known cohorts: ${(await cohortNames()).join(", ")}.`);
   return exitCodeOf(receipt);
 }

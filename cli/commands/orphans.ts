@@ -6,7 +6,8 @@ import { labHome } from "../../shared/paths.ts";
 import { locate } from "../../tools/locate.ts";
 import { readOutputs } from "../outputs.ts";
 import { tellReceipt } from "../receipts.ts";
-import { backendName, removeHomeWithoutCohorts, stackNames, staleStackLocks } from "../stack.ts";
+import { backendName } from "../state/backend.ts";
+import { removeHomeWithoutCohorts, stackNames, staleStackLocks } from "../stack.ts";
 import { note, print, printJson } from "../terminal.ts";
 import { removeCohort } from "./down.ts";
 

@@ -172,7 +172,10 @@ function drillResults(runs: LearnerRecords["drills"]): z.output<typeof DrillResu
   });
 }
 
-/** A line per learner, as RFC 4180 says it. What a spreadsheet would take for a formula begins with an apostrophe. */
+/**
+ * A line per learner, as RFC 4180 says it. What a spreadsheet would take for a formula begins with an apostrophe, also where its
+ * locale divides the line at semicolons or tabs, and a quoted line break where it is.
+ */
 export function renderCsv({ learners }: CohortResults): string {
   const items = unique(learners.flatMap(({ evidence }) => evidence.items.map(({ id }) => id)));
   const exercises = unique(learners.flatMap((learner) => learner.exercises.map(({ id }) => id)));
@@ -198,8 +201,12 @@ export function renderCsv({ learners }: CohortResults): string {
     }),
     ...[learner.quiz.attempts, learner.quiz.best?.percentage, learner.firstActivity, learner.lastActivity],
   ]);
-  return stringify([header, ...rows], { record_delimiter: "windows", escape_formulas: true });
+  const safe = rows.map((row) => row.map((cell) => (typeof cell === "string" ? cell.replace(innerFormula, "$1'") : cell)));
+  return stringify([header, ...safe], { record_delimiter: "windows", escape_formulas: true });
 }
+
+/** Where a cell within the cell could begin with a formula. */
+const innerFormula = /((?:[;|]|(?<!^)[\t\r\n])["'\s]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])/g;
 
 /** A table for a terminal, a line per learner, without control characters of others' making. Ends with a line break. */
 export function renderTable({ learners }: CohortResults): string {

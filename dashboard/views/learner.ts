@@ -7,7 +7,7 @@ import { recordOf } from "../../records/exercises.ts";
 import type { BundleFacts, LearnerFacts, Source } from "../facts.ts";
 import { isPassed, isSolvedByLearner, journalOf, momentOf, rowOf } from "../rows.ts";
 import { ago, left, mark, moment, page, waits, type Content, type Html } from "./layout.ts";
-import { noRoomView, processes, usage } from "./overview.ts";
+import { limitsView, noRoomView, processes, usage } from "./overview.ts";
 import { lines, section, table } from "./parts.ts";
 import { timelineView } from "./timeline.ts";
 
@@ -64,6 +64,7 @@ export function learnerLive(source: Source, facts: LearnerFacts, bundles: readon
   return html`<div id="live" data-live-of="${facts.id}" data-live-from="${path}/live">
 ${source.archived ? "" : jobView(facts)}
 ${noRoomView([facts])}
+${limitsView(facts)}
 ${facts.problems.map((problem) => html`<p class="notice fail">${printable(problem)}</p>`)}
 <dl class="figures">
 <div><dt>Last activity</dt><dd>${row.activity ? moment(row.activity) : "none"}</dd></div>

@@ -87,7 +87,7 @@ export function rowView(facts: LearnerFacts, { template, archived }: Pick<Source
         ] satisfies [string, Content, (string | undefined)?][])),
   ];
   return html`<tr role="row" id="row-${facts.id}" data-live-of="${facts.id}" data-live-from="${path}/row">
-<th scope="row" role="rowheader"><a id="link-${facts.id}" href="${path}">${printable(facts.name)}</a><span class="under">${facts.id}</span>${facts.noRoom === undefined ? "" : html`<span class="under error" title="${facts.noRoom}">no room</span>`}</th>
+<th scope="row" role="rowheader"><a id="link-${facts.id}" href="${path}">${printable(facts.name)}</a><span class="under">${facts.id}</span>${facts.noRoom === undefined ? "" : html`<span class="under error" title="${facts.noRoom}">no room</span>`}${limitMark(facts)}</th>
 ${cells.map(([label, content, className]) => html`<td role="cell" data-label="${label}"${className ? html` class="${className}"` : ""}><div>${content}</div></td>`)}
 </tr>
 `;
@@ -104,6 +104,24 @@ export function stateView(promotion: PromotionState): Html {
 export function noRoomView(learners: readonly LearnerFacts[]): Content {
   const sentences = new Set(learners.flatMap(({ noRoom }) => noRoom ?? []));
   return [...sentences].map((sentence) => html`<p class="notice error no-room">${printable(sentence)}</p>`);
+}
+
+/** Hits that are older are no news any more. */
+const newsMs = 24 * 3_600_000;
+const newHits = ({ limitHits = [] }: LearnerFacts) => limitHits.filter(({ at }) => Date.now() - Date.parse(at) < newsMs);
+
+function limitMark(facts: LearnerFacts): Content {
+  const last = newHits(facts).at(-1);
+  return last === undefined ? "" : html`<span class="under error" title="${printable(last.said)}">limit ${printable(last.limit)}</span>`;
+}
+
+/** The limits that the learner came up against in the last day: how often, and the last sentence that the learner got. */
+export function limitsView(facts: LearnerFacts): Content {
+  const hits = newHits(facts);
+  const last = hits.at(-1);
+  if (last === undefined) return "";
+  const times = hits.length === 1 ? "once" : `${hits.length} times`;
+  return html`<p class="notice error limits">Came up against a limit ${times} in the last day, ${ago(last.at)} ago (${printable(last.limit)}): ${printable(last.said)}</p>`;
 }
 
 function environment({ branch }: LearnerFacts, name: string): Content {

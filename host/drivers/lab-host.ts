@@ -14,6 +14,7 @@ import { readInventory, recordCreation } from "../inventory/inventory.ts";
 import { claimCohortFolder, removeOwned } from "../inventory/ownership.ts";
 import { removeKindClusters } from "./kind-cluster.ts";
 import { writeLimits } from "../limits.ts";
+import { limitNow } from "../room/limits-now.ts";
 import { awaitListening, orGiveBack } from "../listening.ts";
 import { giveBackPorts, leasePorts, releasePorts, type PortRange } from "../ports.ts";
 import { endStragglers } from "../process-identity.ts";
@@ -65,6 +66,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
     await recordCreation(cohort, { kind: "key", id: signingKeyFile(paths), name: "of the registry's tokens" });
     await noteCreation(cohort);
     await writeLimits(paths, limits);
+    await limitNow(paths, limits);
     const ports = await leasePorts(`${cohort}/host`, ["http", "registry"], range);
     const registryEventsToken = (await readDaemonConfig(cohort))?.registryEventsToken ?? randomBytes(32).toString("base64url");
     const opened = opening && {

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { sizeText } from "../../shared/limits.ts";
+import { textFault } from "../../shared/person-text.ts";
 import { excerpt } from "../../shared/printable.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { LearnerError } from "../git/learner-error.ts";
@@ -39,6 +40,8 @@ export async function releaseOf(
     };
   for (const commit of await repository.commitsTouching(before, appFolder)) if ((await tree(commit)) === next) return undefined;
   const version = (await repository.readFile(after, versionFile))?.trim() ?? "";
+  const fault = textFault(version);
+  if (fault !== undefined) return { problem: `${versionFile} ${fault}.` };
   // A tag has no room for more, and all of it must fit into one.
   if (!/^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$/.test(version))
     return { problem: `${versionFile} must hold the app's version, such as 0.3.0; it holds ${JSON.stringify(excerpt(version))}.` };

@@ -8,6 +8,8 @@ import { Doors } from "../doors/doors.ts";
 import { publicWeb } from "../doors/web.ts";
 import { hookRoutes } from "../git/hook-routes.ts";
 import { daemonJobs } from "../room/jobs/client.ts";
+import { recordLimitHit } from "../limit-hits.ts";
+import { limitsForWeb } from "../limits.ts";
 import { Pipeline } from "../pipeline/pipeline.ts";
 import { imageStorage, registrySocket } from "../registry/config.ts";
 import { registryFront } from "../registry/front.ts";
@@ -45,8 +47,12 @@ const pipeline = new Pipeline({
 });
 const quota = new ImageQuota({
   storage: imageStorage(paths),
-  limits: async () => ({ ...mostNames, layer: 100 * 1024 * 1024, images: 1024 * 1024 * 1024 }),
-  onRefused: () => undefined,
+  limits: async () => {
+    const { layer, disk } = await limitsForWeb(paths);
+    return { ...mostNames, layer, images: disk.images };
+  },
+  onRefused: (learner, limit, said) =>
+    void recordLimitHit(paths.learner(learner), limit, said).catch((error: unknown) => console.error(error)),
 });
 const images = { paths, upstream: { socketPath: registrySocket(paths) }, quota };
 const routes = loopbackRoutes({

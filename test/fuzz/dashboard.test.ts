@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { LearnerFacts } from "../../dashboard/facts.ts";
+import { gateOf } from "../../dashboard/gate.ts";
 import { dashboardServer } from "../../dashboard/server.ts";
 import { Sessions } from "../../dashboard/sessions.ts";
 import { learnerLive } from "../../dashboard/views/learner.ts";
@@ -58,7 +59,7 @@ const type = fc.oneof(
 test("every request gets a page or a refusal, and a learner nothing of others", async () => {
   const cohort = new FakeCohort("demo", 3);
   const sessions = new Sessions();
-  const server = dashboardServer(cohort, sessions, { origins: () => [origin], instructor: true });
+  const server = dashboardServer(gateOf(cohort, sessions), { origins: () => [origin], instructor: true });
   const cookies = {
     nobody: "x",
     learner: await sessions.open({ role: "learner", learner: "ada" }),

@@ -49,6 +49,10 @@ const fuzzed: readonly (readonly [what: string, reader: string, test: string])[]
   ["records of quizzes", "records/quiz.ts", "quiz"],
   ["requests to the dashboard: paths, hosts, cookies, forms, tokens", "dashboard/server.ts", "dashboard"],
   ["pages with learners' words in them", "dashboard/views/learner.ts", "dashboard"],
+  ["rosters, as programs save them", "stacks/roster.ts", "people"],
+  ["cohort files", "stacks/load-spec.ts", "people"],
+  ["the bytes of all files that people write or export", "shared/person-text.ts", "people"],
+  ["the same on disk", "shared/person-file.ts", "people"],
   ["evidence bundles that are handed in", "verification/bundle/check-bundle.ts", "bundles"],
   ["archives", "cli/course/archive.ts", "bundles"],
 ];

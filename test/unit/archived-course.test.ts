@@ -6,6 +6,7 @@ import { readArchivedCourse } from "../../cli/archived-course.ts";
 import { openArchive } from "../../cli/commands/archive.ts";
 import { archiveSource } from "../../dashboard/archive-source.ts";
 import { Sessions } from "../../dashboard/sessions.ts";
+import { gateOf } from "../../dashboard/gate.ts";
 import { dashboardServer } from "../../dashboard/server.ts";
 import { writeArchivedCourse } from "../support/archived-course.ts";
 import { factsOf } from "../support/dashboard-cohort.ts";
@@ -24,11 +25,8 @@ const origin = "http://127.0.0.1:7780";
 /** Asks a server that shows the archive, as somebody who has come in. */
 async function ask(method: string, path: string): Promise<Response> {
   const sessions = new Sessions();
-  const app = dashboardServer(archiveSource(await readArchivedCourse(file, undefined)), sessions, {
-    origins: () => ["http://127.0.0.1:7780"],
-    instructor: true,
-    enter: async () => ({ role: "instructor" }),
-  });
+  const gate = gateOf(archiveSource(await readArchivedCourse(file, undefined)), sessions, async () => ({ role: "instructor" }));
+  const app = dashboardServer(gate, { origins: () => ["http://127.0.0.1:7780"], instructor: true });
   const entered = await app.request(`${origin}/enter?token=x`, { headers: { host: "127.0.0.1:7780" } });
   const cookie = entered.headers.get("set-cookie")!.split(";")[0]!;
   return app.request(`${origin}${path}`, { method, headers: { host: "127.0.0.1:7780", cookie, origin, "content-length": "0" } });

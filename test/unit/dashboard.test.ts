@@ -107,6 +107,32 @@ describe("the pages of a lab that should be in a room and is not", () => {
   });
 });
 
+describe("a limit that a learner came up against", () => {
+  const hit = (hoursAgo: number, said: string) => ({ at: new Date(Date.now() - hoursAgo * 3_600_000).toISOString(), limit: "push", said });
+  const limited: LearnerFacts = {
+    ...none,
+    limitHits: [hit(3, "The <b>first</b>."), hit(2, "A push may have 50 MiB; <i>this</i> one has 60.")],
+  };
+  const pages = async (facts: LearnerFacts) => {
+    const source = new FakeCohort("demo", 1);
+    return [rowView(facts, source), learnerLive(source, facts, []), ownLive(source, facts, [])].map(async (page) => String(await page));
+  };
+
+  test("is on the overview, the learner's page and the learner's own, in the words that the learner got", async () => {
+    const [row, page, own] = await Promise.all(await pages(limited));
+    expect(row).toContain('title="A push may have 50 MiB; &lt;i&gt;this&lt;/i&gt; one has 60.">limit push</span>');
+    for (const shown of [page, own]) {
+      expect(shown).toMatch(
+        /Came up against a limit 2 times in the last day, .*ago \(push\): A push may have 50 MiB; &lt;i&gt;this&lt;\/i&gt; one has 60\./,
+      );
+    }
+  });
+
+  test("is no news after a day", async () => {
+    for (const shown of await Promise.all(await pages({ ...none, limitHits: [hit(25, "old")] }))) expect(shown).not.toMatch(/limit/i);
+  });
+});
+
 describe("a row", () => {
   test("says of what was not looked at that it is open, and nothing else", () => {
     const row = rowOf(none, template);

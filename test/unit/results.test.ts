@@ -119,6 +119,15 @@ describe("results as CSV", () => {
   test.each(["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x";"y")'])("let no name be a formula: %j", (name) => {
     expect(parse<Record<string, string>>(renderCsv(cohort(name)), { columns: true })[1]!["name"]).toBe(`'${name}`);
   });
+
+  // Excel divides by what the locale says, and knows no quotation mark in the middle of a field.
+  test.each(["Ada;=1+1", "Ada;  @SUM(A1)", 'Ada, "the";"=1', "Ada\t-1", "Ada\n+1", "Ada|=1", ";=1;=2"])(
+    "let none be one where a locale divides lines elsewhere: %j",
+    (name) => {
+      const divided = renderCsv(cohort(name)).split(/[;\t\r\n|]/);
+      expect(divided.filter((part) => /^["\s]*[=+\-@]/.test(part))).toEqual([]);
+    },
+  );
 });
 
 describe("what has become of the promotion", () => {
