@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { readdir, writeFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import writeFileAtomic from "write-file-atomic";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { readPersonText } from "../shared/person-file.ts";
 import { readIfExists } from "../shared/private-files.ts";
@@ -69,17 +70,24 @@ export async function readCohort(name: string): Promise<CohortPlan> {
 
 /**
  * Runs a Pulumi operation and leaves the cohort file as the instructor wrote it. Pulumi adds the stack's salt to the file
- * and keeps it in the state as well, from where it takes it when the file has none; a salt that was there before stays.
+ * and keeps it in the state as well, from where it takes it when the file has none. So a salt is in the file only where a
+ * run was killed, or plain Pulumi was at work; once its stack is gone, the next one could not be made with it. It stays
+ * where the file has a value that was encrypted with it.
  */
 export async function keepingCohortFile<T>(cohort: string, operation: () => Promise<T>): Promise<T> {
-  const before = await readIfExists(fileOf(cohort));
+  await dropSalt(cohort);
   try {
     return await operation();
   } finally {
-    const after = await readIfExists(fileOf(cohort));
-    if (before !== undefined && after !== undefined && !salt.test(before) && salt.test(after))
-      await writeFile(fileOf(cohort), after.replace(salt, ""));
+    await dropSalt(cohort);
   }
 }
 
 const salt = /^encryptionsalt:.*\n?/m;
+const encrypted = /\bsecure:/;
+
+async function dropSalt(cohort: string): Promise<void> {
+  const text = await readIfExists(fileOf(cohort));
+  // In one step: a run that is killed here must not cost the instructor's file.
+  if (text !== undefined && salt.test(text) && !encrypted.test(text)) await writeFileAtomic(fileOf(cohort), text.replace(salt, ""));
+}

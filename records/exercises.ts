@@ -3,7 +3,8 @@ import { z } from "zod";
 import { LabError } from "../shared/errors.ts";
 import { locked } from "../shared/locked.ts";
 import { cohortPaths } from "../shared/paths.ts";
-import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { makePrivateFolder, readIfExists } from "../shared/private-files.ts";
+import { readState, writeState } from "../shared/state-file.ts";
 
 const Time = z.iso.datetime();
 
@@ -44,7 +45,7 @@ export async function changeRecord(
     const exercises = await readFrom(file);
     const changed = change(recordOf(exercises, exercise));
     const content: z.input<typeof RecordsFile> = { schemaVersion: 1, exercises: { ...exercises, [exercise]: changed } };
-    await writePrivateFile(file, JSON.stringify(content, null, 2));
+    await writeState(file, JSON.stringify(content, null, 2));
     return changed;
   });
 }
@@ -54,6 +55,8 @@ export function recordOf(records: Readonly<Record<string, ExerciseRecord>>, exer
 }
 
 async function readFrom(file: string): Promise<Record<string, ExerciseRecord>> {
+  const found = await readState(file, RecordsFile, { what: "", remedy: "", orElse: undefined });
+  if (found !== undefined) return found.exercises;
   const text = await readIfExists(file);
   return text === undefined ? {} : parseRecords(text, file);
 }

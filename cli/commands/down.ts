@@ -19,6 +19,7 @@ import { measuredCosts } from "../capacity/costs.ts";
 import { cloudLook, cloudThings, noteUncertain } from "../cloud-things.ts";
 import { cohortNames, hasCohortFile, keepingCohortFile } from "../cohort-file.ts";
 import { repositoryLook } from "../github.ts";
+import { removeHomeWithoutCohorts } from "../home.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "../interrupt.ts";
 import { chooseDisplay } from "../progress/displays.ts";
 import { RunReporter } from "../progress/reporter.ts";
@@ -122,7 +123,6 @@ async function removeAndLook(removal: Removal): Promise<Receipt> {
   const receipt = await (isSomething ? whileRunning(cohort, "down", work) : work());
   // The note that this ran is the last that may be in it.
   if ((await readInventory(cohort)).length === 0) await forgetInventory(cohort);
-  const { removeHomeWithoutCohorts } = await loadStack();
   for (const path of await removeHomeWithoutCohorts()) note(`${path} is not the lab's and stays.`);
   return receipt;
 }

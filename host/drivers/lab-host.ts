@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { LabError } from "../../shared/errors.ts";
 import { defaultLimits, type Limits } from "../../shared/limits.ts";
 import type { Opening } from "../../shared/opening.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -68,6 +69,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
     await writeLimits(paths, limits);
     await limitNow(paths, limits);
     const ports = await leasePorts(`${cohort}/host`, ["http", "registry"], range);
+    const metricsPort = await leaseMetricsPort(cohort);
     const registryEventsToken = (await readDaemonConfig(cohort))?.registryEventsToken ?? randomBytes(32).toString("base64url");
     const opened = opening && {
       ...opening,
@@ -78,6 +80,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
       cohort,
       httpPort: ports.http,
       registryPort: ports.registry,
+      ...(metricsPort !== undefined && { metricsPort }),
       registryEventsToken,
       ...(isolation && { isolation }),
       ...(opened && { opening: { listen: opened.listen, name: opened.name, port: opened.web, pagePort: opened.page } }),
@@ -156,12 +159,25 @@ export async function removeOtherLearners(cohort: string, known: ReadonlySet<str
   return others;
 }
 
+/** Apart from the cohort's `ports`, of which learners may need the last one. */
+const metricsPorts = { from: 19700, to: 19999 } as const;
+
+/** Undefined where none is left: a lab goes without metrics. */
+async function leaseMetricsPort(cohort: string): Promise<number | undefined> {
+  try {
+    return (await leasePorts(`${cohort}/host`, ["metrics"], metricsPorts)).metrics;
+  } catch (error) {
+    if (error instanceof LabError && error.code === "no-free-port") return undefined;
+    throw error;
+  }
+}
+
 /** Ends what knows the ports, and gives them back. */
 async function giveBackHostPorts(cohort: string): Promise<void> {
   await removeProcesses(cohort, undefined, "SIGKILL");
   await stopDaemon(cohort);
   await removeDaemonConfig(cohort);
-  await giveBackPorts(`${cohort}/host`, ["http", "registry"]);
+  await giveBackPorts(`${cohort}/host`, ["http", "registry", "metrics"]);
 }
 
 async function awaitRegistry(cohort: string, port: number): Promise<void> {

@@ -12,6 +12,7 @@ import { faultOfFiles, faultOfGo, faultOfModule } from "./app-source.ts";
 import type { BareRepository } from "./bare-repository.ts";
 import { wordsForLearner } from "./compiler-words.ts";
 import type { TreeFile } from "./source-tree.ts";
+import { log } from "../log.ts";
 
 /** Where the app's source is, and the file in it that names its version. */
 export const appFolder = "app";
@@ -130,7 +131,7 @@ const failure = (sentence: string, cause?: unknown) => new LearnerError("image-b
 /** The compiler's failure as it is told to the learner; whole it is in the lab's log. */
 function throwForLearner(said: string, files: readonly string[]): never {
   const words = wordsForLearner(said, files);
-  if (words === undefined) console.error(`${new Date().toISOString()} a build: ${said.slice(0, 4000)}`);
+  if (words === undefined) log("error", "the compiler said nothing of the app", { said: said.slice(0, 4000) });
   throw failure(
     words ??
       "The compiler says nothing of the app's files; your instructor sees what it says in the lab's log. Does it build with `go build` on your machine?",

@@ -9,7 +9,7 @@ import { controlSocket } from "../../host/daemon/config.ts";
 import { issueCredential } from "../../host/access.ts";
 import { gitRepository } from "../../host/drivers/git-repository.ts";
 import { labHost, removeCohortFromHost, type LabHostOutput } from "../../host/drivers/lab-host.ts";
-import { identify, isRunning, mark } from "../../host/process-identity.ts";
+import { findMarked, identify, isRunning, leadsGroup, mark } from "../../host/process-identity.ts";
 import { recentLimitHits } from "../../host/limit-hits.ts";
 import { learnerWay } from "../../host/ways.ts";
 import { connections } from "../../host/web/outside.ts";
@@ -51,7 +51,8 @@ test("is an ordinary process of the cohort, which comes back where it is killed"
 });
 
 test("opens the ways of those who have a folder at each start, and takes away what was left of others", async () => {
-  expect(await readdir(join(paths().root, "ways"))).toHaveLength(2);
+  // It answers as soon as it listens, and opens one after the other.
+  await eventually("both ways", async () => (await readdir(join(paths().root, "ways"))).length === 2);
   const socket = await opened({ path: learnerWay(paths(), "ada", "http") });
   socket.write("GET /git/ada/gitops.git/info/refs?service=git-upload-pack HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   const [answer] = (await once(socket, "data")) as [Buffer];
@@ -184,6 +185,46 @@ test("a learner who leaves has no way any more", async () => {
   expect(await readdir(join(paths().root, "ways"))).toHaveLength(4);
   await shutWays(cohort, "bob");
   expect(await readdir(join(paths().root, "ways"))).toHaveLength(2);
+});
+
+describe("the daemon", () => {
+  const ofDaemon = () => findMarked(paths().daemon).filter(({ name }) => name === "daemon");
+  const worker = () => ofDaemon().find(({ identity }) => !leadsGroup(identity))?.identity;
+
+  test("comes back by itself where it is killed, and what it started goes on", { timeout: 60_000 }, async () => {
+    const [before, registry] = [worker()!, (await processStatus(cohort)).find(({ name }) => name === "registry")!];
+    process.kill(before.pid, "SIGKILL");
+    await eventually("another daemon", async () => (await isDaemonUp(cohort)) && worker() !== undefined && worker()!.pid !== before.pid);
+    await eventually("it to know the registry", async () => {
+      const found = (await processStatus(cohort)).find(({ name }) => name === "registry");
+      return found !== undefined && found.pid === registry.pid && found.state === "running";
+    });
+  });
+
+  test("is followed by one that is guarded where its guard was killed", { timeout: 60_000 }, async () => {
+    const leader = () => ofDaemon().find(({ identity }) => leadsGroup(identity))?.identity;
+    const [guard, before] = [leader()!, worker()!];
+    process.kill(guard.pid, "SIGKILL");
+    await eventually(
+      "another guard and another daemon",
+      async () => leader() !== undefined && worker() !== undefined && !isRunning(before),
+    );
+    await eventually("it to answer", () => isDaemonUp(cohort));
+  });
+
+  test("is there once where a command starts it before it has come back", { timeout: 60_000 }, async () => {
+    const before = worker()!;
+    process.kill(before.pid, "SIGKILL");
+    await startDaemon(cohort);
+    await eventually("the one that nobody guards to be gone", async () => ofDaemon().length === 2);
+    expect(ofDaemon().filter(({ identity }) => leadsGroup(identity))).toHaveLength(1);
+  });
+
+  test("does not come back where it was told to end", { timeout: 60_000 }, async () => {
+    await stopDaemon(cohort);
+    expect(ofDaemon()).toEqual([]);
+    await startDaemon(cohort);
+  });
 });
 
 describe("a daemon of an earlier version", () => {
