@@ -1,8 +1,10 @@
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import writeFileAtomic from "write-file-atomic";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { readPersonText } from "../shared/person-file.ts";
 import { readIfExists } from "../shared/private-files.ts";
 import { readGenerations } from "../stacks/generations.ts";
 import { lookForRoom } from "../stacks/isolation.ts";
@@ -24,15 +26,28 @@ export async function cohortNames(): Promise<string[]> {
   return (await readdir(stacks)).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []).sort();
 }
 
-/** The text of a cohort's file; undefined where there is none. */
+/** Whether a cohort has a file, whatever is in it. */
+export function hasCohortFile(cohort: string): boolean {
+  return existsSync(fileOf(cohort));
+}
+
+/** The text of a cohort's file; undefined where there is none. Throws LabError `cohort-unreadable` (exit code 2) for what is no text. */
 export async function cohortFileText(cohort: string): Promise<string | undefined> {
-  return readIfExists(fileOf(cohort));
+  // Pulumi reads the same file, and writes it.
+  const read = readPersonText(fileOf(cohort), "text", { utf16: false });
+  if ("text" in read) return read.text;
+  if (read.missing) return undefined;
+  throw new LabError(
+    "cohort-unreadable",
+    `The cohort file stacks/Pulumi.${cohort}.yaml ${read.problem}. Nothing was changed. Run the command again then; stacks/Pulumi.demo.yaml shows one.`,
+    { exitCode: ExitCode.badInput },
+  );
 }
 
 /** Reads and plans a cohort without touching anything. Throws LabError (exit code 2) on any fault in name or file. */
 export async function readCohort(name: string): Promise<CohortPlan> {
   const cohort = parseCohortName(name);
-  const text = await readIfExists(fileOf(cohort));
+  const text = await cohortFileText(cohort);
   if (text === undefined) {
     throw new LabError(
       "cohort-unknown",

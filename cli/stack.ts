@@ -1,14 +1,12 @@
-import { glob, readdir, rm } from "node:fs/promises";
+import { glob, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LocalWorkspace, PulumiCommand, Stack, StackNotFoundError } from "@pulumi/pulumi/automation/index.js";
 import { z } from "zod";
-import { inventoriedCohorts, recordCreation, type Thing } from "../host/inventory/inventory.ts";
+import { recordCreation, type Thing } from "../host/inventory/inventory.ts";
 import type { Sight } from "../host/inventory/looks.ts";
 import { endOrphansOfEngine, engineMark } from "../host/process-identity.ts";
-import { cohortPaths, labHome } from "../shared/paths.ts";
-import { removeIfEmpty } from "../shared/private-files.ts";
-import { ownBackend } from "../tools/backend.ts";
+import { cohortPaths } from "../shared/paths.ts";
 import { pulumiEnvironment } from "../tools/environment.ts";
 import { toolPath } from "../tools/locate.ts";
 import { projectFolder } from "./cohort-file.ts";
@@ -158,25 +156,6 @@ export async function forgetStack(stack: Stack): Promise<void> {
   });
   if (folder === undefined) return;
   for await (const path of glob(stateFiles(stack.name), { cwd: folder })) await rm(join(folder, path), { recursive: true, force: true });
-}
-
-/** What the lab itself puts into its folder beside cohorts; with the drafts of files that a killed process was writing. */
-const ofHome =
-  /^(cohorts|inventory|pulumi|(mark|github-mark|ports\.json|rooms\.json|passphrase|evidence-key\.pem)(\..+)?|gitops-lab-overlay-.+|\.probe-.+)$/;
-
-/**
- * Removes the lab's folder with its state backend and passphrase, once no cohort is left that needs them. Returns what is
- * in it that the lab did not put there and that therefore stays.
- */
-export async function removeHomeWithoutCohorts(): Promise<string[]> {
-  const home = labHome();
-  const stacks = await Array.fromAsync(glob(".pulumi/stacks/*/*.json", { cwd: ownBackend() }));
-  const cohorts = await readdir(join(home, "cohorts")).catch(() => []);
-  if (stacks.length > 0 || cohorts.length > 0 || (await inventoriedCohorts()).length > 0) return [];
-  const entries = await readdir(home).catch(() => []);
-  for (const entry of entries.filter((name) => ofHome.test(name))) await rm(join(home, entry), { recursive: true, force: true });
-  await removeIfEmpty(home);
-  return entries.filter((name) => !ofHome.test(name)).map((name) => join(home, name));
 }
 
 /** Locks in a file backend whose process, of this machine, no longer runs. */

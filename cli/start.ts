@@ -6,6 +6,6 @@ try {
 } catch (error) {
   const name = damagedPackage(error);
   if (name === undefined) throw error;
-  process.stderr.write(`error: ${damagedSentence(name)}\n`);
+  process.stderr.write(`error: ${damagedSentence(name)} [packages-damaged]\n`);
   process.exitCode = 2;
 }

@@ -75,7 +75,11 @@ function factsOf({ id, name, bundle, exercises, drills, attempts }: ArchivedCour
         environments: images,
       },
     }),
-    checklist: { at: createdAt, reports: items as NonNullable<LearnerFacts["checklist"]>["reports"] },
+    checklist: {
+      at: createdAt,
+      reports: items as NonNullable<LearnerFacts["checklist"]>["reports"],
+      ...(bundle.promotion?.status === "observed" && { promotion: bundle.promotion.value }),
+    },
     exercises,
     attempts,
     drills,

@@ -25,6 +25,7 @@ import { EvidenceBundle } from "../verification/bundle/schema.ts";
 import { renderHtml } from "../verification/bundle/render-html.ts";
 import { desiredImage } from "../verification/desired-image.ts";
 import { gitReader, type GitReader } from "../verification/git-reader.ts";
+import { verdict } from "../verification/verdict.ts";
 import { dashboardFolder } from "./access.ts";
 import type { Action, BranchFacts, BundleFacts, Course, Job, LearnerFacts, Ports } from "./facts.ts";
 
@@ -38,6 +39,10 @@ const remoteMs = 120_000;
 const settleMs = 20_000;
 /** What changes without a commit, such as a Deployment edited by hand, is seen after this time. */
 const verifyAgainMs = 30 * 60_000;
+/** The same of a checklist with a failure. */
+const redAgainMs = 2 * 60_000;
+/** So long after a rollback has stood for long enough it is looked whether it did; and so often while it still waits. */
+const holdMarginMs = 5000;
 /** How often it is looked whether a learner whose repository refuses has got another lab. */
 const renewMs = 60_000;
 const commitLimit = 200;
@@ -305,8 +310,13 @@ export class Collector implements Course {
   }
 
   async #verify(watched: Watched): Promise<void> {
-    const reports = await this.#ports.verify(watched.outputs);
-    this.#change(watched, { checklist: { at: new Date().toISOString(), reports } });
+    const { reports, promotion } = await this.#ports.verify(watched.outputs);
+    const at = new Date().toISOString();
+    const before = watched.facts.checklist;
+    const redSince = verdict(reports) === "fail" ? (before?.redSince ?? at) : undefined;
+    const state = promotion.status === "observed" ? promotion.value : undefined;
+    this.#change(watched, { checklist: { at, reports, ...(state && { promotion: state }), ...(redSince !== undefined && { redSince }) } });
+    watched.verifyAt = Math.min(watched.verifyAt, Date.now() + nextLookMs(watched.facts.checklist));
   }
 
   async #measureNext(): Promise<void> {
@@ -329,6 +339,13 @@ export class Collector implements Course {
       usage: { pssBytes: Math.round(pssBytes / 1024 ** 2) * 1024 ** 2, ...(cpuShare !== undefined && { cpuShare }) },
     });
   }
+}
+
+/** When a checklist is looked at again though nothing moved: soon after a rollback holds, and more often while it is red. */
+export function nextLookMs(checklist: LearnerFacts["checklist"], now = Date.now()): number {
+  const { hold } = checklist?.promotion ?? {};
+  if (hold?.state === "waiting") return Math.max(Date.parse(hold.until) - now, 0) + holdMarginMs;
+  return checklist?.redSince === undefined ? verifyAgainMs : redAgainMs;
 }
 
 /** By the daemon's table where it answers, else by the marks, which survive it. */

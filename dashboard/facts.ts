@@ -7,9 +7,10 @@ import type { ExerciseRecord } from "../records/exercises.ts";
 import type { Attempt } from "../records/quiz.ts";
 import type { Environment } from "../shared/names.ts";
 import type { CohortOutputs, LearnerOutputs } from "../shared/outputs.ts";
-import type { ChainCommit } from "../verification/bundle/schema.ts";
+import type { ChainCommit, PromotionState } from "../verification/bundle/schema.ts";
 import type { ImageReference } from "../verification/image-reference.ts";
 import type { CheckReport } from "../verification/types.ts";
+import type { LearnerLook } from "../verification/verify.ts";
 
 /** What the pages show of one learner. Holds no credential. What was not looked at yet is undefined. */
 export interface LearnerFacts {
@@ -18,7 +19,7 @@ export interface LearnerFacts {
   /** In a sentence, where the lab should be in a room and is not. */
   readonly noRoom?: string | undefined;
   readonly branch?: BranchFacts;
-  readonly checklist?: { readonly at: string; readonly reports: readonly CheckReport[] };
+  readonly checklist?: ChecklistFacts;
   readonly exercises: Readonly<Record<string, ExerciseRecord>>;
   readonly attempts: readonly Attempt[];
   readonly drills: readonly DrillRun[];
@@ -30,6 +31,15 @@ export interface LearnerFacts {
   readonly limitHits?: readonly LimitHit[];
   /** Why something could not be looked at. */
   readonly problems: readonly string[];
+}
+
+export interface ChecklistFacts {
+  readonly at: string;
+  readonly reports: readonly CheckReport[];
+  /** What has become of the newest promotion; absent where that could not be seen, and in archives of before. */
+  readonly promotion?: PromotionState;
+  /** Since when each look has given a failure. */
+  readonly redSince?: string;
 }
 
 export interface BranchFacts {
@@ -94,7 +104,7 @@ export type Action =
 
 /** What acts on a lab or costs an engine; the command line gives it, so that it is the same there and here. */
 export interface Ports {
-  verify(learner: LearnerOutputs): Promise<CheckReport[]>;
+  verify(learner: LearnerOutputs): Promise<LearnerLook>;
   /** Writes a bundle into a new folder and returns its verdict. */
   writeEvidence(learner: LearnerOutputs, folder: string): Promise<string>;
   startDrill(learner: LearnerOutputs, drill: string): Promise<void>;

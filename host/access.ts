@@ -42,11 +42,6 @@ export function pipelineUsername(learner: string): string {
   return `${learner}.pipeline`;
 }
 
-/** Who puts a learner's repository back to an earlier state; the gate lets this user alone through. */
-export function resetUsername(learner: string): string {
-  return `${learner}.reset`;
-}
-
 /** As whom a real node pulls images. Its password is in the node's own configuration alone, so no rotation takes it. */
 export function nodeUsername(learner: string): string {
   return `${learner}.node`;

@@ -101,7 +101,8 @@ export async function requirePorts(
   inDocker: readonly string[] = [],
 ): Promise<void> {
   const leases = await readLeases();
-  const own = Object.entries(leases).filter(([key]) => key.startsWith(`${cohort}/`));
+  // The port of the metrics is none of the range, and nothing waits for it.
+  const own = Object.entries(leases).filter(([key]) => key.startsWith(`${cohort}/`) && key !== `${cohort}/host/metrics`);
   for (const [key, port] of idle ? own : []) {
     if (inDocker.some((learner) => key.startsWith(`${cohort}/${learner}/`)) || (await isFree(port))) continue;
     throw new LabError(

@@ -17,7 +17,8 @@ const DrillRun = z.object({
   snapshot: Snapshot,
   /** When each hint was asked for, in their order. */
   hints: z.array(Time),
-  checks: z.array(z.object({ at: Time, status: z.enum(["pass", "fail", "error"]), says: z.string() })),
+  /** `waitUntil`: until when there was only to wait. */
+  checks: z.array(z.object({ at: Time, status: z.enum(["pass", "fail", "error"]), says: z.string(), waitUntil: Time.optional() })),
   /** The first check that passed. */
   solvedAt: Time.optional(),
   /** When the reference solver was run; what was solved after that is not the learner's work. */

@@ -11,8 +11,10 @@ const Time = z.iso.datetime();
 const ExerciseRecord = z.object({
   /** When each hint was taken, in the order of the hints. */
   hints: z.array(Time).default([]),
-  /** Oldest first. `says` is what was observed, or why nothing could be. */
-  checks: z.array(z.object({ time: Time, status: z.enum(["pass", "fail", "error"]), says: z.string() })).default([]),
+  /** Oldest first. `says` is what was observed, or why nothing could be; `waitUntil` until when there was only to wait. */
+  checks: z
+    .array(z.object({ time: Time, status: z.enum(["pass", "fail", "error"]), says: z.string(), waitUntil: Time.optional() }))
+    .default([]),
   /** When the reference solver did it in the learner's place. */
   solved: z.array(Time).default([]),
 });

@@ -24,7 +24,7 @@ import { ExitCode, LabError } from "../../shared/errors.ts";
 import type { CohortOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
-import { verifyLearner } from "../../verification/verify.ts";
+import { lookAtLearner } from "../../verification/verify.ts";
 import { readArchivedCourse } from "../archived-course.ts";
 import { selectLearner } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
@@ -95,7 +95,7 @@ function collectorOf(outputs: CohortOutputs): Collector {
   const { cohort } = outputs;
   const template = labTemplate(outputs.template);
   return new Collector(outputs, {
-    verify: (learner) => verifyLearner(learner, template.evidence, template.environments),
+    verify: (learner) => lookAtLearner(learner, template.evidence, template.environments),
     writeEvidence: async (learner, folder) => (await bundleInto(outputs, learner, folder)).verdict,
     startDrill: (learner, drill) => startDrill(outputs, drill, learner.id),
     async reset({ id }) {

@@ -10,8 +10,8 @@ import { awaitListening } from "../listening.ts";
 import { writeApiPorts } from "../web/config.ts";
 import { webPlaces } from "../web/places.ts";
 import { askSocket, UnexpectedAnswer } from "./ask-socket.ts";
-import { controlSocket, daemonVersion, readDaemonConfig } from "./config.ts";
-import { daemonLog, daemonName, startGuarded } from "./guard.ts";
+import { controlSocket, daemonLog, daemonVersion, readDaemonConfig } from "./config.ts";
+import { daemonName, startGuarded } from "./guard.ts";
 import { ProcessTable, type ProcessSpec } from "./process-table.ts";
 import { recordProcess } from "./record-process.ts";
 import { endProcess, type ProcessStatus } from "./supervisor.ts";
@@ -24,6 +24,18 @@ export async function isDaemonUp(cohort: string): Promise<boolean> {
 /** Whether a daemon of this version of the program answers; false also for one of another version. */
 export async function isDaemonCurrent(cohort: string): Promise<boolean> {
   return (await runningVersion(cohort)) === daemonVersion;
+}
+
+/** The version of the daemon that runs; undefined where none does. */
+export async function daemonVersionOf(cohort: string): Promise<number | undefined> {
+  return runningVersion(cohort);
+}
+
+/** What the daemon tells Prometheus; undefined where none of this version runs. */
+export async function daemonMetrics(cohort: string): Promise<string | undefined> {
+  if (!(await isDaemonCurrent(cohort))) return undefined;
+  const answer = await tryCall(cohort, "GET", "/metrics");
+  return answer === undefined ? undefined : z.object({ text: z.string() }).parse(answer).text;
 }
 
 /** Undefined where none runs. */

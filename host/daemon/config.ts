@@ -7,7 +7,7 @@ import { readState, removeState, writeState } from "../../shared/state-file.ts";
 import { webPlaces } from "../web/places.ts";
 
 /** Of the daemon's and the web process' common work. Counts up when a running daemon must be replaced by this program's. */
-export const daemonVersion = 3;
+export const daemonVersion = 4;
 
 /** What a cohort's daemon and its web process need to start; written by the lab-host driver, kept for `./lab start` after a reboot. */
 export const DaemonConfig = z.object({
@@ -15,6 +15,8 @@ export const DaemonConfig = z.object({
   /** Loopback port of Git, registry tokens and registry events. */
   httpPort: z.int(),
   registryPort: z.int(),
+  /** Loopback port on which the daemon answers Prometheus; a lab of an earlier version has none until its next `up`. */
+  metricsPort: z.int().optional(),
   /** Secret that the registry sends along with its notifications. */
   registryEventsToken: z.string(),
   /** Whether what learners write runs in rooms; absent where it does not. */
@@ -26,6 +28,9 @@ export type DaemonConfig = z.output<typeof DaemonConfig>;
 
 /** Exists as long as the cohort has a daemon to start. */
 export const configFile = (cohort: string) => join(cohortPaths(cohort).daemon, "config.json");
+
+/** What the daemon says of itself. */
+export const daemonLog = (cohort: string) => join(cohortPaths(cohort).daemon, "daemon.log");
 
 /** Where the daemon listens for the lab's own commands. */
 export function controlSocket(cohort: string): string {

@@ -1,15 +1,12 @@
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startDetached } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { mark } from "../process-identity.ts";
-import { configFile } from "./config.ts";
+import { configFile, daemonLog } from "./config.ts";
 import { passedEnvironment } from "./environment.ts";
 
 /** What daemon and guard are marked as. */
 export const daemonName = "daemon";
-
-export const daemonLog = (cohort: string) => join(cohortPaths(cohort).daemon, "daemon.log");
 
 /**
  * Leads the daemon's group and starts it again where it ends in any other way than in order: what nobody asked for, such as

@@ -2,6 +2,7 @@ import { access, mkdir, mkdtemp, realpath, rename, rm, chmod } from "node:fs/pro
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { ExitCode, LabError } from "../../shared/errors.ts";
+import { childEnvironment } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
 import { locked } from "../../shared/locked.ts";
 import { cacheHome } from "../../shared/paths.ts";
@@ -35,10 +36,8 @@ export async function toolchain(): Promise<Toolchain> {
 
 /** The Go on PATH, which may be a link or a script that leads to another folder. */
 async function goHere(): Promise<{ readonly root: string; readonly version: string }> {
-  const inherited = Object.fromEntries(["PATH", "HOME", "TMPDIR"].map((name) => [name, process.env[name]]));
   const result = await run("go", ["env", "GOROOT", "GOVERSION"], {
-    env: { ...inherited, GOENV: "off", GOWORK: "off", GOTOOLCHAIN: "local", GOCACHE: "/nowhere" },
-    extendEnv: false,
+    env: childEnvironment("program", { GOENV: "off", GOWORK: "off", GOTOOLCHAIN: "local", GOCACHE: "/nowhere" }),
     reject: false,
     stdin: "ignore",
     timeout: 60_000,

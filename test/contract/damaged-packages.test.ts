@@ -58,7 +58,7 @@ test.each([
     exitCode: 2,
     stdout: "",
     stderr: expect.stringMatching(
-      /^error: npm's packages are damaged \((commander|one of them)\)[^\n]*`rm node_modules\/\.package-lock\.json`[^\n]*$/,
+      /^error: npm's packages are damaged \((commander|one of them)\)[^\n]*`rm node_modules\/\.package-lock\.json`[^\n]* \[packages-damaged\]$/,
     ),
   });
 });

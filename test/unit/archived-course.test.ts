@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readArchivedCourse } from "../../cli/archived-course.ts";
+import { openArchive } from "../../cli/commands/archive.ts";
 import { archiveSource } from "../../dashboard/archive-source.ts";
 import { Sessions } from "../../dashboard/sessions.ts";
 import { gateOf } from "../../dashboard/gate.ts";
@@ -44,6 +45,22 @@ describe("an archived course", () => {
     expect(await source.bundlePage("ada", "archived")).toContain("<!doctype html>");
     expect(await source.bundlePage("ada", "../x")).toBeUndefined();
     expect(() => source.act("ada", { kind: "reset" })).toThrow("can be looked at");
+  });
+
+  test("of the version before promotion states is valid and shown, its pages as they were", async () => {
+    const old = new URL("../fixtures/archived-before-promotion-states.tar.gz", import.meta.url).pathname;
+    expect((await openArchive(old, undefined)).problems).toEqual([]);
+    const course = await readArchivedCourse(old, undefined);
+    expect(course.learners[0]!.bundle).toMatchObject({ schemaVersion: 2, verdict: "pass" });
+    const source = archiveSource(course);
+    expect(source.of("ada")!.checklist).not.toHaveProperty("promotion");
+    expect(await source.bundlePage("ada", "archived")).not.toContain("The promotion now");
+  });
+
+  test("shows what had become of the promotion", async () => {
+    const source = archiveSource(await readArchivedCourse(file, undefined));
+    expect(source.of("ada")!.checklist?.promotion).toMatchObject({ state: "promoted" });
+    expect(await source.bundlePage("ada", "archived")).toContain("The promotion now");
   });
 
   test("is not shown when it was changed, or signed by another key", async () => {
