@@ -1,10 +1,11 @@
 import type { Environment } from "../../shared/names.ts";
 import { backendDeployment, backendName, noBackend } from "../backend-deployment.ts";
 import { desiredImage, overlayPath } from "../desired-image.ts";
-import { revertedBy } from "../git-reader.ts";
+import { imageChanges } from "../held-rollback.ts";
 import { formatImage, isImmutableTag, sameImage, type ImageReference } from "../image-reference.ts";
 import { factOf, getLive, ImagePolicy } from "../live-objects.ts";
 import { notReady } from "../readiness.ts";
+import { reversals } from "../reverts.ts";
 import type { CheckContext, EvidenceCheck } from "../types.ts";
 
 /**
@@ -101,13 +102,8 @@ async function rollback(
   inGit: ImageReference,
 ): Promise<string | undefined> {
   if (sameImage(selected, inGit) || !inGit.tag || !inGit.digest || !isImmutableTag(inGit.tag, environment)) return undefined;
-  const image = (commit: string) => desiredImage(git, commit, environment, selected.repository);
-  for (const commit of await git.log(overlayPath(environment))) {
-    const [parent] = commit.parents;
-    const [from, to] = [parent && (await image(parent)), await image(commit.id)];
-    // What changed something else in the file says nothing of the image.
-    if (from && to && sameImage(from, to)) continue;
-    return from && to && revertedBy(commit) && sameImage(from, selected) && sameImage(to, inGit) ? commit.id : undefined;
-  }
-  return undefined;
+  const changes = await imageChanges(git, environment, selected.repository);
+  const [newest] = changes;
+  if (newest === undefined || !reversals(changes).has(newest)) return undefined;
+  return sameImage(newest.from, selected) && sameImage(newest.to, inGit) ? newest.commit : undefined;
 }

@@ -2,9 +2,11 @@ import { fluxNamespace, type Environment } from "../../shared/names.ts";
 import { backendDeployment, noBackend } from "../backend-deployment.ts";
 import { desiredImage, overlayPath } from "../desired-image.ts";
 import type { Commit, GitReader } from "../git-reader.ts";
+import { imageChanges } from "../held-rollback.ts";
 import { formatImage, sameImage, shortImage, type ImageReference } from "../image-reference.ts";
 import { factOf, getLive, Kustomization } from "../live-objects.ts";
 import { appsKustomization } from "../readiness.ts";
+import { reversals } from "../reverts.ts";
 import type { CheckResult, EvidenceCheck } from "../types.ts";
 
 const production: Environment = "production";
@@ -41,7 +43,7 @@ export const rollbackCommit: EvidenceCheck = {
         "Promote an image to production first; until then there is nothing to go back to.",
       );
     }
-    const { commit, from, to } = change;
+    const { commit, from, to, isRevert } = change;
     if (!deployment) return fail(noBackend(production, repository), reconcile);
     if (!sameImage(deployment.image, to)) {
       return fail(`Commit ${commit.id} set ${formatImage(to)}, but production runs ${formatImage(deployment.image)}.`, reconcile);
@@ -66,7 +68,7 @@ export const rollbackCommit: EvidenceCheck = {
         "Push that image again, or roll back to one that is still there.",
       );
     }
-    const by = `${isRevert(commit) ? "itself a revert, " : ""}by ${commit.author}`;
+    const by = `${isRevert ? "itself a revert, " : ""}by ${commit.author}`;
     return {
       status: "pass",
       basis: "live",
@@ -82,18 +84,11 @@ interface ImageChange {
   readonly commit: Commit;
   readonly from: ImageReference;
   readonly to: ImageReference;
+  readonly isRevert: boolean;
 }
 
 async function latestImageChange(git: GitReader, repository: string): Promise<ImageChange | undefined> {
-  for (const commit of await git.log(overlayPath(production))) {
-    const [parent] = commit.parents;
-    if (!parent) continue;
-    const [from, to] = await Promise.all([parent, commit.id].map((id) => desiredImage(git, id, production, repository)));
-    if (from && to && !sameImage(from, to)) return { commit, from, to };
-  }
-  return undefined;
-}
-
-function isRevert({ subject, body }: Commit): boolean {
-  return /^Revert "/.test(subject) || /^This reverts commit /m.test(body);
+  const changes = await imageChanges(git, production, repository);
+  const [latest] = changes;
+  return latest && { commit: latest.source, from: latest.from, to: latest.to, isRevert: reversals(changes).has(latest) };
 }
