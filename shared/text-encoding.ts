@@ -1,0 +1,12 @@
+/**
+ * How a text that was read as UTF-8 is encoded instead, as a clause that says how to save it right; undefined where it is UTF-8,
+ * with or without a byte order mark.
+ */
+export function encodingFault(text: string): string | undefined {
+  const head = text.slice(0, 4096);
+  // UTF-16 read as UTF-8: its byte order mark becomes two replacement characters, every second byte of plain text is NUL.
+  const zeros = [...head].filter((character) => character === "\0").length;
+  if (/^\uFFFD{2}/.test(head) ? zeros > 0 || head.length <= 4 : zeros > 0 && zeros * 3 >= head.length)
+    return "is UTF-16, as `>` of Windows PowerShell writes it, and must be UTF-8: save it anew as UTF-8 (in PowerShell with `Set-Content -Encoding utf8`)";
+  return undefined;
+}
