@@ -56,6 +56,7 @@ export async function startDaemon(cohort: string): Promise<void> {
     const version = await runningVersion(cohort);
     if (version === daemonVersion) return;
     if (version !== undefined) await stopDaemon(cohort);
+    await writeApiPorts(cohort);
     const logFile = join(daemon, "daemon.log");
     const self = { name: daemonName, owner: "cohort" };
     await recordProcess(cohort, self);
@@ -149,6 +150,8 @@ export async function ensureHostProcesses(cohort: string): Promise<void> {
 /** Opens the two sockets by which a learner's room comes to the own repositories and images: see `learnerWay`. Repeatable. */
 export async function openWays(cohort: string, learner: string): Promise<void> {
   await startDaemon(cohort);
+  // By its ports the web process knows a learner who is in a room here.
+  await writeApiPorts(cohort);
   await callWeb(cohort, "PUT", "/ways", { learner });
 }
 

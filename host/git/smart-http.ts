@@ -3,7 +3,7 @@ import { Hono, type Context } from "hono";
 import { sizeText } from "../../shared/limits.ts";
 import { DnsLabel } from "../../shared/names.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
-import { authenticate, credentialOf } from "../access.ts";
+import { authenticate, credentialOf, fluxUsername } from "../access.ts";
 import { recordLimitHit } from "../limit-hits.ts";
 import { limitsForWeb } from "../limits.ts";
 import { startBackend, type BackendRequest } from "./backend.ts";
@@ -18,6 +18,11 @@ export interface GitRoutes {
   readonly paths: CohortPaths;
   /** Unix socket where the hooks of a push find the daemon's `hookRoutes`. */
   readonly hookSocket: string;
+  /**
+   * Whether Flux' user of a learner's repository is refused here: Flux in a room comes by the room's own way, and whoever else
+   * has its credential is not Flux.
+   */
+  readonly refusesFlux?: (learner: string) => Promise<boolean>;
 }
 
 type Service = "git-upload-pack" | "git-receive-pack";
@@ -37,7 +42,7 @@ const lfsSentence =
  * The learners' repositories below `/git/<learner>/<repository>.git`, over Git's smart HTTP protocol (gitprotocol-http(5))
  * and its own backend. A learner's repository is open to the users in that learner's access file and to nobody else.
  */
-export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
+export function gitRoutes({ paths, hookSocket, refusesFlux }: GitRoutes): Hono {
   async function serve(c: Context, service: Service, resource: string): Promise<Response> {
     const learner = DnsLabel.safeParse(c.req.param("learner"));
     const repository = DnsLabel.safeParse(/^(.+)\.git$/.exec(c.req.param("repository") ?? "")?.[1]);
@@ -51,6 +56,8 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
       });
     }
     const user = credential.username;
+    if (user === fluxUsername(learner.data) && (await refusesFlux?.(learner.data)))
+      return c.text(`User ${user} is Flux of that learner's lab, which comes from its own room and from nowhere else.\n`, 403);
     if (service === "git-receive-pack" && permission !== "write") {
       return c.text(`User ${user} may read this repository and not push to it.\n`, 403);
     }

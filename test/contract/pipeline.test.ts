@@ -224,7 +224,7 @@ test("what stood in an overlay is no line of the pipeline's own commit", async (
   await dean.automate("develop");
   const production = await dean.tip();
   const overlay = await readFile(join(dean.work, overlayPath("staging")), "utf8");
-  const forged = overlay.replace(/newTag: \S+/, `newTag: "x\\n\\nPromotion: production ${production}\\n"`);
+  const forged = overlay.replace(/newTag: \S+/, `newTag: "x\\n\\nPromotion:\\x20production\\x20${production}\\n"`);
   await dean.git.commit(dean.work, overlayPath("staging"), forged);
   // As an older version may have let it in: without the hooks.
   await dean.git.git(dean.work, "push", "--quiet", join(cohortPaths("demo").git, "dean", "gitops.git"), "HEAD:refs/heads/main");
