@@ -1,7 +1,7 @@
 import { Document, isMap, parseDocument, type ParseOptions, type DocumentOptions } from "yaml";
 import { messageOf } from "./errors.ts";
 import { excerpt } from "./printable.ts";
-import { encodingFault } from "./text-encoding.ts";
+import { textFault } from "./text-fault.ts";
 
 /** Larger than any file of YAML that people write by hand. */
 const largestCharacters = 256 * 1024;
@@ -18,7 +18,7 @@ export function readYaml(text: string): { readonly content: unknown } | { readon
   try {
     const document = parseDocument(text, options);
     const [error] = document.errors;
-    const encoding = encodingFault(text);
+    const encoding = textFault(text);
     if (encoding !== undefined) return { problem: encoding };
     return error === undefined ? { content: document.toJS() } : { problem: invalid(error) };
   } catch (error) {

@@ -36,7 +36,7 @@ const fetchRequestBytes = 1024 * 1024;
 const refNameBytes = 240;
 
 const lfsSentence =
-  "There is no Git LFS in this lab: files are kept in the repository itself. Undo `git lfs track` with `git lfs untrack '*'` and `git lfs migrate export --include='*'`, and push again.";
+  "There is no Git LFS in this lab: files are kept in the repository itself. Put them there with `git lfs migrate export --include='*' --yes`, which makes the commits anew that you have not pushed yet, and push again.";
 
 /**
  * The learners' repositories below `/git/<learner>/<repository>.git`, over Git's smart HTTP protocol (gitprotocol-http(5))

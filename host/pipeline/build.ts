@@ -2,7 +2,7 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { sizeText } from "../../shared/limits.ts";
 import { excerpt } from "../../shared/printable.ts";
-import { encodingFault } from "../../shared/text-encoding.ts";
+import { textFault } from "../../shared/text-fault.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { LearnerError } from "../git/learner-error.ts";
 import { shownPath } from "../git/push-limits.ts";
@@ -33,7 +33,7 @@ function versionIn(text: string): string | { readonly problem: string } {
   const version = text.replace(/^\uFEFF/, "").trim();
   // A tag has no room for more, and all of it must fit into one.
   if (/^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$/.test(version)) return version;
-  const encoding = encodingFault(text);
+  const encoding = textFault(text);
   if (encoding !== undefined) return { problem: `${versionFile} ${encoding}.` };
   return { problem: `${versionFile} must hold the app's version, such as 0.3.0; it holds ${JSON.stringify(excerpt(version))}.` };
 }
@@ -43,7 +43,7 @@ async function faultOfSource(commit: string, repository: BareRepository, files: 
   const fault = faultOfFiles(files);
   const module = fault === undefined ? await repository.readFile(commit, `${appFolder}/go.mod`) : undefined;
   if (module === undefined) return fault;
-  const encoding = encodingFault(module);
+  const encoding = textFault(module);
   if (encoding !== undefined) return `${appFolder}/go.mod ${encoding}.`;
   return faultOfModule(
     module,
@@ -109,7 +109,7 @@ async function extractApp(commit: string, repository: BareRepository, module: st
     for (const { path } of files) {
       if (!path.endsWith(".go")) continue;
       const text = await readFile(join(module, path), "utf8");
-      const encoding = encodingFault(text);
+      const encoding = textFault(text);
       const wrong = encoding === undefined ? faultOfGo(path, text) : `${appFolder}/${shownPath(path)} ${encoding}.`;
       if (wrong !== undefined) throw failure(wrong);
     }

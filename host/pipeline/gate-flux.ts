@@ -2,7 +2,7 @@ import type { Environment } from "../../shared/names.ts";
 import { desiredImage } from "../../verification/desired-image.ts";
 import type { ImageReference } from "../../verification/image-reference.ts";
 import { excerpt, printable } from "../../shared/printable.ts";
-import { encodingFault } from "../../shared/text-encoding.ts";
+import { textFault } from "../../shared/text-fault.ts";
 import { seedRef } from "../git/repository.ts";
 import { fluxFolder } from "./flux-tree.ts";
 import { imageTroubles, type Trouble } from "./judge-images.ts";
@@ -44,7 +44,7 @@ const maxTold = 4;
 /** The cause of what kustomize says in words of its own: a file of the push that is no UTF-8. */
 async function misencoded(before: string, after: string, lab: Lab): Promise<string | undefined> {
   for (const file of (await lab.flux.changed(before, after)).slice(0, 50)) {
-    const encoding = encodingFault((await lab.repository.readFile(after, file).catch(() => undefined)) ?? "");
+    const encoding = textFault((await lab.repository.readFile(after, file).catch(() => undefined)) ?? "");
     if (encoding !== undefined) return `${excerpt(file)} ${encoding}.`;
   }
   return undefined;

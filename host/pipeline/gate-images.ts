@@ -3,7 +3,7 @@ import { desiredImage, overlayPath } from "../../verification/desired-image.ts";
 import { wasBrought } from "../../verification/image-history.ts";
 import { sameImage, shortImage } from "../../verification/image-reference.ts";
 import { recordPath } from "../../verification/promotion-record.ts";
-import { encodingFault } from "../../shared/text-encoding.ts";
+import { textFault } from "../../shared/text-fault.ts";
 import type { Lab } from "./lab.ts";
 
 /**
@@ -16,7 +16,7 @@ export async function refuseImageByHand(before: string, after: string, environme
   const image = (treeish: string) => desiredImage(repository, treeish, environment, lab.registry.repository);
   const [old, next] = await Promise.all([image(before), image(after)]);
   if (next === undefined) {
-    const encoding = encodingFault((await repository.readFile(after, path)) ?? "");
+    const encoding = textFault((await repository.readFile(after, path)) ?? "");
     if (encoding !== undefined) return `${path} ${encoding}.`;
     return old === undefined
       ? undefined

@@ -110,7 +110,7 @@ describe("a push of several commits", () => {
     const dina = await handedOver("dina");
     await dina.pull();
     await change(dina, "one", "0.3.0");
-    await change(dina, "two");
+    await change(dina, "two [skip ci]");
     await dina.git.git(dina.work, "revert", "--no-edit", "HEAD");
     const said = await dina.pushAsIs();
     expect(said).toMatch(/Built develop-v0\.3\.0-/);
@@ -205,6 +205,13 @@ describe("what Windows PowerShell writes", () => {
     await expect(write(dunja, deployment, Buffer.from(text, "utf16le"))).rejects.toThrow(says(deployment));
   });
 
+  test("and what Git LFS leaves in the place of a file are both named", async () => {
+    const dara = await handedOver("dara");
+    const pointer = Buffer.from(`version https://git-lfs.github.com/spec/v1\noid sha256:${"a".repeat(64)}\nsize 12\n`);
+    for (const path of [recordPath("staging"), "app/VERSION", overlayPath("production"), "flux/apps/backend/base/deployment.yaml"])
+      await expect(write(dara, path, pointer)).rejects.toThrow(`${path} is a pointer of Git LFS, and there is no LFS here`);
+  });
+
   test("is taken where it is UTF-8 with a mark and with line ends of its own", async () => {
     const dora = await handedOver("doris");
     await dora.ship("0.3.0");
@@ -216,6 +223,25 @@ describe("what Windows PowerShell writes", () => {
     await dora.git.git(dora.work, "add", "--all");
     expect(await write(dora, "app/VERSION", Buffer.from("\uFEFF0.4.0\r\n"))).toMatch(/Built develop-v0\.4\.0-/);
   });
+});
+
+test("refs that are named like the branch, from before they were refused, change nothing", async () => {
+  const dirk = await handedOver("dietrich");
+  const bare = join(cohortPaths("demo").git, "dietrich", "gitops.git");
+  const tip = await dirk.tip();
+  for (const ref of ["refs/tags/main", "refs/heads/refs/heads/main", "refs/heads/heads/main", "refs/tags/HEAD", `refs/heads/${tip}`, `refs/tags/${tip.slice(0, 7)}`])
+    await dirk.git.git(dirk.work, "push", "--quiet", bare, `HEAD~1:${ref}`);
+  const overlay = await readFile(join(dirk.work, overlayPath("production")), "utf8");
+  const byHand = overlay.replace(/newTag: \S+/, "newTag: production-v0.9.0-abcdef0-1790000000");
+  await dirk.git.commit(dirk.work, overlayPath("production"), byHand);
+  await expect(dirk.git.git(dirk.work, "push", "origin", "HEAD:refs/heads/main")).rejects.toThrow(/production never had/);
+  await dirk.git.git(dirk.work, "reset", "--quiet", "--hard", "refs/remotes/origin/main");
+  await writeFile(join(dirk.work, "app/VERSION"), "0.3.0\n");
+  await dirk.git.git(dirk.work, "commit", "--quiet", "--all", "--message", "Ship");
+  const said = await dirk.git.try(dirk.work, "push", "origin", "HEAD:refs/heads/main");
+  expect(said.stderr).toMatch(/Built develop-v0\.3\.0-/);
+  await using reader = gitReader(dirk.remote, AbortSignal.timeout(60_000));
+  expect(await reader.head()).toBe(await dirk.git.git(dirk.work, "rev-parse", "HEAD"));
 });
 
 test("what stood in an overlay is no line of the pipeline's own commit", async () => {
