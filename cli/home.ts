@@ -1,9 +1,13 @@
 import { existsSync, statSync } from "node:fs";
-import { basename, dirname } from "node:path";
+import { glob, readdir, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { inventoriedCohorts } from "../host/inventory/inventory.ts";
 import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
-import { labHome } from "../shared/paths.ts";
-import { makePrivateFolder } from "../shared/private-files.ts";
+import { cacheHome, labHome } from "../shared/paths.ts";
+import { homeMadeByLab, homeMarkFile } from "../shared/lab-home.ts";
+import { makePrivateFolder, removeIfEmpty } from "../shared/private-files.ts";
 import { shellWord } from "../shared/shell-word.ts";
+import { ownBackend } from "../tools/backend.ts";
 
 /** Makes the lab's folder. Throws LabError `home-unusable` (exit code 2) where it can't be written. */
 export async function requireHome(): Promise<void> {
@@ -17,6 +21,13 @@ export async function requireHome(): Promise<void> {
 /** What a file system that does not let the lab have its folder says, as an error that helps; undefined for anything else. */
 export function unusableHome(error: unknown): LabError | undefined {
   const { code = "", path } = (error ?? {}) as NodeJS.ErrnoException;
+  if (path !== undefined && `${path}/`.startsWith(`${cacheHome()}/`) && unwritable.includes(code)) {
+    return new LabError(
+      "cache-unusable",
+      `The folder of the tools, ${cacheHome()}, cannot be used: ${messageOf(error)}. Set XDG_CACHE_HOME to a folder of yours, where the tools are installed anew, and run the command again.`,
+      { exitCode: ExitCode.badInput, cause: error },
+    );
+  }
   if (path === undefined || !`${path}/`.startsWith(`${labHome()}/`)) return undefined;
   const file = code === "ENOTDIR" ? fileAbove(path) : undefined;
   if (file?.startsWith(`${labHome()}/`)) {
@@ -26,8 +37,10 @@ export function unusableHome(error: unknown): LabError | undefined {
       { exitCode: ExitCode.badInput, cause: error },
     );
   }
-  return ["EACCES", "ENOTDIR", "EPERM", "EROFS"].includes(code) ? homeError(error) : undefined;
+  return unwritable.includes(code) ? homeError(error) : undefined;
 }
+
+const unwritable = ["EACCES", "ENOTDIR", "EPERM", "EROFS"];
 
 /** The file that stands in the way to a path. */
 function fileAbove(path: string): string | undefined {
@@ -45,4 +58,34 @@ function homeError(error: unknown, then = ""): LabError {
       cause: error,
     },
   );
+}
+
+/** Files that the lab itself puts into its folder beside cohorts; with the drafts and locks of a process that was killed. */
+const filesOfHome =
+  /^(mark|github-mark|ports\.json|rooms\.json|passphrase|evidence-key\.pem|lab-home\.json)(\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?(\.\d+)?(\.lock)?$/;
+
+/** Folders that it fills for a while and empties itself, or that a killed command left. */
+const foldersOfHome = /^(gitops-lab-overlay-.+|\.probe-.+)$/;
+
+/**
+ * Removes what the lab put into its folder, with its state backend and passphrase, once no cohort is left that needs them; and the
+ * folder, where the lab made it and nothing else is in it. Returns what the lab did not put there and that therefore stays.
+ */
+export async function removeHomeWithoutCohorts(): Promise<string[]> {
+  const home = labHome();
+  const made = await homeMadeByLab(home);
+  const cohorts = await readdir(join(home, "cohorts")).catch(() => []);
+  if (made === undefined || cohorts.length > 0 || (await inventoriedCohorts()).length > 0) return [];
+  if ((await Array.fromAsync(glob(".pulumi/stacks/*/*.json", { cwd: ownBackend() }))).length > 0) return [];
+  await rm(join(ownBackend(), ".pulumi"), { recursive: true, force: true });
+  for (const folder of [ownBackend(), join(home, "cohorts"), join(home, "inventory"), join(home, "remainders")])
+    await removeIfEmpty(folder);
+  const entries = await readdir(home).catch(() => []);
+  const isOwn = (entry: string) => filesOfHome.test(entry) || foldersOfHome.test(entry);
+  for (const entry of entries.filter((name) => isOwn(name) && name !== homeMarkFile))
+    await rm(join(home, entry), { recursive: foldersOfHome.test(entry) || entry.endsWith(".lock"), force: true });
+  // By its mark the folder is known as the lab's as long as there is anything of it.
+  await rm(join(home, homeMarkFile), { force: true });
+  if (made) await removeIfEmpty(home);
+  return entries.filter((name) => !isOwn(name)).map((name) => join(home, name));
 }

@@ -5,6 +5,8 @@ import { pulumiEnvironment } from "../tools/environment.ts";
 import { locate, toolPath } from "../tools/locate.ts";
 import { projectFolder } from "./cohort-file.ts";
 import { notUp } from "./not-up.ts";
+import { stateFolder } from "./state/backend.ts";
+import { mendState } from "./state/mend.ts";
 
 /**
  * What the last `up` of a cohort told, also while another operation runs. By Pulumi's CLI and not its automation library,
@@ -14,6 +16,8 @@ export async function readOutputs(cohort: string): Promise<CohortOutputs> {
   // Without Pulumi's CLI there can be no stack.
   if ((await locate("pulumi")) === undefined) throw await notUp(cohort);
   const env = await pulumiEnvironment();
+  const folder = await stateFolder();
+  if (folder !== undefined) await mendState(folder, cohort);
   const args = ["stack", "output", "--json", "--show-secrets", "--non-interactive", "--stack", cohort];
   const result = await run(await toolPath("pulumi"), args, { cwd: projectFolder, env, reject: false, stdin: "ignore" });
   const isMissing = result.exitCode !== 0 && /no stack named/.test(result.stderr);

@@ -37,6 +37,8 @@ export interface RollbackLook {
   readonly heldSeconds?: number;
   /** Two intervals of the environment's image automation. */
   readonly neededSeconds: number;
+  /** ISO 8601; when a rollback that stands has stood for long enough, and all there is to do is to wait. */
+  readonly waitUntil?: string;
   readonly undoneBy?: ImageChange;
   /** The same for a reader. */
   readonly sentence: string;
@@ -96,7 +98,10 @@ export async function lookAtRollback(context: CheckContext, environment: Environ
     };
   }
   const wait = `${Short(newest.revert)} took ${environment} back ${round(newest.heldSeconds)} s ago; it must hold for ${round(neededSeconds)} s, two intervals of image automation.`;
-  return { stage: "reverted", ...rest, sentence: problem === undefined ? wait : `${wait} ${problem}` };
+  if (problem !== undefined) return { stage: "reverted", ...rest, sentence: `${wait} ${problem}` };
+  const { at } = newest.revert;
+  const waitUntil = at && new Date(at.getTime() + neededSeconds * 1000).toISOString();
+  return { stage: "reverted", ...rest, ...(waitUntil !== undefined && { waitUntil }), sentence: wait };
 }
 
 /** Every change of an environment's image on the branch, newest first. Throws where it can't look. */
@@ -121,29 +126,41 @@ export async function imageChanges(git: GitReader, environment: Environment, rep
  * where the Git server wrote down no such push.
  */
 export async function arrivals(git: GitReader): Promise<(commit: string) => Promise<Date | undefined>> {
+  const arrival = await pushesOf(git);
+  return async (commit) => (await arrival(commit))?.at;
+}
+
+/** A move of the branch that the Git server wrote down; a push says who authenticated, what the pipeline did itself does not. */
+export interface Arrival {
+  readonly at: Date;
+  readonly by?: string | undefined;
+}
+
+/** The same with who brought it. */
+export async function pushesOf(git: GitReader): Promise<(commit: string) => Promise<Arrival | undefined>> {
   const [journal, graph] = await Promise.all([git.journal(), git.graph()]);
-  const arrived = new Map<string, Date>();
+  const arrived = new Map<string, Arrival>();
   // The branch only moves forward, so the tips stand in it in the order of the pushes, whatever the clock was at each.
   for (const tip of [...graph.keys()].toReversed()) {
-    const at = arrivedAt(journal.get(tip) ?? []);
-    if (at === undefined) continue;
+    const arrival = arrivalIn(journal.get(tip) ?? []);
+    if (arrival === undefined) continue;
     for (const next = [tip]; next.length > 0; ) {
       const commit = next.pop()!;
       if (arrived.has(commit)) continue;
-      arrived.set(commit, at);
+      arrived.set(commit, arrival);
       next.push(...(graph.get(commit) ?? []));
     }
   }
   return async (commit) => arrived.get(commit);
 }
 
-function arrivedAt(entries: readonly JournalEntry[]): Date | undefined {
+function arrivalIn(entries: readonly JournalEntry[]): Arrival | undefined {
   const entry = entries.find(({ event }) => event === "received" || event === "carried-out");
-  return entry && new Date(entry.at);
+  return entry && { at: new Date(entry.at), by: entry.event === "received" ? entry.by : undefined };
 }
 
 /** Two intervals of the environment's image automation, in seconds. */
-async function requiredSeconds({ kube }: CheckContext, environment: Environment): Promise<number> {
+export async function requiredSeconds({ kube }: Pick<CheckContext, "kube">, environment: Environment): Promise<number> {
   const automation = await getLive(kube, ImageUpdateAutomation, environment, backendName);
   const interval = automation && goDurationSeconds(automation.spec.interval);
   if (interval !== undefined) return 2 * interval;

@@ -4,9 +4,11 @@ import { findCrumbs, findTraces, forgetCutShort, type Crumb, type CutShort, type
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { labHome } from "../../shared/paths.ts";
 import { locate } from "../../tools/locate.ts";
+import { removeHomeWithoutCohorts } from "../home.ts";
 import { readOutputs } from "../outputs.ts";
 import { tellReceipt } from "../receipts.ts";
-import { backendName, removeHomeWithoutCohorts, stackNames, staleStackLocks } from "../stack.ts";
+import { backendName } from "../state/backend.ts";
+import { stackNames, staleStackLocks } from "../stack.ts";
 import { note, print, printJson } from "../terminal.ts";
 import { removeCohort } from "./down.ts";
 

@@ -8,7 +8,7 @@ import { notUp } from "../not-up.ts";
 import { pausedIn } from "../paused.ts";
 import { chooseDisplay } from "../progress/displays.ts";
 import { RunReporter } from "../progress/reporter.ts";
-import { findStack, readState, type StateSummary } from "../stack.ts";
+import { openStack, readState, type StateSummary } from "../stack.ts";
 import { note } from "../terminal.ts";
 import { requireConditions, type UpOptions } from "./up.ts";
 
@@ -20,8 +20,9 @@ export async function retry(name: string, { json, parallel }: Pick<UpOptions, "j
   const plan = await readCohort(name);
   const { cohort } = plan;
   return keepingCohortFile(cohort, async () => {
-    const stack = existsSync(cohortPaths(cohort).root) ? await findStack(cohort) : undefined;
-    if (stack === undefined) throw await notUp(cohort, ", so there is nothing to try again");
+    if (!existsSync(cohortPaths(cohort).root)) throw await notUp(cohort, ", so there is nothing to try again");
+    // Where the state was lost, everybody is tried again.
+    const stack = await openStack(cohort);
     const roster = plan.learners.map(({ learner }) => learner.id);
     const paused = await pausedIn(cohort);
     const left = unfinished(roster, await readLastRun(cohort), await readState(stack));

@@ -1,6 +1,6 @@
-import type { Environment } from "../../shared/names.ts";
+import { resetUsername, type Environment } from "../../shared/names.ts";
 import { proposalBranch, recordPath } from "../../verification/promotion-record.ts";
-import { fluxUsername, resetUsername } from "../access.ts";
+import { fluxUsername } from "../access.ts";
 import { noCommit, type Push } from "../git/push.ts";
 import { appBuilds, tagOfVersion, versionTaken } from "./app-builds.ts";
 import { appFolder, releaseOf } from "./build.ts";

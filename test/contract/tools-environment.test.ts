@@ -1,8 +1,10 @@
 import { once } from "node:events";
 import { readFile, stat, writeFile } from "node:fs/promises";
+import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { run } from "../../shared/exec.ts";
+import { folderOfBackend } from "../../tools/backend.ts";
 import { pulumiEnvironment } from "../../tools/environment.ts";
 import { pluginChoice } from "../../tools/plugin-choice.ts";
 import { installFolder } from "../../tools/locate.ts";
@@ -32,7 +34,7 @@ test("puts Node, the engine, the language host and the plugins before what is on
 test("keeps the state and the passphrase in the lab home", async () => {
   const environment = await pulumiEnvironment(base);
   const file = environment["PULUMI_CONFIG_PASSPHRASE_FILE"] ?? "";
-  expect(environment["PULUMI_BACKEND_URL"]).toBe(`file://${base.GITOPS_LAB_HOME}/pulumi`);
+  expect(environment["PULUMI_BACKEND_URL"]).toBe(`file://${base.GITOPS_LAB_HOME}/pulumi?metadata=skip`);
   expect((await stat(join(base.GITOPS_LAB_HOME, "pulumi"))).isDirectory()).toBe(true);
   expect(dirname(file)).toBe(base.GITOPS_LAB_HOME);
   expect((await stat(file)).mode & 0o777).toBe(0o600);
@@ -54,9 +56,10 @@ test("first runs at once agree on one passphrase", async () => {
 });
 
 test("respects what the user chose", async () => {
-  const chosen = { PULUMI_BACKEND_URL: "s3://bucket", PULUMI_CONFIG_PASSPHRASE: "", NODE_OPTIONS: "--trace-warnings" };
-  const environment = await pulumiEnvironment({ ...base, ...chosen });
+  const chosen = { PULUMI_BACKEND_URL: "s3://bucket", PULUMI_CONFIG_PASSPHRASE: "" };
+  const environment = await pulumiEnvironment({ ...base, ...chosen, NODE_OPTIONS: "--trace-warnings", PULUMI_STACK: "other" });
   expect(environment).toMatchObject(chosen);
+  for (const stranger of ["NODE_OPTIONS", "PULUMI_STACK", "LC_ALL"]) expect(environment).not.toHaveProperty(stranger);
   expect(environment).not.toHaveProperty("PULUMI_CONFIG_PASSPHRASE_FILE");
 });
 
@@ -65,6 +68,59 @@ test("respects a login", async () => {
   expect(await pulumiEnvironment(base)).not.toHaveProperty("PULUMI_BACKEND_URL");
   await writeFile(join(base.PULUMI_HOME, "credentials.json"), JSON.stringify({ current: "" }));
   expect(await pulumiEnvironment(base)).toHaveProperty("PULUMI_BACKEND_URL");
+});
+
+test.each([
+  ["nothing", ""],
+  ["white space", "\n"],
+  ["null", "null"],
+  ["no backend", "{}"],
+])("takes a login that holds %s for none", async (_, content) => {
+  await writeFile(join(base.PULUMI_HOME, "credentials.json"), content);
+  expect(await pulumiEnvironment(base)).toHaveProperty("PULUMI_BACKEND_URL");
+});
+
+test.each([
+  ["text", "asdf", "is not JSON"],
+  ["half of it", '{"current": "file', "is not JSON"],
+  ["a list", "[1]", "holds no login"],
+  ["a word", '"asdf"', "holds no login"],
+  ["a number for the backend", '{"current": 1}', "names no backend"],
+])("refuses a login that holds %s, by its file, unless a backend is named", async (_, content, says) => {
+  const file = join(base.PULUMI_HOME, "credentials.json");
+  await writeFile(file, content);
+  await expect(pulumiEnvironment(base)).rejects.toMatchObject({
+    code: "login-unreadable",
+    exitCode: 2,
+    message: expect.stringContaining(`${file} ${says}`),
+  });
+  expect(await pulumiEnvironment({ ...base, PULUMI_BACKEND_URL: "file:///elsewhere" })).toHaveProperty(
+    "PULUMI_BACKEND_URL",
+    "file:///elsewhere",
+  );
+});
+
+test.each([
+  ["file://~", userInfo().homedir],
+  ["file://~/local-pulumi-state", join(userInfo().homedir, "local-pulumi-state")],
+  ["file://./state", "/work/state"],
+  ["file://.", "/work"],
+  ["file://state", "/work/state"],
+  ["file://../state", "/state"],
+  ["file:///a%20b/c?metadata=skip", "/a b/c"],
+  ["file:///a/b?no_tmp_dir=false", "/a/b"],
+  ["file://~/x?y", join(userInfo().homedir, "x")],
+  ["file:///a/./b/../c/", "/a/c"],
+  ["s3://bucket/a", undefined],
+  ["https://api.pulumi.com", undefined],
+  ["azblob://container", undefined],
+  ["", undefined],
+])("the folder of the backend %s is %s, as Pulumi has it", (url, folder) => {
+  expect(folderOfBackend(url, "/work")).toBe(folder);
+});
+
+test("says what is wrong with an address that can't be read", () => {
+  expect(() => folderOfBackend("file:///100%", "/work")).toThrow(expect.objectContaining({ code: "backend-invalid", exitCode: 2 }));
 });
 
 test("lets the engine look for plugins only where Pulumi's own Kubernetes plugin is installed", async () => {

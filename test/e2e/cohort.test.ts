@@ -43,6 +43,9 @@ const minutes = 60_000;
 const daemonFolder = () => cohortPaths(cohort.name, cohort.home).daemon;
 const marked = () => findMarked(daemonFolder());
 
+/** Kills the daemon and who would start it again. */
+const killDaemon = () => marked().forEach(({ name, identity }) => name === "daemon" && endOne(identity));
+
 /** The processes of the cohort by name; children of a marked process carry its mark too. */
 function processNamed(name: string): ProcessIdentity {
   const found = marked().find((process) => process.name === name);
@@ -408,7 +411,7 @@ describe("repair", () => {
 
   test("a killed daemon is started again and adopts what runs", { timeout: minutes }, async () => {
     const apiServer = processNamed("ada/kube-apiserver").pid;
-    process.kill(processNamed("daemon").pid, "SIGKILL");
+    killDaemon();
     succeeded(await cohort.lab("start", cohort.name));
     expect(processNamed("ada/kube-apiserver").pid).toBe(apiServer);
   });
@@ -417,7 +420,7 @@ describe("repair", () => {
     const clusterOf = async () => (await outputs()).learners["ada"]!.cluster.id;
     const before = await clusterOf();
     // Gone the hard way: its processes, and its data.
-    process.kill(processNamed("daemon").pid, "SIGKILL");
+    killDaemon();
     for (const { name, identity } of marked()) if (name.startsWith("ada/")) endOne(identity);
     const { root } = cohortPaths(cohort.name, cohort.home).learner("ada");
     await rm(root, { recursive: true });
@@ -532,7 +535,8 @@ describe("ports", () => {
 
 describe("down", () => {
   test("leaves nothing, also when part of the cohort is dead already", { timeout: 2 * minutes }, async () => {
-    for (const name of ["daemon", "ada/kube-apiserver", "ada-b/etcd"]) process.kill(processNamed(name).pid, "SIGKILL");
+    killDaemon();
+    for (const name of ["ada/kube-apiserver", "ada-b/etcd"]) process.kill(processNamed(name).pid, "SIGKILL");
     expect(succeeded(await cohort.lab("down", cohort.name)).stdout).toContain("is gone");
     expect(marked()).toEqual([]);
     expect(existsSync(cohort.home)).toBe(false);

@@ -69,6 +69,8 @@ describe("a cohort of three with one who fails", () => {
 
   beforeAll(async () => {
     await cohort.writeFile();
+    // A folder with things in it that the lab did not make would be refused.
+    succeeded(await cohort.lab("env"));
     await mkdir(dirname(inTheWay), { recursive: true });
     await writeFile(inTheWay, "");
   });

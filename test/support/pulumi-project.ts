@@ -26,7 +26,7 @@ export interface PulumiProject {
   remove(): Promise<void>;
 }
 
-export async function createPulumiProject(): Promise<PulumiProject> {
+export async function createPulumiProject(name = "test"): Promise<PulumiProject> {
   const root = await mkdtemp(join(tmpdir(), "pulumi-project-"));
   const program = join(root, "program");
   const [pulumi, languageHost] = [await toolPath("pulumi"), await toolPath("pulumi-language-nodejs")];
@@ -45,7 +45,7 @@ export async function createPulumiProject(): Promise<PulumiProject> {
   await mkdir(program);
   await symlink(join(repository, "node_modules"), join(program, "node_modules"));
   await writeFile(join(program, "package.json"), JSON.stringify({ name: "test", private: true, type: "module", main: "index.ts" }));
-  await writeFile(join(program, "Pulumi.yaml"), "name: test\nruntime: {name: nodejs, options: {typescript: false}}\n");
+  await writeFile(join(program, "Pulumi.yaml"), `name: ${name}\nruntime: {name: nodejs, options: {typescript: false}}\n`);
 
   const project: PulumiProject = {
     environment,

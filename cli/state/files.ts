@@ -1,0 +1,67 @@
+import { glob, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
+
+/*
+ * What Pulumi's file backend keeps, by its own program: pkg/backend/diy of Pulumi 3.259, store.go, state.go and lock.go. A
+ * checkpoint is replaced in one step; a file's `.attrs` beside it is not, and neither survives a power loss for certain.
+ */
+const project = "gitops-lab";
+
+/** The places of one cohort in the folder of a file backend. */
+export interface StatePlaces {
+  /** Where the checkpoints of all cohorts are. */
+  readonly stacks: string;
+  /** The checkpoint, where it is not compressed. */
+  readonly checkpoint: string;
+  readonly tags: string;
+  readonly locks: string;
+  readonly history: string;
+  readonly backups: string;
+}
+
+export function statePlaces(backend: string, cohort: string): StatePlaces {
+  const own = (...path: string[]) => join(backend, ".pulumi", ...path);
+  return {
+    stacks: own("stacks", project),
+    checkpoint: own("stacks", project, `${cohort}.json`),
+    tags: own("stacks", project, `${cohort}.pulumi-tags`),
+    locks: own("locks", "organization", project, cohort),
+    history: own("history", project, cohort),
+    backups: own("backups", project, cohort),
+  };
+}
+
+/** Everything that a file backend has of a cohort, as a pattern below its folder. */
+export function stateFiles(cohort: string): string {
+  return `.pulumi/{backups,history,locks,stacks}/{organization/,}${project}/{${cohort},${cohort}.json*,${cohort}.pulumi-tags*}`;
+}
+
+/** The cohorts that have a checkpoint in the folder of a file backend, whatever is in it. */
+export async function cohortsInState(backend: string): Promise<string[]> {
+  const files = await readdir(statePlaces(backend, "any").stacks).catch(() => []);
+  return [...new Set(files.flatMap((file) => /^(.+)\.json(?:\.gz|\.zst)?$/.exec(file)?.[1] ?? []))].sort();
+}
+
+/** The files of a folder by their paths; none where it does not exist. */
+export async function filesIn(folder: string, pattern = "*"): Promise<string[]> {
+  return (await Array.fromAsync(glob(pattern, { cwd: folder }))).map((path) => join(folder, path));
+}
+
+/** What is in a file that Pulumi wrote as JSON, compressed or not; undefined for one that is cut off, or gone. */
+export async function readWhole(path: string): Promise<object | undefined> {
+  try {
+    const value: unknown = JSON.parse(inflate(await readFile(path)).toString("utf8"));
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // What must not be read is not for that cut off.
+    if (code === "EACCES" || code === "EPERM" || code === "EIO") throw error;
+    return undefined;
+  }
+}
+
+function inflate(content: Buffer): Buffer {
+  if (content[0] === 0x1f && content[1] === 0x8b) return gunzipSync(content);
+  return content.length >= 4 && content.readUInt32LE(0) === 0xfd2fb528 ? zstdDecompressSync(content) : content;
+}
