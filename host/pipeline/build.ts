@@ -2,7 +2,7 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { sizeText } from "../../shared/limits.ts";
 import { excerpt } from "../../shared/printable.ts";
-import { textFault } from "../../shared/text-fault.ts";
+import { textFault } from "../../shared/person-text.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { LearnerError } from "../git/learner-error.ts";
 import { shownPath } from "../git/push-limits.ts";

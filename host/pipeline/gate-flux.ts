@@ -2,7 +2,7 @@ import type { Environment } from "../../shared/names.ts";
 import { desiredImage } from "../../verification/desired-image.ts";
 import type { ImageReference } from "../../verification/image-reference.ts";
 import { excerpt, printable } from "../../shared/printable.ts";
-import { textFault } from "../../shared/text-fault.ts";
+import { textFault } from "../../shared/person-text.ts";
 import { seedRef } from "../git/repository.ts";
 import { fluxFolder } from "./flux-tree.ts";
 import { imageTroubles, type Trouble } from "./judge-images.ts";

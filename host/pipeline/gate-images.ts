@@ -3,7 +3,7 @@ import { desiredImage, overlayPath } from "../../verification/desired-image.ts";
 import { wasBrought } from "../../verification/image-history.ts";
 import { sameImage, shortImage } from "../../verification/image-reference.ts";
 import { recordPath } from "../../verification/promotion-record.ts";
-import { textFault } from "../../shared/text-fault.ts";
+import { textFault } from "../../shared/person-text.ts";
 import type { Lab } from "./lab.ts";
 
 /**

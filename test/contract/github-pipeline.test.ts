@@ -105,7 +105,7 @@ describe("the build", () => {
     await dirk.push({ "app/VERSION": Buffer.from("\uFEFF0.3.0\r\n", "utf16le") });
     expect(await dirk.job("build")).toEqual({
       exitCode: 1,
-      output: expect.stringMatching(/^::error::app\/VERSION is UTF-16, as `>` of Windows PowerShell/),
+      output: expect.stringMatching(/^::error::app\/VERSION is UTF-16, which is what PowerShell writes/),
     });
     await dirk.push({ "app/VERSION": "\uFEFF0.3.0\r\n" });
     expect((await dirk.job("build")).output).toMatch(/Built develop-v0\.3\.0-/);

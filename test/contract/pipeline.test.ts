@@ -193,7 +193,7 @@ describe("what Windows PowerShell writes", () => {
     const dunja = await handedOver("dunja");
     const record = await dunja.recordOf("develop");
     const overlay = await readFile(join(dunja.work, overlayPath("production")), "utf8");
-    const says = (path: string) => new RegExp(`${path} is UTF-16, as .>. of Windows PowerShell writes it, and must be UTF-8`);
+    const says = (path: string) => new RegExp(`${path} is UTF-16, which is what PowerShell's .>. writes, and must be UTF-8`);
     await expect(write(dunja, recordPath("staging"), utf16(record))).rejects.toThrow(says(recordPath("staging")));
     await expect(write(dunja, recordPath("staging"), Buffer.from(record, "utf16le"))).rejects.toThrow(says(recordPath("staging")));
     await expect(write(dunja, "app/VERSION", utf16("0.3.0\r\n"))).rejects.toThrow(says("app/VERSION"));
@@ -229,7 +229,14 @@ test("refs that are named like the branch, from before they were refused, change
   const dirk = await handedOver("dietrich");
   const bare = join(cohortPaths("demo").git, "dietrich", "gitops.git");
   const tip = await dirk.tip();
-  for (const ref of ["refs/tags/main", "refs/heads/refs/heads/main", "refs/heads/heads/main", "refs/tags/HEAD", `refs/heads/${tip}`, `refs/tags/${tip.slice(0, 7)}`])
+  for (const ref of [
+    "refs/tags/main",
+    "refs/heads/refs/heads/main",
+    "refs/heads/heads/main",
+    "refs/tags/HEAD",
+    `refs/heads/${tip}`,
+    `refs/tags/${tip.slice(0, 7)}`,
+  ])
     await dirk.git.git(dirk.work, "push", "--quiet", bare, `HEAD~1:${ref}`);
   const overlay = await readFile(join(dirk.work, overlayPath("production")), "utf8");
   const byHand = overlay.replace(/newTag: \S+/, "newTag: production-v0.9.0-abcdef0-1790000000");

@@ -45,7 +45,7 @@ file_at() { git cat-file blob "$1:$2" 2>/dev/null || true; }
 text_at() { file_at "$1" "$2" | sed $'1s/^\xef\xbb\xbf//'; }
 # Whether a file is UTF-16, and what to say of it.
 utf16() { case $(file_at "$1" "$2" | head -c 2 | od -An -tx1 | tr -d ' \n') in fffe | feff) return 0 ;; *) return 1 ;; esac; }
-utf16_problem='is UTF-16, as `>` of Windows PowerShell writes it, and must be UTF-8: save it anew as UTF-8 (in PowerShell with `Set-Content -Encoding utf8`)'
+utf16_problem='is UTF-16, which is what PowerShell writes with `>`, and must be UTF-8. Save it with the encoding UTF-8, in PowerShell with `Out-File -Encoding utf8` in place of `>`'
 # The newest commit below a tip that changed a path.
 last_change() { git log --format=%H --max-count=1 "$1" -- "$2"; }
 # Whether a path is as the lab made it. The lab asks for what it deployed itself; that is not judged.
