@@ -18,15 +18,15 @@ export interface FaultOptions {
  * the filters. The closing line is `N passed, N failed`. Returns the exit code.
  */
 export async function test(filters: readonly string[], faults: FaultOptions): Promise<number> {
-  Object.assign(process.env, {
+  const env = {
     GITOPS_LAB_FAULTS_SEED: faults.seed,
     ...(faults.long && { GITOPS_LAB_FAULTS: "long" }),
     ...(faults.results !== undefined && { GITOPS_LAB_FAULTS_RESULTS: resolve(faults.results) }),
-  });
+  };
   await installTools();
   note("Checking the types and the style.");
   const checks = [await check("typescript/bin/tsc", "--noEmit"), await check("@biomejs/biome/bin/biome", "ci", "--colors=off")];
-  const vitest = await startVitest("test", [...filters], { run: true, root: projectFolder, watch: false });
+  const vitest = await startVitest("test", [...filters], { run: true, root: projectFolder, watch: false, env });
   const again = vitest.state
     .getTestModules()
     .flatMap((module) => [...module.children.allTests()])
