@@ -16,7 +16,8 @@ import { note } from "./terminal.ts";
 export const projectFolder = fileURLToPath(new URL("..", import.meta.url));
 
 const stacks = join(projectFolder, "stacks");
-const fileOf = (cohort: string) => join(stacks, `Pulumi.${cohort}.yaml`);
+/** Where a cohort's file is. */
+export const fileOf = (cohort: string) => join(stacks, `Pulumi.${cohort}.yaml`);
 
 /** The cohorts that have a file. */
 export async function cohortNames(): Promise<string[]> {
@@ -62,9 +63,11 @@ export async function keepingCohortFile<T>(cohort: string, operation: () => Prom
     return await operation();
   } finally {
     const after = await readIfExists(fileOf(cohort));
-    if (before !== undefined && after !== undefined && !salt.test(before) && salt.test(after))
+    // One that was of no use any more was taken out meanwhile.
+    if (before !== undefined && after !== undefined && saltIn(after) !== saltIn(before))
       await writeFile(fileOf(cohort), after.replace(salt, ""));
   }
 }
 
 const salt = /^encryptionsalt:.*\n?/m;
+const saltIn = (text: string) => salt.exec(text)?.[0].trim();

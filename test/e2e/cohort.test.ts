@@ -126,8 +126,9 @@ describe("setup", () => {
     const { stdout } = succeeded(await pulumi("preview", "--stack", cohort.name));
     for (const learner of ["ada", "ada-b"]) expect(stdout).toMatch(new RegExp(`EmbeddedCluster\\s+${learner}-control-plane`));
     expect(marked()).toEqual([]);
-    // Plain pulumi has added its salt.
-    await cohort.writeFile();
+    // Plain pulumi has added its salt, which stays as long as it is of use.
+    fileAsWritten = await cohort.readFile();
+    expect(fileAsWritten).toContain("encryptionsalt:");
   });
 });
 
@@ -540,6 +541,13 @@ describe("down", () => {
   });
 
   test("has nothing to do the second time", { timeout: minutes }, async () => {
+    succeeded(await cohort.lab("down", cohort.name));
+    expect(existsSync(cohort.home)).toBe(false);
+  });
+
+  test("leaves a cohort that is made ready anew, also where plain pulumi wrote into its file", { timeout: 2 * minutes }, async () => {
+    succeeded(await cohort.lab("setup", cohort.name));
+    expect(await cohort.readFile()).not.toContain("encryptionsalt:");
     succeeded(await cohort.lab("down", cohort.name));
     expect(existsSync(cohort.home)).toBe(false);
   });
