@@ -18,7 +18,7 @@ import { statFields } from "../shared/proc.ts";
 import { openBrowser, requireChromium } from "../test/support/browser.ts";
 import { FakeCohort, serveCohort } from "../test/support/dashboard-cohort.ts";
 import { LabState } from "../test/support/lab-state.ts";
-import { verifyLearner } from "../verification/verify.ts";
+import { lookAtLearner, type LearnerLook } from "../verification/verify.ts";
 
 /*
  * Measures the dashboard of 50 learners: `node bench/dashboard.ts [idle seconds] [cohort]`. First paint in Chromium, with
@@ -121,7 +121,8 @@ async function idle(): Promise<Idle> {
     );
   }
   const { evidence, environments: stages } = labTemplate(cohort.template);
-  const verify = async (learner: LearnerOutputs) => (first === undefined ? [] : verifyLearner(learner, evidence, stages));
+  const nothing: LearnerLook = { reports: [], promotion: { status: "error", reason: "no lab" } };
+  const verify = async (learner: LearnerOutputs) => (first === undefined ? nothing : lookAtLearner(learner, evidence, stages));
   const collector = new Collector(cohort, {
     verify,
     writeEvidence: async () => "",

@@ -27,6 +27,7 @@ import { arrivals, backUp, hasWork, leavers, leaversSentence } from "./course/ba
 import { requireGithub } from "./github.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "./interrupt.ts";
 import { LastRunRecord } from "./last-run.ts";
+import { deleteUnreachable, mustGiveUpLost } from "./lost-clusters.ts";
 import { readOutputs } from "./outputs.ts";
 import { chooseDisplay } from "./progress/displays.ts";
 import type { LearnerOutcome } from "./progress/events.ts";
@@ -204,10 +205,13 @@ async function refreshIfNeeded(
     const looked = target ? { target } : passedOver.length > 0 ? { exclude: passedOver } : {};
     await noteUncertain(stack);
     if (target?.length !== 0) {
+      const { envVars } = stack.workspace;
+      if (await mustGiveUpLost(stack.name, state)) envVars[deleteUnreachable] = "true";
       await reporter
         .phase(phases.refresh, () =>
           stack.refresh({ onEvent: reporter.errorsOnly, color: "never", clearPendingCreates: true, signal: interrupt.signal, ...looked }),
         )
+        .finally(() => delete envVars[deleteUnreachable])
         .catch(async (error: unknown) => {
           interrupt.check();
           throw (
@@ -311,7 +315,9 @@ async function conclude(
   const reports = up.size === 0 ? [] : await interrupt.orEnd(reporter.phase(phases.evidence, () => evidenceOf(cohort, up)));
   for (const report of reports) reporter.evidence(report);
   const { exitCodeOf, printReports } = await loadVerify();
-  const proven = exitCodeOf(reports.map((learner) => verdict(learner.reports)));
+  // What was handed over before is its learner's work, which this run had nothing to do with.
+  const own = reports.filter(({ id }) => reporter.handedOver.has(id));
+  const proven = exitCodeOf(own.map((learner) => verdict(learner.reports)));
   const exitCode = failed.length > 0 ? ExitCode.failed : proven === ExitCode.ok ? left : proven;
   interrupt.check();
   const cause = left === ExitCode.ok ? undefined : "Something is left of who is no learner of the cohort file any more.";
@@ -321,6 +327,11 @@ async function conclude(
     if (reports.length > 0) printReports(reports);
     print(`\n${renderSummary(reporter.outcomes, process.stdout.columns)}`.trimEnd());
   }
+  const others = reports.filter((learner) => !own.includes(learner) && verdict(learner.reports) !== "pass").map(({ id }) => id);
+  if (others.length > 0)
+    note(
+      `The evidence of ${others.join(", ")} is not passed. ${others.length === 1 ? "That lab was" : "Those labs were"} handed over before this run, so it has no say in how this run ended; \`./lab verify --cohort ${cohort}\` ends by it.`,
+    );
   for (const { learner } of ofResult("paused"))
     note(`${paint("yellow", learner, process.stderr)} is paused, so neither changed nor looked at.`);
   for (const { learner, cause } of failed)

@@ -1,7 +1,11 @@
-import { readdir, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import writeFileAtomic from "write-file-atomic";
+import { parse } from "yaml";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { readPersonText } from "../shared/person-file.ts";
 import { readIfExists } from "../shared/private-files.ts";
 import { readGenerations } from "../stacks/generations.ts";
 import { lookForRoom } from "../stacks/isolation.ts";
@@ -16,23 +20,35 @@ import { note } from "./terminal.ts";
 export const projectFolder = fileURLToPath(new URL("..", import.meta.url));
 
 const stacks = join(projectFolder, "stacks");
-/** Where a cohort's file is. */
-export const fileOf = (cohort: string) => join(stacks, `Pulumi.${cohort}.yaml`);
+const fileOf = (cohort: string) => join(stacks, `Pulumi.${cohort}.yaml`);
 
 /** The cohorts that have a file. */
 export async function cohortNames(): Promise<string[]> {
   return (await readdir(stacks)).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []).sort();
 }
 
-/** The text of a cohort's file; undefined where there is none. */
+/** Whether a cohort has a file, whatever is in it. */
+export function hasCohortFile(cohort: string): boolean {
+  return existsSync(fileOf(cohort));
+}
+
+/** The text of a cohort's file; undefined where there is none. Throws LabError `cohort-unreadable` (exit code 2) for what is no text. */
 export async function cohortFileText(cohort: string): Promise<string | undefined> {
-  return readIfExists(fileOf(cohort));
+  // Pulumi reads the same file, and writes it.
+  const read = readPersonText(fileOf(cohort), "text", { utf16: false });
+  if ("text" in read) return read.text;
+  if (read.missing) return undefined;
+  throw new LabError(
+    "cohort-unreadable",
+    `The cohort file stacks/Pulumi.${cohort}.yaml ${read.problem}. Nothing was changed. Run the command again then; stacks/Pulumi.demo.yaml shows one.`,
+    { exitCode: ExitCode.badInput },
+  );
 }
 
 /** Reads and plans a cohort without touching anything. Throws LabError (exit code 2) on any fault in name or file. */
 export async function readCohort(name: string): Promise<CohortPlan> {
   const cohort = parseCohortName(name);
-  const text = await readIfExists(fileOf(cohort));
+  const text = await cohortFileText(cohort);
   if (text === undefined) {
     throw new LabError(
       "cohort-unknown",
@@ -55,19 +71,43 @@ export async function readCohort(name: string): Promise<CohortPlan> {
 
 /**
  * Runs a Pulumi operation and leaves the cohort file as the instructor wrote it. Pulumi adds the stack's salt to the file
- * and keeps it in the state as well, from where it takes it when the file has none; a salt that was there before stays.
+ * and keeps it in the state as well, from where it takes it when the file has none. So a salt is in the file only where a
+ * run was killed, or plain Pulumi was at work; once its stack is gone, the next one could not be made with it. It stays
+ * where the file has a value that was encrypted with it.
  */
 export async function keepingCohortFile<T>(cohort: string, operation: () => Promise<T>): Promise<T> {
-  const before = await readIfExists(fileOf(cohort));
+  await dropSalt(cohort);
   try {
     return await operation();
   } finally {
-    const after = await readIfExists(fileOf(cohort));
-    // One that was of no use any more was taken out meanwhile.
-    if (before !== undefined && after !== undefined && saltIn(after) !== saltIn(before))
-      await writeFile(fileOf(cohort), after.replace(salt, ""));
+    await dropSalt(cohort);
   }
 }
 
-const salt = /^encryptionsalt:.*\n?/m;
-const saltIn = (text: string) => salt.exec(text)?.[0].trim();
+const salt = /^encryptionsalt:[ \t]*(\S*).*\n?/m;
+
+/** What Pulumi calls the encryption salt, where the text of a cohort file has one. */
+export function saltIn(text: string): string | undefined {
+  return salt.exec(text)?.[1];
+}
+
+/** Whether a cohort file holds what only the passphrase opens. */
+export function hasSecrets(text: string): boolean {
+  try {
+    return holdsSecret(parse(text));
+  } catch {
+    // Rather one too many than one lost.
+    return /\bsecure:/.test(text);
+  }
+}
+
+function holdsSecret(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return "secure" in value || Object.values(value).some(holdsSecret);
+}
+
+async function dropSalt(cohort: string): Promise<void> {
+  const text = await readIfExists(fileOf(cohort));
+  // In one step: a run that is killed here must not cost the instructor's file.
+  if (text !== undefined && salt.test(text) && !hasSecrets(text)) await writeFileAtomic(fileOf(cohort), text.replace(salt, ""));
+}

@@ -3,7 +3,7 @@ import { glob, readdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { inventoriedCohorts } from "../host/inventory/inventory.ts";
 import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
-import { labHome } from "../shared/paths.ts";
+import { cacheHome, labHome } from "../shared/paths.ts";
 import { homeMadeByLab, homeMarkFile } from "../shared/lab-home.ts";
 import { makePrivateFolder, removeIfEmpty } from "../shared/private-files.ts";
 import { shellWord } from "../shared/shell-word.ts";
@@ -23,6 +23,13 @@ export async function requireHome(): Promise<void> {
 /** What a file system that does not let the lab have its folder says, as an error that helps; undefined for anything else. */
 export function unusableHome(error: unknown): LabError | undefined {
   const { code = "", path } = (error ?? {}) as NodeJS.ErrnoException;
+  if (path !== undefined && `${path}/`.startsWith(`${cacheHome()}/`) && unwritable.includes(code)) {
+    return new LabError(
+      "cache-unusable",
+      `The folder of the tools, ${cacheHome()}, cannot be used: ${messageOf(error)}. Set XDG_CACHE_HOME to a folder of yours, where the tools are installed anew, and run the command again.`,
+      { exitCode: ExitCode.badInput, cause: error },
+    );
+  }
   if (path === undefined || !`${path}/`.startsWith(`${labHome()}/`)) return undefined;
   const file = code === "ENOTDIR" ? fileAbove(path) : undefined;
   if (file?.startsWith(`${labHome()}/`)) {
@@ -32,8 +39,10 @@ export function unusableHome(error: unknown): LabError | undefined {
       { exitCode: ExitCode.badInput, cause: error },
     );
   }
-  return ["EACCES", "ENOTDIR", "EPERM", "EROFS"].includes(code) ? homeError(error) : undefined;
+  return unwritable.includes(code) ? homeError(error) : undefined;
 }
+
+const unwritable = ["EACCES", "ENOTDIR", "EPERM", "EROFS"];
 
 /** The file that stands in the way to a path. */
 function fileAbove(path: string): string | undefined {

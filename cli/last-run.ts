@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { cohortPaths } from "../shared/paths.ts";
-import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { readState, writeState } from "../shared/state-file.ts";
 import { RunCommand } from "./progress/events.ts";
 
 const LearnerRun = z.object({
@@ -19,11 +19,8 @@ const fileOf = (cohort: string) => join(cohortPaths(cohort).root, "last-run.json
 
 /** What came of each learner in the last run that was about them, by id; empty where there was none. */
 export async function readLastRun(cohort: string): Promise<Readonly<Record<string, LearnerRun>>> {
-  const text = await readIfExists(fileOf(cohort));
-  if (text === undefined) return {};
-  const parsed = LastRun.safeParse(JSON.parse(text));
-  // Of another version: then the state has to tell.
-  return parsed.success ? parsed.data.learners : {};
+  // Damaged, or of another version: then the state has to tell.
+  return (await readState(fileOf(cohort), LastRun, { what: "The last run", remedy: "", orElse: undefined }))?.learners ?? {};
 }
 
 /** Keeps what comes of each learner while a run goes on, so that it is there however the run ends. */
@@ -54,7 +51,7 @@ export class LastRunRecord {
   note(learner: string, run: LearnerRun): void {
     this.#learners[learner] = run;
     const text = JSON.stringify({ schemaVersion: 1, learners: this.#learners } satisfies z.input<typeof LastRun>);
-    this.#written = this.#written.then(() => writePrivateFile(fileOf(this.#cohort), text));
+    this.#written = this.#written.then(() => writeState(fileOf(this.#cohort), text));
     // Told by `written`.
     this.#written.catch(() => {});
   }

@@ -1,5 +1,7 @@
+import "./own-environment.ts";
 import { Command, CommanderError, Help, InvalidArgumentError, type Option } from "commander";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { productVersion } from "../shared/version.ts";
 import { requireOwnHome } from "../shared/lab-home.ts";
 import { unusableHome } from "./home.ts";
 import { note, paint, readerGone } from "./terminal.ts";
@@ -9,6 +11,7 @@ import { note, paint, readerGone } from "./terminal.ts";
  */
 const program = new Command("lab")
   .description("GitOps lab environments as code: a cohort file becomes one Kubernetes, Flux, Git and image registry per learner.")
+  .version(`gitops-lab ${productVersion()}`, "-V, --version", "print the version of this program")
   .configureHelp({ sortSubcommands: false, optionDescription })
   .exitOverride()
   .hook("preAction", () => requireOwnHome());
@@ -230,6 +233,27 @@ program
   .option("--json", "for programs", false)
   .action(async (name: string, options: { json: boolean }) => done((await import("./commands/processes.ts")).status(name, options)));
 program
+  .command("logs")
+  .description("show the logs of one learner's lab: processes, controllers, kubelet, pods, pipeline")
+  .argument("<learner>", "whose lab; `cohort` for what all of them share")
+  .argument("[part]", "control-plane, controllers, kubelet, pods, pipeline, or one process as `./lab status` names it")
+  .option(...ofCohort)
+  .option("-f, --follow", "go on with what is added, until it is interrupted", false)
+  .option("-n, --lines <n>", "how many lines of each part", parseCount, 20)
+  .option("--json", "one JSON object per line, for programs", false)
+  .action(async (learner: string, part: string | undefined, options: { cohort: string; follow: boolean; lines: number; json: boolean }) =>
+    done((await import("./commands/logs.ts")).logs(learner, part, options)),
+  );
+program
+  .command("support-bundle")
+  .description("gather what helps to find a fault in one file, without secrets, to send to somebody")
+  .argument(...cohort)
+  .option("-o, --out <file>", "new file for it (default: support/<cohort>-<time>.tar.gz)")
+  .option("--json", "for programs", false)
+  .action(async (name: string, options: { out?: string; json: boolean }) =>
+    done((await import("./commands/support-bundle.ts")).supportBundle(name, options)),
+  );
+program
   .command("start")
   .description("bring the processes of a cohort back, after a reboot or a stop")
   .argument(...cohort)
@@ -362,7 +386,7 @@ try {
 function report(thrown: unknown): number {
   const error = unusableHome(thrown) ?? thrown;
   if (error instanceof LabError) {
-    note(`${paint("red", "error", process.stderr)}: ${error.message}`);
+    note(`${paint("red", "error", process.stderr)}: ${error.message} ${paint("dim", `[${error.code}]`, process.stderr)}`);
     return error.exitCode;
   }
   // commander has printed its own message; help and version are not errors.

@@ -1,6 +1,6 @@
 import { inventoriedCohorts } from "../host/inventory/inventory.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
-import { cohortFileText, cohortNames } from "./cohort-file.ts";
+import { cohortNames, hasCohortFile } from "./cohort-file.ts";
 
 /**
  * That a cohort is not up, with what there is instead, so that a slip of the pen is seen as one. Exit code 2.
@@ -10,7 +10,7 @@ import { cohortFileText, cohortNames } from "./cohort-file.ts";
 export async function notUp(cohort: string, because = ""): Promise<LabError> {
   const here = (await inventoriedCohorts()).filter((other) => other !== cohort);
   const others = here.length === 0 ? "" : ` On this machine ${here.length === 1 ? "is" : "are"}: ${here.join(", ")}.`;
-  if ((await cohortFileText(cohort)) !== undefined)
+  if (hasCohortFile(cohort))
     return new LabError("cohort-not-up", `Cohort ${cohort} is not up${because}. Run \`./lab up ${cohort}\`.${others}`, {
       exitCode: ExitCode.badInput,
     });

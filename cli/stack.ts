@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LocalWorkspace, PulumiCommand, Stack, StackNotFoundError } from "@pulumi/pulumi/automation/index.js";
 import { z } from "zod";
-import { recordCreation, type Thing } from "../host/inventory/inventory.ts";
+import { readInventory, recordCreation, recordGone, type Thing } from "../host/inventory/inventory.ts";
 import type { Sight } from "../host/inventory/looks.ts";
 import { endOrphansOfEngine, engineMark } from "../host/process-identity.ts";
-import { messageOf } from "../shared/errors.ts";
+import { LabError, messageOf } from "../shared/errors.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { shellWord } from "../shared/shell-word.ts";
 import { folderOfBackend } from "../tools/backend.ts";
@@ -19,7 +19,7 @@ import { cohortsInState, stateFiles } from "./state/files.ts";
 import { awaitUnlocked, dropDeadLocks, staleLocks, type ForeignLocks } from "./state/locks.ts";
 import { withState } from "./state/failures.ts";
 import { mendSettings, mendState } from "./state/mend.ts";
-import { dropForeignSalt } from "./state/passphrase.ts";
+import { requireOwnSecrets } from "./state/passphrase.ts";
 
 /** A workspace on this project, with the tools and the state backend that `./lab env` names. */
 async function openWorkspace(cohort: string): Promise<LocalWorkspace> {
@@ -56,9 +56,18 @@ async function makeReady(cohort: string, foreign: ForeignLocks): Promise<void> {
 export async function openStack(cohort: string): Promise<Stack> {
   const workspace = await openWorkspace(cohort);
   await makeReady(cohort, "refuse");
-  await dropForeignSalt(cohort);
-  await recordCreation(cohort, await stackThing(cohort));
-  return withState(cohort, () => Stack.createOrSelect(cohort, workspace));
+  await requireOwnSecrets(cohort);
+  const before = (await readInventory(cohort)).find(({ kind }) => kind === "stack");
+  const thing = await stackThing(cohort);
+  await recordCreation(cohort, thing);
+  try {
+    return await withState(cohort, () => Stack.createOrSelect(cohort, workspace));
+  } catch (error) {
+    // In a backend that can't be used there is nothing, and nobody could look for it there.
+    if (error instanceof LabError && error.code === "backend-unusable")
+      await (before === undefined ? recordGone(cohort, [thing]) : recordCreation(cohort, before));
+    throw error;
+  }
 }
 
 /** The cohort's stack; undefined where there is none. Waits like `openStack`. Looks at no other cohort's. */
@@ -66,7 +75,7 @@ export async function findStack(cohort: string, foreign: ForeignLocks = "refuse"
   const workspace = await openWorkspace(cohort);
   await makeReady(cohort, foreign);
   // What is to go needs no secret of the file's.
-  await dropForeignSalt(cohort).catch((error: unknown) => {
+  await requireOwnSecrets(cohort).catch((error: unknown) => {
     if (foreign === "refuse") throw error;
   });
   try {

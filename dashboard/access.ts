@@ -1,10 +1,12 @@
 import { createHash, randomBytes } from "node:crypto";
+import { statSync } from "node:fs";
 import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { identify, isRunning, ProcessIdentity } from "../host/process-identity.ts";
 import { cohortPaths } from "../shared/paths.ts";
-import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { makePrivateFolder, writePrivateFile } from "../shared/private-files.ts";
+import { readState } from "../shared/state-file.ts";
 import { waitUntil } from "../shared/wait.ts";
 
 /** Who looks: the instructor at everything, a learner at what is theirs. */
@@ -50,27 +52,32 @@ export async function takeEntry(cohort: string, token: string): Promise<Visitor 
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
-  const entry = Entry.parse(JSON.parse((await readIfExists(taken)) ?? ""));
+  const entry = await readState(taken, Entry, damaged);
   await rm(taken);
-  return Date.parse(entry.expiresAt) > Date.now() ? entry.visitor : undefined;
+  return entry !== undefined && Date.parse(entry.expiresAt) > Date.now() ? entry.visitor : undefined;
 }
 
 /** Shuts a learner's page to all who could come in until now, with links and with cookies alike. */
 export async function endVisits(cohort: string, learner: string): Promise<void> {
   const folder = entriesFolder(cohort);
   for (const name of await readdir(folder).catch(() => [])) {
-    const entry = Entry.safeParse(JSON.parse((await readIfExists(join(folder, name))) ?? "{}"));
-    if (entry.success && entry.data.visitor.role === "learner" && entry.data.visitor.learner === learner)
-      await rm(join(folder, name), { force: true });
+    const entry = await readState(join(folder, name), Entry, damaged);
+    if (entry?.visitor.role === "learner" && entry.visitor.learner === learner) await rm(join(folder, name), { force: true });
   }
   await writePrivateFile(endedFile(cohort, learner), JSON.stringify({ at: new Date().toISOString() }));
 }
 
 /** When a learner's visits were last ended, in milliseconds; 0 if never. */
 export async function visitsEndedAt(cohort: string, learner: string): Promise<number> {
-  const text = await readIfExists(endedFile(cohort, learner));
-  return text === undefined ? 0 : Date.parse(z.object({ at: z.iso.datetime() }).parse(JSON.parse(text)).at);
+  const file = endedFile(cohort, learner);
+  const ended = await readState(file, z.object({ at: z.iso.datetime() }), damaged);
+  if (ended !== undefined) return Date.parse(ended.at);
+  // Of a damaged one the time at which it was written stands for what it said.
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
+
+/** What can't be read any more lets nobody in. */
+const damaged = { what: "", remedy: "", orElse: undefined } as const;
 
 const endedFile = (cohort: string, learner: string) => join(dashboardFolder(cohort), "ended", `${learner}.json`);
 
@@ -78,8 +85,8 @@ const endedFile = (cohort: string, learner: string) => join(dashboardFolder(coho
 export async function removeExpiredEntries(cohort: string): Promise<void> {
   const folder = entriesFolder(cohort);
   for (const name of await readdir(folder).catch(() => [])) {
-    const entry = Entry.safeParse(JSON.parse((await readIfExists(join(folder, name))) ?? "{}"));
-    if (!entry.success || Date.parse(entry.data.expiresAt) <= Date.now()) await rm(join(folder, name), { force: true });
+    const entry = await readState(join(folder, name), Entry, damaged);
+    if (entry === undefined || Date.parse(entry.expiresAt) <= Date.now()) await rm(join(folder, name), { force: true });
   }
 }
 
@@ -93,8 +100,7 @@ export async function writeServer(cohort: string, port: number): Promise<void> {
 
 /** The dashboard that runs; undefined where none does, also where one was killed and left its note. */
 async function runningServer(cohort: string): Promise<RunningServer | undefined> {
-  const text = await readIfExists(serverFile(cohort));
-  const server = text === undefined ? undefined : RunningServer.safeParse(JSON.parse(text)).data;
+  const server = await readState(serverFile(cohort), RunningServer, damaged);
   return server !== undefined && isRunning(server.process) ? server : undefined;
 }
 

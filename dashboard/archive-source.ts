@@ -5,7 +5,7 @@ import type { DrillRun } from "../records/drills.ts";
 import type { ExerciseRecord } from "../records/exercises.ts";
 import type { Attempt } from "../records/quiz.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
-import type { Archived, LearnerFacts, Source } from "./facts.ts";
+import type { Archived, Course, LearnerFacts } from "./facts.ts";
 
 /** A finished course, as its archive has it. */
 export interface ArchivedCourse {
@@ -24,7 +24,7 @@ export interface ArchivedCourse {
 }
 
 /** Shows a finished course: nothing changes, and nothing can be done. */
-export function archiveSource({ cohort, course, template, archived, learners }: ArchivedCourse): Source {
+export function archiveSource({ cohort, course, template, archived, learners }: ArchivedCourse): Course {
   const facts = learners.map(factsOf);
   const bundleOf = (learner: string) => learners.find(({ id }) => id === learner)?.bundle;
   const refuse = (): never => {
@@ -75,7 +75,11 @@ function factsOf({ id, name, bundle, exercises, drills, attempts }: ArchivedCour
         environments: images,
       },
     }),
-    checklist: { at: createdAt, reports: items as NonNullable<LearnerFacts["checklist"]>["reports"] },
+    checklist: {
+      at: createdAt,
+      reports: items as NonNullable<LearnerFacts["checklist"]>["reports"],
+      ...(bundle.promotion?.status === "observed" && { promotion: bundle.promotion.value }),
+    },
     exercises,
     attempts,
     drills,

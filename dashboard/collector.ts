@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import pLimit from "p-limit";
 import { pauseProcesses, processStatus, resumeProcesses } from "../host/daemon/client.ts";
 import type { ProcessStatus } from "../host/daemon/supervisor.ts";
+import { recentLimitHits } from "../host/limit-hits.ts";
 import { findMarked } from "../host/process-identity.ts";
 import { usageOf } from "../host/process-usage.ts";
 import { handoutOf } from "../lab-templates/handout/document.ts";
@@ -24,8 +25,9 @@ import { EvidenceBundle } from "../verification/bundle/schema.ts";
 import { renderHtml } from "../verification/bundle/render-html.ts";
 import { desiredImage } from "../verification/desired-image.ts";
 import { gitReader, type GitReader } from "../verification/git-reader.ts";
+import { verdict } from "../verification/verdict.ts";
 import { dashboardFolder } from "./access.ts";
-import type { Action, BranchFacts, BundleFacts, Job, LearnerFacts, Ports, Source } from "./facts.ts";
+import type { Action, BranchFacts, BundleFacts, Course, Job, LearnerFacts, Ports } from "./facts.ts";
 
 /** How often cheap signs are looked at: where branches and records are, and the daemon's process table. */
 const tickMs = 3000;
@@ -37,9 +39,14 @@ const remoteMs = 120_000;
 const settleMs = 20_000;
 /** What changes without a commit, such as a Deployment edited by hand, is seen after this time. */
 const verifyAgainMs = 30 * 60_000;
+/** The same of a checklist with a failure. */
+const redAgainMs = 2 * 60_000;
+/** So long after a rollback has stood for long enough it is looked whether it did; and so often while it still waits. */
+const holdMarginMs = 5000;
 /** How often it is looked whether a learner whose repository refuses has got another lab. */
 const renewMs = 60_000;
 const commitLimit = 200;
+const mostHits = 20;
 const gitSeconds = 30;
 
 interface Watched {
@@ -60,7 +67,7 @@ interface Watched {
  * Looks at a cohort's learners, each at a bounded rate and only where something moved: it compares the times of a few
  * files every three seconds and reads a repository, a record or a cluster when they say so.
  */
-export class Collector implements Source {
+export class Collector implements Course {
   readonly cohort: CohortOutputs;
   readonly template: LabTemplate;
   readonly #ports: Ports;
@@ -247,6 +254,8 @@ export class Collector implements Source {
     await when("exercise records", [exerciseRecordsFile(cohort, id)], async () => ({ exercises: await readRecords(cohort, id) }));
     await when("quiz attempts", [quizAttemptsFile(cohort, id)], async () => ({ attempts: await readAttempts(cohort, id) }));
     await when("drill runs", [drillRunsFile(cohort, id)], async () => ({ drills: await readRuns(cohort, id) }));
+    const own = cohortPaths(cohort).learner(id);
+    await when("limits", [own.limitHits], async () => ({ limitHits: (await recentLimitHits(own)).slice(-mostHits) }));
     const repository = repositoryFolder(cohort, watched.outputs);
     const { branch } = watched.outputs.git;
     if ((await timeOf(repository)) === "absent") {
@@ -301,8 +310,13 @@ export class Collector implements Source {
   }
 
   async #verify(watched: Watched): Promise<void> {
-    const reports = await this.#ports.verify(watched.outputs);
-    this.#change(watched, { checklist: { at: new Date().toISOString(), reports } });
+    const { reports, promotion } = await this.#ports.verify(watched.outputs);
+    const at = new Date().toISOString();
+    const before = watched.facts.checklist;
+    const redSince = verdict(reports) === "fail" ? (before?.redSince ?? at) : undefined;
+    const state = promotion.status === "observed" ? promotion.value : undefined;
+    this.#change(watched, { checklist: { at, reports, ...(state && { promotion: state }), ...(redSince !== undefined && { redSince }) } });
+    watched.verifyAt = Math.min(watched.verifyAt, Date.now() + nextLookMs(watched.facts.checklist));
   }
 
   async #measureNext(): Promise<void> {
@@ -325,6 +339,13 @@ export class Collector implements Source {
       usage: { pssBytes: Math.round(pssBytes / 1024 ** 2) * 1024 ** 2, ...(cpuShare !== undefined && { cpuShare }) },
     });
   }
+}
+
+/** When a checklist is looked at again though nothing moved: soon after a rollback holds, and more often while it is red. */
+export function nextLookMs(checklist: LearnerFacts["checklist"], now = Date.now()): number {
+  const { hold } = checklist?.promotion ?? {};
+  if (hold?.state === "waiting") return Math.max(Date.parse(hold.until) - now, 0) + holdMarginMs;
+  return checklist?.redSince === undefined ? verifyAgainMs : redAgainMs;
 }
 
 /** By the daemon's table where it answers, else by the marks, which survive it. */

@@ -1,3 +1,4 @@
+import type { LimitHit } from "../host/limit-hits.ts";
 import type { ProcessStatus } from "../host/daemon/supervisor.ts";
 import type { QuizAnswers } from "../lab-templates/quiz.ts";
 import type { LabTemplate } from "../lab-templates/types.ts";
@@ -6,9 +7,10 @@ import type { ExerciseRecord } from "../records/exercises.ts";
 import type { Attempt } from "../records/quiz.ts";
 import type { Environment } from "../shared/names.ts";
 import type { CohortOutputs, LearnerOutputs } from "../shared/outputs.ts";
-import type { ChainCommit } from "../verification/bundle/schema.ts";
+import type { ChainCommit, PromotionState } from "../verification/bundle/schema.ts";
 import type { ImageReference } from "../verification/image-reference.ts";
 import type { CheckReport } from "../verification/types.ts";
+import type { LearnerLook } from "../verification/verify.ts";
 
 /** What the pages show of one learner. Holds no credential. What was not looked at yet is undefined. */
 export interface LearnerFacts {
@@ -17,7 +19,7 @@ export interface LearnerFacts {
   /** In a sentence, where the lab should be in a room and is not. */
   readonly noRoom?: string | undefined;
   readonly branch?: BranchFacts;
-  readonly checklist?: { readonly at: string; readonly reports: readonly CheckReport[] };
+  readonly checklist?: ChecklistFacts;
   readonly exercises: Readonly<Record<string, ExerciseRecord>>;
   readonly attempts: readonly Attempt[];
   readonly drills: readonly DrillRun[];
@@ -25,8 +27,19 @@ export interface LearnerFacts {
   readonly usage?: { readonly pssBytes: number /** Share of one core, of the time since the look before. */; readonly cpuShare?: number };
   /** The last thing that was asked for on a page. */
   readonly job?: Job;
+  /** The limits that the learner came up against, oldest first; of very many the newest. */
+  readonly limitHits?: readonly LimitHit[];
   /** Why something could not be looked at. */
   readonly problems: readonly string[];
+}
+
+export interface ChecklistFacts {
+  readonly at: string;
+  readonly reports: readonly CheckReport[];
+  /** What has become of the newest promotion; absent where that could not be seen, and in archives of before. */
+  readonly promotion?: PromotionState;
+  /** Since when each look has given a failure. */
+  readonly redSince?: string;
 }
 
 export interface BranchFacts {
@@ -61,7 +74,7 @@ export interface Archived {
   readonly fingerprint: string;
 }
 
-/** A cohort as the pages see it: the real one of collector.ts, an archive, or a fixture. */
+/** A cohort as the pages show it. */
 export interface Source {
   readonly cohort: Pick<CohortOutputs, "cohort" | "course" | "template" | "simulated">;
   readonly template: LabTemplate;
@@ -69,6 +82,10 @@ export interface Source {
   readonly archived?: Archived;
   /** In the order of the cohort file. */
   facts(): readonly LearnerFacts[];
+}
+
+/** A cohort that can be looked at and acted on: the real one of collector.ts, an archive, or a fixture. */
+export interface Course extends Source {
   of(learner: string): LearnerFacts | undefined;
   /** Calls back with the id of each learner of whom something changed; returns what ends that. */
   subscribe(changed: (learner: string) => void): () => void;
@@ -87,7 +104,7 @@ export type Action =
 
 /** What acts on a lab or costs an engine; the command line gives it, so that it is the same there and here. */
 export interface Ports {
-  verify(learner: LearnerOutputs): Promise<CheckReport[]>;
+  verify(learner: LearnerOutputs): Promise<LearnerLook>;
   /** Writes a bundle into a new folder and returns its verdict. */
   writeEvidence(learner: LearnerOutputs, folder: string): Promise<string>;
   startDrill(learner: LearnerOutputs, drill: string): Promise<void>;

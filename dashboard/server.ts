@@ -5,17 +5,18 @@ import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { secureHeaders } from "hono/secure-headers";
 import { streamSSE } from "hono/streaming";
 import { LabError } from "../shared/errors.ts";
-import { takeEntry, visitsEndedAt, type Visitor } from "./access.ts";
+import type { Visitor } from "./access.ts";
 import type { Action, LearnerFacts, Source } from "./facts.ts";
+import type { Gate, Visit } from "./gate.ts";
 import { answersOf } from "./quiz-form.ts";
-import { sessionSeconds, type Sessions } from "./sessions.ts";
+import { sessionSeconds } from "./sessions.ts";
 import { learnerLive, learnerPage, resetPage } from "./views/learner.ts";
 import { entered, message } from "./views/layout.ts";
 import { overviewPage, rowView, summaryView } from "./views/overview.ts";
 import { ownLive, ownPage, quizPage } from "./views/own.ts";
 
 type Env = {
-  Variables: { visitor: Visitor /** In milliseconds. */; openedAt: number /** Instead of the pages' own policy. */; policy?: string };
+  Variables: { visit: Visit /** Instead of the pages' own policy. */; policy?: string };
 };
 
 const assets = {
@@ -40,17 +41,14 @@ export interface Site {
   readonly origins: () => readonly string[];
   /** Whether the instructor may come in here too. */
   readonly instructor: boolean;
-  /** Who may come in with a token, once; by the cohort's entries where it is not given. */
-  readonly enter?: (token: string) => Promise<Visitor | undefined>;
 }
 
 /**
  * The dashboard's web server, for one cohort. Who comes in with an entry gets a cookie; without one
  * there is nothing to see. It answers to its own name alone, and what changes something only to its own pages.
  */
-export function dashboardServer(source: Source, sessions: Sessions, site: Site): Hono<Env> {
-  const { cohort } = source.cohort;
-  const enter = site.enter ?? ((token: string) => takeEntry(cohort, token));
+export function dashboardServer(gate: Gate, site: Site): Hono<Env> {
+  const { shown } = gate;
   const own = () => site.origins().map((origin) => new URL(origin));
   // A cookie knows no port.
   const cookie = () => `gitops-lab-dashboard-${own()[0]!.port}`;
@@ -100,15 +98,15 @@ export function dashboardServer(source: Source, sessions: Sessions, site: Site):
   }
 
   app.get("/enter", async (c) => {
-    const visitor = await enter(c.req.query("token") ?? "");
-    if (visitor === undefined || (visitor.role === "instructor" && !site.instructor))
+    const come = await gate.letIn(c.req.query("token") ?? "", site.instructor);
+    if (come === undefined)
       return refuse(
         c,
         403,
         "This link has been used",
         "A link lets in once, and for a day. Ask for a new one: `./lab dashboard` prints the instructor's, `./lab dashboard --learner <id>` a learner's.",
       );
-    setCookie(c, cookie(), await sessions.open(visitor), {
+    setCookie(c, cookie(), come.cookie, {
       httpOnly: true,
       secure: own()[0]!.protocol === "https:",
       sameSite: "Strict",
@@ -116,50 +114,46 @@ export function dashboardServer(source: Source, sessions: Sessions, site: Site):
       maxAge: sessionSeconds,
     });
     // No redirect: after one that began elsewhere, a browser would not send the cookie yet.
-    return c.html(entered(home(visitor)));
+    return c.html(entered(home(come.visitor)));
   });
 
-  const isEnded = async (visitor: Visitor, openedAt: number) =>
-    visitor.role === "learner" && openedAt <= (await visitsEndedAt(cohort, visitor.learner));
-
   const session: MiddlewareHandler<Env> = async (c, next) => {
-    const found = sessions.of(getCookie(c, cookie()));
-    if (found === undefined || (await isEnded(found.visitor, found.openedAt)))
+    const visit = await gate.visit(getCookie(c, cookie()));
+    if (visit === undefined)
       return refuse(
         c,
         401,
         "Not signed in",
         "Open the link that `./lab dashboard` prints; a learner's is printed by `./lab dashboard --learner <id>`.",
       );
-    c.set("visitor", found.visitor);
-    c.set("openedAt", found.openedAt);
+    c.set("visit", visit);
     return next();
   };
   app.use(session);
 
   app.post("/leave", async (c) => {
-    await sessions.close(getCookie(c, cookie()));
+    await gate.leave(getCookie(c, cookie()));
     deleteCookie(c, cookie(), { path: "/" });
     return c.html(message("Signed out", "Close this window, or open a new link.", undefined));
   });
 
   app.use(async (c, next) => {
-    if (source.archived === undefined || c.req.method === "GET" || c.req.method === "HEAD") return next();
+    if (shown.archived === undefined || c.req.method === "GET" || c.req.method === "HEAD") return next();
     return refuse(
       c,
       405,
       "An archive can't be changed",
       "This is a course that is over, as it was archived. Its labs are not at hand.",
-      c.get("visitor"),
+      c.get("visit")?.visitor,
     );
   });
 
   app.get("/events", (c) => {
-    const visitor = c.get("visitor");
+    const { visitor } = c.get("visit");
     return streamSSE(c, async (stream) => {
       const changed = new Set<string>();
       let wake = () => {};
-      const unsubscribe = source.subscribe((learner) => {
+      const unsubscribe = gate.subscribe((learner) => {
         if (visitor.role === "learner" && visitor.learner !== learner) return;
         changed.add(learner);
         wake();
@@ -179,7 +173,7 @@ export function dashboardServer(source: Source, sessions: Sessions, site: Site):
             };
           });
         }
-        if (stream.aborted || (await isEnded(visitor, c.get("openedAt")))) break;
+        if (stream.aborted || (await gate.visit(getCookie(c, cookie()))) === undefined) break;
         if (changed.size === 0) await stream.writeSSE({ event: "alive", data: "" });
         else await stream.sleep(gatherMs);
         const told = [...changed];
@@ -189,43 +183,52 @@ export function dashboardServer(source: Source, sessions: Sessions, site: Site):
     });
   });
 
-  /** The learner of the path, as far as the visitor may see them: others are not there for a learner. */
-  const withLearner = (answer: (c: Context<Env>, facts: LearnerFacts) => Response | Promise<Response>) => async (c: Context<Env>) => {
-    const visitor = c.get("visitor");
-    const facts = source.of(visitor.role === "learner" ? visitor.learner : (c.req.param("id") ?? ""));
-    return facts === undefined ? refuse(c, 404, "Not found", "There is no such learner in this cohort.", visitor) : answer(c, facts);
+  const all = async (c: Context<Env>): Promise<Source> => {
+    const facts = await c.get("visit").facts();
+    return { ...shown, facts: () => facts };
   };
+  const only = (facts: LearnerFacts): Source => ({ ...shown, facts: () => [facts] });
+
+  /** The learner of the path, as far as the visitor may see them: others are not there for a learner. */
+  const withLearner =
+    (answer: (c: Context<Env>, facts: LearnerFacts, visit: Visit) => Response | Promise<Response>) => async (c: Context<Env>) => {
+      const visit = c.get("visit");
+      const { visitor } = visit;
+      const facts = await visit.of(visitor.role === "learner" ? visitor.learner : (c.req.param("id") ?? ""));
+      if (facts === undefined) return refuse(c, 404, "Not found", "There is no such learner in this cohort.", visitor);
+      return answer(c, facts, visit);
+    };
 
   const learnersOwn = new Hono<Env>()
     .use(onlyFor("learner"))
     .get(
       "/",
-      withLearner(async (c, facts) => c.html(ownPage(source, facts, await source.bundles(facts.id)))),
+      withLearner(async (c, facts, visit) => c.html(ownPage(only(facts), facts, await visit.bundles(facts.id)))),
     )
     .get(
       "/live",
-      withLearner(async (c, facts) => c.html(ownLive(source, facts, await source.bundles(facts.id)))),
+      withLearner(async (c, facts, visit) => c.html(ownLive(only(facts), facts, await visit.bundles(facts.id)))),
     )
     .get(
       "/handout",
-      withLearner((c, { id }) => standalone(c, source.handout(id))),
+      withLearner(async (c, { id }, visit) => standalone(c, await visit.handout(id))),
     )
     .get(
       "/quiz",
-      withLearner((c, facts) => c.html(quizPage(source, facts))),
+      withLearner((c, facts) => c.html(quizPage(only(facts), facts))),
     )
     .post(
       "/quiz",
-      withLearner(async (c, facts) => {
-        const answers = answersOf(source.template.quiz, await fieldsOf(c));
-        const attempt = await source.takeQuiz(facts.id, answers);
-        return c.html(quizPage(source, facts, attempt));
+      withLearner(async (c, facts, visit) => {
+        const answers = answersOf(shown.template.quiz, await fieldsOf(c));
+        const attempt = await visit.takeQuiz(facts.id, answers);
+        return c.html(quizPage(only(facts), facts, attempt));
       }),
     )
     .post(
       "/verify",
-      withLearner((c, { id }) => {
-        source.act(id, { kind: "verify" });
+      withLearner(async (c, { id }, visit) => {
+        await visit.act(id, { kind: "verify" });
         return c.redirect("/me", 303);
       }),
     )
@@ -236,28 +239,29 @@ export function dashboardServer(source: Source, sessions: Sessions, site: Site):
   app.route("/me", learnersOwn);
 
   const bundle = async (c: Context<Env>, learner: string) => {
-    const page = await source.bundlePage(learner, c.req.param("name") ?? "");
-    return page === undefined ? refuse(c, 404, "Not found", "There is no such bundle.", c.get("visitor")) : standalone(c, page);
+    const visit = c.get("visit");
+    const page = await visit.bundlePage(learner, c.req.param("name") ?? "");
+    return page === undefined ? refuse(c, 404, "Not found", "There is no such bundle.", visit.visitor) : standalone(c, page);
   };
 
   app.use(onlyFor("instructor"));
-  app.get("/", (c) => c.html(overviewPage(source)));
-  app.get("/summary", (c) => c.html(summaryView(source)));
+  app.get("/", async (c) => c.html(overviewPage(await all(c))));
+  app.get("/summary", async (c) => c.html(summaryView(await all(c))));
   app.get(
     "/learners/:id/row",
-    withLearner((c, facts) => c.html(rowView(facts, source))),
+    withLearner((c, facts) => c.html(rowView(facts, only(facts)))),
   );
   app.get(
     "/learners/:id",
-    withLearner(async (c, facts) => c.html(learnerPage(source, facts, await source.bundles(facts.id)))),
+    withLearner(async (c, facts, visit) => c.html(learnerPage(only(facts), facts, await visit.bundles(facts.id)))),
   );
   app.get(
     "/learners/:id/live",
-    withLearner(async (c, facts) => c.html(learnerLive(source, facts, await source.bundles(facts.id)))),
+    withLearner(async (c, facts, visit) => c.html(learnerLive(only(facts), facts, await visit.bundles(facts.id)))),
   );
   app.get(
     "/learners/:id/handout",
-    withLearner((c, { id }) => standalone(c, source.handout(id))),
+    withLearner(async (c, { id }, visit) => standalone(c, await visit.handout(id))),
   );
   app.get(
     "/learners/:id/evidence/:name",
@@ -265,8 +269,8 @@ export function dashboardServer(source: Source, sessions: Sessions, site: Site):
   );
   app.get(
     "/learners/:id/reset",
-    withLearner((c, facts) =>
-      source.archived ? refuse(c, 404, "Not found", "An archive can't be changed.", c.get("visitor")) : c.html(resetPage(source, facts)),
+    withLearner((c, facts, { visitor }) =>
+      shown.archived ? refuse(c, 404, "Not found", "An archive can't be changed.", visitor) : c.html(resetPage(only(facts), facts)),
     ),
   );
   for (const kind of ["verify", "evidence", "pause", "resume", "reset"] as const) {
@@ -279,22 +283,22 @@ export function dashboardServer(source: Source, sessions: Sessions, site: Site):
     "/learners/:id/drill",
     withLearner(async (c, { id }) => {
       const { drill } = await fieldsOf(c);
-      if (!source.template.drills.some((one) => one.id === drill))
-        return refuse(c, 400, "No such drill", "Choose one of the list.", c.get("visitor"));
+      if (!shown.template.drills.some((one) => one.id === drill))
+        return refuse(c, 400, "No such drill", "Choose one of the list.", c.get("visit")?.visitor);
       return act(c, id, { kind: "drill", drill: String(drill) });
     }),
   );
 
-  const act = (c: Context<Env>, learner: string, action: Action) => {
-    source.act(learner, action);
+  const act = async (c: Context<Env>, learner: string, action: Action) => {
+    await c.get("visit").act(learner, action);
     return c.redirect(`/learners/${encodeURIComponent(learner)}`, 303);
   };
 
-  app.notFound((c) => refuse(c, 404, "Not found", "There is no such page.", c.get("visitor")));
+  app.notFound((c) => refuse(c, 404, "Not found", "There is no such page.", c.get("visit")?.visitor));
   app.onError((error, c) => {
-    if (error instanceof LabError) return refuse(c, 400, "That did not work", error.message, c.get("visitor"));
+    if (error instanceof LabError) return refuse(c, 400, "That did not work", error.message, c.get("visit")?.visitor);
     console.error(error);
-    return refuse(c, 500, "A defect of the dashboard", "The terminal in which it runs says more.", c.get("visitor"));
+    return refuse(c, 500, "A defect of the dashboard", "The terminal in which it runs says more.", c.get("visit")?.visitor);
   });
   return app;
 }
@@ -303,7 +307,7 @@ export const home = (visitor: Visitor) => (visitor.role === "instructor" ? "/" :
 
 function onlyFor(role: Visitor["role"]): MiddlewareHandler<Env> {
   return async (c, next) => {
-    const visitor = c.get("visitor");
+    const visitor = c.get("visit")?.visitor;
     if (visitor.role === role) return next();
     return c.req.path === "/" ? c.redirect("/me", 303) : refuse(c, 404, "Not found", "There is no such page.", visitor);
   };

@@ -1,10 +1,11 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { auth } from "hono/utils/basic-auth";
 import { z } from "zod";
 import { locked } from "../shared/locked.ts";
-import { makePrivateFolder, readIfExists, removeIfEmpty, writePrivateFile } from "../shared/private-files.ts";
+import { makePrivateFolder, readIfExists, removeIfEmpty } from "../shared/private-files.ts";
+import { readState, writeState } from "../shared/state-file.ts";
 
 /*
  * Who may use a learner's Git repository and registry path. The learner's access folder holds two files: `grants.json`
@@ -39,11 +40,6 @@ export function fluxUsername(learner: string): string {
 /** The pipeline's user of a learner's things. */
 export function pipelineUsername(learner: string): string {
   return `${learner}.pipeline`;
-}
-
-/** Who puts a learner's repository back to an earlier state; the gate lets this user alone through. */
-export function resetUsername(learner: string): string {
-  return `${learner}.reset`;
 }
 
 /** As whom a real node pulls images. Its password is in the node's own configuration alone, so no rotation takes it. */
@@ -153,14 +149,18 @@ const grantsFile = (folder: string) => join(folder, "grants.json");
 const credentialsFile = (folder: string) => join(folder, "credentials.json");
 
 async function readGrants(folder: string): Promise<Grants> {
-  const text = await readIfExists(grantsFile(folder));
-  return text === undefined ? { git: [], registry: [] } : Grants.parse(JSON.parse(text));
+  // Who can't be looked up is not let in.
+  const nobody = { git: [], registry: [] };
+  return (await readState(grantsFile(folder), Grants, { what: "Who may come in", remedy: "", orElse: nobody })) ?? nobody;
 }
 
 async function readCredentials(folder: string): Promise<Credentials> {
-  return Credentials.parse(JSON.parse((await readIfExists(credentialsFile(folder))) ?? '{"git":{},"registry":{}}'));
+  const id = basename(dirname(folder));
+  const remedy = `Run \`./lab reset ${id}\`, which keeps a backup and makes the lab anew.`;
+  const what = `The list of credentials of ${id}`;
+  return (await readState(credentialsFile(folder), Credentials, { what, remedy })) ?? Credentials.parse({ git: {}, registry: {} });
 }
 
 async function write(file: string, content: object): Promise<void> {
-  await writePrivateFile(file, JSON.stringify(content, null, 2));
+  await writeState(file, JSON.stringify(content, null, 2));
 }

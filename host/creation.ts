@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { cohortPaths } from "../shared/paths.ts";
-import { createPrivateFile, makePrivateFolder, readIfExists, removeIfEmpty } from "../shared/private-files.ts";
+import { createPrivateFile, makePrivateFolder, removeIfEmpty } from "../shared/private-files.ts";
+import { readState } from "../shared/state-file.ts";
 
 /**
  * How a lab is put together. Counts up when one that was made before can't be taken over by `up`. 2: the Flux kinds are one
@@ -47,8 +48,8 @@ export async function requireLayout(cohort: string): Promise<void> {
 }
 
 async function readCreation(cohort: string, learner?: string): Promise<z.output<typeof Creation> | undefined> {
-  const text = await readIfExists(fileOf(cohort, learner));
-  return text === undefined ? undefined : Creation.parse(JSON.parse(text));
+  // Of a damaged note nobody knows any more: as of a lab from before there were such notes.
+  return readState(fileOf(cohort, learner), Creation, { what: "The note of a beginning", remedy: "", orElse: undefined });
 }
 
 /** The learners whose beginning is noted. */

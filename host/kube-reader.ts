@@ -5,8 +5,8 @@ import type { KubeReader } from "../verification/kube-reader.ts";
  * A reader over the lean client, for the daemon: client-node would cost it 60 MB. Knows the kinds whose plural is the
  * regular one, which all that the checks read have.
  */
-export function leanKubeReader(kubeconfig: string): KubeReader {
-  const api = connect(kubeconfig, undefined, 10_000);
+export function leanKubeReader(kubeconfig: string, answerTimeoutMs = 10_000): KubeReader {
+  const api = connect(kubeconfig, undefined, answerTimeoutMs);
   const collection = (apiVersion: string, kind: string, namespace: string | undefined) =>
     [
       apiVersion.includes("/") ? "/apis" : "/api",

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { defaultLimits, type Limits } from "../shared/limits.ts";
 import type { CohortPaths } from "../shared/paths.ts";
-import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { readState, writeState } from "../shared/state-file.ts";
 import { webPlaces } from "./web/places.ts";
 
 const Amount = z.number().positive();
@@ -35,13 +35,12 @@ export async function limitsForWeb(paths: CohortPaths): Promise<Limits> {
 }
 
 async function limitsIn(file: string): Promise<Limits> {
-  const text = await readIfExists(file);
-  return text === undefined ? defaultLimits : StoredLimits.parse(JSON.parse(text));
+  return (await readState(file, StoredLimits, { what: "The limits", remedy: "", orElse: defaultLimits })) ?? defaultLimits;
 }
 
 /** The lab-host driver writes them, before there is any learner; they go with the cohort's folder. */
 export async function writeLimits(paths: CohortPaths, limits: Limits): Promise<void> {
   const text = JSON.stringify(limits, null, 2);
-  await writePrivateFile(limitsFile(paths), text);
-  await writePrivateFile(webCopy(paths), text);
+  await writeState(limitsFile(paths), text);
+  await writeState(webCopy(paths), text);
 }

@@ -5,7 +5,8 @@ import { z } from "zod";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { locked } from "../shared/locked.ts";
 import { cacheHome, labHome } from "../shared/paths.ts";
-import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { makePrivateFolder } from "../shared/private-files.ts";
+import { readState, writeState } from "../shared/state-file.ts";
 import { recordCreation, recordGone, type Thing } from "./inventory/inventory.ts";
 
 /** Below Linux' ephemeral range (32768-60999), so that no outgoing connection takes a leased port. */
@@ -100,7 +101,8 @@ export async function requirePorts(
   inDocker: readonly string[] = [],
 ): Promise<void> {
   const leases = await readLeases();
-  const own = Object.entries(leases).filter(([key]) => key.startsWith(`${cohort}/`));
+  // The port of the metrics is none of the range, and nothing waits for it.
+  const own = Object.entries(leases).filter(([key]) => key.startsWith(`${cohort}/`) && key !== `${cohort}/host/metrics`);
   for (const [key, port] of idle ? own : []) {
     if (inDocker.some((learner) => key.startsWith(`${cohort}/${learner}/`)) || (await isFree(port))) continue;
     throw new LabError(
@@ -158,14 +160,15 @@ async function amongHomes<T>(work: (elsewhere: ReadonlySet<number>) => Promise<T
   await makePrivateFolder(cacheHome());
   return locked(homesFile(), async () => {
     const others = await otherHomes();
-    await writePrivateFile(homesFile(), JSON.stringify([...others, labHome()]));
+    await writeState(homesFile(), JSON.stringify([...others, labHome()]));
     return work(await leasedBy(others));
   });
 }
 
 /** Those that still have a lease. */
 async function otherHomes(): Promise<string[]> {
-  const homes = Homes.safeParse(JSON.parse((await readIfExists(homesFile())) ?? "[]")).data ?? [];
+  // Each lab home is in it again as soon as it leases another port.
+  const homes = (await readState(homesFile(), Homes, { what: "The list of lab homes", remedy: "", orElse: [] })) ?? [];
   const leasing = await Promise.all(
     homes.map(async (home) => (home !== labHome() && Object.keys(await readLeases(home).catch(() => ({}))).length > 0 ? [home] : [])),
   );
@@ -178,7 +181,9 @@ async function leasedBy(homes: readonly string[]): Promise<Set<number>> {
 }
 
 async function readLeases(home = labHome()): Promise<Record<string, number>> {
-  return Leases.parse(JSON.parse((await readIfExists(leaseFile(home))) ?? "{}"));
+  const remedy =
+    "Run `./lab down <cohort>` for each cohort of this lab's folder, `rm` the file, and `./lab up <cohort>`; labs that run go on until then.";
+  return (await readState(leaseFile(home), Leases, { what: "The list of leased ports", remedy })) ?? {};
 }
 
 const leaseFile = (home = labHome()) => join(home, "ports.json");
@@ -188,7 +193,7 @@ async function updateLeases<T>(change: (leases: Record<string, number>) => Promi
   return locked(leaseFile(), async () => {
     const leases = await readLeases();
     const result = await change(leases);
-    await writePrivateFile(leaseFile(), JSON.stringify(leases, null, 2));
+    await writeState(leaseFile(), JSON.stringify(leases, null, 2));
     return result;
   });
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { z } from "zod";
+import { markVariable } from "../shared/environment.ts";
 import { statFields } from "../shared/proc.ts";
 
 /**
@@ -48,8 +49,6 @@ export function signalGroup(identity: ProcessIdentity, signal: NodeJS.Signals): 
     throw error;
   }
 }
-
-const markVariable = "GITOPS_LAB_PROCESS";
 
 /** The variable that marks a process and all its children as the lab's, in words that no other lab uses and that name no folder. */
 export function mark(daemonFolder: string, name: string): Record<string, string> {

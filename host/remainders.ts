@@ -1,9 +1,9 @@
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { locked } from "../shared/locked.ts";
 import { labHome } from "../shared/paths.ts";
-import { makePrivateFolder, readIfExists, removeIfEmpty, writePrivateFile } from "../shared/private-files.ts";
+import { makePrivateFolder, removeIfEmpty } from "../shared/private-files.ts";
+import { readState, removeState, writeState } from "../shared/state-file.ts";
 
 /*
  * What is there after a teardown: what had to be left, because it is no longer the lab's or may not be deleted, and what is
@@ -22,20 +22,18 @@ export async function noteRemainder(cohort: string, sentence: string, kind: Rema
   await makePrivateFolder(folder());
   await locked(fileOf(cohort), async () => {
     const before = await readRemainders(cohort);
-    if (!before.some((one) => one.sentence === sentence))
-      await writePrivateFile(fileOf(cohort), JSON.stringify([...before, { kind, sentence }]));
+    if (!before.some((one) => one.sentence === sentence)) await writeState(fileOf(cohort), JSON.stringify([...before, { kind, sentence }]));
   });
 }
 
 /** What was noted of a cohort, which is forgotten with that. */
 export async function takeRemainders(cohort: string): Promise<Remainder[]> {
   const found = await readRemainders(cohort);
-  await rm(fileOf(cohort), { force: true });
+  await removeState(fileOf(cohort));
   await removeIfEmpty(folder());
   return found;
 }
 
 async function readRemainders(cohort: string): Promise<Remainder[]> {
-  const text = await readIfExists(fileOf(cohort));
-  return text === undefined ? [] : Remainders.parse(JSON.parse(text));
+  return (await readState(fileOf(cohort), Remainders, { what: "What is left elsewhere", remedy: "", orElse: [] })) ?? [];
 }

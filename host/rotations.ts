@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { locked } from "../shared/locked.ts";
 import { cohortPaths } from "../shared/paths.ts";
-import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { makePrivateFolder } from "../shared/private-files.ts";
+import { readState, writeState } from "../shared/state-file.ts";
 
 /** What can be rotated through Pulumi: each has a generation, which the credentials in use follow at the next `up`. */
 export const rotated = ["kubeconfig", "git", "registry"] as const;
@@ -18,7 +19,9 @@ const fileOf = (cohort: string, learner: string) => join(cohortPaths(cohort).lea
 /** The generation that each of a learner's credentials is to have; 0 before any rotation. */
 export async function generationsOf(cohort: string, learner: string): Promise<Generations> {
   try {
-    return Generations.parse(JSON.parse((await readIfExists(fileOf(cohort, learner))) ?? "{}"));
+    const remedy = `Run \`./lab reset ${learner} --cohort ${cohort}\`, which keeps a backup.`;
+    const what = `Which credentials ${learner} has`;
+    return (await readState(fileOf(cohort, learner), Generations, { what, remedy })) ?? Generations.parse({});
   } catch (error) {
     // Something stands in the place of the learner's folder. Whoever makes their lab will say so; the others' are made.
     if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return Generations.parse({});
@@ -36,6 +39,6 @@ export async function askForRotation(cohort: string, learner: string, which: rea
   await locked(access, async () => {
     const generations = await generationsOf(cohort, learner);
     for (const one of which) generations[one] += 1;
-    await writePrivateFile(fileOf(cohort, learner), JSON.stringify(generations));
+    await writeState(fileOf(cohort, learner), JSON.stringify(generations));
   });
 }

@@ -3,8 +3,9 @@ import { dirname, join } from "node:path";
 import type { Backstage, WorkTree } from "../lab-templates/workbench.ts";
 import { colleagueUsername, PushRefused } from "../lab-templates/workbench.ts";
 import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
+import { childEnvironment } from "../shared/environment.ts";
 import { run } from "../shared/exec.ts";
-import type { Environment } from "../shared/names.ts";
+import { resetUsername, type Environment } from "../shared/names.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
@@ -17,7 +18,7 @@ import { imageChanges } from "../verification/held-rollback.ts";
 import { promotionTrailer, proposalBranch, recordPath } from "../verification/promotion-record.ts";
 import type { CheckContext } from "../verification/types.ts";
 import { observe } from "../verification/verify.ts";
-import { issueCredential, resetUsername } from "./access.ts";
+import { issueCredential } from "./access.ts";
 import { interrupt } from "./git/outage.ts";
 import { withRepository } from "./images/crane.ts";
 import { layoutDigest, writeLayout } from "./images/layout.ts";
@@ -71,7 +72,7 @@ async function openWorkbench(
   await writePrivateFile(kubeconfigs.admin, learner.cluster.adminKubeconfig);
   const tool = async (name: "kubectl" | "flux", kubeconfig: string, args: readonly string[], input?: string) => {
     const { stdout } = await run(await toolPath(name), args, {
-      env: { KUBECONFIG: kubeconfig, HOME: folder },
+      env: childEnvironment("login", { KUBECONFIG: kubeconfig, HOME: folder }),
       ...(input === undefined ? { stdin: "ignore" as const } : { input }),
     });
     return stdout;
@@ -173,7 +174,7 @@ async function cloneOf(
   await mkdir(path);
   const identity = { GIT_AUTHOR_NAME: who.name, GIT_AUTHOR_EMAIL: who.email, GIT_COMMITTER_NAME: who.name, GIT_COMMITTER_EMAIL: who.email };
   const env = { ...gitEnvironment(), ...identity, ...gitCredentials({ url, ...who.credential }) };
-  const git: Git = async (...args) => (await run("git", args, { cwd: path, env, extendEnv: false, stdin: "ignore" })).stdout;
+  const git: Git = async (...args) => (await run("git", args, { cwd: path, env, stdin: "ignore" })).stdout;
   await git("clone", "--quiet", "--branch", branch, "--", url, ".");
   return { path, git };
 }

@@ -4,7 +4,8 @@ import { Snapshot } from "../host/drills/snapshot.ts";
 import { LabError } from "../shared/errors.ts";
 import { locked } from "../shared/locked.ts";
 import { cohortPaths } from "../shared/paths.ts";
-import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { makePrivateFolder, readIfExists } from "../shared/private-files.ts";
+import { readState, writeState } from "../shared/state-file.ts";
 
 const Time = z.iso.datetime();
 
@@ -16,7 +17,8 @@ const DrillRun = z.object({
   snapshot: Snapshot,
   /** When each hint was asked for, in their order. */
   hints: z.array(Time),
-  checks: z.array(z.object({ at: Time, status: z.enum(["pass", "fail", "error"]), says: z.string() })),
+  /** `waitUntil`: until when there was only to wait. */
+  checks: z.array(z.object({ at: Time, status: z.enum(["pass", "fail", "error"]), says: z.string(), waitUntil: Time.optional() })),
   /** The first check that passed. */
   solvedAt: Time.optional(),
   /** When the reference solver was run; what was solved after that is not the learner's work. */
@@ -52,7 +54,7 @@ export async function changeRuns(
   const file = fileIn(await makePrivateFolder(folderOf(cohort, learner)));
   return locked(file, async () => {
     const runs = change(await readFrom(file));
-    await writePrivateFile(file, JSON.stringify({ schemaVersion: 1, runs: [...runs] } satisfies z.input<typeof RunsFile>, null, 2));
+    await writeState(file, JSON.stringify({ schemaVersion: 1, runs: [...runs] } satisfies z.input<typeof RunsFile>, null, 2));
     return runs;
   });
 }
@@ -63,6 +65,8 @@ export async function changeRunning(cohort: string, learner: string, change: (ru
 }
 
 async function readFrom(file: string): Promise<DrillRun[]> {
+  const found = await readState(file, RunsFile, { what: "", remedy: "", orElse: undefined });
+  if (found !== undefined) return found.runs;
   const text = await readIfExists(file);
   return text === undefined ? [] : parseRuns(text, file);
 }

@@ -3,15 +3,18 @@ import { z } from "zod";
 import { LabError } from "../shared/errors.ts";
 import { locked } from "../shared/locked.ts";
 import { cohortPaths } from "../shared/paths.ts";
-import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { makePrivateFolder, readIfExists } from "../shared/private-files.ts";
+import { readState, writeState } from "../shared/state-file.ts";
 
 const Time = z.iso.datetime();
 
 const ExerciseRecord = z.object({
   /** When each hint was taken, in the order of the hints. */
   hints: z.array(Time).default([]),
-  /** Oldest first. `says` is what was observed, or why nothing could be. */
-  checks: z.array(z.object({ time: Time, status: z.enum(["pass", "fail", "error"]), says: z.string() })).default([]),
+  /** Oldest first. `says` is what was observed, or why nothing could be; `waitUntil` until when there was only to wait. */
+  checks: z
+    .array(z.object({ time: Time, status: z.enum(["pass", "fail", "error"]), says: z.string(), waitUntil: Time.optional() }))
+    .default([]),
   /** When the reference solver did it in the learner's place. */
   solved: z.array(Time).default([]),
 });
@@ -42,7 +45,7 @@ export async function changeRecord(
     const exercises = await readFrom(file);
     const changed = change(recordOf(exercises, exercise));
     const content: z.input<typeof RecordsFile> = { schemaVersion: 1, exercises: { ...exercises, [exercise]: changed } };
-    await writePrivateFile(file, JSON.stringify(content, null, 2));
+    await writeState(file, JSON.stringify(content, null, 2));
     return changed;
   });
 }
@@ -52,6 +55,8 @@ export function recordOf(records: Readonly<Record<string, ExerciseRecord>>, exer
 }
 
 async function readFrom(file: string): Promise<Record<string, ExerciseRecord>> {
+  const found = await readState(file, RecordsFile, { what: "", remedy: "", orElse: undefined });
+  if (found !== undefined) return found.exercises;
   const text = await readIfExists(file);
   return text === undefined ? {} : parseRecords(text, file);
 }

@@ -4,7 +4,8 @@ import { QuizAnswers, QuizResult } from "../lab-templates/quiz.ts";
 import { LabError } from "../shared/errors.ts";
 import { locked } from "../shared/locked.ts";
 import { cohortPaths } from "../shared/paths.ts";
-import { makePrivateFolder, readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import { makePrivateFolder, readIfExists } from "../shared/private-files.ts";
+import { readState, writeState } from "../shared/state-file.ts";
 
 const Attempt = z.object({ time: z.iso.datetime(), answers: QuizAnswers, result: QuizResult });
 /** One time that a learner took the quiz. */
@@ -27,11 +28,13 @@ export async function recordAttempt(cohort: string, learner: string, attempt: At
   const file = fileIn(await makePrivateFolder(folderOf(cohort, learner)));
   await locked(file, async () => {
     const attempts = [...(await readFrom(file)), attempt];
-    await writePrivateFile(file, JSON.stringify({ schemaVersion: 1, attempts } satisfies z.input<typeof AttemptsFile>, null, 2));
+    await writeState(file, JSON.stringify({ schemaVersion: 1, attempts } satisfies z.input<typeof AttemptsFile>, null, 2));
   });
 }
 
 async function readFrom(file: string): Promise<Attempt[]> {
+  const found = await readState(file, AttemptsFile, { what: "", remedy: "", orElse: undefined });
+  if (found !== undefined) return found.attempts;
   const text = await readIfExists(file);
   return text === undefined ? [] : parseAttempts(text, file);
 }

@@ -1,4 +1,4 @@
-/** Exit codes of `./lab`, documented in docs/cli.md. */
+/** Exit codes of `./lab`; shared/error-codes.ts says what each means. */
 export const ExitCode = {
   ok: 0,
   /** The work was tried and did not succeed: a check failed, a learner did not become ready. */
@@ -27,7 +27,7 @@ export interface LabErrorOptions {
  */
 export class LabError extends Error {
   override readonly name = "LabError";
-  /** Stable identifier, e.g. `cohort-invalid`; scripts may match on it. */
+  /** Stable identifier, e.g. `cohort-invalid`, with a row in shared/error-codes.ts; scripts may match on it. */
   readonly code: string;
   readonly exitCode: ExitCode;
 

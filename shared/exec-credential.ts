@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LabError, messageOf } from "./errors.ts";
+import { childEnvironment } from "./environment.ts";
 import { run } from "./exec.ts";
 import type { Properties } from "./json.ts";
 
@@ -42,7 +43,10 @@ export async function execLogin(exec: Properties): Promise<Login> {
   const hint = installHint?.trim().replace(/([^.])$/, "$1.") ?? `Log in again for ${command}.`;
   const info = JSON.stringify({ apiVersion, kind: "ExecCredential", spec: { interactive: false } });
   const result = await run(command, args ?? [], {
-    env: { ...Object.fromEntries((env ?? []).map(({ name, value }) => [name, value])), KUBERNETES_EXEC_INFO: info },
+    env: childEnvironment("login", {
+      ...Object.fromEntries((env ?? []).map(({ name, value }) => [name, value])),
+      KUBERNETES_EXEC_INFO: info,
+    }),
     stdin: "ignore",
     reject: false,
     timeout: answerSeconds * 1000,

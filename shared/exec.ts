@@ -1,14 +1,19 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { execa, type Options, type ResultPromise } from "execa";
+import { childEnvironment } from "./environment.ts";
 
 /**
  * Runs a program and returns its result; throws execa's error (with `shortMessage` and `stderr`) on a non-zero exit.
  * Programs are started in this file alone, so that what every child process gets is decided in one place. Secrets belong in `env` or
  * on standard input, never in `args`, which every user of the machine can read.
+ *
+ * @param options `env` is what `childEnvironment` gives for the kind of program, or what one that just looks gets besides; with
+ * `extendEnv: false` it is all there is. Nothing of the caller's comes through that is not on a list of shared/environment.ts.
  */
 export function run<O extends Options>(command: string, args: readonly string[], options?: O): ResultPromise<O> {
-  return execa(command, args, options as O) as unknown as ResultPromise<O>;
+  const env = options?.extendEnv === false ? options.env : childEnvironment("program", options?.env);
+  return execa(command, args, { ...options, env: env ?? {}, extendEnv: false } as O) as unknown as ResultPromise<O>;
 }
 
 /**

@@ -21,3 +21,8 @@ export const markLabel = "gitops-lab-mark";
 
 /** The Secret beside Flux with the authority of a registry that no public one vouches for. */
 export const registryAuthoritySecret = "backend-registry-ca";
+
+/** Who puts a learner's repository back to an earlier state; the gate lets this user alone through. A learner's id has no dot. */
+export function resetUsername(learner: string): string {
+  return `${learner}.reset`;
+}

@@ -1,24 +1,43 @@
 import { createHash } from "node:crypto";
-import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
+import { homeFolder } from "./environment.ts";
+import { ExitCode, LabError } from "./errors.ts";
 
 /**
  * Where labs live on this machine: `$GITOPS_LAB_HOME`, else `$XDG_STATE_HOME/gitops-lab`, else
- * `~/.local/state/gitops-lab`. Everything a cohort creates on the host is below `cohorts/<cohort>`.
+ * `~/.local/state/gitops-lab`. Everything a cohort creates on the host is below `cohorts/<cohort>`. Throws LabError
+ * `home-unknown` where none of them is known. The script `lab` has the same rules.
  */
 export function labHome(env: NodeJS.ProcessEnv = process.env): string {
   if (env["GITOPS_LAB_HOME"]) return resolve(env["GITOPS_LAB_HOME"]);
-  return join(env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state"), "gitops-lab");
+  return join(baseFolder(env, "XDG_STATE_HOME", ".local/state"), "gitops-lab");
+}
+
+/** A folder of the XDG Base Directory Specification, by which an empty variable and one with a relative path count for nothing. */
+function baseFolder(env: NodeJS.ProcessEnv, variable: string, otherwise: string): string {
+  const said = env[variable];
+  return said !== undefined && isAbsolute(said) ? said : join(requireHomeFolder(env), otherwise);
+}
+
+/** The user's home. Throws LabError `home-unknown`. */
+export function requireHomeFolder(env: NodeJS.ProcessEnv = process.env): string {
+  const home = homeFolder(env);
+  if (home !== undefined) return home;
+  throw new LabError(
+    "home-unknown",
+    "HOME is not set to a folder, and this account has none. Nothing was created. Set HOME to a folder of yours, e.g. `HOME=/srv/lab`, and run the command again.",
+    { exitCode: ExitCode.badInput },
+  );
 }
 
 /** Eight letters that tell this lab home from others, for names that the whole machine shares. */
-export function homeMark(): string {
-  return createHash("sha256").update(labHome()).digest("hex").slice(0, 8);
+export function homeMark(env: NodeJS.ProcessEnv = process.env): string {
+  return createHash("sha256").update(labHome(env)).digest("hex").slice(0, 8);
 }
 
 /** Installed tools, keyed by version: `$XDG_CACHE_HOME/gitops-lab`, else `~/.cache/gitops-lab`. Safe to delete. */
 export function cacheHome(env: NodeJS.ProcessEnv = process.env): string {
-  return join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "gitops-lab");
+  return join(baseFolder(env, "XDG_CACHE_HOME", ".cache"), "gitops-lab");
 }
 
 /** The folders of one cohort on the lab host. */

@@ -20,3 +20,30 @@ export function excerpt(text: string, limit = 120): string {
   const line = printable(text.slice(0, limit * 8));
   return line.length > limit || text.length > limit * 8 ? `${line.slice(0, limit)}…` : line;
 }
+
+/** What nobody would see in a text, written as its number: `ada\u200b`. */
+export function visible(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Co}\p{Cn}]|(?! )\p{Zs}/gu,
+    (sign) => `\\u${sign.codePointAt(0)!.toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** The text in quotation marks, with all of it to be seen. No longer than a sentence can hold. */
+export function quoted(text: string, limit = 120): string {
+  const seen = visible(JSON.stringify(text.slice(0, limit)));
+  return text.length > limit ? `${seen.slice(0, -1)}…"` : seen;
+}
+
+/** The same of any value that somebody else wrote. */
+export function shownValue(value: unknown, limit = 120): string {
+  if (typeof value === "string") return quoted(value, limit);
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch {
+    return "something that holds itself or is too deep";
+  }
+  if (text === undefined) return "nothing";
+  return visible(text.length > limit ? `${text.slice(0, limit)}…` : text);
+}

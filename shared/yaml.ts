@@ -1,5 +1,6 @@
 import { Document, isMap, parseDocument, type ParseOptions, type DocumentOptions } from "yaml";
 import { messageOf } from "./errors.ts";
+import { textFault } from "./person-text.ts";
 import { excerpt } from "./printable.ts";
 
 /** Larger than any file of YAML that people write by hand. */
@@ -12,8 +13,10 @@ const options: ParseOptions & DocumentOptions = { logLevel: "error" };
  * The content of YAML that somebody else wrote, or a clause that says what is wrong with it ("is not valid YAML: ..."). Never
  * throws: aliases without end, nesting without end and tags of other languages are problems like any other.
  */
-export function readYaml(text: string): { readonly content: unknown } | { readonly problem: string } {
-  if (text.length > largestCharacters) return { problem: `is larger than ${largestCharacters / 1024} KiB` };
+export function readYaml(text: string, most: number = largestCharacters): { readonly content: unknown } | { readonly problem: string } {
+  if (text.length > most) return { problem: `is larger than ${most / 1024} KiB` };
+  const fault = textFault(text);
+  if (fault !== undefined) return { problem: fault };
   try {
     const document = parseDocument(text, options);
     const [error] = document.errors;

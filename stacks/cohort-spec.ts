@@ -98,12 +98,24 @@ const AccessSpec = z
 /** What belongs to the cohort as a whole goes by these in leases, processes and resources. */
 const reservedIds = ["cohort", "host", "lab"];
 
+/**
+ * A person's name, in any script. What is written into pages, commits and tables may not end their line or turn the direction of
+ * what follows; the joiners of Persian and Indic scripts (U+200C, U+200D) belong to names.
+ */
+const PersonName = z
+  .string()
+  .regex(/[^\s\p{Cf}]/u, "must not be empty")
+  .max(200, "must be at most 200 characters")
+  .refine((name) => !/(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(name), {
+    error: "must be one line, without control characters and marks that can't be seen",
+  });
+
 export const LearnerSpec = z.strictObject({
   id: DnsLabel.refine(
     (id) => !reservedIds.includes(id),
     `must be another than ${reservedIds.join(", ")}, by which the cohort's own things go`,
   ),
-  name: z.string().min(1, "must not be empty"),
+  name: PersonName,
   email: z.email("must be an e-mail address"),
   /** Name of the learner's account, where repositories are on GitHub. */
   github: z
@@ -116,6 +128,12 @@ export const LearnerSpec = z.strictObject({
   cluster: ClusterSpec.optional(),
 });
 export type LearnerSpec = z.output<typeof LearnerSpec>;
+
+/** By which two addresses are one: no mailbox that a course meets tells capitals apart. */
+export const addressKey = (email: string) => email.toLowerCase();
+
+/** Commits name who wrote them by the address. */
+export const oneAddressEach = "every learner needs an e-mail address of their own, since commits name people by it";
 
 /** What a cohort on GitHub needs besides: an account for every learner, and a registry that GitHub's runners reach. */
 function checkGithub(
@@ -171,16 +189,15 @@ export const CohortSpec = z
       .array(LearnerSpec)
       .min(1, "must name at least one learner")
       .superRefine((learners, context) => {
-        const seen = new Map<string, number>();
-        learners.forEach(({ id }, index) => {
-          const first = seen.get(id);
-          if (first === undefined) seen.set(id, index);
-          else
-            context.addIssue({
-              code: "custom",
-              path: [index, "id"],
-              message: `"${id}" is taken by learners[${first}]; every learner needs an id of their own`,
-            });
+        const ids = new Map<string, number>();
+        const addresses = new Map<string, number>();
+        learners.forEach(({ id, email }, index) => {
+          const complain = (field: "id" | "email", message: string) => context.addIssue({ code: "custom", path: [index, field], message });
+          const [sameId, sameAddress] = [ids.get(id), addresses.get(addressKey(email))];
+          if (sameId !== undefined) complain("id", `"${id}" is taken by learners[${sameId}]; every learner needs an id of their own`);
+          else if (sameAddress !== undefined) complain("email", `"${email}" is that of learners[${sameAddress}] too; ${oneAddressEach}`);
+          if (sameId === undefined) ids.set(id, index);
+          if (sameAddress === undefined) addresses.set(addressKey(email), index);
         });
       }),
   })

@@ -1,9 +1,10 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseDocument } from "yaml";
 import { z } from "zod";
-import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
+import { ExitCode, LabError } from "../shared/errors.ts";
 import { DnsLabel } from "../shared/names.ts";
+import { largestPersonFile, readPersonText } from "../shared/person-file.ts";
+import { excerpt, printable, quoted, shownValue, visible } from "../shared/printable.ts";
+import { readYaml } from "../shared/yaml.ts";
 import { CohortSpec } from "./cohort-spec.ts";
 import { inShard } from "./shards.ts";
 import { parseRoster } from "./roster.ts";
@@ -33,7 +34,9 @@ export function parseCohort(value: unknown, source: string, readRoster: RosterRe
       { exitCode: ExitCode.badInput },
     );
   }
-  const problems = result.error.issues.map((issue) => describe(issue)).join("; ");
+  const { issues } = result.error;
+  const more = issues.length > mostProblems ? `; and ${issues.length - mostProblems} more` : "";
+  const problems = issues.slice(0, mostProblems).map(describe).join("; ") + more;
   throw new LabError(
     "cohort-invalid",
     `${source} does not describe a cohort: ${problems}. Nothing was created. Correct the file and run the command again; docs/cohort-file.md lists every field.`,
@@ -41,18 +44,21 @@ export function parseCohort(value: unknown, source: string, readRoster: RosterRe
   );
 }
 
+/** What is told of one file at once. */
+const mostProblems = 8;
+const longestProblem = 300;
+
 /** The cohort in the text of a `Pulumi.<cohort>.yaml`, before Pulumi is asked. Throws like `parseCohort`. */
 export function parseCohortFile(text: string, source: string, readRoster?: RosterReader): CohortSpec {
-  const document = parseDocument(text, { prettyErrors: true });
-  const [error] = document.errors;
-  if (error !== undefined) {
+  const yaml = readYaml(text, largestPersonFile);
+  if ("problem" in yaml) {
     throw new LabError(
       "cohort-malformed",
-      `${source} is not valid YAML: ${error.message.split("\n")[0]?.replace(/:$/, "")}. Nothing was created. Correct the line and run the command again.`,
-      { exitCode: ExitCode.badInput, cause: error },
+      `${source} ${yaml.problem}. Nothing was created. Correct the file and run the command again; stacks/Pulumi.demo.yaml shows one.`,
+      { exitCode: ExitCode.badInput },
     );
   }
-  const config = z.looseObject({ config: z.looseObject({ [cohortKey]: z.unknown() }) }).safeParse(document.toJS());
+  const config = z.looseObject({ config: z.looseObject({ [cohortKey]: z.unknown() }) }).safeParse(yaml.content);
   if (!config.success || config.data.config[cohortKey] === undefined) {
     throw new LabError(
       "cohort-missing",
@@ -70,23 +76,20 @@ function withRoster(value: unknown, readRoster: RosterReader): unknown {
   const parsed = WithRoster.safeParse(value);
   if (!parsed.success) return value;
   const { roster, learners } = parsed.data;
-  const taken = learners.flatMap((learner) => z.object({ id: z.string() }).safeParse(learner).data?.id ?? []);
-  return { ...parsed.data, learners: [...learners, ...parseRoster(readRoster(roster), `stacks/${roster}`, taken)] };
+  const taken = learners.flatMap((learner) => Taken.safeParse(learner).data ?? []);
+  return { ...parsed.data, learners: [...learners, ...parseRoster(readRoster(roster), `stacks/${printable(roster)}`, taken)] };
 }
 
+/** What nobody else in the cohort may have. */
+const Taken = z.object({ id: z.string(), email: z.string().optional() });
+
 function rosterFile(path: string): string {
-  try {
-    return readFileSync(join(import.meta.dirname, path), "utf8");
-  } catch (error) {
-    throw new LabError(
-      "roster-unreadable",
-      `The roster stacks/${path} can't be read: ${messageOf(error)}. Nothing was created. \`roster\` in the cohort file must name a CSV file, relative to stacks/.`,
-      {
-        exitCode: ExitCode.badInput,
-        cause: error,
-      },
-    );
-  }
+  const read = readPersonText(join(import.meta.dirname, path), "sheet");
+  if ("text" in read) return read.text;
+  const where = read.missing ? " `roster` in the cohort file must name a CSV file, relative to stacks/." : "";
+  throw new LabError("roster-unreadable", `The roster stacks/${printable(path)} ${read.problem}. Nothing was created.${where}`, {
+    exitCode: ExitCode.badInput,
+  });
 }
 
 /** Checks the name of a cohort, which is also its stack's and part of many names on the host. */
@@ -95,7 +98,7 @@ export function parseCohortName(name: string): string {
   if (result.success) return name;
   throw new LabError(
     "cohort-name-invalid",
-    `"${name}" is no name for a cohort: it ${result.error.issues[0]?.message}. Nothing was changed. Example: \`./lab up demo\`.`,
+    `${quoted(name)} is no name for a cohort: it ${result.error.issues[0]?.message}. Nothing was changed. Example: \`./lab up demo\`.`,
     {
       exitCode: ExitCode.badInput,
     },
@@ -112,7 +115,8 @@ function describe(issue: z.core.$ZodIssue): string {
     (path, key) => (typeof key === "number" ? `${path}[${key}]` : path ? `${path}.${String(key)}` : String(key)),
     "",
   );
-  return `${at === "" ? "the cohort" : `\`${at}\``} ${complaint(issue)}`;
+  // The schema's own messages quote what they refuse.
+  return visible(`${at === "" ? "the cohort" : `\`${excerpt(at)}\``} ${complaint(issue)}`.slice(0, longestProblem));
 }
 
 function complaint(issue: z.core.$ZodIssue): string {
@@ -121,7 +125,7 @@ function complaint(issue: z.core.$ZodIssue): string {
       ? (issue.input as Record<string, unknown>)[issue.discriminator]
       : issue.input;
   if (input === undefined && issue.code === "invalid_type") return `is missing; it must be ${article(issue.expected)}`;
-  const got = `is ${JSON.stringify(input)}`;
+  const got = `is ${shownValue(input)}`;
   switch (issue.code) {
     case "invalid_type":
       return `${got}; it must be ${article(issue.expected)}`;
@@ -132,7 +136,7 @@ function complaint(issue: z.core.$ZodIssue): string {
         ? `${got}; allowed: ${issue.options.map(String).join(", ")}`
         : `${got}; it ${issue.message}`;
     case "unrecognized_keys":
-      return `has unknown ${issue.keys.length === 1 ? "field" : "fields"} ${issue.keys.map((key) => `\`${key}\``).join(", ")}`;
+      return `has unknown ${issue.keys.length === 1 ? "field" : "fields"} ${excerpt(issue.keys.map((key) => `\`${key}\``).join(", "), 300)}`;
     case "custom":
       return issue.message;
     case "too_small":

@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { run } from "../shared/exec.ts";
+import { goEnvironment } from "./go-settings.ts";
 import type { Asset, GoBuild } from "./manifest.ts";
 
 /**
@@ -13,12 +14,7 @@ export async function build(name: string, source: GoBuild, folder: string, env: 
   const modfile = source.placeholder && (await moduleWithPlaceholder(name, source, source.placeholder, folder, env));
   const flags = ["-mod=readonly", "-trimpath", "-ldflags", `-s -w ${source.ldflags ?? ""}`.trim()];
   if (modfile) flags.push("-modfile", modfile);
-  await go(
-    name,
-    ["build", ...flags, "-o", join(folder, name), source.package],
-    source.module,
-    source.static ? { ...env, CGO_ENABLED: "0" } : env,
-  );
+  await go(name, ["build", ...flags, "-o", join(folder, name), source.package], source.module, env, source.static);
 }
 
 /** Copies the asset's files out of their Go modules into the folder. Throws as build does. */
@@ -80,12 +76,16 @@ function moduleRoot(module: GoBuild["module"]): string {
 }
 
 /** Runs Go in the folder of one of our modules and returns its standard output. */
-async function go(name: string, args: readonly string[], module: GoBuild["module"], env: NodeJS.ProcessEnv): Promise<string> {
+async function go(
+  name: string,
+  args: readonly string[],
+  module: GoBuild["module"],
+  env: NodeJS.ProcessEnv,
+  isStatic: true | undefined = undefined,
+): Promise<string> {
   const result = await run("go", args, {
     cwd: moduleRoot(module),
-    // A go.work above the project is none of ours.
-    env: { ...env, GOWORK: "off" },
-    extendEnv: false,
+    env: await goEnvironment(env, isStatic ? { CGO_ENABLED: "0" } : {}),
     reject: false,
     stdin: "ignore",
   });

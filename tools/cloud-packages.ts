@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { childEnvironment } from "../shared/environment.ts";
 import { run } from "../shared/exec.ts";
 import { pulumiHome } from "./plugin-choice.ts";
 import { toolPath } from "./locate.ts";
@@ -44,8 +45,7 @@ export async function installCloudPlugin(
   const { name, version } = cloudPackages[kind];
   say("downloading");
   const { failed, stderr } = await run(await toolPath("pulumi", env), ["plugin", "install", "resource", name, `v${version}`], {
-    env: { ...env, PULUMI_SKIP_UPDATE_CHECK: "true" },
-    extendEnv: false,
+    env: childEnvironment("pulumi", { PULUMI_SKIP_UPDATE_CHECK: "true" }, env),
     stdin: "ignore",
     reject: false,
     timeout: 600_000,

@@ -5,8 +5,10 @@ import { messageOf } from "../shared/errors.ts";
 /** What is known of one tool, as plain data for `./lab doctor`. */
 export interface ToolReport {
   readonly name: ToolName;
-  /** The pinned version. */
+  /** The pinned version; of what only the system can bring, the least. */
   readonly wanted: string;
+  /** The version that is there and is used; undefined where there is none, or it gives none. */
+  readonly found?: string;
   /** For which cohorts alone it is needed. */
   readonly onlyFor?: Purpose;
   readonly state: "path" | "downloaded" | "built" | "missing";
@@ -22,16 +24,22 @@ export async function inspectTools(env: NodeJS.ProcessEnv = process.env): Promis
 
 async function inspectTool(name: ToolName, env: NodeJS.ProcessEnv): Promise<ToolReport> {
   const { version: wanted, onlyFor } = manifest[name];
-  const found = await locate(name, env);
+  const located = await locate(name, env);
   const notes: string[] = [];
-  for await (const { path, version, fits } of candidates(name, env)) {
-    if (fits) break;
-    notes.push(`${path} is ${version ?? "of unknown version"}`);
+  // What was built or downloaded is in a folder of its version.
+  let version = located?.origin === "path" ? undefined : located && wanted;
+  for await (const candidate of candidates(name, env)) {
+    if (candidate.fits) {
+      version ??= candidate.version;
+      break;
+    }
+    notes.push(`${candidate.path} is ${candidate.version ?? "of unknown version"}`);
   }
-  if (name === "git" && found) {
+  if (name === "git" && located) {
     await gitHttpBackend(env).catch((error: unknown) => notes.push(messageOf(error)));
   }
   const note = notes.length > 0 ? { note: notes.join("; ") } : {};
   const tool = { name, wanted, ...(onlyFor && { onlyFor }) };
-  return found ? { ...tool, state: found.origin, path: found.path, ...note } : { ...tool, state: "missing", ...note };
+  if (located === undefined) return { ...tool, state: "missing", ...note };
+  return { ...tool, ...(version !== undefined && { found: version }), state: located.origin, path: located.path, ...note };
 }

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readdir, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { cacheHome } from "../shared/paths.ts";
 import { build, copyAsset } from "./build.ts";
+import { requireCheckout } from "./checkout.ts";
 import { download } from "./download.ts";
 import { withInstallLock } from "./install-lock.ts";
 import { pluginChoice, tryOfficialPlugin, type StandInName } from "./plugin-choice.ts";
@@ -32,7 +33,7 @@ interface Item {
 
 /**
  * Installs every tool that is neither on PATH nor in the cache, and the assets. Safe to repeat, to run twice at once
- * and to kill. Throws LabError: `tool-missing` (Git), `disk-full`, or as download and build do.
+ * and to kill. Throws LabError: `checkout-damaged`, `tool-missing` (Git), `disk-full`, or as download and build do.
  */
 export async function setupTools({
   onProgress = () => {},
@@ -40,6 +41,7 @@ export async function setupTools({
   purposes = new Set(),
   plugins = ["kubernetes"],
 }: SetupOptions = {}): Promise<void> {
+  requireCheckout();
   await gitHttpBackend(env);
   await mkdir(cacheHome(env), { recursive: true });
   const items = [...toolItems(env, purposes), ...assetItems(env, purposes), ...(purposes.has("real-nodes") ? [nodePackagesItem(env)] : [])];
@@ -106,6 +108,8 @@ async function install(item: Item, say: (activity: string) => void): Promise<voi
       const staging = await mkdtemp(join(parent, stagingPrefix));
       try {
         await item.bring(staging, say);
+        // As everything in the cache: another account may use it, too.
+        await chmod(staging, 0o755);
         await rm(item.folder, { recursive: true, force: true });
         await rename(staging, item.folder);
       } finally {

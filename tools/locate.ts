@@ -1,11 +1,13 @@
 import { constants, existsSync } from "node:fs";
 import { access, readdir, stat } from "node:fs/promises";
-import { delimiter, dirname, isAbsolute, join } from "node:path";
+import { dirname, join } from "node:path";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { childEnvironment, programFolders } from "../shared/environment.ts";
 import { run } from "../shared/exec.ts";
 import { cacheHome } from "../shared/paths.ts";
 import { readIfExists } from "../shared/private-files.ts";
 import { assetManifest, manifest, type AssetName, type ToolName } from "./manifest.ts";
+import { installHint } from "./package-manager.ts";
 import { programVersion } from "./program-version.ts";
 
 export type { AssetName, ToolName } from "./manifest.ts";
@@ -38,7 +40,7 @@ export async function toolPath(name: ToolName, env: NodeJS.ProcessEnv = process.
     "tool-missing",
     build
       ? `${name} ${version} is neither on PATH nor installed. \`./lab setup\` installs it.`
-      : `${name} ${version} or newer is not on PATH. Install it with the package manager of your system, then run \`./lab setup\`.`,
+      : `${name} ${version} or newer is not on PATH. ${installHint(name)}, then run \`./lab setup\`.`,
     { exitCode: ExitCode.badInput },
   );
 }
@@ -71,7 +73,7 @@ async function look(name: ToolName, env: NodeJS.ProcessEnv): Promise<Located | u
 export async function* candidates(name: ToolName, env: NodeJS.ProcessEnv = process.env): AsyncGenerator<Candidate> {
   const { probe, fits } = manifest[name];
   if (!probe) return;
-  for (const folder of new Set(env["PATH"]?.split(delimiter).filter(isAbsolute))) {
+  for (const folder of new Set(programFolders(env))) {
     const path = join(folder, name);
     if (!(await isProgram(path))) continue;
     const version = await programVersion(path, probe, env);
@@ -124,12 +126,12 @@ function assetMissing(name: AssetName): LabError {
 /** Git's CGI program that serves repositories over HTTP. Throws LabError `tool-missing` where Git came without it. */
 export async function gitHttpBackend(env: NodeJS.ProcessEnv = process.env): Promise<string> {
   const git = await toolPath("git", env);
-  const { stdout } = await run(git, ["--exec-path"], { env, extendEnv: false });
+  const { stdout } = await run(git, ["--exec-path"], { env: childEnvironment("git", {}, env) });
   const path = join(stdout, "git-http-backend");
   if (await isProgram(path)) return path;
   throw new LabError(
     "tool-missing",
-    `${git} came without ${path}, which serves the learners' repositories. Install the full Git package, then run ./lab setup`,
+    `${git} came without ${path}, which serves the learners' repositories. ${installHint("git")}, then run ./lab setup`,
     {
       exitCode: ExitCode.badInput,
     },

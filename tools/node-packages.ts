@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { cp, mkdir, readdir, rm } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { programFolders } from "../shared/environment.ts";
 import { run } from "../shared/exec.ts";
 import { cacheHome } from "../shared/paths.ts";
 import { isProgram } from "./locate.ts";
@@ -51,8 +52,8 @@ export async function missingPrograms(env: NodeJS.ProcessEnv = process.env): Pro
 
 /** Whether the packages could be fetched here. */
 export async function canFetchPackages(env: NodeJS.ProcessEnv = process.env): Promise<boolean> {
-  const folders = env["PATH"]?.split(delimiter) ?? [];
-  const has = async (program: string) => (await Promise.all(folders.map((folder) => isProgram(join(folder, program))))).includes(true);
+  const has = async (program: string) =>
+    (await Promise.all(programFolders(env).map((folder) => isProgram(join(folder, program))))).includes(true);
   return (await has("apt-get")) && (await has("dpkg-deb"));
 }
 
@@ -85,7 +86,7 @@ async function fetchPackages(archives: string) {
     option,
   ]);
   return run("apt-get", ["install", "--yes", "--no-install-recommends", "--download-only", ...options, ...packages], {
-    env: { DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" },
+    env: { DEBIAN_FRONTEND: "noninteractive" },
     reject: false,
     stdin: "ignore",
   });

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { childEnvironment } from "../shared/environment.ts";
 import { run } from "../shared/exec.ts";
-import { cacheHome } from "../shared/paths.ts";
+import { cacheHome, requireHomeFolder } from "../shared/paths.ts";
 import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
 import { toolPath } from "./locate.ts";
 
@@ -26,7 +26,7 @@ export function pluginChoice(name: StandInName, env: NodeJS.ProcessEnv = process
 /** Pulumi's own folder: credentials and plugins. */
 export function pulumiHome(env: NodeJS.ProcessEnv = process.env): string {
   // As Pulumi has it: what is empty is not set.
-  return env["PULUMI_HOME"] || join(homedir(), ".pulumi");
+  return env["PULUMI_HOME"] || join(requireHomeFolder(env), ".pulumi");
 }
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -47,8 +47,7 @@ export async function tryOfficialPlugin(
   const pulumi = await toolPath("pulumi", env);
   say("downloading");
   const { failed } = await run(pulumi, ["plugin", "install", "resource", name, `v${version}`], {
-    env: { ...env, PULUMI_SKIP_UPDATE_CHECK: "true" },
-    extendEnv: false,
+    env: childEnvironment("pulumi", { PULUMI_SKIP_UPDATE_CHECK: "true" }, env),
     stdin: "ignore",
     reject: false,
     timeout: 60_000,

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { childEnvironment } from "../shared/environment.ts";
 import { run } from "../shared/exec.ts";
 import { cacheHome } from "../shared/paths.ts";
 import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
@@ -38,8 +39,7 @@ async function remember(memory: string, text: string): Promise<void> {
 async function ask(path: string, probe: VersionProbe, env: NodeJS.ProcessEnv): Promise<string | undefined> {
   const [program, args] = probe.via === "go" ? ["go", [...probe.args, path]] : [path, probe.args];
   const { stdout } = await run(program, args, {
-    env: { ...env, PULUMI_SKIP_UPDATE_CHECK: "true" },
-    extendEnv: false,
+    env: childEnvironment("program", { PULUMI_SKIP_UPDATE_CHECK: "true", GOENV: "off", GOTOOLCHAIN: "local" }, env),
     reject: false,
     stdin: "ignore",
     timeout: 20_000,

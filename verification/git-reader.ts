@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LabError } from "../shared/errors.ts";
+import { childEnvironment } from "../shared/environment.ts";
 import { run } from "../shared/exec.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 import { makeScratchFolder } from "../shared/scratch.ts";
@@ -72,7 +73,6 @@ export function gitReader(
     const clone = ["clone", "--quiet", "--bare", "--single-branch", "--no-tags", "--template=", "--branch", branch, "--", url];
     const { exitCode, stderr } = await run("git", [...clone, folder], {
       env: { ...gitEnvironment(), ...(await access()) },
-      extendEnv: false,
       reject: false,
       cancelSignal: signal,
     });
@@ -91,7 +91,6 @@ export function gitReader(
     const folder = await (fetched ??= fetchBranch());
     const result = await run("git", ["--git-dir", folder, ...args], {
       env: { ...gitEnvironment(), ...options.env },
-      extendEnv: false,
       reject: false,
       stripFinalNewline: false,
       cancelSignal: signal,
@@ -215,22 +214,14 @@ function commitsWithPaths(values: readonly string[]): CommitWithPaths[] {
   return commits;
 }
 
-/** The caller's environment without his Git settings, so that nothing depends on who asks. */
+/** The environment of a Git that commits as the lab itself, whoever asks. */
 export function gitEnvironment(): Record<string, string> {
-  const inherited = Object.entries(process.env).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined && !/^GIT_(?!EXEC_PATH|SSL_)/.test(entry[0]),
-  );
-  return {
-    ...Object.fromEntries(inherited),
-    LC_ALL: "C",
-    GIT_CONFIG_NOSYSTEM: "1",
-    GIT_CONFIG_GLOBAL: "/dev/null",
-    GIT_TERMINAL_PROMPT: "0",
+  return childEnvironment("git", {
     GIT_AUTHOR_NAME: "gitops-lab",
     GIT_AUTHOR_EMAIL: "gitops-lab@localhost",
     GIT_COMMITTER_NAME: "gitops-lab",
     GIT_COMMITTER_EMAIL: "gitops-lab@localhost",
-  };
+  });
 }
 
 /**

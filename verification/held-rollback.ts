@@ -36,6 +36,8 @@ export interface RollbackLook {
   readonly heldSeconds?: number;
   /** Two intervals of the environment's image automation. */
   readonly neededSeconds: number;
+  /** ISO 8601; when a rollback that stands has stood for long enough, and all there is to do is to wait. */
+  readonly waitUntil?: string;
   readonly undoneBy?: ImageChange;
   /** The same for a reader. */
   readonly sentence: string;
@@ -91,7 +93,10 @@ export async function lookAtRollback(context: CheckContext, environment: Environ
     };
   }
   const wait = `${Short(newest.revert)} took ${environment} back ${round(newest.heldSeconds)} s ago; it must hold for ${round(neededSeconds)} s, two intervals of image automation.`;
-  return { stage: "reverted", ...rest, sentence: problem === undefined ? wait : `${wait} ${problem}` };
+  if (problem !== undefined) return { stage: "reverted", ...rest, sentence: `${wait} ${problem}` };
+  const { at } = newest.revert;
+  const waitUntil = at && new Date(at.getTime() + neededSeconds * 1000).toISOString();
+  return { stage: "reverted", ...rest, ...(waitUntil !== undefined && { waitUntil }), sentence: wait };
 }
 
 /** Every change of an environment's image on the branch, newest first. Throws where it can't look. */
@@ -114,15 +119,27 @@ export async function imageChanges(git: GitReader, environment: Environment, rep
  * where the Git server wrote down no such push.
  */
 export async function arrivals(git: GitReader): Promise<(commit: string) => Promise<Date | undefined>> {
+  const arrival = await pushesOf(git);
+  return async (commit) => (await arrival(commit))?.at;
+}
+
+/** A move of the branch that the Git server wrote down; a push says who authenticated, what the pipeline did itself does not. */
+export interface Arrival {
+  readonly at: Date;
+  readonly by?: string | undefined;
+}
+
+/** The same with who brought it. */
+export async function pushesOf(git: GitReader): Promise<(commit: string) => Promise<Arrival | undefined>> {
   const journal = await git.journal();
   const pushes = [...journal].flatMap(([commit, entries]) => {
-    const at = arrivedAt(entries);
-    return at === undefined ? [] : [{ commit, at }];
+    const arrived = arrivalIn(entries);
+    return arrived === undefined ? [] : [{ commit, ...arrived }];
   });
   pushes.sort((one, other) => one.at.getTime() - other.at.getTime());
   return async (commit) => {
     const own = pushes.find((push) => push.commit === commit);
-    if (own !== undefined) return own.at;
+    if (own !== undefined) return own;
     // The branch only moves forward: a tip that contains the commit is followed by none that does not.
     let [first, end] = [0, pushes.length];
     while (first < end) {
@@ -130,17 +147,17 @@ export async function arrivals(git: GitReader): Promise<(commit: string) => Prom
       if (await git.isAncestor(commit, pushes[middle]!.commit)) end = middle;
       else first = middle + 1;
     }
-    return pushes[first]?.at;
+    return pushes[first];
   };
 }
 
-function arrivedAt(entries: readonly JournalEntry[]): Date | undefined {
+function arrivalIn(entries: readonly JournalEntry[]): Arrival | undefined {
   const entry = entries.find(({ event }) => event === "received" || event === "carried-out");
-  return entry && new Date(entry.at);
+  return entry && { at: new Date(entry.at), by: entry.event === "received" ? entry.by : undefined };
 }
 
 /** Two intervals of the environment's image automation, in seconds. */
-async function requiredSeconds({ kube }: CheckContext, environment: Environment): Promise<number> {
+export async function requiredSeconds({ kube }: Pick<CheckContext, "kube">, environment: Environment): Promise<number> {
   const automation = await getLive(kube, ImageUpdateAutomation, environment, backendName);
   const interval = automation && goDurationSeconds(automation.spec.interval);
   if (interval !== undefined) return 2 * interval;
@@ -154,7 +171,7 @@ async function requiredSeconds({ kube }: CheckContext, environment: Environment)
   );
 }
 
-type KnownChange = ImageChange & { readonly source: Commit };
+export type KnownChange = ImageChange & { readonly source: Commit };
 
 /** The change that a commit takes back, by its message and by what it does; undefined where it is no rollback. */
 function takenBackBy(change: KnownChange, changes: readonly KnownChange[]): ImageChange | undefined {

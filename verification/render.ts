@@ -1,7 +1,9 @@
 import { styleText } from "node:util";
 import type { Isolation } from "../shared/outputs.ts";
 import { printable } from "../shared/printable.ts";
+import type { PromotionState } from "./bundle/schema.ts";
 import type { CheckReport, CheckResult } from "./types.ts";
+import type { LookedAtPromotion } from "./verify.ts";
 import { verdict } from "./verdict.ts";
 
 /** The reports of one learner. */
@@ -13,6 +15,10 @@ export interface LearnerReports {
   readonly isolation?: Isolation;
   /** In a sentence, where it should be in a room and is not. */
   readonly noRoom?: string | undefined;
+  /** What has become of the newest promotion; undefined where that is not asked. */
+  readonly promotion?: LookedAtPromotion;
+  /** Present where the lab is paused, so that nothing was looked at: what brings it back. */
+  readonly paused?: string | undefined;
 }
 
 type Status = CheckResult["status"];
@@ -24,15 +30,27 @@ const colours = { pass: "green", fail: "red", error: "yellow" } as const;
 export function renderReports(learners: readonly LearnerReports[], options: { readonly colour: boolean }): string {
   const paint = (status: Status, text: string) => (options.colour ? styleText(colours[status], text, { validateStream: false }) : text);
   return learners
-    .map(({ id, name, reports, noRoom }) => {
+    .map(({ id, name, reports, noRoom, promotion, paused }) => {
+      if (paused !== undefined)
+        return `${printable(id)} (${printable(name)}): ${paint("error", "paused")}\n  Nothing was looked at; \`${paused}\` brings the lab back.`;
       const status = verdict(reports);
       const heading = `${printable(id)} (${printable(name)}): ${paint(status, status)}`;
       const warning = noRoom === undefined ? [] : [`  ${paint("error", "!")} ${printable(noRoom)}`];
-      return [heading, ...warning, ...reports.flatMap((report) => lines(report, paint))].join("\n");
+      const state = promotion === undefined ? [] : [promotionLine(promotion, paint)];
+      return [heading, ...warning, ...state, ...reports.flatMap((report) => lines(report, paint))].join("\n");
     })
     .join("\n\n")
     .concat("\n");
 }
+
+/** What has become of the newest promotion, beside the checklist that belongs to it. */
+function promotionLine(promotion: LookedAtPromotion, paint: (status: Status, text: string) => string): string {
+  if (promotion.status === "error")
+    return `  ${paint("error", marks.error)} What has become of the promotion could not be seen: ${printable(promotion.reason)}`;
+  return `  ${isAsItShouldBe(promotion.value) ? "•" : paint("fail", "!")} ${printable(promotion.value.says)}`;
+}
+
+const isAsItShouldBe = ({ state }: PromotionState) => state === "none" || state === "promoted" || state === "rolled-back";
 
 function lines({ title, result }: CheckReport, paint: (status: Status, text: string) => string): string[] {
   const heading = `  ${paint(result.status, marks[result.status])} ${title}`;
@@ -52,9 +70,16 @@ export function toJson(learners: readonly LearnerReports[]) {
   return {
     schemaVersion: 1,
     learners: Object.fromEntries(
-      learners.map(({ id, name, reports, isolation }) => [
+      learners.map(({ id, name, reports, isolation, promotion, paused }) => [
         id,
-        { name, verdict: verdict(reports), ...(isolation && { isolation }), reports },
+        {
+          name,
+          verdict: verdict(reports),
+          ...(paused !== undefined && { paused: true }),
+          ...(isolation && { isolation }),
+          ...(promotion && { promotion }),
+          reports,
+        },
       ]),
     ),
   };

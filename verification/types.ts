@@ -20,6 +20,8 @@ export type CheckResult =
       /** One line for each thing that is wrong. */
       readonly observed: string;
       readonly hint: string;
+      /** ISO 8601; present where nothing is to be done but to wait until then. */
+      readonly waitUntil?: string;
       readonly facts?: unknown;
     }
   | { readonly status: "error"; readonly reason: string };

@@ -1,16 +1,18 @@
 import { existsSync } from "node:fs";
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import pLimit from "p-limit";
-import { parse, stringify } from "yaml";
+import { stringify } from "yaml";
 import { evidenceKey } from "../../host/evidence-key.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
 import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths, labHome } from "../../shared/paths.ts";
+import { largestPersonFile, readPersonBytes } from "../../shared/person-file.ts";
 import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { waitUntil } from "../../shared/wait.ts";
+import { readYaml } from "../../shared/yaml.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { checkBundle } from "../../verification/bundle/check-bundle.ts";
 import { collectEvidence } from "../../verification/bundle/collect.ts";
@@ -18,7 +20,7 @@ import { partNames, type EvidenceBundle } from "../../verification/bundle/schema
 import { fingerprintOf, manifestName as bundleManifestName, sealBundle, signatureName } from "../../verification/bundle/seal.ts";
 import { printable } from "../../shared/printable.ts";
 import type { CheckReport } from "../../verification/types.ts";
-import { observe } from "../../verification/verify.ts";
+import { observeAtRest, type LookedAtPromotion } from "../../verification/verify.ts";
 import { cohortFileText } from "../cohort-file.ts";
 import { checkArchive, packArchive, type ArchiveCheck, refuseCredentials, unpackArchive, withoutSecrets } from "../course/archive.ts";
 import { CohortResults } from "../course/results.ts";
@@ -99,7 +101,10 @@ export async function writeArchive(
         return {
           learner,
           bundle,
-          result: await learnerResult(outputs, learner, bundle.items as readonly CheckReport[]),
+          result: await learnerResult(outputs, learner, {
+            reports: bundle.items as readonly CheckReport[],
+            promotion: bundle.promotion as LookedAtPromotion,
+          }),
           records: await recordsOf(outputs.cohort, learner.id),
         };
       }),
@@ -110,9 +115,14 @@ export async function writeArchive(
     gathered.map(({ result }) => result),
   );
   const text = await cohortFileText(outputs.cohort);
+  const cohortFile = text === undefined ? undefined : readYaml(text, largestPersonFile);
+  if (cohortFile !== undefined && "problem" in cohortFile)
+    note(`The cohort file is not in the archive: stacks/Pulumi.${outputs.cohort}.yaml ${cohortFile.problem}.`);
   const files = new Map<string, Buffer>([
     ["results.json", Buffer.from(`${JSON.stringify(results, null, 2)}\n`)],
-    ...(text === undefined ? [] : [["cohort.yaml", Buffer.from(stringify(withoutSecrets(parse(text))))] as const]),
+    ...(cohortFile !== undefined && "content" in cohortFile
+      ? [["cohort.yaml", Buffer.from(stringify(withoutSecrets(cohortFile.content)))] as const]
+      : []),
     ...gathered.flatMap(({ learner: { id }, bundle, records }) => [
       ...[...sealBundle(bundle, key)].map(([name, content]) => [`learners/${id}/evidence/${name}`, content] as const),
       ...records.map(([name, content]) => [`learners/${id}/records/${name}`, content] as const),
@@ -139,7 +149,14 @@ function isObserved({ items }: EvidenceBundle): boolean {
 
 async function evidenceOf(outputs: CohortOutputs, learner: LearnerOutputs, patience: number): Promise<EvidenceBundle> {
   const { evidence, environments } = labTemplate(outputs.template);
-  const look = () => observe(learner, environments, (context) => collectEvidence(outputs, evidence, context), { timeoutSeconds: 60 });
+  const look = () =>
+    observeAtRest(
+      learner,
+      environments,
+      (context) => collectEvidence(outputs, evidence, context),
+      ({ verdict }) => verdict,
+      { timeoutSeconds: 60 },
+    );
   let bundle = await look();
   if (isObserved(bundle) || patience === 0) return bundle;
   await waitUntil(
@@ -193,6 +210,9 @@ export async function verifyArchive(
   return valid ? ExitCode.ok : ExitCode.failed;
 }
 
+/** Of a course of five hundred learners with all their evidence it is a tenth. */
+const largestArchive = 512 * 1024 * 1024;
+
 export interface OpenedArchive extends ArchiveCheck {
   /** By name; to be trusted where there are no problems. */
   readonly files: ReadonlyMap<string, Buffer>;
@@ -210,13 +230,12 @@ export async function openArchive(file: string, wanted: string | undefined): Pro
       { exitCode: ExitCode.badInput },
     );
   }
-  const content = await readFile(file).catch((error: unknown) => {
-    throw new LabError("archive-unreadable", `${file} can't be read: ${messageOf(error)}. Name a file that \`./lab archive\` wrote.`, {
+  const content = readPersonBytes(file, largestArchive);
+  if ("problem" in content)
+    throw new LabError("archive-unreadable", `${printable(file)} ${content.problem}. Name a file that \`./lab archive\` wrote.`, {
       exitCode: ExitCode.badInput,
-      cause: error,
     });
-  });
-  const files = await unpackArchive(content, file);
+  const files = await unpackArchive(content.bytes, file);
   const { problems: ofArchive, manifest, fingerprint } = checkArchive(files);
   const problems = [...ofArchive];
   if (fingerprint !== undefined && wanted !== undefined && fingerprint !== wanted)

@@ -1,6 +1,3 @@
-import type { AddressInfo } from "node:net";
-import { createServer as createTlsServer } from "node:https";
-import { serve, type ServerType } from "@hono/node-server";
 import {
   entryLink,
   entryUrl,
@@ -14,17 +11,20 @@ import {
 } from "../../dashboard/access.ts";
 import { archiveSource } from "../../dashboard/archive-source.ts";
 import { Collector } from "../../dashboard/collector.ts";
-import { dashboardServer } from "../../dashboard/server.ts";
+import { gateOf } from "../../dashboard/gate.ts";
+import { servePages } from "../../dashboard/pages/serve.ts";
+import type { Places } from "../../dashboard/pages/words.ts";
 import { Sessions } from "../../dashboard/sessions.ts";
 import { isSameSecret } from "../../host/access.ts";
-import { readDaemonConfig } from "../../host/daemon/config.ts";
+import { readDaemonConfig, type DaemonConfig } from "../../host/daemon/config.ts";
 import { serverCertificate } from "../../host/doors/authority.ts";
+import { startPages } from "../../host/room/pages.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import type { CohortOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
-import { verifyLearner } from "../../verification/verify.ts";
+import { lookAtLearner } from "../../verification/verify.ts";
 import { readArchivedCourse } from "../archived-course.ts";
 import { selectLearner } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
@@ -70,22 +70,23 @@ async function serveDashboard(cohort: string, port: number): Promise<number> {
   const outputs = await readOutputs(cohort);
   const collector = collectorOf(outputs);
   await removeExpiredEntries(cohort);
-  const sessions = await Sessions.ofCohort(cohort);
-  let page: ServerType | undefined;
-  return serveUntilInterrupted(
-    (listening) => dashboardServer(collector, sessions, { origins: onLoopback(listening), instructor: true }),
-    port,
-    async (listening) => {
-      page = await openPage(cohort, collector, sessions);
-      await writeServer(cohort, listening);
+  const config = await readDaemonConfig(cohort);
+  const open = await openPlace(cohort, config);
+  const pages = await servePages(gateOf(collector, await Sessions.ofCohort(cohort)), { loopback: port, ...(open && { open }) }, () =>
+    startPages(cohort, config?.isolation ?? "none"),
+  );
+  return untilInterrupted(
+    async () => {
+      await writeServer(cohort, pages.port);
       collector.start();
-      print(entryUrl(loopbackOrigin(listening), await issueEntry(cohort, { role: "instructor" })));
+      print(entryUrl(loopbackOrigin(pages.port), await issueEntry(cohort, { role: "instructor" })));
+      if (open !== undefined) note(`Learners' own pages are at https://${open.name}:${open.port} as well.`);
       note(`The link lets in once. A learner's: \`./lab dashboard ${cohort} --learner <id>\`. Ctrl-C ends the dashboard; the labs go on.`);
     },
     async () => {
       collector.stop();
       await removeServer(cohort);
-      if (page !== undefined) close(page);
+      await pages[Symbol.asyncDispose]();
     },
   );
 }
@@ -94,7 +95,7 @@ function collectorOf(outputs: CohortOutputs): Collector {
   const { cohort } = outputs;
   const template = labTemplate(outputs.template);
   return new Collector(outputs, {
-    verify: (learner) => verifyLearner(learner, template.evidence, template.environments),
+    verify: (learner) => lookAtLearner(learner, template.evidence, template.environments),
     writeEvidence: async (learner, folder) => (await bundleInto(outputs, learner, folder)).verdict,
     startDrill: (learner, drill) => startDrill(outputs, drill, learner.id),
     async reset({ id }) {
@@ -119,80 +120,34 @@ async function serveArchive(file: string, fingerprint: string | undefined, port:
     unused = undefined;
     return { role: "instructor" };
   };
-  const sessions = new Sessions();
-  return serveUntilInterrupted(
-    (listening) => dashboardServer(source, sessions, { origins: onLoopback(listening), instructor: true, enter }),
-    port,
-    async (listening) => {
-      print(entryUrl(loopbackOrigin(listening), unused ?? ""));
+  const pages = await servePages(gateOf(source, new Sessions(), enter), { loopback: port }, () => startPages(undefined, "none"));
+  return untilInterrupted(
+    async () => {
+      print(entryUrl(loopbackOrigin(pages.port), unused ?? ""));
       note(`Cohort ${source.cohort.cohort}, archived at ${source.archived?.createdAt}. The link lets in once. Ctrl-C ends the dashboard.`);
     },
-    async () => undefined,
+    async () => pages[Symbol.asyncDispose](),
   );
 }
 
-const onLoopback = (port: () => number) => () => [loopbackOrigin(port()), `http://localhost:${port()}`];
-
-function close(server: ServerType): void {
-  server.close();
-  if ("closeAllConnections" in server) server.closeAllConnections();
-}
-
-/**
- * Listens on a loopback port until it is interrupted. Throws LabError `port-taken` (exit code 2).
- *
- * @param begin is called with the port once it listens
- */
-async function serveUntilInterrupted(
-  app: (listening: () => number) => ReturnType<typeof dashboardServer>,
-  port: number,
-  begin: (listening: number) => Promise<void>,
-  end: () => Promise<void>,
-): Promise<number> {
-  let listening = 0;
-  const server = serve({ fetch: app(() => listening).fetch, hostname: "127.0.0.1", port });
-  listening = await new Promise<number>((resolve, reject) => {
-    server.once("listening", () => resolve((server.address() as AddressInfo).port));
-    server.once("error", reject);
-  }).catch((error: NodeJS.ErrnoException) => {
-    throw new LabError(
-      "port-taken",
-      `The dashboard can't listen on 127.0.0.1:${port} (${error.code ?? error.message}). Name another port with \`--port\`, or 0 for any.`,
-      { exitCode: ExitCode.badInput, cause: error },
-    );
-  });
+/** Goes on until it is interrupted. */
+async function untilInterrupted(begin: () => Promise<void>, end: () => Promise<void>): Promise<number> {
   const interrupted = Promise.withResolvers<void>();
   // Not `once`: where that is gone already when the locks' own handler runs, it ends the process there and then.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => interrupted.resolve());
   try {
-    await begin(listening);
+    await begin();
     await interrupted.promise;
   } finally {
     await end();
-    close(server);
   }
   return ExitCode.ok;
 }
 
-/** Serves the learners' pages, and those alone, where the cohort is opened to other machines. */
-async function openPage(cohort: string, collector: Collector, sessions: Sessions): Promise<ServerType | undefined> {
-  const opening = (await readDaemonConfig(cohort))?.opening;
-  if (opening === undefined) return undefined;
-  const { listen, name, pagePort } = opening;
-  const origins = [`https://${name}:${pagePort}`];
-  const { certificate: cert, key } = await serverCertificate(cohortPaths(cohort));
-  const { fetch } = dashboardServer(collector, sessions, { origins: () => origins, instructor: false });
-  const server = serve({ fetch, hostname: listen, port: pagePort, createServer: createTlsServer, serverOptions: { cert, key } });
-  await new Promise<void>((resolve, reject) => {
-    server.once("listening", resolve);
-    server.once("error", reject);
-  }).catch((error: NodeJS.ErrnoException) => {
-    throw new LabError(
-      "port-taken",
-      `The learners' pages can't be served on ${listen}:${pagePort} (${error.code ?? error.message}), which \`access\` in the cohort file opens. \`./lab status ${cohort}\` tells what is open.`,
-      { exitCode: ExitCode.badInput, cause: error },
-    );
-  });
-  note(`Learners' own pages are at ${origins[0]} as well.`);
-  return server;
+/** Where the learners' pages are served, and those alone, when the cohort is opened to other machines. */
+async function openPlace(cohort: string, config: DaemonConfig | undefined): Promise<Places["open"]> {
+  if (config?.opening === undefined) return undefined;
+  const { listen, name, pagePort } = config.opening;
+  const { certificate, key } = await serverCertificate(cohortPaths(cohort));
+  return { listen, name, port: pagePort, certificate: String(certificate), key: String(key) };
 }

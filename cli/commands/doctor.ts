@@ -2,7 +2,10 @@ import { preflight } from "../../host/node/preflight.ts";
 import { findRoom, type RoomFinding } from "../../host/room/machine.ts";
 import { ExitCode } from "../../shared/errors.ts";
 import { cacheHome, labHome } from "../../shared/paths.ts";
-import { inspectTools } from "../../tools/doctor.ts";
+import type { ProviderCondition } from "../../host/providers/conditions.ts";
+import { inspectTools, type ToolReport } from "../../tools/doctor.ts";
+import { manifest } from "../../tools/manifest.ts";
+import { installHint } from "../../tools/package-manager.ts";
 import { pluginChoice, type StandInName } from "../../tools/plugin-choice.ts";
 import { allOpenings, openingLines } from "../openings.ts";
 import { inspectProviders } from "../providers.ts";
@@ -32,11 +35,7 @@ export async function doctor(options: { readonly json: boolean }): Promise<numbe
     printJson(report);
   } else {
     print(`node ${process.version}  ${process.execPath}`);
-    const width = Math.max(...tools.map(({ name }) => name.length));
-    for (const { name, wanted, onlyFor, state, path, note } of tools) {
-      const origin = paint(state === "missing" ? (onlyFor !== undefined ? "dim" : "red") : "green", state.padEnd(10));
-      print(`${name.padEnd(width)}  ${wanted.padEnd(9)}  ${origin}  ${path ?? ""}${note === undefined ? "" : paint("dim", `  (${note})`)}`);
-    }
+    for (const line of toolLines(tools)) print(line);
     for (const name of Object.keys(plugins) as StandInName[]) {
       const { implementation, version } = plugins[name];
       print(
@@ -49,17 +48,58 @@ export async function doctor(options: { readonly json: boolean }): Promise<numbe
       `pods that run for real (\`cluster.nodes\`): ${unmet.length === 0 ? paint("green", "possible on this machine") : paint("yellow", "not possible on this machine")}`,
     );
     for (const { name, met, found } of realPods) print(`  ${paint(met ? "green" : "yellow", met ? "✓" : "✗")} ${name}: ${found}`);
-    for (const { kind, conditions } of providers) {
-      const wanting = conditions.filter(({ met, advice, bySetup }) => !met && !advice && !bySetup);
-      print(`clusters of kind ${kind}: ${wanting.length === 0 ? paint("green", "ready to use") : paint("yellow", "not usable from here")}`);
-      for (const { name, met, found } of conditions) print(`  ${paint(met ? "green" : "yellow", met ? "✓" : "✗")} ${name}: ${found}`);
-    }
+    for (const line of providers.flatMap(providerLines)) print(line);
     if (opened.length === 0) print("open to other machines: nothing");
     for (const line of opened.flatMap(openingLines)) print(line);
     print(`labs below ${report.labHome}, tools below ${report.cacheHome}`);
-    if (missing.length > 0) print(`Missing: ${missing.map(({ name }) => name).join(", ")}. Run \`./lab setup\`.`);
+    if (missing.length > 0) print(`Missing: ${missing.map(({ name }) => name).join(", ")}. ${missingHelp(missing)}`);
   }
   return missing.length === 0 ? ExitCode.ok : ExitCode.failed;
+}
+
+/** What was found of each tool: the version that is used, not the one that is wanted. */
+export function toolLines(tools: readonly ToolReport[]): readonly string[] {
+  const width = Math.max(...tools.map(({ name }) => name.length));
+  return tools.map(({ name, wanted, found, onlyFor, state, path, note }) => {
+    const origin = paint(state === "missing" ? (onlyFor !== undefined ? "dim" : "red") : "green", state.padEnd(10));
+    const needs = manifest[name].build === undefined ? `needs ${wanted} or newer` : `\`./lab setup\` brings ${wanted}`;
+    const notes = [
+      ...(state === "missing" ? [onlyFor === undefined ? needs : `${wanted}, for \`${onlyFor}\` only`] : []),
+      ...(note === undefined ? [] : [note]),
+    ];
+    return `${name.padEnd(width)}  ${(found ?? "-").padEnd(9)}  ${origin}  ${path ?? ""}${notes.length === 0 ? "" : paint("dim", `  (${notes.join("; ")})`)}`;
+  });
+}
+
+/** `./lab setup` brings no Git. */
+function missingHelp(missing: readonly ToolReport[]): string {
+  const [ofSystem, others] = [missing.filter(({ name }) => !manifest[name].build), missing.filter(({ name }) => manifest[name].build)];
+  return [...ofSystem.map(({ name }) => `${installHint(name)}.`), ...(others.length > 0 ? ["Run `./lab setup`."] : [])].join(" ");
+}
+
+/** Whether clusters of a kind can be made from here, and each condition. What `./lab setup` brings is not there yet. */
+export function providerLines({
+  kind,
+  conditions,
+}: {
+  readonly kind: string;
+  readonly conditions: readonly ProviderCondition[];
+}): readonly string[] {
+  const unmet = conditions.filter(({ met, advice }) => !met && !advice);
+  const verdict = unmet.some(({ bySetup }) => !bySetup)
+    ? paint("yellow", "not usable from here")
+    : unmet.length > 0
+      ? paint("yellow", "usable after `./lab setup <cohort>`")
+      : paint("green", "ready to use");
+  const sign = ({ met, advice, bySetup }: ProviderCondition) =>
+    met ? paint("green", "✓") : advice ? paint("dim", "!") : paint(bySetup ? "dim" : "yellow", bySetup ? "·" : "✗");
+  return [
+    `clusters of kind ${kind}: ${verdict}`,
+    ...conditions.map(
+      (condition) =>
+        `  ${sign(condition)} ${condition.name}: ${condition.found}${!condition.met && condition.advice ? paint("dim", " (better, not needed)") : ""}`,
+    ),
+  ];
 }
 
 /** Which room this machine can make, and every condition with what helps where it is not met. */

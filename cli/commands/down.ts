@@ -17,9 +17,10 @@ import { parseCohortName } from "../../stacks/load-spec.ts";
 import { locate } from "../../tools/locate.ts";
 import { measuredCosts } from "../capacity/costs.ts";
 import { cloudLook, cloudThings, noteUncertain } from "../cloud-things.ts";
-import { cohortFileText, cohortNames, keepingCohortFile } from "../cohort-file.ts";
+import { cohortNames, hasCohortFile, keepingCohortFile } from "../cohort-file.ts";
 import { repositoryLook } from "../github.ts";
 import { removeHomeWithoutCohorts } from "../home.ts";
+import { deleteUnreachable } from "../lost-clusters.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "../interrupt.ts";
 import { chooseDisplay } from "../progress/displays.ts";
 import { RunReporter } from "../progress/reporter.ts";
@@ -50,7 +51,7 @@ export async function down(name: string, options: DownOptions): Promise<number> 
   const receipt = await removeCohort(cohort, options);
   if (file !== undefined) await writeReceipt(file, receipt);
   if (!options.json) tellReceipt(receipt);
-  if (receipt.items.length === 0 && (await cohortFileText(cohort)) === undefined)
+  if (receipt.items.length === 0 && !hasCohortFile(cohort))
     note(`stacks/Pulumi.${cohort}.yaml does not exist either. Known cohorts: ${(await cohortNames()).join(", ")}.`);
   return exitCodeOf(receipt);
 }
@@ -211,7 +212,7 @@ async function destroy({ cohort, learners, parallel, reporter, interrupt }: Remo
   // found gone by the next.
   stack.workspace.envVars["PULUMI_SKIP_CHECKPOINTS"] = "true";
   // Whoever is removed goes with their cluster: that it does not answer any more is no reason to keep them in the state.
-  stack.workspace.envVars["PULUMI_K8S_DELETE_UNREACHABLE"] = "true";
+  stack.workspace.envVars[deleteUnreachable] = "true";
   interrupt.check();
   try {
     await reporter.engine((onEvent) =>

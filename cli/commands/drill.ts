@@ -143,7 +143,15 @@ async function check(subject: Subject): Promise<number> {
   for (const { result } of reports) {
     await changeRunning(cohort, learner.id, (run) => ({
       ...run,
-      checks: [...run.checks, { at, status: result.status, says: sayingOf(result) }],
+      checks: [
+        ...run.checks,
+        {
+          at,
+          status: result.status,
+          says: sayingOf(result),
+          ...(result.status === "fail" && result.waitUntil !== undefined && { waitUntil: result.waitUntil }),
+        },
+      ],
       ...(result.status === "pass" && run.solvedAt === undefined ? { solvedAt: at } : {}),
     }));
   }

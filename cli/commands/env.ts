@@ -1,10 +1,15 @@
+import { callersEnvironment } from "../../shared/environment.ts";
 import { pulumiEnvironment } from "../../tools/environment.ts";
 import { print } from "../terminal.ts";
 
+/** What turns Pulumi, or the program that it runs, into another one where a shell has it. */
+const misleading = /^(PULUMI|NODE)_/;
+
 /** Prints shell lines that make plain `pulumi` work here: `eval "$(./lab env)"`. Names files, holds no secret. */
 export async function env(): Promise<void> {
-  const environment = await pulumiEnvironment();
+  const [caller, environment] = [callersEnvironment(), await pulumiEnvironment()];
   for (const [name, value] of Object.entries(environment)) {
-    if (process.env[name] !== value) print(`export ${name}='${value.replaceAll("'", String.raw`'\''`)}'`);
+    if (caller[name] !== value) print(`export ${name}='${value.replaceAll("'", String.raw`'\''`)}'`);
   }
+  for (const name of Object.keys(caller)) if (misleading.test(name) && environment[name] === undefined) print(`unset ${name}`);
 }

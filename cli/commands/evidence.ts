@@ -10,7 +10,7 @@ import { collectEvidence } from "../../verification/bundle/collect.ts";
 import type { EvidenceBundle } from "../../verification/bundle/schema.ts";
 import { fingerprintOf, sealBundle, writeBundle } from "../../verification/bundle/seal.ts";
 import { printable } from "../../shared/printable.ts";
-import { observe } from "../../verification/verify.ts";
+import { observeAtRest } from "../../verification/verify.ts";
 import { selectLearner } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
 import { note, print, printJson } from "../terminal.ts";
@@ -32,11 +32,11 @@ export async function writeEvidence(outputs: CohortOutputs, id: string, options:
   const learner = selectLearner(outputs, id);
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
   const folder = resolve(options.out ?? join("evidence", `${outputs.cohort}-${id}-${time}`));
-  const { verdict, key } = await bundleInto(outputs, learner, folder);
+  const { verdict, promotion, key } = await bundleInto(outputs, learner, folder);
   const [path, fingerprint] = [relative("", folder), fingerprintOf(key)];
-  if (options.json) printJson({ schemaVersion: 1, bundle: path, verdict, fingerprint });
+  if (options.json) printJson({ schemaVersion: 1, bundle: path, verdict, promotion, fingerprint });
   else {
-    print(`bundle       ${path}\nverdict      ${verdict}\nfingerprint  ${fingerprint}`);
+    print(`bundle       ${path}\nverdict      ${verdict}\npromotion    ${promotionWords(promotion)}\nfingerprint  ${fingerprint}`);
     note(`Keep the fingerprint: \`./lab evidence verify ${path} --fingerprint ${fingerprint}\``);
   }
   return exitCodeOf([verdict]);
@@ -47,15 +47,19 @@ export async function bundleInto(
   outputs: CohortOutputs,
   learner: LearnerOutputs,
   folder: string,
-): Promise<{ readonly verdict: EvidenceBundle["verdict"]; readonly key: KeyObject }> {
+): Promise<Pick<EvidenceBundle, "verdict" | "promotion"> & { readonly key: KeyObject }> {
   const template = labTemplate(outputs.template);
-  const bundle = await observe(learner, template.environments, (context) => collectEvidence(outputs, template.evidence, context), {
+  const bundle = await observeAtRest(
+    learner,
+    template.environments,
+    (context) => collectEvidence(outputs, template.evidence, context),
+    ({ verdict }) => verdict,
     // More to look at than `verify` has: the whole history, one commit after the other.
-    timeoutSeconds: 60,
-  });
+    { timeoutSeconds: 60 },
+  );
   const key = await evidenceKey();
   await writeBundle(folder, sealBundle(bundle, key));
-  return { verdict: bundle.verdict, key };
+  return { verdict: bundle.verdict, promotion: bundle.promotion, key };
 }
 
 /** Checks a bundle offline: 0 valid, 1 not, 2 when there is none or the fingerprint is no fingerprint. */
@@ -73,14 +77,29 @@ export async function verifyEvidence(
     );
   }
   const { valid, problems, fingerprint, bundle } = await checkBundle(folder, options);
-  if (options.json) printJson({ schemaVersion: 1, valid, problems, fingerprint, learner: bundle?.learner, verdict: bundle?.verdict });
+  if (options.json)
+    printJson({
+      schemaVersion: 1,
+      valid,
+      problems,
+      fingerprint,
+      learner: bundle?.learner,
+      verdict: bundle?.verdict,
+      promotion: bundle?.promotion,
+    });
   else if (bundle) {
-    const { cohort, learner, createdAt, verdict } = bundle;
+    const { cohort, learner, createdAt, verdict, promotion } = bundle;
     print(`valid: ${printable(learner.name)} (${printable(learner.id)}) in ${printable(cohort)}, ${createdAt}, verdict ${verdict}`);
+    if (promotion !== undefined) print(`then: ${promotionWords(promotion)}`);
     if (options.fingerprint === undefined)
       note(`Who signed it was not checked: compare ${fingerprint} with the fingerprint that was printed when it was made.`);
   } else {
     print(["not valid:", ...problems.map((problem) => `  ${printable(problem)}`)].join("\n"));
   }
   return valid ? ExitCode.ok : ExitCode.failed;
+}
+
+function promotionWords(promotion: EvidenceBundle["promotion"]): string {
+  if (promotion === undefined) return "not told";
+  return printable(promotion.status === "observed" ? promotion.value.says : promotion.reason);
 }

@@ -113,9 +113,10 @@ async function lookAt(learner: LearnerOutputs, { environments }: LabTemplate, ex
 
 async function record(cohort: string, learner: string, { id, observedAt, result }: CheckReport): Promise<void> {
   const says = result.status === "error" ? result.reason : result.observed;
+  const waiting = result.status === "fail" && result.waitUntil !== undefined ? { waitUntil: result.waitUntil } : {};
   await changeRecord(cohort, learner, id, (before) => ({
     ...before,
-    checks: [...before.checks, { time: observedAt, status: result.status, says }],
+    checks: [...before.checks, { time: observedAt, status: result.status, says, ...waiting }],
   }));
 }
 

@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { gradeQuiz, learnerView, QuizAnswers, type QuizResult } from "../../lab-templates/quiz.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
 import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
-import { excerpt } from "../../shared/printable.ts";
+import { readPersonText } from "../../shared/person-file.ts";
+import { excerpt, printable } from "../../shared/printable.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { selectLearner, selectLearners } from "../learners.ts";
 import { askQuiz, withTerminal } from "../quiz/ask.ts";
@@ -65,10 +65,9 @@ function renderResult({ id, name }: LearnerOutputs, result: QuizResult): string 
 const total = ({ points, max, percentage }: QuizResult) => `${points} of ${max} points (${percentage} %)`;
 
 async function readAnswers(file: string): Promise<QuizAnswers> {
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
-    throw wrongFile(file, messageOf(error), error);
-  });
-  return parseAnswers(text, file);
+  const read = readPersonText(file, "text");
+  if ("problem" in read) throw wrongFile(file, `it ${read.problem}`);
+  return parseAnswers(read.text, file);
 }
 
 /** The answers in the text of a file. Throws LabError `answers-unreadable`, which names the file. */
@@ -87,7 +86,7 @@ export function parseAnswers(text: string, file: string): QuizAnswers {
 function wrongFile(file: string, because: string, cause?: unknown): LabError {
   return new LabError(
     "answers-unreadable",
-    `The answers in ${file} can't be read: ${because}. Nothing was recorded. \`./lab quiz <learner> --questions\` prints every question and option.`,
+    `The answers in ${printable(file)} can't be read: ${because}. Nothing was recorded. \`./lab quiz <learner> --questions\` prints every question and option.`,
     {
       exitCode: ExitCode.badInput,
       cause,

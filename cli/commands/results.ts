@@ -3,14 +3,14 @@ import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
-import type { CheckReport } from "../../verification/types.ts";
 import { verdict } from "../../verification/verdict.ts";
-import { verifyLearner } from "../../verification/verify.ts";
-import { CohortResults, renderCsv, renderTable, sumUp, type LearnerResult } from "../course/results.ts";
+import { lookAtLearner, type LearnerLook } from "../../verification/verify.ts";
+import { CohortResults, promotionResult, renderCsv, renderTable, sumUp, type LearnerResult } from "../course/results.ts";
 import { readRuns } from "../../records/drills.ts";
 import { readRecords } from "../../records/exercises.ts";
 import { readOutputs } from "../outputs.ts";
 import { readAttempts } from "../../records/quiz.ts";
+import { pausedIn } from "../paused.ts";
 import { printJson } from "../terminal.ts";
 
 export interface ResultsOptions {
@@ -30,40 +30,50 @@ export async function results(name: string, options: ResultsOptions): Promise<nu
   }
   const all = await cohortResults(await readOutputs(cohort));
   if (options.json) printJson(all);
-  else process.stdout.write(options.csv ? renderCsv(all) : renderTable(all));
+  else process.stdout.write(options.csv ? forSpreadsheets(renderCsv(all)) : renderTable(all));
   return ExitCode.ok;
+}
+
+/** With the mark by which Excel knows UTF-8, where there are letters that it would read in a code page otherwise. */
+export function forSpreadsheets(csv: string): string {
+  return /[^\0-\x7f]/.test(csv) ? `\ufeff${csv}` : csv;
 }
 
 /** Looks at every learner's evidence and reads what was recorded of them. */
 async function cohortResults(outputs: CohortOutputs): Promise<CohortResults> {
   const { evidence, environments } = labTemplate(outputs.template);
   const atOnce = pLimit(8);
+  const paused = await pausedIn(outputs.cohort);
   const learners = await Promise.all(
     Object.values(outputs.learners).map((learner) =>
-      atOnce(async () => learnerResult(outputs, learner, await verifyLearner(learner, evidence, environments))),
+      atOnce(async () =>
+        learnerResult(outputs, learner, paused.includes(learner.id) ? undefined : await lookAtLearner(learner, evidence, environments)),
+      ),
     ),
   );
   return resultsOf(outputs, learners);
 }
 
 export function resultsOf({ cohort, course, template }: CohortOutputs, learners: LearnerResult[]): CohortResults {
-  return CohortResults.parse({ schemaVersion: 1, cohort, course, template, takenAt: new Date().toISOString(), learners });
+  return CohortResults.parse({ schemaVersion: 2, cohort, course, template, takenAt: new Date().toISOString(), learners });
 }
 
-/** @param items what a look at the learner's evidence gave */
+/** @param look what a look at the learner's lab gave; undefined where it is paused */
 export async function learnerResult(
   { cohort, template }: CohortOutputs,
   { id, name, email }: LearnerOutputs,
-  items: readonly CheckReport[],
+  look: LearnerLook | undefined,
 ): Promise<LearnerResult> {
   const [exercises, drills, quiz] = await Promise.all([readRecords(cohort, id), readRuns(cohort, id), readAttempts(cohort, id)]);
   const ids = labTemplate(template).exercises.map((exercise) => exercise.id);
+  const items = look?.reports ?? [];
   return {
     id,
     name,
     email,
     evidence: {
       verdict: verdict(items),
+      promotion: promotionResult(look?.promotion),
       items: items.map((item) => ({ id: item.id, title: item.title, status: item.result.status, observedAt: item.observedAt })),
     },
     ...sumUp(ids, { exercises, drills, quiz }),

@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { constants, homedir, tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { handoutFiles, shellWord } from "../../lab-templates/handout/document.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
+import { callersEnvironment, homeFolder, programFolders, proxyExceptions, type Environment } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
 import { addressesOf, type LearnerOutputs } from "../../shared/outputs.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
@@ -24,15 +25,18 @@ export async function shell(id: string, command: readonly string[], options: { r
     const folders = await toolFolders();
     for (const [name, content] of Object.entries({ ...credentialFiles(learner), gitconfig: gitConfig(learner, folder) }))
       await writePrivateFile(join(folder, name), content);
+    const { hostname } = new URL(addressesOf(learner).gitUrl);
     const env = {
-      ...strangers,
+      ...own(callersEnvironment()),
+      ...proxyExceptions(callersEnvironment(), [hostname]),
       GITOPS_LAB_LEARNER: id,
       KUBECONFIG: join(folder, handoutFiles.kubeconfig),
       DOCKER_CONFIG: dirname(join(folder, handoutFiles.registry)),
       GIT_CONFIG_GLOBAL: join(folder, "gitconfig"),
+      GIT_CONFIG_NOSYSTEM: "1",
       // Go reads the system's authorities from folders besides.
       ...(learner.open && { SSL_CERT_FILE: join(folder, handoutFiles.authority) }),
-      PATH: [...folders, process.env["PATH"] ?? ""].join(":"),
+      PATH: [...folders, ...programFolders()].join(":"),
     };
     if (command.length > 0) return await runAs(env, command[0]!, command.slice(1));
     const { gitUrl } = addressesOf(learner);
@@ -60,33 +64,22 @@ async function interactive(folder: string, id: string, toolFolders: readonly str
   // The caller's start-up files may put other programs first.
   const settings = `PATH=${shellWord(toolFolders.join(":"))}:"$PATH"\nPS1='(${id}) '"$PS1"\n`;
   if (basename(process.env["SHELL"] ?? "bash") === "bash") {
-    await writePrivateFile(
-      join(folder, "bashrc"),
-      `if [ -f ${shellWord(join(homedir(), ".bashrc"))} ]; then . ${shellWord(join(homedir(), ".bashrc"))}; fi\n${settings}`,
-    );
+    const startUp = join(homeFolder() ?? "/", ".bashrc");
+    await writePrivateFile(join(folder, "bashrc"), `if [ -f ${shellWord(startUp)} ]; then . ${shellWord(startUp)}; fi\n${settings}`);
     return ["bash", ["--rcfile", join(folder, "bashrc"), "-i"]];
   }
   await writePrivateFile(join(folder, "shrc"), settings);
   return ["env", [`ENV=${join(folder, "shrc")}`, "sh", "-i"]];
 }
 
-/** Settings of the caller's that would take the place of the learner's. */
-const strangers = Object.fromEntries(
-  [
-    "GIT_SSL_CAINFO",
-    "GIT_SSL_CAPATH",
-    "GIT_SSL_NO_VERIFY",
-    "GIT_AUTHOR_NAME",
-    "GIT_AUTHOR_EMAIL",
-    "GIT_COMMITTER_NAME",
-    "GIT_COMMITTER_EMAIL",
-    "GIT_ASKPASS",
-    "GIT_DIR",
-    "GIT_CONFIG_COUNT",
-  ].map((name) => [name, undefined]),
-);
+/** The caller's environment, without settings that would take the place of the learner's: a person works in it. */
+function own(caller: Environment): Environment {
+  return Object.fromEntries(
+    Object.entries(caller).filter(([name]) => !/^(GIT|FLUX|HELM|KUBE|DOCKER|PULUMI|GITOPS_LAB)_|^KUBECONFIG$|_ASKPASS$/.test(name)),
+  );
+}
 
-async function runAs(env: Record<string, string | undefined>, command: string, args: readonly string[]): Promise<number> {
+async function runAs(env: Environment, command: string, args: readonly string[]): Promise<number> {
   // The terminal sends them to the child as well, which is whom they are meant for.
   const ignore = () => undefined;
   const ended = new AbortController();
@@ -94,7 +87,7 @@ async function runAs(env: Record<string, string | undefined>, command: string, a
   for (const signal of ["SIGINT", "SIGQUIT"] as const) process.on(signal, ignore);
   for (const signal of ["SIGTERM", "SIGHUP"] as const) process.on(signal, end);
   try {
-    const result = await run(command, args, { env, stdio: "inherit", reject: false, cancelSignal: ended.signal });
+    const result = await run(command, args, { env, extendEnv: false, stdio: "inherit", reject: false, cancelSignal: ended.signal });
     if (result.code === "ENOENT")
       throw new LabError("command-unknown", `There is no program "${command}" on PATH. Nothing was run.`, { exitCode: ExitCode.badInput });
     return result.exitCode ?? 128 + (constants.signals[result.signal ?? "SIGTERM"] ?? 0);

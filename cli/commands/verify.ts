@@ -6,9 +6,10 @@ import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { renderReports, toJson, type LearnerReports } from "../../verification/render.ts";
 import { verdict } from "../../verification/verdict.ts";
-import { verifyLearner } from "../../verification/verify.ts";
+import { lookAtLearner } from "../../verification/verify.ts";
 import { selectLearners } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
+import { pausedIn } from "../paused.ts";
 import { print, printJson } from "../terminal.ts";
 
 export interface VerifyOptions {
@@ -23,21 +24,33 @@ export async function verify(cohort: string, options: VerifyOptions): Promise<nu
 }
 
 export async function verifyCohort(outputs: CohortOutputs, options: VerifyOptions): Promise<number> {
-  const reports = await lookAtEvidence(outputs, selectLearners(outputs, options.learner));
+  const paused = await pausedIn(outputs.cohort);
+  const reports = await lookAtEvidence(outputs, selectLearners(outputs, options.learner), paused);
   if (options.json) printJson(toJson(reports));
   else printReports(reports);
-  return exitCodeOf(reports.map((learner) => verdict(learner.reports)));
+  // Of several, a paused one is as somebody wanted it; where nobody was looked at, nothing was verified.
+  const looked = reports.filter((learner) => learner.paused === undefined);
+  return looked.length === 0 ? ExitCode.unknown : exitCodeOf(looked.map((learner) => verdict(learner.reports)));
 }
 
-/** Looks at the evidence of these learners, some at a time. */
-export async function lookAtEvidence({ template }: CohortOutputs, learners: readonly LearnerOutputs[]): Promise<LearnerReports[]> {
+/** Looks at the evidence of these learners, some at a time; of paused ones there is nothing to see. */
+export async function lookAtEvidence(
+  { cohort, template }: CohortOutputs,
+  learners: readonly LearnerOutputs[],
+  paused: readonly string[] = [],
+): Promise<LearnerReports[]> {
   const { evidence, environments } = labTemplate(template);
   const atOnce = pLimit(8);
   return Promise.all(
     learners.map((learner) =>
       atOnce(async () => {
         const { id, name, isolation } = learner;
-        return { id, name, isolation, noRoom: noRoom(learner), reports: await verifyLearner(learner, evidence, environments) };
+        const about = { id, name, isolation, noRoom: noRoom(learner) };
+        if (paused.includes(id)) {
+          const resume = `./lab resume ${id}${cohort === "demo" ? "" : ` --cohort ${cohort}`}`;
+          return { ...about, reports: [], paused: resume };
+        }
+        return { ...about, ...(await lookAtLearner(learner, evidence, environments)) };
       }),
     ),
   );

@@ -1,6 +1,9 @@
 import { stringify } from "csv-stringify/sync";
 import { z } from "zod";
 import { printable } from "../../shared/printable.ts";
+import { stateNames } from "../../verification/bundle/promotion-words.ts";
+import { promotionStates } from "../../verification/bundle/schema.ts";
+import type { LookedAtPromotion } from "../../verification/verify.ts";
 import { alignColumns } from "../table.ts";
 
 const Time = z.iso.datetime();
@@ -26,12 +29,25 @@ const DrillResult = z.strictObject({
   hints: z.int(),
 });
 
+const PromotionResult = z.strictObject({
+  /** `paused`: not looked at, since the lab is stopped; `not-seen`: could not be looked at. */
+  state: z.enum([...promotionStates, "paused", "not-seen"]),
+  since: Time.optional(),
+  /** Of a rollback, and until when it has to wait. */
+  hold: z.enum(["waiting", "held"]).optional(),
+  holdsAt: Time.optional(),
+  says: z.string(),
+});
+type PromotionResult = z.output<typeof PromotionResult>;
+
 const LearnerResult = z.strictObject({
   id: z.string(),
   name: z.string(),
   email: z.string(),
   evidence: z.strictObject({
     verdict: Status,
+    /** What has become of the newest promotion; results of version 1 do not tell. */
+    promotion: PromotionResult.optional(),
     items: z.array(z.strictObject({ id: z.string(), title: z.string(), status: Status, observedAt: Time })),
   }),
   exercises: z.array(ExerciseResult),
@@ -48,7 +64,8 @@ export type LearnerResult = z.output<typeof LearnerResult>;
 
 /** What a cohort's learners have done, as `./lab results --json` prints it and `results.json` in an archive keeps it. */
 export const CohortResults = z.strictObject({
-  schemaVersion: z.literal(1),
+  /** 1 did not tell what has become of the promotion. */
+  schemaVersion: z.literal([1, 2]),
   cohort: z.string(),
   course: z.string(),
   template: z.string(),
@@ -82,6 +99,19 @@ export interface LearnerRecords {
     readonly time: string;
     readonly result: { readonly points: number; readonly max: number; readonly percentage: number };
   }[];
+}
+
+/** In short; without a look the lab is paused. */
+export function promotionResult(look: LookedAtPromotion | undefined): PromotionResult {
+  if (look === undefined) return { state: "paused", says: "the lab is paused, so nothing was looked at" };
+  if (look.status === "error") return { state: "not-seen", says: look.reason };
+  const { state, since, hold, says } = look.value;
+  return { state, ...(since && { since }), ...(hold && { hold: hold.state, holdsAt: hold.until }), says };
+}
+
+function inWords({ state, hold }: PromotionResult): string {
+  const name = state === "paused" ? "paused" : state === "not-seen" ? "not seen" : stateNames[state];
+  return hold === undefined ? name : `${name}, ${hold}`;
 }
 
 /**
@@ -142,13 +172,16 @@ function drillResults(runs: LearnerRecords["drills"]): z.output<typeof DrillResu
   });
 }
 
-/** A line per learner, as RFC 4180 says it. What a spreadsheet would take for a formula begins with an apostrophe. */
+/**
+ * A line per learner, as RFC 4180 says it. What a spreadsheet would take for a formula begins with an apostrophe, also where its
+ * locale divides the line at semicolons or tabs, and a quoted line break where it is.
+ */
 export function renderCsv({ learners }: CohortResults): string {
   const items = unique(learners.flatMap(({ evidence }) => evidence.items.map(({ id }) => id)));
   const exercises = unique(learners.flatMap((learner) => learner.exercises.map(({ id }) => id)));
   const drills = unique(learners.flatMap((learner) => learner.drills.map(({ id }) => id)));
   const header = [
-    ...["id", "name", "email", "evidence"],
+    ...["id", "name", "email", "evidence", "promotion", "promotion since"],
     ...items.map((id) => `evidence ${id}`),
     ...exercises.flatMap((id) => [`${id} first pass`, `${id} checks`, `${id} hints`, `${id} solver`]),
     ...drills.flatMap((id) => [`drill ${id} started`, `drill ${id} solved`, `drill ${id} seconds`]),
@@ -156,6 +189,7 @@ export function renderCsv({ learners }: CohortResults): string {
   ];
   const rows = learners.map((learner) => [
     ...[learner.id, learner.name, learner.email, learner.evidence.verdict],
+    ...[learner.evidence.promotion && inWords(learner.evidence.promotion), learner.evidence.promotion?.since],
     ...items.map((id) => learner.evidence.items.find((item) => item.id === id)?.status),
     ...exercises.flatMap((id) => {
       const exercise = learner.exercises.find((one) => one.id === id);
@@ -167,8 +201,12 @@ export function renderCsv({ learners }: CohortResults): string {
     }),
     ...[learner.quiz.attempts, learner.quiz.best?.percentage, learner.firstActivity, learner.lastActivity],
   ]);
-  return stringify([header, ...rows], { record_delimiter: "windows", escape_formulas: true });
+  const safe = rows.map((row) => row.map((cell) => (typeof cell === "string" ? cell.replace(innerFormula, "$1'") : cell)));
+  return stringify([header, ...safe], { record_delimiter: "windows", escape_formulas: true });
 }
+
+/** Where a cell within the cell could begin with a formula. */
+const innerFormula = /((?:[;|]|(?<!^)[\t\r\n])["'\s]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])/g;
 
 /** A table for a terminal, a line per learner, without control characters of others' making. Ends with a line break. */
 export function renderTable({ learners }: CohortResults): string {
@@ -179,14 +217,19 @@ export function renderTable({ learners }: CohortResults): string {
     return [
       id,
       name,
-      `${evidence.verdict} (${evidence.items.filter(({ status }) => status === "pass").length} of ${evidence.items.length})`,
+      evidence.promotion?.state === "paused"
+        ? "paused"
+        : `${evidence.verdict} (${evidence.items.filter(({ status }) => status === "pass").length} of ${evidence.items.length})`,
+      evidence.promotion === undefined || evidence.promotion.state === "paused"
+        ? "-"
+        : [inWords(evidence.promotion), evidence.promotion.since].filter(Boolean).join(" "),
       `${passed} of ${exercises.length}${hints > 0 ? `, ${hints} ${hints === 1 ? "hint" : "hints"}` : ""}${exercises.some(({ solver }) => solver) ? ", solver" : ""}`,
       started === 0 ? "none" : `${solved} of ${started} solved`,
       quiz.best === undefined ? "no attempt" : `${quiz.best.percentage} % of ${quiz.attempts}`,
       lastActivity ?? "none",
     ].map(printable);
   });
-  return alignColumns([["learner", "name", "evidence", "exercises", "drills", "quiz (best)", "last activity"], ...rows]);
+  return alignColumns([["learner", "name", "evidence", "promotion", "exercises", "drills", "quiz (best)", "last activity"], ...rows]);
 }
 
 function unique(ids: readonly string[]): string[] {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Receipt } from "../../host/inventory/receipt.ts";
+import { promotionStates } from "../../verification/bundle/schema.ts";
 
 /*
  * What a run of `up`, `down`, `retry` or `reset` tells while it goes on. `--json` prints these, one a line, and
@@ -61,6 +62,10 @@ export const ProgressEvent = z.discriminatedUnion("event", [
     learner: z.string(),
     ...Evidence.shape,
     items: z.array(z.object({ id: z.string(), status: Evidence.shape.verdict })),
+    /** What has become of the newest promotion, where that could be seen. */
+    promotion: z
+      .object({ state: z.enum(promotionStates), since: z.iso.datetime().optional(), hold: z.enum(["waiting", "held"]).optional() })
+      .optional(),
   }),
   z.object({
     ...every,

@@ -14,6 +14,8 @@ import { phases, type StepName } from "./steps.ts";
 /** Milliseconds without an event after which one tells what is awaited; a second under the five that are promised. */
 const quietMs = 4000;
 const tickMs = 250;
+/** A lab's last step; one that is made anew was never handed over. */
+const handOverStep = "flux-ready";
 
 export interface RunReporterOptions {
   readonly command: RunCommand;
@@ -35,6 +37,8 @@ export class RunReporter {
   readonly errors: string[] = [];
   /** What went wrong, by learner. */
   readonly failures = new Map<string, string[]>();
+  /** Whose lab was handed over in this run, and had not been before. */
+  readonly handedOver = new Set<string>();
   readonly startedAt = Date.now();
   readonly #options: RunReporterOptions;
   readonly #model: RunModel;
@@ -157,12 +161,21 @@ export class RunReporter {
   }
 
   /** Tells what the evidence of a learner says. */
-  evidence({ id, reports }: Pick<LearnerReports, "id" | "reports">): void {
+  evidence({ id, reports, promotion }: Pick<LearnerReports, "id" | "reports" | "promotion">): void {
     const items = reports.map((report) => ({ id: report.id, status: report.result.status }));
     const evidence = { verdict: verdict(reports), passed: items.filter(({ status }) => status === "pass").length, of: items.length };
     const outcome = this.#outcomes.get(id);
     if (outcome !== undefined) this.#outcomes.set(id, { ...outcome, evidence });
-    this.tell({ event: "evidence", learner: id, ...evidence, items });
+    const state = promotion?.status === "observed" ? promotion.value : undefined;
+    this.tell({
+      event: "evidence",
+      learner: id,
+      ...evidence,
+      items,
+      ...(state && {
+        promotion: { state: state.state, ...(state.since && { since: state.since }), ...(state.hold && { hold: state.hold.state }) },
+      }),
+    });
   }
 
   /** The last event of a run that could not go on. */
@@ -223,6 +236,8 @@ export class RunReporter {
         const since = this.#model.openSince(learner, change.name.step);
         const seconds = since === undefined ? 0 : (Date.now() - since) / 1000;
         this.tell({ event: change.kind === "done" ? "step-done" : "step-failed", learner, ...change.name, action: change.action, seconds });
+        if (learner !== null && change.kind === "done" && change.name.step === handOverStep && change.action === "create")
+          this.handedOver.add(learner);
         if (learner !== null) this.#failWhenOver(learner);
       }
     }

@@ -1,16 +1,13 @@
 import { createDecipheriv, pbkdf2 } from "node:crypto";
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { parse } from "yaml";
 import { z } from "zod";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { labHome } from "../../shared/paths.ts";
 import { readIfExists } from "../../shared/private-files.ts";
 import { shellWord } from "../../shared/shell-word.ts";
 import { pulumiEnvironment } from "../../tools/environment.ts";
-import { cohortFileText, cohortNames, fileOf } from "../cohort-file.ts";
-import { note } from "../terminal.ts";
+import { cohortFileText, cohortNames, hasSecrets, saltIn } from "../cohort-file.ts";
 import { stateFolder } from "./backend.ts";
 import { readWhole, statePlaces } from "./files.ts";
 
@@ -37,50 +34,24 @@ export async function opens(salt: string, passphrase: string): Promise<boolean> 
   }
 }
 
-const saltLine = /^encryptionsalt:[ \t]*(\S+).*\n?/m;
-
-/** Whether a cohort file holds what only the passphrase opens. */
-export function hasSecrets(text: string): boolean {
-  try {
-    const { config } = z.object({ config: z.record(z.string(), z.unknown()) }).parse(parse(text));
-    return Object.values(config).some(holdsSecret);
-  } catch {
-    // Rather one too many than one lost.
-    return /\bsecure:/.test(text);
-  }
-}
-
-function holdsSecret(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return "secure" in value || Object.values(value).some(holdsSecret);
-}
-
 /** The cohorts in whose files something is encrypted with a passphrase. */
 export async function cohortsWithSecrets(): Promise<string[]> {
   const names = await cohortNames();
   const texts = await Promise.all(names.map(async (name) => ({ name, text: (await cohortFileText(name)) ?? "" })));
-  return texts.flatMap(({ name, text }) => (saltLine.test(text) && hasSecrets(text) ? [name] : []));
+  return texts.flatMap(({ name, text }) => (saltIn(text) !== undefined && hasSecrets(text) ? [name] : []));
 }
 
-/**
- * Plain `pulumi` leaves a salt in the cohort file, and Pulumi refuses it where the passphrase is another by now. One by which nothing
- * in the file is encrypted is taken out. Throws LabError `secrets-foreign` where something is.
- */
-export async function dropForeignSalt(cohort: string): Promise<void> {
+/** Throws LabError `secrets-foreign` (exit code 2) where a cohort file holds values that the passphrase in use does not open. */
+export async function requireOwnSecrets(cohort: string): Promise<void> {
   const text = (await cohortFileText(cohort)) ?? "";
-  const salt = saltLine.exec(text)?.[1];
+  const salt = saltIn(text);
+  if (salt === undefined || !hasSecrets(text)) return;
   const passphrase = await passphraseInUse();
-  if (salt === undefined || passphrase === undefined || (await opens(salt, passphrase))) return;
-  if (hasSecrets(text)) {
-    throw new LabError(
-      "secrets-foreign",
-      `stacks/Pulumi.${cohort}.yaml holds values that were encrypted with another passphrase (\`secure:\` and \`encryptionsalt:\`), so they can't be read. ${await remedy(cohort, salt)} If nobody has it any more, take those lines out and set the values anew: docs/github.md says how.`,
-      { exitCode: ExitCode.badInput },
-    );
-  }
-  await writeFile(fileOf(cohort), text.replace(saltLine, ""));
-  note(
-    `Took the line \`encryptionsalt\` out of stacks/Pulumi.${cohort}.yaml: it belongs to an earlier passphrase, and nothing in the file is encrypted.`,
+  if (passphrase === undefined || (await opens(salt, passphrase))) return;
+  throw new LabError(
+    "secrets-foreign",
+    `stacks/Pulumi.${cohort}.yaml holds values that were encrypted with another passphrase (\`secure:\` and \`encryptionsalt:\`), so they can't be read. ${await remedy(cohort, salt)} If nobody has it any more, take those lines out and set the values anew: docs/github.md says how.`,
+    { exitCode: ExitCode.badInput },
   );
 }
 
@@ -95,8 +66,7 @@ async function passphraseInUse(): Promise<string | undefined> {
 export async function passphraseError(cohort: string, cause: unknown): Promise<LabError> {
   const folder = await stateFolder();
   const state = folder === undefined ? undefined : await readWhole(statePlaces(folder, cohort).checkpoint);
-  const salt =
-    State.safeParse(state).data?.checkpoint.latest.secrets_providers.state.salt ?? saltLine.exec((await cohortFileText(cohort)) ?? "")?.[1];
+  const salt = State.safeParse(state).data?.checkpoint.latest.secrets_providers.state.salt ?? saltIn((await cohortFileText(cohort)) ?? "");
   return new LabError(
     "passphrase-foreign",
     `The state of cohort ${cohort} was encrypted with another passphrase than ${await nameOfPassphrase()}. ${await remedy(cohort, salt)} If nobody has it any more, \`./lab down ${cohort}\` removes the cohort without it.`,

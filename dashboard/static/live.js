@@ -46,6 +46,7 @@ async function refresh(element) {
   element.replaceWith(fresh);
   restore(state);
   tellAges();
+  tellLeft();
 }
 
 /** One learner after the other, so that a burst of changes does not become a burst of requests. */
@@ -85,8 +86,17 @@ function tellAges() {
   }
 }
 
+function tellLeft() {
+  for (const time of document.querySelectorAll("time[data-left]")) {
+    const seconds = Math.max(0, Math.ceil((Date.parse(time.dateTime) - Date.now()) / 1000));
+    const text = seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+
 for (const element of document.querySelectorAll('[data-keep-scroll="end"]')) element.scrollLeft = element.scrollWidth;
 setInterval(tellAges, 20_000);
+setInterval(tellLeft, 1000);
 
 tell("Connecting");
 const events = new EventSource("/events");

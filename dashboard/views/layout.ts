@@ -1,5 +1,5 @@
 import { html } from "hono/html";
-import { howLong, type Moment, type Status } from "../rows.ts";
+import { howLong, howSoon, type Moment, type Status, type Waiting } from "../rows.ts";
 import type { Archived } from "../facts.ts";
 import { printable } from "../../shared/printable.ts";
 
@@ -82,6 +82,15 @@ export function mark(status: Status, title?: string): Html {
 /** How long ago, kept true by the page's script. */
 export function ago(at: string, now = Date.now()): Html {
   return html`<time datetime="${at}" title="${at}" data-ago>${howLong(now - Date.parse(at))}</time>`;
+}
+
+/** How long it is until then, likewise. */
+export function left(until: string, now = Date.now()): Html {
+  return html`<time datetime="${until}" title="${until}" data-left>${howSoon(Date.parse(until) - now)}</time>`;
+}
+
+export function waits({ until, what }: Waiting): Html {
+  return html`waits, ${left(until)} left<span class="under">${printable(what)}</span>`;
 }
 
 export function moment({ at, what }: Moment): Html {

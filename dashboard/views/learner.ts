@@ -1,11 +1,13 @@
 import { html } from "hono/html";
-import { formatImage } from "../../verification/image-reference.ts";
+import { stateNames } from "../../verification/bundle/promotion-words.ts";
+import type { PromotionState } from "../../verification/bundle/schema.ts";
+import { formatImage, shortImage } from "../../verification/image-reference.ts";
 import { printable } from "../../shared/printable.ts";
 import { recordOf } from "../../records/exercises.ts";
 import type { BundleFacts, LearnerFacts, Source } from "../facts.ts";
 import { isPassed, isSolvedByLearner, journalOf, momentOf, rowOf } from "../rows.ts";
-import { ago, mark, moment, page, type Content, type Html } from "./layout.ts";
-import { noRoomView, processes, usage } from "./overview.ts";
+import { ago, left, mark, moment, page, waits, type Content, type Html } from "./layout.ts";
+import { limitsView, noRoomView, processes, usage } from "./overview.ts";
 import { lines, section, table } from "./parts.ts";
 import { timelineView } from "./timeline.ts";
 
@@ -62,13 +64,14 @@ export function learnerLive(source: Source, facts: LearnerFacts, bundles: readon
   return html`<div id="live" data-live-of="${facts.id}" data-live-from="${path}/live">
 ${source.archived ? "" : jobView(facts)}
 ${noRoomView([facts])}
+${limitsView(facts)}
 ${facts.problems.map((problem) => html`<p class="notice fail">${printable(problem)}</p>`)}
 <dl class="figures">
 <div><dt>Last activity</dt><dd>${row.activity ? moment(row.activity) : "none"}</dd></div>
 ${
   source.archived
     ? ""
-    : html`<div><dt>Stuck for</dt><dd>${row.stuck ? moment(row.stuck) : "not stuck"}</dd></div>
+    : html`<div><dt>Stuck for</dt><dd>${row.stuck ? moment(row.stuck) : row.waiting ? waits(row.waiting) : "not stuck"}</dd></div>
 <div><dt>Memory, CPU</dt><dd>${usage(facts)}</dd></div>
 <div><dt>Processes</dt><dd>${processes(row.processes)}</dd></div>`
 }
@@ -116,8 +119,22 @@ export function checklistView({ checklist }: LearnerFacts): Html {
   return section(
     "checklist",
     "Checklist",
-    html`${checklist ? html`<p class="soft">Observed ${ago(checklist.at)} ago.</p>` : ""}${table("Checklist", ["Item", "Result", "Observed", "By hand"], rows, "Not looked at yet.")}`,
+    html`${checklist ? html`<p class="soft">Observed ${ago(checklist.at)} ago.</p>` : ""}${checklist?.promotion ? promotionView(checklist.promotion) : ""}${table("Checklist", ["Item", "Result", "Observed", "By hand"], rows, "Not looked at yet.")}`,
   );
+}
+
+/** What has become of the promotion that the checklist belongs to. */
+function promotionView({ state, since, asked, promotion, hold, outside, environment }: PromotionState): Html {
+  const isChanged = state === "changed-outside-git" || state === "changed-without-promotion";
+  const image = outside === undefined ? asked?.image : outside.image;
+  const by = outside === undefined ? asked?.commit?.slice(0, 7) : outside.by.join(", ");
+  const holding =
+    hold === undefined
+      ? ""
+      : hold.state === "held"
+        ? html` It has held for the ${hold.neededSeconds} s that are needed.`
+        : html` It waits to hold: ${left(hold.until)} left.`;
+  return html`<p class="notice ${isChanged ? "fail" : "open"}">${environment}: <strong>${stateNames[state]}</strong>${since === undefined ? "" : html` for ${ago(since)}`}${image === undefined ? "" : html`, ${state === "rolled-back" ? "to" : "with"} <code>${printable(shortImage(image))}</code>`}${by ? html` by <code>${printable(by)}</code>` : ""}.${holding}${promotion === undefined ? "" : html` The newest promotion is <code>${promotion.commit.slice(0, 7)}</code>, which brought <code>${printable(shortImage(promotion.to))}</code>.`}</p>`;
 }
 
 export function exercisesView({ template }: Source, facts: LearnerFacts): Html {

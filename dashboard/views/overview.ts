@@ -1,9 +1,11 @@
 import { html } from "hono/html";
 import { printable } from "../../shared/printable.ts";
+import { inShort } from "../../verification/bundle/promotion-words.ts";
+import type { PromotionState } from "../../verification/bundle/schema.ts";
 import type { LearnerFacts, Source } from "../facts.ts";
 import { rowOf, type Progress, type Row } from "../rows.ts";
 import { versionOf } from "../timeline.ts";
-import { bytes, mark, moment, page, type Content, type Html } from "./layout.ts";
+import { ago, bytes, mark, moment, page, waits, type Content, type Html } from "./layout.ts";
 
 /** The cohort at a glance: a row for each learner. */
 export function overviewPage(source: Source): Html {
@@ -40,6 +42,7 @@ export function summaryView(source: Source): Html {
   const rows = facts.map((one) => rowOf(one, template));
   const whole = rows.filter(({ checklist }) => checklist.every(({ status }) => status === "pass")).length;
   const stuck = rows.filter((row) => row.stuck !== undefined).length;
+  const waiting = rows.filter((row) => row.stuck === undefined && row.waiting !== undefined).length;
   const memory = facts.reduce((sum, { usage }) => sum + (usage?.pssBytes ?? 0), 0);
   const figures: [label: string, value: string][] = [
     ["Learners", String(facts.length)],
@@ -48,6 +51,7 @@ export function summaryView(source: Source): Html {
       ? []
       : ([
           ["Stuck", String(stuck)],
+          ["Waiting", String(waiting)],
           ["Memory of the labs", memory === 0 ? "not measured yet" : bytes(memory)],
         ] satisfies [string, string][])),
   ];
@@ -59,7 +63,10 @@ export function rowView(facts: LearnerFacts, { template, archived }: Pick<Source
   const path = `/learners/${encodeURIComponent(facts.id)}`;
   const cells: [label: string, content: Content, className?: string | undefined][] = [
     ...template.environments.map((name): [string, Content] => [name, environment(facts, name)]),
-    ["Checklist", html`<span class="marks">${row.checklist.map(({ title, status }) => mark(status, title))}</span>`],
+    [
+      "Checklist",
+      html`<span class="marks">${row.checklist.map(({ title, status }) => mark(status, title))}</span>${row.promotion ? stateView(row.promotion) : ""}`,
+    ],
     ["Exercises", progress(row.exercises)],
     ...(template.drills.length > 0
       ? [
@@ -74,22 +81,47 @@ export function rowView(facts: LearnerFacts, { template, archived }: Pick<Source
     ...(archived
       ? []
       : ([
-          ["Stuck for", row.stuck ? moment(row.stuck) : none(), row.stuck ? "stuck" : undefined],
+          ["Stuck for", row.stuck ? moment(row.stuck) : row.waiting ? waits(row.waiting) : none(), row.stuck ? "stuck" : undefined],
           ["Memory, CPU", usage(facts)],
           ["Processes", processes(row.processes)],
         ] satisfies [string, Content, (string | undefined)?][])),
   ];
   return html`<tr role="row" id="row-${facts.id}" data-live-of="${facts.id}" data-live-from="${path}/row">
-<th scope="row" role="rowheader"><a id="link-${facts.id}" href="${path}">${printable(facts.name)}</a><span class="under">${facts.id}</span>${facts.noRoom === undefined ? "" : html`<span class="under error" title="${facts.noRoom}">no room</span>`}</th>
+<th scope="row" role="rowheader"><a id="link-${facts.id}" href="${path}">${printable(facts.name)}</a><span class="under">${facts.id}</span>${facts.noRoom === undefined ? "" : html`<span class="under error" title="${facts.noRoom}">no room</span>`}${limitMark(facts)}</th>
 ${cells.map(([label, content, className]) => html`<td role="cell" data-label="${label}"${className ? html` class="${className}"` : ""}><div>${content}</div></td>`)}
 </tr>
 `;
+}
+
+/** What has become of the newest promotion, in a few words; the sentence is what a pointer shows. */
+export function stateView(promotion: PromotionState): Html {
+  const { state, since, says } = promotion;
+  const tone = state === "changed-outside-git" || state === "changed-without-promotion" ? " fail" : "";
+  return html`<span class="under${tone}" title="${printable(says)}">${inShort(promotion)}${since === undefined ? "" : html`, ${ago(since)}`}</span>`;
 }
 
 /** Whose labs are not kept apart, and what that means. */
 export function noRoomView(learners: readonly LearnerFacts[]): Content {
   const sentences = new Set(learners.flatMap(({ noRoom }) => noRoom ?? []));
   return [...sentences].map((sentence) => html`<p class="notice error no-room">${printable(sentence)}</p>`);
+}
+
+/** Hits that are older are no news any more. */
+const newsMs = 24 * 3_600_000;
+const newHits = ({ limitHits = [] }: LearnerFacts) => limitHits.filter(({ at }) => Date.now() - Date.parse(at) < newsMs);
+
+function limitMark(facts: LearnerFacts): Content {
+  const last = newHits(facts).at(-1);
+  return last === undefined ? "" : html`<span class="under error" title="${printable(last.said)}">limit ${printable(last.limit)}</span>`;
+}
+
+/** The limits that the learner came up against in the last day: how often, and the last sentence that the learner got. */
+export function limitsView(facts: LearnerFacts): Content {
+  const hits = newHits(facts);
+  const last = hits.at(-1);
+  if (last === undefined) return "";
+  const times = hits.length === 1 ? "once" : `${hits.length} times`;
+  return html`<p class="notice error limits">Came up against a limit ${times} in the last day, ${ago(last.at)} ago (${printable(last.limit)}): ${printable(last.said)}</p>`;
 }
 
 function environment({ branch }: LearnerFacts, name: string): Content {

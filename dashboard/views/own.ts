@@ -7,7 +7,7 @@ import { printable } from "../../shared/printable.ts";
 import type { BundleFacts, LearnerFacts, Source } from "../facts.ts";
 import { ago, page, type Content, type Html } from "./layout.ts";
 import { bundlesView, checklistView, environmentsView, exercisesView, jobView, journalView } from "./learner.ts";
-import { noRoomView } from "./overview.ts";
+import { limitsView, noRoomView } from "./overview.ts";
 import { section, table } from "./parts.ts";
 import { timelineView } from "./timeline.ts";
 
@@ -30,6 +30,7 @@ export function ownLive(source: Source, facts: LearnerFacts, bundles: readonly B
   return html`<div id="live" data-live-of="${facts.id}" data-live-from="/me/live">
 ${facts.job?.kind === "verify" ? jobView(facts) : ""}
 ${noRoomView([facts])}
+${limitsView(facts)}
 ${briefingView(source, facts)}
 ${checklistView(facts)}
 <h2>Your promotions</h2>

@@ -1,25 +1,20 @@
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import lockfile from "proper-lockfile";
 import { z } from "zod";
 import { LabError } from "../../shared/errors.ts";
-import { startDetached } from "../../shared/exec.ts";
+import { locked } from "../../shared/locked.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
-import { engineName, findMarked, identify, isRunning, leadsGroup, mark } from "../process-identity.ts";
+import { endOne, engineName, findMarked, identify, isRunning, leadsGroup } from "../process-identity.ts";
 import { DoorStatus } from "../doors/status.ts";
 import { awaitListening } from "../listening.ts";
 import { writeApiPorts } from "../web/config.ts";
 import { webPlaces } from "../web/places.ts";
-import { passedEnvironment } from "./environment.ts";
 import { askSocket, UnexpectedAnswer } from "./ask-socket.ts";
-import { controlSocket, daemonVersion, readDaemonConfig } from "./config.ts";
+import { controlSocket, daemonLog, daemonVersion, readDaemonConfig } from "./config.ts";
+import { daemonName, startGuarded } from "./guard.ts";
 import { ProcessTable, type ProcessSpec } from "./process-table.ts";
 import { recordProcess } from "./record-process.ts";
 import { endProcess, type ProcessStatus } from "./supervisor.ts";
-
-const daemonName = "daemon";
 
 /** Whether the cohort's daemon answers. */
 export async function isDaemonUp(cohort: string): Promise<boolean> {
@@ -29,6 +24,18 @@ export async function isDaemonUp(cohort: string): Promise<boolean> {
 /** Whether a daemon of this version of the program answers; false also for one of another version. */
 export async function isDaemonCurrent(cohort: string): Promise<boolean> {
   return (await runningVersion(cohort)) === daemonVersion;
+}
+
+/** The version of the daemon that runs; undefined where none does. */
+export async function daemonVersionOf(cohort: string): Promise<number | undefined> {
+  return runningVersion(cohort);
+}
+
+/** What the daemon tells Prometheus; undefined where none of this version runs. */
+export async function daemonMetrics(cohort: string): Promise<string | undefined> {
+  if (!(await isDaemonCurrent(cohort))) return undefined;
+  const answer = await tryCall(cohort, "GET", "/metrics");
+  return answer === undefined ? undefined : z.object({ text: z.string() }).parse(answer).text;
 }
 
 /** Undefined where none runs. */
@@ -51,20 +58,16 @@ async function runningVersion(cohort: string): Promise<number | undefined> {
 export async function startDaemon(cohort: string): Promise<void> {
   const { daemon } = cohortPaths(cohort);
   await makePrivateFolder(daemon);
-  const release = await lockfile.lock(daemon, { retries: { retries: 100, minTimeout: 50, maxTimeout: 250 } });
-  try {
+  await locked(daemon, async () => {
     const version = await runningVersion(cohort);
     if (version === daemonVersion) return;
     if (version !== undefined) await stopDaemon(cohort);
-    const logFile = join(daemon, "daemon.log");
+    // What is left of one that does not answer: who guards it would start it again, and then there were two.
+    else for (const { name, identity } of findMarked(daemon)) if (name === daemonName) endOne(identity);
+    const logFile = daemonLog(cohort);
     const self = { name: daemonName, owner: "cohort" };
     await recordProcess(cohort, self);
-    // Pulumi's variables (passphrase, plugin sockets) are none of the daemon's business.
-    const { pid } = startDetached(process.execPath, [fileURLToPath(new URL("main.ts", import.meta.url)), cohort], {
-      cwd: daemon,
-      env: { ...passedEnvironment(), ...mark(daemon, self.name) },
-      logFile,
-    });
+    const pid = startGuarded(cohort);
     const identity = pid === undefined ? undefined : identify(pid);
     if (identity !== undefined) await recordProcess(cohort, self, identity);
     const look = async (): Promise<Look<undefined>> => {
@@ -83,9 +86,7 @@ export async function startDaemon(cohort: string): Promise<void> {
       { cohort, lease: `${cohort}/host/registry`, port: config.registryPort },
     ];
     await (leased === undefined ? waitUntil(look, options) : awaitListening(leased, look, options));
-  } finally {
-    await release();
-  }
+  });
 }
 
 /** Makes the processes run, in this order, starting the daemon when needed. */

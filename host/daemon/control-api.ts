@@ -14,14 +14,17 @@ export interface ControlApi {
   readonly supervisor: Supervisor;
   /** Makes the cohort's own processes run as its configuration now says. */
   readonly ensureHost: () => Promise<void>;
+  /** In Prometheus' text format. */
+  readonly metrics: () => Promise<string>;
   /** Ends the daemon after the answer was sent; the processes stay. */
   readonly shutDown: () => void;
 }
 
 /** What drivers and the CLI ask of the daemon, over a Unix socket that only the lab's owner can open. */
-export function controlApi({ supervisor, ensureHost, shutDown }: ControlApi): Hono {
+export function controlApi({ supervisor, ensureHost, metrics, shutDown }: ControlApi): Hono {
   return new Hono()
     .get("/version", (c) => c.json({ version: daemonVersion }))
+    .get("/metrics", async (c) => c.json({ text: await metrics() }))
     .get("/processes", (c) => c.json(supervisor.status()))
     .put("/processes", async (c) => {
       for (const spec of z.array(ProcessSpec).parse(await c.req.json())) await supervisor.ensure(spec);

@@ -12,6 +12,7 @@ import { labHostTaint } from "../flux/deployments.ts";
 import { startOf } from "../process-identity.ts";
 import { BoundPod, hasProcess, podStatus, refusedStatus, says, seconds, type PodStatus } from "./pod-status.ts";
 import type { Supervisor } from "./supervisor.ts";
+import { log } from "../log.ts";
 
 /** With the 50 s after which the controllers hold a node for lost, one renewal may fail. */
 const renewMs = 20_000;
@@ -232,7 +233,7 @@ export class LabHostNode {
     const isExpected = error instanceof UnreachableError || this.#connection.signal.aborted || this.#end.signal.aborted;
     if (isExpected || text === this.#lastTold) return;
     this.#lastTold = text;
-    console.error(`${new Date().toISOString()} node ${labHostNode} of learner ${this.#learner}: ${text}`);
+    log("warn", `node ${labHostNode}: ${text}`, { learner: this.#learner });
   }
 }
 

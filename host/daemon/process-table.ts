@@ -1,6 +1,6 @@
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { z } from "zod";
-import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { readState, writeState } from "../../shared/state-file.ts";
 import { ProcessIdentity } from "../process-identity.ts";
 import { Place } from "../room/config.ts";
 
@@ -48,10 +48,11 @@ export class ProcessTable {
   }
 
   async read(): Promise<ProcessEntry[]> {
-    return z.array(ProcessEntry).parse(JSON.parse((await readIfExists(this.#file)) ?? "[]"));
+    const remedy = `Run \`./lab down ${basename(dirname(this.folder))}\`, which finds the processes by their marks, and then \`./lab up ${basename(dirname(this.folder))}\`.`;
+    return (await readState(this.#file, z.array(ProcessEntry), { what: "The list of the cohort's processes", remedy })) ?? [];
   }
 
   async write(entries: readonly ProcessEntry[]): Promise<void> {
-    await writePrivateFile(this.#file, JSON.stringify(entries, null, 2));
+    await writeState(this.#file, JSON.stringify(entries, null, 2));
   }
 }

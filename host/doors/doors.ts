@@ -9,6 +9,7 @@ import { readWebConfig } from "../web/config.ts";
 import { connections, outsideOptions } from "../web/outside.ts";
 import { serverCertificate } from "./authority.ts";
 import type { DoorStatus } from "./status.ts";
+import { log } from "../log.ts";
 
 interface Wanted {
   readonly name: string;
@@ -134,7 +135,7 @@ async function open(wanted: Wanted): Promise<Door> {
       server.once("error", reject);
       server.listen({ host: wanted.listen, port: wanted.port, exclusive: true }, resolve);
     });
-    server.removeAllListeners("error").on("error", (error) => console.error(error));
+    server.removeAllListeners("error").on("error", (error) => log("error", "a door failed", { error }));
     return { wanted, server, sockets };
   } catch (error) {
     return { wanted, sockets, trouble: troubleOf(error as NodeJS.ErrnoException, wanted) };

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { LabError } from "../../shared/errors.ts";
 import { defaultLimits, type Limits } from "../../shared/limits.ts";
 import type { Opening } from "../../shared/opening.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -14,6 +15,7 @@ import { readInventory, recordCreation } from "../inventory/inventory.ts";
 import { claimCohortFolder, removeOwned } from "../inventory/ownership.ts";
 import { removeKindClusters } from "./kind-cluster.ts";
 import { writeLimits } from "../limits.ts";
+import { limitNow } from "../room/limits-now.ts";
 import { awaitListening, orGiveBack } from "../listening.ts";
 import { giveBackPorts, leasePorts, releasePorts, type PortRange } from "../ports.ts";
 import { endStragglers } from "../process-identity.ts";
@@ -65,7 +67,9 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
     await recordCreation(cohort, { kind: "key", id: signingKeyFile(paths), name: "of the registry's tokens" });
     await noteCreation(cohort);
     await writeLimits(paths, limits);
+    await limitNow(paths, limits);
     const ports = await leasePorts(`${cohort}/host`, ["http", "registry"], range);
+    const metricsPort = await leaseMetricsPort(cohort);
     const registryEventsToken = (await readDaemonConfig(cohort))?.registryEventsToken ?? randomBytes(32).toString("base64url");
     const opened = opening && {
       ...opening,
@@ -76,6 +80,7 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
       cohort,
       httpPort: ports.http,
       registryPort: ports.registry,
+      ...(metricsPort !== undefined && { metricsPort }),
       registryEventsToken,
       ...(isolation && { isolation }),
       ...(opened && { opening: { listen: opened.listen, name: opened.name, port: opened.web, pagePort: opened.page } }),
@@ -154,12 +159,25 @@ export async function removeOtherLearners(cohort: string, known: ReadonlySet<str
   return others;
 }
 
+/** Apart from the cohort's `ports`, of which learners may need the last one. */
+const metricsPorts = { from: 19700, to: 19999 } as const;
+
+/** Undefined where none is left: a lab goes without metrics. */
+async function leaseMetricsPort(cohort: string): Promise<number | undefined> {
+  try {
+    return (await leasePorts(`${cohort}/host`, ["metrics"], metricsPorts)).metrics;
+  } catch (error) {
+    if (error instanceof LabError && error.code === "no-free-port") return undefined;
+    throw error;
+  }
+}
+
 /** Ends what knows the ports, and gives them back. */
 async function giveBackHostPorts(cohort: string): Promise<void> {
   await removeProcesses(cohort, undefined, "SIGKILL");
   await stopDaemon(cohort);
   await removeDaemonConfig(cohort);
-  await giveBackPorts(`${cohort}/host`, ["http", "registry"]);
+  await giveBackPorts(`${cohort}/host`, ["http", "registry", "metrics"]);
 }
 
 async function awaitRegistry(cohort: string, port: number): Promise<void> {

@@ -1,7 +1,11 @@
+import { access, constants } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { run } from "../../shared/exec.ts";
 import { boundedGit } from "./bounded-git.ts";
 import { gitEnvironment, labRefs } from "./repository.ts";
+
+const hooks = fileURLToPath(new URL("hooks", import.meta.url));
 
 /** The rules of every learner's repository, given to Git on each call, so that a repository is nothing but its content. */
 const settings = {
@@ -11,7 +15,7 @@ const settings = {
   "receive.denyNonFastForwards": "true",
   "receive.denyDeleteCurrent": "refuse",
   "transfer.hideRefs": labRefs,
-  "core.hooksPath": fileURLToPath(new URL("hooks", import.meta.url)),
+  "core.hooksPath": hooks,
   // Every push is kept as the pack that it came in: what unpacks it to single files holds every one of them in memory.
   "receive.unpackLimit": "1",
   "receive.autogc": "false",
@@ -54,6 +58,9 @@ export interface BackendRequest {
 
 /** Git's own HTTP backend at work on a request, git-http-backend(1). In an object, for it is a promise of its end, too. */
 export async function startBackend(of: BackendRequest) {
+  // Git takes a hook that it may not execute for none, and every push for accepted.
+  if (of.path.endsWith("/git-receive-pack"))
+    for (const hook of ["pre-receive", "post-receive"]) await access(join(hooks, hook), constants.X_OK);
   const [command, args] = await boundedGit(["http-backend"], { ...settings, "receive.maxInputSize": `${of.mostBytes}` });
   const backend = run(command, args, {
     env: {
@@ -67,7 +74,6 @@ export async function startBackend(of: BackendRequest) {
       GITOPS_LAB_HOOKS: of.hookSocket,
       GITOPS_LAB_PUSH: JSON.stringify(of.push),
     },
-    extendEnv: false,
     stdin: of.body ?? "ignore",
     stderr: "inherit",
     buffer: false,

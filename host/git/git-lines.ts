@@ -28,7 +28,6 @@ export async function* gitLines(
   const left = new AbortController();
   const options = {
     env: { ...gitEnvironment(), ...quarantine },
-    extendEnv: false,
     buffer: false,
     reject: false,
     cancelSignal: AbortSignal.any([signal, left.signal]),

@@ -3,6 +3,7 @@ import { stream } from "hono/streaming";
 import { excerpt } from "../../shared/printable.ts";
 import { LearnerError } from "./learner-error.ts";
 import { Push, type PushListener } from "./push.ts";
+import { log } from "../log.ts";
 
 /** What the hooks of a push ask, over the daemon's own socket: see hooks/ask-daemon.ts. */
 export function hookRoutes(listener: PushListener): Hono {
@@ -42,7 +43,7 @@ export function hookRoutes(listener: PushListener): Hono {
  */
 function forPusher(error: unknown, { learner, repository }: Push, otherwise: string): string {
   if (error instanceof LearnerError) return shown(error.message);
-  console.error(`${new Date().toISOString()} a push to ${learner}/${repository}:`, error);
+  log("error", `a push to ${learner}/${repository} came to no end`, { learner, error });
   return `${otherwise} If it stays so, tell your instructor, who sees why in the lab's log.`;
 }
 

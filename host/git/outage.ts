@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { z } from "zod";
-import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { writePrivateFile } from "../../shared/private-files.ts";
+import { readState } from "../../shared/state-file.ts";
 
 const Outage = z.object({ until: z.iso.datetime() });
 
@@ -11,6 +12,6 @@ export async function interrupt(file: string, until: Date | undefined): Promise<
 }
 
 export async function isInterrupted(file: string): Promise<boolean> {
-  const text = await readIfExists(file);
-  return text !== undefined && Date.now() < Date.parse(Outage.parse(JSON.parse(text)).until);
+  const outage = await readState(file, Outage, { what: "The outage", remedy: "", orElse: undefined });
+  return outage !== undefined && Date.now() < Date.parse(outage.until);
 }

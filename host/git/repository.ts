@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { FileTree } from "../../lab-templates/types.ts";
+import { childEnvironment } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
 import { toolPath } from "../../tools/locate.ts";
 
@@ -17,15 +18,20 @@ export const labRefs = "refs/gitops-lab";
 export const seedRef = `${labRefs}/seed`;
 
 /** The environment of every Git process of the lab host: no user's or system's configuration, no inherited variables. */
-export function gitEnvironment(): Record<string, string> {
-  return { PATH: process.env["PATH"] ?? "/usr/bin:/bin", GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null", LC_ALL: "C" };
-}
+export const gitEnvironment = (): Record<string, string> => childEnvironment("git");
+
+/**
+ * What a push was told to be there is there after a power loss as well. By itself Git forces packs to the disk, and a push of
+ * a few commits makes none: its objects and the branch would be empty files. See core.fsync in git-config(1).
+ */
+const durable = { "core.fsync": "objects,derived-metadata,reference", "core.fsyncMethod": "batch" } as const;
 
 /** Makes a bare repository at the path, or leaves the one that is there. The rules of pushing are in smart-http.ts. */
 export async function createRepository(path: string, branch: string): Promise<void> {
   // One that is there keeps its mode: it may be anybody's.
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await git(path, ["init", "--quiet", "--bare", "--template=", `--initial-branch=${branch}`, path]);
+  for (const [key, value] of Object.entries(durable)) await git(path, ["config", "--replace-all", key, value]);
 }
 
 /**
@@ -47,7 +53,7 @@ export async function seedMentions(path: string, text: string): Promise<boolean 
   const { stdout } = await git(path, ["for-each-ref", "--format=%(objectname)", seedRef]);
   if (stdout === "") return undefined;
   const args = [`--git-dir=${path}`, "grep", "--quiet", "--fixed-strings", "-e", text, stdout];
-  const result = await run(await toolPath("git"), args, { env: gitEnvironment(), extendEnv: false, reject: false });
+  const result = await run(await toolPath("git"), args, { env: gitEnvironment(), reject: false });
   if (result.exitCode === 0 || result.exitCode === 1) return result.exitCode === 0;
   throw new Error(`git grep in ${path} failed: ${result.stderr}`);
 }
@@ -89,7 +95,6 @@ function data(content: string): string {
 async function git(repository: string, args: readonly string[], input?: string): Promise<{ readonly stdout: string }> {
   return run(await toolPath("git"), [`--git-dir=${repository}`, ...args], {
     env: gitEnvironment(),
-    extendEnv: false,
     ...(input === undefined ? {} : { input }),
   });
 }

@@ -6,6 +6,7 @@ import type { CohortPaths } from "../../shared/paths.ts";
 import { authenticate, credentialOf } from "../access.ts";
 import { recordLimitHit } from "../limit-hits.ts";
 import { limitsForWeb } from "../limits.ts";
+import { Advertisements } from "./advertisement.ts";
 import { startBackend, type BackendRequest } from "./backend.ts";
 import { cgiResponse } from "./cgi.ts";
 import { isInterrupted } from "./outage.ts";
@@ -38,6 +39,8 @@ const lfsSentence =
  * and its own backend. A learner's repository is open to the users in that learner's access file and to nobody else.
  */
 export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
+  const advertisements = new Advertisements();
+
   async function serve(c: Context, service: Service, resource: string): Promise<Response> {
     const learner = DnsLabel.safeParse(c.req.param("learner"));
     const repository = DnsLabel.safeParse(/^(.+)\.git$/.exec(c.req.param("repository") ?? "")?.[1]);
@@ -71,16 +74,20 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
       if (isPush) return await receive({ ...begun, push }, join(paths.git, path), leave);
       const body = c.req.method === "POST" ? await wholeBody(bodyOf(c.req.raw), fetchRequestBytes) : null;
       if (body === undefined) return freed(leave, c.text("This is more than a fetch asks for. Clone the repository anew.\n", 413));
-      const { backend } = await startBackend({
-        ...begun,
-        push,
-        mostBytes: 1,
-        contentLength: body === null ? undefined : `${body.length}`,
-        body: body === null ? undefined : once(body),
-        left: c.req.raw.signal,
-      });
-      void backend.then(leave, leave);
-      return await cgiResponse(backend.stdout);
+      const ask = async () => {
+        const { backend } = await startBackend({
+          ...begun,
+          push,
+          mostBytes: 1,
+          contentLength: body === null ? undefined : `${body.length}`,
+          body: body === null ? undefined : once(body),
+          left: c.req.raw.signal,
+        });
+        void backend.then(leave, leave);
+        return cgiResponse(backend.stdout);
+      };
+      if (body !== null || service !== "git-upload-pack") return await ask();
+      return freed(leave, await advertisements.answer(join(paths.git, path), c.req.header("git-protocol") ?? "", ask));
     } catch (error) {
       leave();
       if (error instanceof UnreadableBody) return c.text("Requests come as they are or in gzip.\n", 415);

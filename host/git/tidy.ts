@@ -27,6 +27,6 @@ export function tidyRepository(repository: string): Promise<boolean> {
     const [command, args] = await boundedGit([`--git-dir=${repository}`, "gc", "--quiet", "--prune=now"], {
       "gc.writeCommitGraph": "false",
     });
-    await run(command, args, { env: gitEnvironment(), extendEnv: false, stdin: "ignore", timeout: timeoutMs });
+    await run(command, args, { env: gitEnvironment(), stdin: "ignore", timeout: timeoutMs });
   });
 }

@@ -25,7 +25,6 @@ export async function seedRemote(remote: RemoteBranch, seed: Seed): Promise<stri
   const git = async (...args: readonly string[]) => {
     const result = await run(await toolPath("git"), [`--git-dir=${folder}`, ...args], {
       env: { ...gitEnvironment(), ...gitCredentials(remote) },
-      extendEnv: false,
       reject: false,
       stdin: "ignore",
     });

@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { LabError } from "../../shared/errors.ts";
+import { childEnvironment } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
 import type { Properties } from "../../shared/json.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
@@ -103,12 +104,13 @@ interface HelmOptions {
 
 async function helm(args: readonly string[], doing: Doing, { scratch, input, orElse }: HelmOptions): Promise<string> {
   const result = await run(await toolPath("helm"), args, {
-    env: {
+    // A kubeconfig may log in by a cloud's command line.
+    env: childEnvironment("login", {
       HELM_CACHE_HOME: join(scratch, "cache"),
       HELM_CONFIG_HOME: join(scratch, "config"),
       HELM_DATA_HOME: join(scratch, "data"),
       NO_COLOR: "1",
-    },
+    }),
     reject: false,
     timeout: 300_000,
     forceKillAfterDelay: 20_000,

@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import lockfile from "proper-lockfile";
 import type { FileTree, Release } from "../../lab-templates/types.ts";
+import { locked } from "../../shared/locked.ts";
 import { cacheHome } from "../../shared/paths.ts";
-import { layoutDigest, writeLayout } from "./layout.ts";
+import { isWhole, layoutDigest, writeLayout } from "./layout.ts";
 import { buildProgram } from "./program.ts";
 import { toolchain } from "./toolchain.ts";
 
@@ -18,7 +17,7 @@ export interface Image<R extends Release> {
 }
 
 /** Five minutes: a first build compiles the standard library, perhaps on a slow machine. */
-const patience = { retries: 1200, factor: 1, minTimeout: 250, maxTimeout: 250 };
+const buildSeconds = 300;
 
 /**
  * The images of an app's releases, in their order, built once per machine: the cache keeps them under a hash of all that
@@ -32,21 +31,29 @@ export async function buildImages<R extends Release>(app: FileTree, releases: re
   const folder = join(cacheHome(), "images", key);
   const layoutOf = ({ version, revision, created }: Release) => join(folder, `${version}-${revision}-${created}`);
 
-  const missing = releases.filter((release) => !existsSync(layoutOf(release)));
-  if (missing.length > 0) {
+  const damaged = async () => {
+    const whole = await Promise.all(releases.map((release) => isWhole(layoutOf(release))));
+    return releases.filter((_, index) => !whole[index]);
+  };
+  if ((await damaged()).length > 0) {
     await mkdir(folder, { recursive: true });
-    const unlock = await lockfile.lock(folder, { retries: patience });
-    try {
-      const program = join(folder, "backend");
-      if (!existsSync(program)) await buildProgram(app, program);
-      const bytes = await readFile(program);
-      for (const release of missing) {
-        const layout = layoutOf(release);
-        if (!existsSync(layout)) await writeLayout(layout, bytes, { ...release, arch: tools.arch });
-      }
-    } finally {
-      await unlock();
-    }
+    await locked(
+      folder,
+      async () => {
+        const left = await damaged();
+        if (left.length === 0) return;
+        // A program that is there may be as damaged as what was made of it.
+        const program = join(folder, "backend");
+        await rm(program, { force: true });
+        await buildProgram(app, program);
+        const bytes = await readFile(program);
+        for (const release of left) {
+          await rm(layoutOf(release), { recursive: true, force: true });
+          await writeLayout(layoutOf(release), bytes, { ...release, arch: tools.arch });
+        }
+      },
+      buildSeconds,
+    );
   }
   return Promise.all(
     releases.map(async (release) => ({ release, layout: layoutOf(release), digest: await layoutDigest(layoutOf(release)) })),

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LabError } from "../../shared/errors.ts";
+import { childEnvironment } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
 import { onLabHost } from "../../shared/image-paths.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
@@ -45,7 +46,7 @@ export async function withRepository<T>(access: RepositoryAccess, use: (client: 
     await writePrivateFile(join(folder, "config.json"), JSON.stringify({ auths: { [host]: { auth } } }));
     const call = async (verb: string, ...args: readonly string[]): Promise<string> => {
       const result = await run(crane, [verb, ...args, ...(insecure ? ["--insecure"] : [])], {
-        env: { DOCKER_CONFIG: folder },
+        env: childEnvironment("program", { DOCKER_CONFIG: folder }),
         reject: false,
       });
       if (!result.failed) return result.stdout;

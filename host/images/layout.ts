@@ -49,6 +49,23 @@ export async function writeLayout(folder: string, program: Buffer, metadata: Ima
 
 const Index = z.object({ manifests: z.tuple([z.object({ digest: z.string() })]) });
 
+/** Whether a layout is there and every blob in it is what its name says. */
+export async function isWhole(folder: string): Promise<boolean> {
+  try {
+    const read = (digest: string) => readFile(join(folder, "blobs", "sha256", digest.slice("sha256:".length)));
+    const isAsNamed = async (digest: string) => blob("", await read(digest)).digest === digest;
+    const manifest = await layoutDigest(folder);
+    const { config, layers } = Manifest.parse(JSON.parse((await read(manifest)).toString("utf8")));
+    const whole = await Promise.all([manifest, config.digest, ...layers.map(({ digest }) => digest)].map(isAsNamed));
+    return whole.every((one) => one);
+  } catch {
+    return false;
+  }
+}
+
+const Digest = z.object({ digest: z.string() });
+const Manifest = z.object({ config: Digest, layers: z.array(Digest) });
+
 /** The digest of the image in a layout that `writeLayout` wrote. */
 export async function layoutDigest(folder: string): Promise<string> {
   return Index.parse(JSON.parse(await readFile(join(folder, "index.json"), "utf8"))).manifests[0].digest;

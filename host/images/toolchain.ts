@@ -1,9 +1,10 @@
 import { access, mkdir, mkdtemp, realpath, rename, rm, chmod } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import lockfile from "proper-lockfile";
 import { ExitCode, LabError } from "../../shared/errors.ts";
+import { childEnvironment } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
+import { locked } from "../../shared/locked.ts";
 import { cacheHome } from "../../shared/paths.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { runThrownAway, type JobRoom, type ThrownAwayJob } from "../room/thrown-away.ts";
@@ -35,10 +36,8 @@ export async function toolchain(): Promise<Toolchain> {
 
 /** The Go on PATH, which may be a link or a script that leads to another folder. */
 async function goHere(): Promise<{ readonly root: string; readonly version: string }> {
-  const inherited = Object.fromEntries(["PATH", "HOME", "TMPDIR"].map((name) => [name, process.env[name]]));
   const result = await run("go", ["env", "GOROOT", "GOVERSION"], {
-    env: { ...inherited, GOENV: "off", GOWORK: "off", GOTOOLCHAIN: "local", GOCACHE: "/nowhere" },
-    extendEnv: false,
+    env: childEnvironment("program", { GOENV: "off", GOWORK: "off", GOTOOLCHAIN: "local", GOCACHE: "/nowhere" }),
     reject: false,
     stdin: "ignore",
     timeout: 60_000,
@@ -109,7 +108,7 @@ async function compilerJob(root: string, arch: Toolchain["arch"], room: BuildRoo
 const ahead = ["net/http", "encoding/json", "log/slog", "html/template", "embed", "expvar", "net/http/pprof", "os/signal", "math/rand/v2"];
 
 /** Ten minutes: a slow machine compiles the whole standard library. */
-const patience = { retries: 2400, factor: 1, minTimeout: 250, maxTimeout: 250 };
+const compileSeconds = 600;
 const stdLimits = { seconds: 600, memoryBytes: 4 * 1024 ** 3, processes: 256, outputBytes: 1024 ** 2 };
 
 /** The folder with a compiled standard library, made once for a toolchain. It appears complete or not at all. */
@@ -127,26 +126,27 @@ async function standardLibrary(root: string, goVersion: string, arch: Toolchain[
     );
   if (await isThere()) return folder;
   await mkdir(parent, { recursive: true });
-  const unlock = await lockfile.lock(parent, { retries: patience });
-  try {
-    if (await isThere()) return folder;
-    const draft = await mkdtemp(`${folder}.draft-`);
-    try {
-      // Nothing of a learner's is in it, so it needs no room.
-      const job = await compilerJob(root, arch, "none");
-      const outcome = await runThrownAway({ ...job, args: ["std", ...ahead], writes: { [sharedCache]: draft }, limits: stdLimits });
-      if (outcome.end !== "ended" || outcome.exitCode !== 0)
-        throw new LabError(
-          "image-build-failed",
-          `Go did not compile its standard library (${outcome.end}): ${outcome.stderr.slice(0, 2000)} Check the Go installation with \`go version\`.`,
-        );
-      await chmod(draft, 0o755);
-      await rename(draft, folder);
-    } finally {
-      await rm(draft, { recursive: true, force: true });
-    }
-    return folder;
-  } finally {
-    await unlock();
-  }
+  return locked(
+    parent,
+    async () => {
+      if (await isThere()) return folder;
+      const draft = await mkdtemp(`${folder}.draft-`);
+      try {
+        // Nothing of a learner's is in it, so it needs no room.
+        const job = await compilerJob(root, arch, "none");
+        const outcome = await runThrownAway({ ...job, args: ["std", ...ahead], writes: { [sharedCache]: draft }, limits: stdLimits });
+        if (outcome.end !== "ended" || outcome.exitCode !== 0)
+          throw new LabError(
+            "image-build-failed",
+            `Go did not compile its standard library (${outcome.end}): ${outcome.stderr.slice(0, 2000)} Check the Go installation with \`go version\`.`,
+          );
+        await chmod(draft, 0o755);
+        await rename(draft, folder);
+      } finally {
+        await rm(draft, { recursive: true, force: true });
+      }
+      return folder;
+    },
+    compileSeconds,
+  );
 }

@@ -1,3 +1,4 @@
+import { childEnvironment } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
 import type { Thing } from "./inventory.ts";
 import type { Sight } from "./looks.ts";
@@ -12,6 +13,7 @@ export async function lookInDocker({ kind, id, name }: Thing): Promise<Sight> {
   const { list, remove: command } = listings[kind as keyof typeof listings];
   const [what, remove] = [`${kind} ${name ?? ""} (${id.slice(0, 12)})`.replace("  ", " "), `${command} ${id}`];
   const asked = await run("docker", [...list, "--no-trunc", "--filter", `id=${id}`, "--format", "{{.ID}}"], {
+    env: childEnvironment("docker"),
     reject: false,
     stdin: "ignore",
     timeout: 20_000,

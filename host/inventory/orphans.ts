@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
-import { glob, readdir, rm, rmdir, stat } from "node:fs/promises";
+import { glob, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { dropAbandoned, isAbandoned } from "../../shared/locked.ts";
 import { cohortPaths, homeMark, labHome } from "../../shared/paths.ts";
 import { abandonedScratchFolders } from "../../shared/scratch.ts";
 import { planCgroup } from "../room/cgroups.ts";
@@ -107,9 +108,6 @@ export interface Crumb {
   readonly remove: () => Promise<void>;
 }
 
-/** A lock is renewed every few seconds by whoever holds it. */
-const staleLockMs = 60_000;
-
 /** What killed runs left: processes of an engine, locks and temporary folders. */
 export async function findCrumbs(cohorts: readonly string[]): Promise<Crumb[]> {
   const engines = cohorts.flatMap((cohort) => orphansOfEngine(cohortPaths(cohort).daemon).map((identity) => ({ cohort, identity })));
@@ -119,7 +117,7 @@ export async function findCrumbs(cohorts: readonly string[]): Promise<Crumb[]> {
       says: `process ${identity.pid} of a killed Pulumi engine, cohort ${cohort}`,
       remove: async () => endOne(identity),
     })),
-    ...(await staleLocks()).map((path) => ({ says: `lock ${path}`, remove: () => rmdir(path) })),
+    ...(await staleLocks()).map((path) => ({ says: `lock ${path}`, remove: () => dropAbandoned(path) })),
     ...scratch.map((path) => ({ says: `temporary folder ${path}`, remove: () => rm(path, { recursive: true, force: true }) })),
   ];
 }
@@ -135,15 +133,10 @@ export async function forgetCutShort(cohort: string): Promise<void> {
   );
 }
 
-/** Folders that proper-lockfile made and nobody has renewed for a while. */
+/** Locks whose holder is gone, and drafts of such. */
 async function staleLocks(): Promise<string[]> {
-  const places = ["*.lock", "cohorts/*/*.lock", "cohorts/*/learners/*/*.lock", "cohorts/*/learners/*/*/*.lock"];
+  const places = ["", "cohorts/*/", "cohorts/*/learners/*/", "cohorts/*/learners/*/*/"].map((folder) => `${folder}*.lock{,.*}`);
   const found = (await Array.fromAsync(glob(places, { cwd: labHome() }))).map((path) => join(labHome(), path));
-  const stale = await Promise.all(
-    found.map(async (path) => {
-      const seen = await stat(path).catch(() => undefined);
-      return seen?.isDirectory() && Date.now() - seen.mtimeMs > staleLockMs ? [path] : [];
-    }),
-  );
-  return stale.flat();
+  const abandoned = await Promise.all(found.map(async (path) => ((await isAbandoned(path)) ? [path] : [])));
+  return abandoned.flat();
 }

@@ -1,4 +1,5 @@
 import type { LabError } from "../../shared/errors.ts";
+import { childEnvironment } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { saidLast, stepFailure, type Doing } from "../step-failure.ts";
@@ -56,7 +57,7 @@ async function succeed(command: string, args: readonly string[], doing: Doing, t
 
 function attempt(command: string, args: readonly string[], timeoutSeconds: number) {
   return run(command, args, {
-    env: environment,
+    env: childEnvironment("docker", environment),
     reject: false,
     stdin: "ignore",
     timeout: timeoutSeconds * 1000,

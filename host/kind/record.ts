@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { readState, writeState } from "../../shared/state-file.ts";
 import { kindFolder } from "./config.ts";
 
 /**
@@ -13,10 +13,10 @@ export type ClusterRecord = z.output<typeof ClusterRecord>;
 const fileOf = (cohort: string, learner: string) => join(kindFolder(cohort, learner), "cluster.json");
 
 export async function readRecord(cohort: string, learner: string): Promise<ClusterRecord | undefined> {
-  const text = await readIfExists(fileOf(cohort, learner));
-  return text === undefined ? undefined : ClusterRecord.parse(JSON.parse(text));
+  const remedy = `Run \`./lab down ${cohort}\`; \`kind get clusters\` tells whether the cluster is left.`;
+  return readState(fileOf(cohort, learner), ClusterRecord, { what: `What is known of the kind cluster of ${learner}`, remedy });
 }
 
 export async function writeRecord(cohort: string, learner: string, record: Omit<ClusterRecord, "schemaVersion">): Promise<void> {
-  await writePrivateFile(fileOf(cohort, learner), JSON.stringify({ schemaVersion: 1, ...record }, null, 2));
+  await writeState(fileOf(cohort, learner), JSON.stringify({ schemaVersion: 1, ...record }, null, 2));
 }

@@ -63,7 +63,6 @@ export function bareRepository(path: string, quarantine: Readonly<Record<string,
     const [command, all] = await boundedGit([`--git-dir=${path}`, ...args]);
     const result = await run(command, all, {
       env: { ...gitEnvironment(), ...identity, ...quarantine },
-      extendEnv: false,
       reject: false,
       stripFinalNewline: false,
       timeout: timeoutMs,

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { sizeText } from "../../shared/limits.ts";
+import { textFault } from "../../shared/person-text.ts";
 import { excerpt } from "../../shared/printable.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { LearnerError } from "../git/learner-error.ts";
@@ -11,6 +12,7 @@ import { faultOfFiles, faultOfGo, faultOfModule } from "./app-source.ts";
 import type { BareRepository } from "./bare-repository.ts";
 import { wordsForLearner } from "./compiler-words.ts";
 import type { TreeFile } from "./source-tree.ts";
+import { log } from "../log.ts";
 
 /** Where the app's source is, and the file in it that names its version. */
 export const appFolder = "app";
@@ -39,6 +41,8 @@ export async function releaseOf(
     };
   for (const commit of await repository.commitsTouching(before, appFolder)) if ((await tree(commit)) === next) return undefined;
   const version = (await repository.readFile(after, versionFile))?.trim() ?? "";
+  const fault = textFault(version);
+  if (fault !== undefined) return { problem: `${versionFile} ${fault}.` };
   // A tag has no room for more, and all of it must fit into one.
   if (!/^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$/.test(version))
     return { problem: `${versionFile} must hold the app's version, such as 0.3.0; it holds ${JSON.stringify(excerpt(version))}.` };
@@ -127,7 +131,7 @@ const failure = (sentence: string, cause?: unknown) => new LearnerError("image-b
 /** The compiler's failure as it is told to the learner; whole it is in the lab's log. */
 function throwForLearner(said: string, files: readonly string[]): never {
   const words = wordsForLearner(said, files);
-  if (words === undefined) console.error(`${new Date().toISOString()} a build: ${said.slice(0, 4000)}`);
+  if (words === undefined) log("error", "the compiler said nothing of the app", { said: said.slice(0, 4000) });
   throw failure(
     words ??
       "The compiler says nothing of the app's files; your instructor sees what it says in the lab's log. Does it build with `go build` on your machine?",

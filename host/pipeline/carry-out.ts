@@ -53,7 +53,6 @@ export async function commitAsPipeline(repository: BareRepository, commit: OwnCo
 async function git({ path }: BareRepository, args: readonly string[], input = ""): Promise<string | undefined> {
   const result = await run(await toolPath("git"), [`--git-dir=${path}`, ...args], {
     env: gitEnvironment(),
-    extendEnv: false,
     reject: false,
     input,
   });

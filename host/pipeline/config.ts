@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { environments } from "../../shared/names.ts";
 import { cohortPaths } from "../../shared/paths.ts";
-import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { before, readState, writeState } from "../../shared/state-file.ts";
 import { removeOwned } from "../inventory/ownership.ts";
 
 /** What the pipeline of a learner needs to know of the lab. Kept in a file of mode 0600, for it holds credentials. */
@@ -24,14 +24,18 @@ export type PipelineConfig = z.output<typeof PipelineConfig>;
 
 /** Undefined before the learner's cluster is there. */
 export async function readPipelineConfig(cohort: string, learner: string): Promise<PipelineConfig | undefined> {
-  const text = await readIfExists(cohortPaths(cohort).learner(learner).pipeline);
-  return text === undefined ? undefined : PipelineConfig.parse(JSON.parse(text));
+  const remedy = `Run \`./lab reset ${learner} --cohort ${cohort}\`, which keeps a backup.`;
+  return readState(cohortPaths(cohort).learner(learner).pipeline, PipelineConfig, {
+    what: `The configuration of the pipeline of ${learner}`,
+    remedy,
+  });
 }
 
 export async function writePipelineConfig(cohort: string, learner: string, config: PipelineConfig): Promise<void> {
-  await writePrivateFile(cohortPaths(cohort).learner(learner).pipeline, JSON.stringify(config));
+  await writeState(cohortPaths(cohort).learner(learner).pipeline, JSON.stringify(config));
 }
 
 export async function removePipelineConfig(cohort: string, learner: string): Promise<void> {
-  await removeOwned(cohort, cohortPaths(cohort).learner(learner).pipeline);
+  const { pipeline } = cohortPaths(cohort).learner(learner);
+  for (const file of [pipeline, before(pipeline)]) await removeOwned(cohort, file);
 }

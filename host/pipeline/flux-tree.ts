@@ -3,6 +3,7 @@ import { run } from "../../shared/exec.ts";
 import { parseJournal, journalRef, type JournalEntry } from "../../verification/journal.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { gitEnvironment } from "../git/repository.ts";
+import { log } from "../log.ts";
 
 /** Where everything is that Flux applies, and the file that may take something out of it. */
 export const fluxFolder = "flux";
@@ -31,7 +32,6 @@ export function fluxTree(path: string, quarantine: Readonly<Record<string, strin
   async function git(args: readonly string[], input?: string): Promise<Buffer> {
     const result = await run(await toolPath("git"), [`--git-dir=${path}`, ...args], {
       env: { ...gitEnvironment(), ...quarantine },
-      extendEnv: false,
       encoding: "buffer",
       stripFinalNewline: false,
       reject: false,
@@ -39,7 +39,7 @@ export function fluxTree(path: string, quarantine: Readonly<Record<string, strin
       ...(input === undefined ? { stdin: "ignore" as const } : { input }),
     });
     if (result.exitCode === 0) return Buffer.from(result.stdout);
-    console.error(`${new Date().toISOString()} git ${args[0]} in ${path}: ${result.shortMessage}`);
+    log("warn", `git ${args[0]} in ${path}: ${result.shortMessage}`);
     // A pusher may be told this.
     throw new Error(`git ${args[0]} failed in the learner's repository`);
   }

@@ -1,4 +1,5 @@
 import type { Environment } from "../../shared/names.ts";
+import { lettersLost } from "../../shared/person-text.ts";
 import { parseTag } from "../../shared/tags.ts";
 import { desiredImage, overlayPath } from "../../verification/desired-image.ts";
 import { shortImage } from "../../verification/image-reference.ts";
@@ -24,7 +25,8 @@ export async function refusePromotion(
   if (text === undefined)
     return `${path} is deleted; it says what ${environment} is asked to run. Put it back with \`git checkout ${before.slice(0, 7)} -- ${path}\`.`;
   const parsed = parseRecord(text);
-  if ("problem" in parsed) return `${path} ${parsed.problem}.`;
+  const problem = "problem" in parsed ? parsed.problem : lettersLost(text);
+  if (problem !== undefined || "problem" in parsed) return `${path} ${problem}.`;
   const { record } = parsed;
   // A record that asks for what the environment has at the same commit promotes nothing: a rollback may take it back.
   const desired = await desiredImage(repository, after, environment, lab.registry.repository);

@@ -1,7 +1,7 @@
-import type { Environment } from "../../shared/names.ts";
+import { resetUsername, type Environment } from "../../shared/names.ts";
 import { formatTag, parseTag } from "../../shared/tags.ts";
 import { proposalBranch, recordPath } from "../../verification/promotion-record.ts";
-import { fluxUsername, resetUsername } from "../access.ts";
+import { fluxUsername } from "../access.ts";
 import { noCommit, type Push } from "../git/push.ts";
 import { releaseOf } from "./build.ts";
 import { refuseFlux } from "./gate-flux.ts";

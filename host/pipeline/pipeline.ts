@@ -12,8 +12,11 @@ import { noCommit, type Push, type PushListener, type Say } from "../git/push.ts
 import { bareRepository } from "./bare-repository.ts";
 import { readPipelineConfig } from "./config.ts";
 import { refusalsOf } from "./gate.ts";
-import { labOf, type LabOptions } from "./lab.ts";
+import { labOf, type Lab, type LabOptions } from "./lab.ts";
+import { PipelineMetrics } from "../metrics/pipeline.ts";
+import type { JournalEntry } from "../../verification/journal.ts";
 import { settle } from "./settle.ts";
+import { log } from "../log.ts";
 
 export interface PipelineOptions extends LabOptions {
   readonly cohort: string;
@@ -26,6 +29,8 @@ export interface PipelineOptions extends LabOptions {
  * the app once, and promotes an image by giving it another tag, all as the learner's repository says.
  */
 export class Pipeline implements PushListener {
+  /** What was seen since the start. */
+  readonly metrics = new PipelineMetrics();
   readonly #options: PipelineOptions;
   readonly #queues = new Map<string, LimitFunction>();
   /** Of all learners: those of one wait in the own queue, which has one at work, so nobody takes both for long. */
@@ -38,6 +43,16 @@ export class Pipeline implements PushListener {
   }
 
   async refusals(push: Push): Promise<readonly string[]> {
+    const refusals = await this.#judge(push);
+    const { learner, user, refs } = push;
+    if (refusals.length > 0) {
+      this.metrics.push(learner, user, "refused");
+      log("info", "push refused", { learner, by: user, refs: refs.map(({ ref }) => ref), because: refusals });
+    }
+    return refusals;
+  }
+
+  async #judge(push: Push): Promise<readonly string[]> {
     const excess = await this.#excess(push);
     if (excess !== undefined) return [excess];
     const config = await readPipelineConfig(this.#options.cohort, push.learner);
@@ -47,6 +62,8 @@ export class Pipeline implements PushListener {
 
   async accepted(push: Push, say: Say): Promise<void> {
     const { learner, user, refs } = push;
+    this.metrics.push(learner, user, "accepted");
+    log("info", "push accepted", { learner, by: user, refs: refs.map(({ ref }) => ref) });
     const repository = bareRepository(join(this.#options.paths.git, learner, `${push.repository}.git`));
     const branch = await repository.branch();
     const tip = refs.find(({ ref }) => ref === `refs/heads/${branch}`)?.newOid;
@@ -81,7 +98,7 @@ export class Pipeline implements PushListener {
       if (!(await this.#inTurn(learner, () => tidyRepository(path)))) return tidy();
     };
     void tidy()
-      .catch((error: unknown) => console.error(`${new Date().toISOString()} a clean-up: ${messageOf(error)}`))
+      .catch((error: unknown) => log("warn", "a repository was not cleaned up", { learner, error }))
       .finally(() => this.#untidy.delete(path));
   }
 
@@ -90,9 +107,23 @@ export class Pipeline implements PushListener {
     const config = await readPipelineConfig(this.#options.cohort, learner);
     if (config === undefined) return;
     await this.#inTurn(learner, async () => {
-      const moved = await this.#builds(() => settle(labOf(this.#options, learner, config), say));
+      const moved = await this.#builds(() => settle(this.#watched(labOf(this.#options, learner, config)), say));
       if (moved) this.#options.onBranchMoved(learner);
     });
+  }
+
+  /** The lab with what is noted of its commits counted and told in the log. */
+  #watched(lab: Lab): Lab {
+    const { learner, repository } = lab;
+    const note = async (commit: string, entry: JournalEntry): Promise<void> => {
+      await repository.note(commit, entry);
+      log("info", entry.event, { learner, commit, ...entry });
+      this.metrics.noted(learner, entry);
+      if (entry.event !== "carried-out") return;
+      const asked = (await repository.journal(entry.promotion)).find(({ event }) => event === "received" || event === "promoted");
+      if (asked !== undefined) this.metrics.promoted(entry.environment, (Date.parse(entry.at) - Date.parse(asked.at)) / 1000);
+    };
+    return { ...lab, repository: { ...repository, note } };
   }
 
   /** Resolves when no repository waits for a clean-up. */
@@ -125,7 +156,7 @@ export class Pipeline implements PushListener {
       intervalMs: 2000,
       remedy: "The learner's next push tries again.",
     };
-    await waitUntil(look, options).catch((error: unknown) => console.error(`${new Date().toISOString()} ${messageOf(error)}`));
+    await waitUntil(look, options).catch((error: unknown) => log("warn", messageOf(error), { learner }));
   }
 
   #inTurn<T>(learner: string, work: () => Promise<T>): Promise<T> {

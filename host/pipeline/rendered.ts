@@ -3,6 +3,7 @@ import { z } from "zod";
 import { printable } from "../../shared/printable.ts";
 import type { RenderOutcome } from "../room/jobs/jobs.ts";
 import { fluxFolder, type FluxTree } from "./flux-tree.ts";
+import { log } from "../log.ts";
 
 const Spec = z.record(z.string(), z.unknown());
 
@@ -73,7 +74,7 @@ async function render(tree: FluxTree, commit: string, apart: Render): Promise<Re
   const outcome = await apart(files.content);
   if (outcome.end === "too-long") return { problem: `It takes too long to render ${fluxFolder}/.` };
   if (outcome.end !== "ended" || outcome.exitCode !== 0) {
-    console.error(`${new Date().toISOString()} lab-render: ${outcome.end} ${outcome.exitCode ?? ""} ${outcome.stderr.slice(0, 2000)}`);
+    log("error", `lab-render: ${outcome.end} ${outcome.exitCode ?? ""}`, { said: outcome.stderr.slice(0, 2000) });
     const words = /^lab-render: (.*)$/m.exec(outcome.stderr)?.[1];
     return { problem: words === undefined ? `${fluxFolder}/ takes more to render than there is.` : `${printable(words)}.` };
   }

@@ -85,7 +85,6 @@ export async function extractTree(
     });
     await run(command, all, {
       env: { ...gitEnvironment(), ...source.quarantine, GIT_INDEX_FILE: `${target}.index` },
-      extendEnv: false,
       stdin: "ignore",
       timeout: timeoutMs,
     });

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { vclusterVersion, type ClusterKind } from "../../shared/cluster-spec.ts";
+import { childEnvironment, homeFolder, programFolders } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
 import { cloudPackages, isCloudInstalled, isCloudKind } from "../../tools/cloud-packages.ts";
 import { isInstalledAsset, isProgram, locate } from "../../tools/locate.ts";
@@ -37,7 +37,8 @@ export async function providerConditions(kind: ClusterKind, env: NodeJS.ProcessE
 const wantedLimits = { max_user_instances: 512, max_user_watches: 524_288 };
 
 async function kindConditions(env: NodeJS.ProcessEnv): Promise<ProviderCondition[]> {
-  const ask = (...args: string[]) => run("docker", args, { env, extendEnv: false, reject: false, stdin: "ignore", timeout: 20_000 });
+  const ask = (...args: string[]) =>
+    run("docker", args, { env: childEnvironment("docker", {}, env), reject: false, stdin: "ignore", timeout: 20_000 });
   const engine = await ask("version", "--format", "{{.Server.Version}}");
   const kind = await locate("kind", env);
   const cgroups = engine.failed ? "" : (await ask("info", "--format", "{{.CgroupVersion}}")).stdout.trim();
@@ -120,10 +121,9 @@ async function cloudConditions(kind: string, env: NodeJS.ProcessEnv): Promise<Pr
   if (!isCloudKind(kind)) return [];
   const { login, program, programHint, variables, files } = clouds[kind];
   const { name, version } = cloudPackages[kind];
-  const found = variables.find((variable) => env[variable]) ?? files.find((file) => existsSync(join(env["HOME"] ?? homedir(), file)));
+  const found = variables.find((variable) => env[variable]) ?? files.find((file) => existsSync(join(homeFolder(env) ?? "/", file)));
   const installed = isCloudInstalled(kind, env);
-  const folders = (env["PATH"] ?? "").split(delimiter);
-  const hasProgram = (await Promise.all(folders.map((folder) => isProgram(join(folder, program))))).includes(true);
+  const hasProgram = (await Promise.all(programFolders(env).map((folder) => isProgram(join(folder, program))))).includes(true);
   return [
     { name: "credentials", met: found !== undefined, found: found === undefined ? `none; log in: \`${login}\`` : `${found} (not tried)` },
     { name: program, met: hasProgram, found: hasProgram ? "on PATH" : `not on PATH: ${programHint}` },

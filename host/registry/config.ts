@@ -67,7 +67,7 @@ function configuration({
   const web = `http://127.0.0.1:${options.httpPort}`;
   return {
     version: 0.1,
-    log: { level: "warn", accesslog: { disabled: true } },
+    log: { level: "warn", formatter: "json", accesslog: { disabled: true } },
     http: { net: "unix", addr: options.socket },
     // No cache of blob descriptors: it would remember what went away with a learner's folder.
     storage: {

@@ -3,6 +3,7 @@ import { request, type ClientRequest, type IncomingHttpHeaders, type IncomingMes
 import { pipeline } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { refuse, unavailable, type Refusal } from "./refusal.ts";
+import { log } from "../log.ts";
 
 /** Where the registry is: its own Unix socket, or a loopback port. */
 export type Upstream = { readonly socketPath: string } | { readonly port: number };
@@ -79,7 +80,7 @@ export async function forward(
   }
   const answer = await answered;
   if (answer === undefined) {
-    if (!outgoing.destroyed) console.error(`${new Date().toISOString()} the registry gave no answer: ${trouble?.message ?? "ended by us"}`);
+    if (!outgoing.destroyed) log("error", "the registry gave no answer", { said: trouble?.message ?? "ended by us" });
     refuse(outgoing, unavailable, true);
     await lingering(incoming);
     return {};

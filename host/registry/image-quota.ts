@@ -3,6 +3,7 @@ import { imageUsage, isRepository, isTag, overheadBytes, removeUpload, uploadSiz
 import type { OfRepository } from "./asked.ts";
 import type { Meter } from "./forward.ts";
 import type { Refusal } from "./refusal.ts";
+import { log } from "../log.ts";
 
 /** What a learner's images may take. Sizes are in bytes. */
 export interface ImageLimits {
@@ -115,7 +116,9 @@ export class ImageQuota {
     if (kind !== "upload" || reference === undefined) return;
     // The registry notes how far it came when it sees that its client has gone.
     await delay(takeBackAfterMs);
-    await removeUpload(this.#options.storage, name, reference).catch((error: unknown) => console.error(error));
+    await removeUpload(this.#options.storage, name, reference).catch((error: unknown) =>
+      log("error", "a refused upload was not removed", { error }),
+    );
     this.forget(learner);
   }
 

@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from "jose";
+import { z } from "zod";
 import type { CohortPaths } from "../../shared/paths.ts";
-import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { writePrivateFile } from "../../shared/private-files.ts";
+import { readState } from "../../shared/state-file.ts";
 
 /** What token service and registry must agree on. */
 export const tokens = { issuer: "gitops-lab", service: "gitops-lab-registry", algorithm: "ES256" } as const;
@@ -18,8 +20,9 @@ export const signingKeyFile = (paths: CohortPaths) => join(paths.registry, "sign
 
 /** Makes the key that signs registry tokens, unless there is one, and returns its public part. */
 export async function ensureSigningKey(paths: CohortPaths): Promise<JWK> {
-  const present = await readIfExists(signingKeyFile(paths));
-  const jwk = present === undefined ? await newKey() : (JSON.parse(present) as JWK);
+  // Of tokens that live for minutes: one that is damaged is made anew.
+  const present = await readKey(paths);
+  const jwk = present ?? (await newKey());
   if (present === undefined) await writePrivateFile(signingKeyFile(paths), JSON.stringify(jwk));
   const { d, ...publicPart } = jwk;
   return publicPart;
@@ -27,10 +30,15 @@ export async function ensureSigningKey(paths: CohortPaths): Promise<JWK> {
 
 /** The key that `ensureSigningKey` made. */
 export async function readSigningKey(paths: CohortPaths): Promise<SigningKey> {
-  const text = await readIfExists(signingKeyFile(paths));
-  if (text === undefined) throw new Error(`no signing key at ${signingKeyFile(paths)}`);
-  const jwk = JSON.parse(text) as JWK;
+  const jwk = await readKey(paths);
+  if (jwk === undefined) throw new Error(`no signing key at ${signingKeyFile(paths)}`);
   return { key: (await importJWK(jwk, tokens.algorithm)) as CryptoKey, id: jwk.kid ?? "" };
+}
+
+const StoredKey = z.looseObject({ kty: z.string(), d: z.string(), x: z.string(), y: z.string(), kid: z.string() });
+
+async function readKey(paths: CohortPaths): Promise<JWK | undefined> {
+  return readState(signingKeyFile(paths), StoredKey, { what: "The key", remedy: "", orElse: undefined });
 }
 
 async function newKey(): Promise<JWK> {

@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { cohortPaths, homeMark, type LearnerPaths } from "../../shared/paths.ts";
-import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { writePrivateFile } from "../../shared/private-files.ts";
+import { readState } from "../../shared/state-file.ts";
 import { troubleOfRoot } from "../node/preflight.ts";
 import { recordCreation, type Thing } from "../inventory/inventory.ts";
 import { ownership } from "../inventory/ownership.ts";
@@ -17,8 +18,8 @@ const files = (paths: LearnerPaths) => [join(paths.cluster, "cgroup.json"), join
 /** The control group of everything that is a learner's; undefined where there is none. */
 export async function cgroupOf(paths: LearnerPaths): Promise<Cgroup | undefined> {
   for (const file of files(paths)) {
-    const text = await readIfExists(file);
-    if (text !== undefined) return Cgroup.parse(JSON.parse(text));
+    const found = await readState(file, Cgroup, { what: "The control group", remedy: "", orElse: undefined });
+    if (found !== undefined) return found;
   }
   return undefined;
 }

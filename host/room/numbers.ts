@@ -5,7 +5,8 @@ import { z } from "zod";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { locked } from "../../shared/locked.ts";
 import { labHome } from "../../shared/paths.ts";
-import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { makePrivateFolder, readIfExists } from "../../shared/private-files.ts";
+import { readState, writeState } from "../../shared/state-file.ts";
 import { hasRoomIds, idsThere } from "./ids.ts";
 
 /** The host's numbers (uid and gid alike) of what runs in a learner's rooms. 0: whoever makes them, also where a container's root has too few to give. */
@@ -40,7 +41,7 @@ export async function leaseNumbers(owner: string): Promise<RoomNumbers> {
     if (block === undefined) {
       block = freeBlock(new Set(Object.values(taken)));
       if (block === undefined) throw noneLeft(owner);
-      await writePrivateFile(file(), JSON.stringify({ ...taken, [owner]: block }, null, 2));
+      await writeState(file(), JSON.stringify({ ...taken, [owner]: block }, null, 2));
     }
     const room = first + block * perOwner;
     return { room, node: room + nodeNumbers };
@@ -52,7 +53,7 @@ export async function releaseNumbers(owner: string): Promise<void> {
   if ((await readIfExists(file())) === undefined) return;
   await locked(file(), async () => {
     const left = Object.entries(await read()).filter(([one]) => one !== owner && !one.startsWith(`${owner}/`));
-    await writePrivateFile(file(), JSON.stringify(Object.fromEntries(left), null, 2));
+    await writeState(file(), JSON.stringify(Object.fromEntries(left), null, 2));
   });
 }
 
@@ -64,7 +65,9 @@ function freeBlock(taken: ReadonlySet<number>): number | undefined {
 }
 
 async function read(): Promise<Record<string, number>> {
-  return Blocks.parse(JSON.parse((await readIfExists(file())) ?? "{}"));
+  const remedy =
+    "Run `./lab down <cohort>` for each cohort of this lab's folder, `rm` the file, and `./lab up <cohort>`; labs that run go on until then.";
+  return (await readState(file(), Blocks, { what: "The list of the rooms' users", remedy })) ?? {};
 }
 
 function noneLeft(owner: string): LabError {

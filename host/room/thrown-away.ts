@@ -1,11 +1,10 @@
 import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Duplex, Readable, Writable } from "node:stream";
-import { text } from "node:stream/consumers";
 import { z } from "zod";
 import { startPiped } from "../../shared/exec.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
-import { toolPath } from "../../tools/locate.ts";
+import { startAlone } from "./alone.ts";
 import type { Cgroup } from "./cgroups.ts";
 import type { Bind, RoomConfig } from "./config.ts";
 
@@ -70,10 +69,7 @@ export async function runThrownAway(job: ThrownAwayJob): Promise<ThrownAwayOutco
 }
 
 async function runInRoom(job: ThrownAwayJob, room: JobRoom): Promise<ThrownAwayOutcome> {
-  const child = startPiped(await toolPath("lab-room"), ["once"], { cwd: "/", env: {} });
-  const link = child.stdio[3] as Duplex;
-  const said = text(link).catch(() => "");
-  link.write(`${JSON.stringify(roomOf(job, room))}\n`);
+  const { child, said } = await startAlone(roomOf(job, room));
   // The room goes with lab-room, which gets to know that it has to before it is made to.
   const outcome = await follow(job, child, (signal) => child.kill(signal));
   if (outcome.end !== "ended") return outcome;

@@ -1,24 +1,24 @@
 import { z } from "zod";
 import { cohortPaths } from "../../shared/paths.ts";
-import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
-import { DaemonConfig } from "../daemon/config.ts";
+import { readState, writeState } from "../../shared/state-file.ts";
+import { readDaemonConfigIn, type DaemonConfig } from "../daemon/config.ts";
 import { portsOf } from "../ports.ts";
 import { webPlaces } from "./places.ts";
 
 /** What the web process was told of the cohort; undefined where nobody told it yet. */
 export async function readWebConfig(cohort: string): Promise<DaemonConfig | undefined> {
-  const text = await readIfExists(webPlaces(cohortPaths(cohort)).config);
-  return text === undefined ? undefined : DaemonConfig.parse(JSON.parse(text));
+  return readDaemonConfigIn(webPlaces(cohortPaths(cohort)).config, cohort);
 }
 
 const Ports = z.record(z.string(), z.int());
 
 /** Tells the web process which ports the cohort has leased, in a file of its own: the one of all leases is the lab's. */
 export async function writeApiPorts(cohort: string): Promise<void> {
-  await writePrivateFile(webPlaces(cohortPaths(cohort)).apiPorts, JSON.stringify(await portsOf(cohort)));
+  await writeState(webPlaces(cohortPaths(cohort)).apiPorts, JSON.stringify(await portsOf(cohort)));
 }
 
 /** Port by lease, as `portsOf` gives them. */
 export async function readApiPorts(cohort: string): Promise<Record<string, number>> {
-  return Ports.parse(JSON.parse((await readIfExists(webPlaces(cohortPaths(cohort)).apiPorts)) ?? "{}"));
+  // Without them the doors of the API servers are shut until the next `up`.
+  return (await readState(webPlaces(cohortPaths(cohort)).apiPorts, Ports, { what: "The ports", remedy: "", orElse: {} })) ?? {};
 }

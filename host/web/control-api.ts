@@ -18,6 +18,7 @@ export interface WebControlApi {
 export function webControlApi({ pipeline, doors, ways }: WebControlApi): Hono {
   return new Hono()
     .get("/version", (c) => c.json({ version: daemonVersion }))
+    .get("/metrics", (c) => c.json(pipeline.metrics.metrics))
     .post("/pipeline/settle", async (c) => {
       await pipeline.settle(OfLearner.parse(await c.req.json()).learner);
       return c.json({});

@@ -3,6 +3,7 @@ import { waitUntil, type Look } from "../../shared/wait.ts";
 import { fluxImages, fluxSource } from "../flux/objects.ts";
 import { clusterClient, type ClusterClient } from "../kubernetes.ts";
 import { readPipelineConfig } from "../pipeline/config.ts";
+import { log } from "../log.ts";
 
 /** Several pushes within this time (one per environment, say) make one reconcile request. */
 const quietMs = 150;
@@ -56,6 +57,6 @@ export class FluxNotifier {
       intervalMs: 1000,
       remedy: "Flux looks by itself at its next interval.",
     };
-    await waitUntil(look, options).catch((error: unknown) => console.error(`${new Date().toISOString()} ${messageOf(error)}`));
+    await waitUntil(look, options).catch((error: unknown) => log("warn", messageOf(error), { learner }));
   }
 }

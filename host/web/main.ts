@@ -8,6 +8,8 @@ import { Doors } from "../doors/doors.ts";
 import { publicWeb } from "../doors/web.ts";
 import { hookRoutes } from "../git/hook-routes.ts";
 import { daemonJobs } from "../room/jobs/client.ts";
+import { recordLimitHit } from "../limit-hits.ts";
+import { limitsForWeb } from "../limits.ts";
 import { Pipeline } from "../pipeline/pipeline.ts";
 import { imageStorage, registrySocket } from "../registry/config.ts";
 import { registryFront } from "../registry/front.ts";
@@ -19,6 +21,7 @@ import { capped, connections, outside, outsideOptions } from "./outside.ts";
 import { webPlaces } from "./places.ts";
 import { answeredBy, loopbackRoutes, wayListeners } from "./routes.ts";
 import { Ways } from "./ways.ts";
+import { log, logWhatEndsThis } from "../log.ts";
 
 /**
  * The web process of one cohort: `node main.ts <cohort>`. Everything that outsiders talk to is here: the learners' Git
@@ -30,6 +33,7 @@ const cohort = process.argv[2];
 const config = cohort === undefined ? undefined : await readWebConfig(cohort);
 if (config === undefined) throw new Error(`lab web process: no configuration for cohort ${cohort}`);
 
+logWhatEndsThis();
 const paths = cohortPaths(config.cohort);
 const { socket, scratch } = webPlaces(paths);
 // Builds that an earlier process was killed in.
@@ -45,8 +49,12 @@ const pipeline = new Pipeline({
 });
 const quota = new ImageQuota({
   storage: imageStorage(paths),
-  limits: async () => ({ ...mostNames, layer: 100 * 1024 * 1024, images: 1024 * 1024 * 1024 }),
-  onRefused: () => undefined,
+  limits: async () => {
+    const { layer, disk } = await limitsForWeb(paths);
+    return { ...mostNames, layer, images: disk.images };
+  },
+  onRefused: (learner, limit, said) =>
+    void recordLimitHit(paths.learner(learner), limit, said).catch((error: unknown) => console.error(error)),
 });
 const images = { paths, upstream: { socketPath: registrySocket(paths) }, quota };
 const routes = loopbackRoutes({
@@ -70,14 +78,14 @@ await rm(socket, { force: true });
 createServer(getRequestListener(commands.fetch)).listen(socket);
 
 process.on("SIGTERM", () => process.exit(0));
-await doors.reload().catch((error: unknown) => console.error(error));
+await doors.reload().catch((error: unknown) => log("error", "the doors were not opened", { error }));
 await pipeline.settleAll();
 
 /** Rejects where somebody else has the port, which ends this process: the supervisor starts it again. */
 function listen(server: Server, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject).listen(port, "127.0.0.1", () => {
-      server.removeListener("error", reject).on("error", (error) => console.error(error));
+      server.removeListener("error", reject).on("error", (error) => log("error", "a server failed", { error }));
       resolve();
     });
   });

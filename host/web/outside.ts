@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, Server, ServerOptions, ServerResponse } from "node:http";
+import { log } from "../log.ts";
 
 /*
  * What every server that outsiders reach has in common: no connection costs it more than a little for long, and no request
@@ -54,7 +55,7 @@ export function outside(
     Promise.resolve()
       .then(() => listener(incoming, outgoing))
       .catch((error: unknown) => {
-        console.error(`${new Date().toISOString()}`, error);
+        log("error", "a request was not answered", { error });
         if (outgoing.headersSent) outgoing.destroy();
         else outgoing.writeHead(500, { "content-type": "text/plain", connection: "close" }).end("The lab could not answer this.\n");
       });

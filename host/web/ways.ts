@@ -5,6 +5,7 @@ import { DnsLabel } from "../../shared/names.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
 import { learnerWay, waysFolder } from "../ways.ts";
 import { capped, connections, outsideOptions } from "./outside.ts";
+import { log } from "../log.ts";
 
 /** Answers the requests that come by one learner's ways. */
 export type WayListeners = (learner: string) => { readonly http: RequestListener; readonly registry: RequestListener };
@@ -67,6 +68,6 @@ async function listen(listener: RequestListener, path: string): Promise<Server> 
   // What an earlier process left.
   await rm(path, { force: true });
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));
-  server.removeAllListeners("error").on("error", (error) => console.error(error));
+  server.removeAllListeners("error").on("error", (error) => log("error", "a way into a room failed", { error }));
   return server;
 }

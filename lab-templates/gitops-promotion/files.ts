@@ -3,12 +3,14 @@ import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { FileTree } from "../types.ts";
 
-/** The text files below a folder, in the order of their paths. */
+/** The text files below a folder, in the order of their paths. Lines end with LF, whatever the checkout has. */
 export function readTree(folder: URL): FileTree {
   const root = fileURLToPath(folder);
   const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const paths = files.map((entry) => join(entry.parentPath, entry.name)).toSorted();
-  return Object.fromEntries(paths.map((path) => [relative(root, path).split(sep).join("/"), readFileSync(path, "utf8")]));
+  return Object.fromEntries(
+    paths.map((path) => [relative(root, path).split(sep).join("/"), readFileSync(path, "utf8").replaceAll("\r\n", "\n")]),
+  );
 }
 
 /** The same files in a folder. */

@@ -37,10 +37,11 @@ ${body}`;
 const dollar = "$";
 
 const body = String.raw`
-cd "$(dirname "$0")" || exit 2
+# With CDPATH a folder of the same name elsewhere would do as well.
+CDPATH= cd -- "$(dirname -- "$0")" || exit 2
 here=$(pwd)
 umask 077
-scratch=$(mktemp -d) || exit 2
+scratch=$(mktemp -d 2>/dev/null || TMPDIR=/tmp mktemp -d) || exit 2
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
 failed= unknown=
@@ -96,7 +97,7 @@ basic() { sed -n 's/.*"auth": "\([^"]*\)".*/header = "Authorization: Basic \1"/p
 
 # As the page has git asked, with whatever the learner's own settings and this shell say besides.
 ask_git() {
-  env GIT_TERMINAL_PROMPT=0 git -c http.lowSpeedLimit=1 -c http.lowSpeedTime=15 \
+  env LC_ALL=C GIT_TERMINAL_PROMPT=0 git -c http.lowSpeedLimit=1 -c http.lowSpeedTime=15 \
     -c credential.helper= -c "credential.helper=store --file='$here/git-credentials'" \
     ${dollar}{authority:+-c "http.$git.sslCAInfo=$here/$authority"} ls-remote -- "$git" 2>&1 >/dev/null
 }

@@ -3,7 +3,7 @@ import { createServer as createPlainServer, type RequestListener, type Server as
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { credentialFiles } from "../../cli/learner-files.ts";
 import { newAuthority, type Authority } from "../../host/certificates.ts";
@@ -128,6 +128,22 @@ describe("the check script", () => {
       { path: "/me", authorization: undefined },
     ]);
     expect((await readdir(folder)).filter((name) => name.startsWith("tmp."))).toEqual([]);
+  });
+
+  test("finds what is beside it, whatever CDPATH and TMPDIR say", async () => {
+    await check(await learnerAt(here()));
+    asked.length = 0;
+    // A handout of the same name elsewhere, which CDPATH leads to.
+    const elsewhere = join(folder, "elsewhere", basename(folder));
+    await makePrivateFolder(elsewhere);
+    const { exitCode, stdout } = await run("/bin/sh", [join(basename(folder), "check.sh")], {
+      cwd: dirname(folder),
+      env: { PATH: process.env["PATH"] ?? "", HOME: folder, GIT_CONFIG_NOSYSTEM: "1", CDPATH: dirname(elsewhere), TMPDIR: "/nowhere" },
+      extendEnv: false,
+      reject: false,
+    });
+    expect(stdout.split("\n").map((line) => line.split(/\s+/)[0])).toEqual(["ok", "ok", "ok", "ok"]);
+    expect(exitCode).toBe(0);
   });
 
   test.each([

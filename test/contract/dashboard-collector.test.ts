@@ -6,6 +6,7 @@ import { bareRepository, pipelineAuthor } from "../../host/pipeline/bare-reposit
 import { run } from "../../shared/exec.ts";
 import { environments } from "../../shared/names.ts";
 import type { CohortOutputs } from "../../shared/outputs.ts";
+import { recordLimitHit } from "../../host/limit-hits.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { changeRecord } from "../../records/exercises.ts";
@@ -36,7 +37,7 @@ beforeAll(async () => {
   };
   let now = outputs;
   collector = new Collector(outputs, {
-    verify: async () => (++verifications, reportsOf([])),
+    verify: async () => (++verifications, { reports: reportsOf([]), promotion: { status: "error", reason: "not looked at" } }),
     writeEvidence: () => Promise.reject(new Error("the disk is full")),
     startDrill: async () => {},
     reset: async () => {
@@ -75,6 +76,14 @@ const seen = <T>(what: string, look: () => T | undefined) =>
   );
 
 describe("the collector", () => {
+  test("reads what limits a learner came up against, and again when there is another", async () => {
+    const own = cohortPaths(cohort).learner("ada");
+    await recordLimitHit(own, "push", "That is too large.");
+    expect(await seen("the first limit", () => collector.of("ada")?.limitHits?.[0])).toMatchObject({ said: "That is too large." });
+    await recordLimitHit(own, "layer", "So is that.");
+    expect(await seen("the second limit", () => collector.of("ada")?.limitHits?.[1])).toMatchObject({ limit: "layer" });
+  });
+
   test("reads a learner's branch, and again when it has moved", async () => {
     const first = await seen("the branch", () => collector.of("ada")?.branch);
     expect(first.environments).toContainEqual({

@@ -1,7 +1,8 @@
 import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { issueCredential, resetUsername } from "../../host/access.ts";
+import { issueCredential } from "../../host/access.ts";
+import { resetUsername } from "../../shared/names.ts";
 import { withRepository } from "../../host/images/crane.ts";
 import { layoutDigest, writeLayout } from "../../host/images/layout.ts";
 import { bareRepository } from "../../host/pipeline/bare-repository.ts";

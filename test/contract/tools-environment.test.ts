@@ -56,9 +56,10 @@ test("first runs at once agree on one passphrase", async () => {
 });
 
 test("respects what the user chose", async () => {
-  const chosen = { PULUMI_BACKEND_URL: "s3://bucket", PULUMI_CONFIG_PASSPHRASE: "", NODE_OPTIONS: "--trace-warnings" };
-  const environment = await pulumiEnvironment({ ...base, ...chosen });
+  const chosen = { PULUMI_BACKEND_URL: "s3://bucket", PULUMI_CONFIG_PASSPHRASE: "" };
+  const environment = await pulumiEnvironment({ ...base, ...chosen, NODE_OPTIONS: "--trace-warnings", PULUMI_STACK: "other" });
   expect(environment).toMatchObject(chosen);
+  for (const stranger of ["NODE_OPTIONS", "PULUMI_STACK", "LC_ALL"]) expect(environment).not.toHaveProperty(stranger);
   expect(environment).not.toHaveProperty("PULUMI_CONFIG_PASSPHRASE_FILE");
 });
 

@@ -6,12 +6,15 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isDaemonCurrent, isDaemonUp, openWays, processStatus, shutWays, startDaemon, stopDaemon } from "../../host/daemon/client.ts";
 import { controlSocket } from "../../host/daemon/config.ts";
+import { issueCredential } from "../../host/access.ts";
 import { gitRepository } from "../../host/drivers/git-repository.ts";
 import { labHost, removeCohortFromHost, type LabHostOutput } from "../../host/drivers/lab-host.ts";
-import { identify, isRunning, mark } from "../../host/process-identity.ts";
+import { findMarked, identify, isRunning, leadsGroup, mark } from "../../host/process-identity.ts";
+import { recentLimitHits } from "../../host/limit-hits.ts";
 import { learnerWay } from "../../host/ways.ts";
 import { connections } from "../../host/web/outside.ts";
 import { startDetached } from "../../shared/exec.ts";
+import { defaultLimits } from "../../shared/limits.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { useLabHome } from "../support/lab-home.ts";
 import { eventually } from "../support/lab-server.ts";
@@ -48,11 +51,33 @@ test("is an ordinary process of the cohort, which comes back where it is killed"
 });
 
 test("opens the ways of those who have a folder at each start, and takes away what was left of others", async () => {
-  expect(await readdir(join(paths().root, "ways"))).toHaveLength(2);
+  // It answers as soon as it listens, and opens one after the other.
+  await eventually("both ways", async () => (await readdir(join(paths().root, "ways"))).length === 2);
   const socket = await opened({ path: learnerWay(paths(), "ada", "http") });
   socket.write("GET /git/ada/gitops.git/info/refs?service=git-upload-pack HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   const [answer] = (await once(socket, "data")) as [Buffer];
   expect(answer.toString()).toMatch(/^HTTP\/1\.1 401 /);
+});
+
+test("holds images within the limits that the cohort file sets now, and keeps who came up against one", async () => {
+  const { username, password } = await issueCredential(paths().learner("ada").access, "registry", "ada", "write");
+  const token = await fetch(`${host.httpUrl}/registry/token?service=gitops-lab&scope=repository:ada/backend:pull,push`, {
+    headers: { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` },
+  }).then((answer) => answer.json() as Promise<{ token: string }>);
+  const headers = { authorization: `Bearer ${token.token}` };
+  const push = async (bytes: number) => {
+    const begun = await fetch(`http://${host.registry}/v2/ada/backend/blobs/uploads/`, { method: "POST", headers });
+    expect(begun.status).toBe(202);
+    const place = new URL(begun.headers.get("location")!, `http://${host.registry}`);
+    return fetch(place, { method: "PATCH", headers, body: Buffer.alloc(bytes) });
+  };
+  const MiB = 1024 ** 2;
+  expect((await push(3 * MiB)).status).toBe(202);
+  await labHost.ensure({ cohort, ports, limits: { ...defaultLimits, layer: 2 * MiB } });
+  const refused = await push(3 * MiB);
+  expect([refused.status, await refused.text()]).toEqual([413, expect.stringContaining("may have 2 MiB")]);
+  await eventually("the note of it", async () => (await recentLimitHits(paths().learner("ada"))).some(({ limit }) => limit === "layer"));
+  await labHost.ensure({ cohort, ports });
 });
 
 /** Requests that are nearly right, cut, joined and turned over, with bytes of all kinds in between. */
@@ -160,6 +185,46 @@ test("a learner who leaves has no way any more", async () => {
   expect(await readdir(join(paths().root, "ways"))).toHaveLength(4);
   await shutWays(cohort, "bob");
   expect(await readdir(join(paths().root, "ways"))).toHaveLength(2);
+});
+
+describe("the daemon", () => {
+  const ofDaemon = () => findMarked(paths().daemon).filter(({ name }) => name === "daemon");
+  const worker = () => ofDaemon().find(({ identity }) => !leadsGroup(identity))?.identity;
+
+  test("comes back by itself where it is killed, and what it started goes on", { timeout: 60_000 }, async () => {
+    const [before, registry] = [worker()!, (await processStatus(cohort)).find(({ name }) => name === "registry")!];
+    process.kill(before.pid, "SIGKILL");
+    await eventually("another daemon", async () => (await isDaemonUp(cohort)) && worker() !== undefined && worker()!.pid !== before.pid);
+    await eventually("it to know the registry", async () => {
+      const found = (await processStatus(cohort)).find(({ name }) => name === "registry");
+      return found !== undefined && found.pid === registry.pid && found.state === "running";
+    });
+  });
+
+  test("is followed by one that is guarded where its guard was killed", { timeout: 60_000 }, async () => {
+    const leader = () => ofDaemon().find(({ identity }) => leadsGroup(identity))?.identity;
+    const [guard, before] = [leader()!, worker()!];
+    process.kill(guard.pid, "SIGKILL");
+    await eventually(
+      "another guard and another daemon",
+      async () => leader() !== undefined && worker() !== undefined && !isRunning(before),
+    );
+    await eventually("it to answer", () => isDaemonUp(cohort));
+  });
+
+  test("is there once where a command starts it before it has come back", { timeout: 60_000 }, async () => {
+    const before = worker()!;
+    process.kill(before.pid, "SIGKILL");
+    await startDaemon(cohort);
+    await eventually("the one that nobody guards to be gone", async () => ofDaemon().length === 2);
+    expect(ofDaemon().filter(({ identity }) => leadsGroup(identity))).toHaveLength(1);
+  });
+
+  test("does not come back where it was told to end", { timeout: 60_000 }, async () => {
+    await stopDaemon(cohort);
+    expect(ofDaemon()).toEqual([]);
+    await startDaemon(cohort);
+  });
 });
 
 describe("a daemon of an earlier version", () => {

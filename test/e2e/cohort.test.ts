@@ -43,6 +43,9 @@ const minutes = 60_000;
 const daemonFolder = () => cohortPaths(cohort.name, cohort.home).daemon;
 const marked = () => findMarked(daemonFolder());
 
+/** Kills the daemon and who would start it again. */
+const killDaemon = () => marked().forEach(({ name, identity }) => name === "daemon" && endOne(identity));
+
 /** The processes of the cohort by name; children of a marked process carry its mark too. */
 function processNamed(name: string): ProcessIdentity {
   const found = marked().find((process) => process.name === name);
@@ -126,9 +129,8 @@ describe("setup", () => {
     const { stdout } = succeeded(await pulumi("preview", "--stack", cohort.name));
     for (const learner of ["ada", "ada-b"]) expect(stdout).toMatch(new RegExp(`EmbeddedCluster\\s+${learner}-control-plane`));
     expect(marked()).toEqual([]);
-    // Plain pulumi has added its salt, which stays as long as it is of use.
-    fileAsWritten = await cohort.readFile();
-    expect(fileAsWritten).toContain("encryptionsalt:");
+    // Plain pulumi has added its salt.
+    expect(await cohort.readFile()).toContain("encryptionsalt:");
   });
 });
 
@@ -409,7 +411,7 @@ describe("repair", () => {
 
   test("a killed daemon is started again and adopts what runs", { timeout: minutes }, async () => {
     const apiServer = processNamed("ada/kube-apiserver").pid;
-    process.kill(processNamed("daemon").pid, "SIGKILL");
+    killDaemon();
     succeeded(await cohort.lab("start", cohort.name));
     expect(processNamed("ada/kube-apiserver").pid).toBe(apiServer);
   });
@@ -418,7 +420,7 @@ describe("repair", () => {
     const clusterOf = async () => (await outputs()).learners["ada"]!.cluster.id;
     const before = await clusterOf();
     // Gone the hard way: its processes, and its data.
-    process.kill(processNamed("daemon").pid, "SIGKILL");
+    killDaemon();
     for (const { name, identity } of marked()) if (name.startsWith("ada/")) endOne(identity);
     const { root } = cohortPaths(cohort.name, cohort.home).learner("ada");
     await rm(root, { recursive: true });
@@ -533,7 +535,8 @@ describe("ports", () => {
 
 describe("down", () => {
   test("leaves nothing, also when part of the cohort is dead already", { timeout: 2 * minutes }, async () => {
-    for (const name of ["daemon", "ada/kube-apiserver", "ada-b/etcd"]) process.kill(processNamed(name).pid, "SIGKILL");
+    killDaemon();
+    for (const name of ["ada/kube-apiserver", "ada-b/etcd"]) process.kill(processNamed(name).pid, "SIGKILL");
     expect(succeeded(await cohort.lab("down", cohort.name)).stdout).toContain("is gone");
     expect(marked()).toEqual([]);
     expect(existsSync(cohort.home)).toBe(false);
@@ -545,9 +548,15 @@ describe("down", () => {
     expect(existsSync(cohort.home)).toBe(false);
   });
 
-  test("leaves a cohort that is made ready anew, also where plain pulumi wrote into its file", { timeout: 2 * minutes }, async () => {
+  test("leaves a cohort that can be made ready anew, also where plain pulumi wrote into its file", { timeout: 2 * minutes }, async () => {
+    succeeded(await cohort.lab("env"));
+    succeeded(await pulumi("stack", "init", cohort.name));
+    const withSalt = await cohort.readFile();
+    expect(withSalt).toContain("encryptionsalt:");
+    succeeded(await cohort.lab("down", cohort.name));
+    await writeFile(join(import.meta.dirname, "..", "..", "stacks", `Pulumi.${cohort.name}.yaml`), withSalt);
     succeeded(await cohort.lab("setup", cohort.name));
-    expect(await cohort.readFile()).not.toContain("encryptionsalt:");
+    expect(await cohort.readFile()).toBe(fileAsWritten);
     succeeded(await cohort.lab("down", cohort.name));
     expect(existsSync(cohort.home)).toBe(false);
   });

@@ -1,6 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { LearnerFacts } from "../../dashboard/facts.ts";
+import { gateOf } from "../../dashboard/gate.ts";
+import { answersOf } from "../../dashboard/pages/answers.ts";
+import { FromPages } from "../../dashboard/pages/words.ts";
 import { dashboardServer } from "../../dashboard/server.ts";
 import { Sessions } from "../../dashboard/sessions.ts";
 import { learnerLive } from "../../dashboard/views/learner.ts";
@@ -58,7 +61,7 @@ const type = fc.oneof(
 test("every request gets a page or a refusal, and a learner nothing of others", async () => {
   const cohort = new FakeCohort("demo", 3);
   const sessions = new Sessions();
-  const server = dashboardServer(cohort, sessions, { origins: () => [origin], instructor: true });
+  const server = dashboardServer(gateOf(cohort, sessions), { origins: () => [origin], instructor: true });
   const cookies = {
     nobody: "x",
     learner: await sessions.open({ role: "learner", learner: "ada" }),
@@ -98,6 +101,39 @@ test("every request gets a page or a refusal, and a learner nothing of others", 
     if (who === "learner" && method === "POST") for (const { learner } of cohort.acts.splice(0)) expect(learner).toBe("ada");
     cohort.acts.length = 0;
     if (cohort.of("ada")!.attempts.length > 5) cohort.change("ada", { attempts: [] });
+  });
+});
+
+test("pages that turn against us get an answer to every question, and with a learner's cookie nothing of others", async () => {
+  const course = new FakeCohort("demo", 3);
+  const sessions = new Sessions();
+  const ada = await sessions.open({ role: "learner", learner: "ada" });
+  const answer = answersOf(gateOf(course, sessions));
+  const learner = fc.oneof(fc.constantFrom("ada", "grace", "../ada", "__proto__"), text);
+  const question = fc.oneof(
+    fc.jsonValue(),
+    fc.record(
+      {
+        call: fc.constantFrom("letIn", "visit", "facts", "handout", "bundles", "bundlePage", "takeQuiz", "act", "leaves", "constructor"),
+        cookie: fc.oneof(fc.constant(ada), text),
+        token: text,
+        instructor: fc.boolean(),
+        learner,
+        known: fc.dictionary(learner, fc.integer()),
+        name: text,
+        answers: fc.dictionary(text, fc.oneof(text, fc.array(text))),
+        action: fc.record({ kind: fc.oneof(fc.constantFrom("verify", "reset", "drill"), text), drill: text }),
+      },
+      { requiredKeys: ["call"] },
+    ),
+  );
+  await forEvery(question, async (asked) => {
+    const said = FromPages.safeParse({ id: 1, question: asked });
+    if (!said.success || !("question" in said.data)) return;
+    const told = JSON.stringify(await answer(1, said.data.question));
+    expect(told).not.toMatch(/Hopper|Dijkstra|node:internal/);
+    for (const act of course.acts.splice(0)) expect(act).toEqual({ learner: "ada", action: { kind: "verify" } });
+    if (course.of("ada")!.attempts.length > 5) course.change("ada", { attempts: [] });
   });
 });
 

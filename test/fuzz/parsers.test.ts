@@ -48,7 +48,12 @@ const fuzzed: readonly (readonly [what: string, reader: string, test: string])[]
   ["records of drills", "records/drills.ts", "quiz"],
   ["records of quizzes", "records/quiz.ts", "quiz"],
   ["requests to the dashboard: paths, hosts, cookies, forms, tokens", "dashboard/server.ts", "dashboard"],
+  ["what the dashboard's pages ask the course, should they turn against us", "dashboard/pages/words.ts", "dashboard"],
   ["pages with learners' words in them", "dashboard/views/learner.ts", "dashboard"],
+  ["rosters, as programs save them", "stacks/roster.ts", "people"],
+  ["cohort files", "stacks/load-spec.ts", "people"],
+  ["the bytes of all files that people write or export", "shared/person-text.ts", "people"],
+  ["the same on disk", "shared/person-file.ts", "people"],
   ["evidence bundles that are handed in", "verification/bundle/check-bundle.ts", "bundles"],
   ["archives", "cli/course/archive.ts", "bundles"],
 ];
@@ -57,6 +62,8 @@ const fuzzed: readonly (readonly [what: string, reader: string, test: string])[]
 const others: Readonly<Record<string, string>> = {
   "dashboard/access.ts": "the dashboard's own files; of a token only its hash becomes a name",
   "dashboard/collector.ts": "the dashboard's own bundles",
+  "dashboard/pages/serve.ts": "lines of which pages/words.ts takes what it knows; any other ends the pages",
+  "dashboard/pages/main.ts": "what the course tells its pages",
   "dashboard/sessions.ts": "the dashboard's own file; of a cookie only its hash is looked up",
   "host/daemon/ask-socket.ts": "the answers of the lab's own processes, over sockets that nobody else opens",
   "host/daemon/config.ts": "the daemon's own file",

@@ -1,8 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { packArchive } from "../../cli/course/archive.ts";
-import { CohortResults, sumUp } from "../../cli/course/results.ts";
+import { CohortResults, promotionResult, sumUp } from "../../cli/course/results.ts";
 import type { EvidenceBundle } from "../../verification/bundle/schema.ts";
+import type { LookedAtPromotion } from "../../verification/verify.ts";
 import { sealBundle } from "../../verification/bundle/seal.ts";
 import { factsOf } from "./dashboard-cohort.ts";
 import { collect } from "./evidence-bundle.ts";
@@ -13,7 +14,7 @@ export async function writeArchivedCourse(file: string, cohort: string, learners
   const made = await collect();
   const all = Array.from({ length: learners }, (_, index) => factsOf(index));
   const results: CohortResults = {
-    schemaVersion: 1,
+    schemaVersion: 2,
     cohort,
     course: "GitOps promotion, spring",
     template: "gitops-promotion",
@@ -24,6 +25,7 @@ export async function writeArchivedCourse(file: string, cohort: string, learners
       email: `${id}@example.org`,
       evidence: {
         verdict: made.verdict,
+        promotion: promotionResult(made.promotion as LookedAtPromotion),
         items: made.items.map((item) => ({ id: item.id, title: item.title, status: item.result.status, observedAt: item.observedAt })),
       },
       ...sumUp(Object.keys(exercises), { exercises, drills, quiz: attempts }),

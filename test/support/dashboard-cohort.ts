@@ -1,9 +1,10 @@
-import type { AddressInfo } from "node:net";
-import { serve } from "@hono/node-server";
+import type { ChildProcess } from "node:child_process";
 import { entryUrl, issueEntry, type Visitor } from "../../dashboard/access.ts";
-import type { Action, BranchFacts, BundleFacts, LearnerFacts, Source } from "../../dashboard/facts.ts";
+import type { Action, BranchFacts, BundleFacts, Course, LearnerFacts } from "../../dashboard/facts.ts";
+import { gateOf } from "../../dashboard/gate.ts";
 import { Sessions } from "../../dashboard/sessions.ts";
-import { dashboardServer } from "../../dashboard/server.ts";
+import { servePages } from "../../dashboard/pages/serve.ts";
+import { startPages } from "../../host/room/pages.ts";
 import { handoutOf } from "../../lab-templates/handout/document.ts";
 import { renderPage } from "../../lab-templates/handout/html.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
@@ -194,7 +195,7 @@ export function factsOf(index: number): LearnerFacts {
 }
 
 /** A cohort in memory in the place of a real one. */
-export class FakeCohort implements Source {
+export class FakeCohort implements Course {
   readonly cohort;
   readonly template = labTemplate("gitops-promotion");
   readonly acts: { readonly learner: string; readonly action: Action }[] = [];
@@ -252,28 +253,25 @@ export interface RunningDashboard extends AsyncDisposable {
   readonly origin: string;
   /** A link that lets in once. */
   entry(visitor: Visitor): Promise<string>;
+  /** The one that serves the pages now. */
+  process(): ChildProcess;
 }
 
-/** Serves a cohort on a free loopback port. Needs a lab home of the test's own. */
-export async function serveCohort(source: Source): Promise<RunningDashboard> {
-  let port = 0;
-  const server = serve({
-    fetch: dashboardServer(source, new Sessions(), {
-      origins: () => [`http://127.0.0.1:${port}`, `http://localhost:${port}`],
-      instructor: true,
-    }).fetch,
-    hostname: "127.0.0.1",
-    port: 0,
-  });
-  await new Promise((resolve) => server.once("listening", resolve));
-  port = (server.address() as AddressInfo).port;
+/** Serves a cohort on a free loopback port, by a process of its own as the dashboard does. Needs a lab home of the test's own. */
+export async function serveCohort(course: Course, isolation: "room" | "none" = "none"): Promise<RunningDashboard> {
+  const { cohort } = course.cohort;
+  let process: ChildProcess | undefined;
+  const pages = await servePages(
+    gateOf(course, new Sessions()),
+    { loopback: 0 },
+    async () => (process = await startPages(cohort, isolation)),
+  );
+  const origin = `http://127.0.0.1:${pages.port}`;
   return {
-    port,
-    origin: `http://127.0.0.1:${port}`,
-    entry: async (visitor) => entryUrl(`http://127.0.0.1:${port}`, await issueEntry(source.cohort.cohort, visitor)),
-    async [Symbol.asyncDispose]() {
-      if ("closeAllConnections" in server) server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    port: pages.port,
+    origin,
+    entry: async (visitor) => entryUrl(origin, await issueEntry(cohort, visitor)),
+    process: () => process!,
+    [Symbol.asyncDispose]: () => Promise.resolve(pages[Symbol.asyncDispose]()),
   };
 }

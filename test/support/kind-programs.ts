@@ -29,14 +29,16 @@ export async function installFakeKind(kubeconfig: string): Promise<FakeKind> {
   await mkdir(bin);
   await copyFile(join(import.meta.dirname, "fake-kind.mjs"), join(folder, "fake.mjs"));
   for (const program of ["kind", "docker"]) {
-    await writeFile(join(bin, program), `#!/bin/sh\nexec "${process.execPath}" "${join(folder, "fake.mjs")}" ${program} "$@"\n`);
+    await writeFile(
+      join(bin, program),
+      `#!/bin/sh\nFAKE_KIND="${folder}" exec "${process.execPath}" "${join(folder, "fake.mjs")}" ${program} "$@"\n`,
+    );
     await chmod(join(bin, program), 0o755);
   }
   await writeFile(join(folder, "kubeconfig.yaml"), kubeconfig);
   await appendFile(join(folder, "calls.jsonl"), "");
   const before = process.env["PATH"];
   process.env["PATH"] = [bin, before].join(delimiter);
-  process.env["FAKE_KIND"] = folder;
   const json = async (file: string) => JSON.parse(await readFile(join(folder, file), "utf8").catch(() => "{}"));
   return {
     calls: async () =>
@@ -48,7 +50,6 @@ export async function installFakeKind(kubeconfig: string): Promise<FakeKind> {
     setState: (state) => writeFile(join(folder, "state.json"), JSON.stringify(state)),
     async remove() {
       process.env["PATH"] = before;
-      delete process.env["FAKE_KIND"];
       await rm(folder, { recursive: true, force: true });
     },
   };

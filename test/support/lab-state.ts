@@ -39,7 +39,11 @@ export class LabState {
     environments.forEach((name, index) =>
       this.commit(String(index + 2), `Update ${name}`, "gitops-lab-bot", { [overlay(name)]: kustomization(name, "0.2.0", "b") }),
     );
-    for (const letter of ["a", "b"]) this.manifests.set(digestOf(letter), { digest: digestOf(letter), parts: [digestOf("9")] });
+    for (const [version, letter] of [
+      ["0.1.0", "a"],
+      ["0.2.0", "b"],
+    ] as const)
+      for (const name of environments) this.push(name, version, letter);
 
     const revision = `main@sha1:${shaOf("4")}`;
     this.objects.push(
@@ -70,6 +74,21 @@ export class LabState {
     });
   }
 
+  /** Puts an image into the registry, with the tag of a release of an environment. */
+  push(environment: Environment, version: string, digest: string): void {
+    for (const reference of [digestOf(digest), tagOf(environment, version)])
+      this.manifests.set(reference, { digest: digestOf(digest), parts: [digestOf("9")] });
+  }
+
+  /** Lets Flux have applied the tip, and the Deployment and its pods follow what Git asks for in an environment. */
+  follow(environment: Environment, version: string, digest: string): void {
+    this.reconcile();
+    this.find("Deployment", "backend", environment)["spec"].template.spec.containers[0].image =
+      `${repository}:${tagOf(environment, version)}@${digestOf(digest)}`;
+    for (const name of ["pod-1", "pod-2"])
+      this.find("Pod", name, environment)["status"].containerStatuses[0].imageID = `${repository}@${digestOf(digest)}`;
+  }
+
   /** Brings an environment another image, from the commit in Git to the running pods. */
   deploy(letter: string, environment: Environment, version: string, digest: string, body = ""): void {
     this.commit(
@@ -79,17 +98,13 @@ export class LabState {
       { [overlay(environment)]: kustomization(environment, version, digest) },
       body,
     );
-    this.manifests.set(digestOf(digest), { digest: digestOf(digest), parts: [digestOf("9")] });
-    this.reconcile();
-    this.find("Deployment", "backend", environment)["spec"].template.spec.containers[0].image =
-      `${repository}:${tagOf(environment, version)}@${digestOf(digest)}`;
+    this.push(environment, version, digest);
+    this.follow(environment, version, digest);
     this.find("ImagePolicy", "backend", environment)["status"].latestRef = {
       name: repository,
       tag: tagOf(environment, version),
       digest: digestOf(digest),
     };
-    for (const name of ["pod-1", "pod-2"])
-      this.find("Pod", name, environment)["status"].containerStatuses[0].imageID = `${repository}@${digestOf(digest)}`;
   }
 
   /** Lets Flux have applied the tip of the branch. */

@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readArchivedCourse } from "../../cli/archived-course.ts";
+import { openArchive } from "../../cli/commands/archive.ts";
 import { archiveSource } from "../../dashboard/archive-source.ts";
 import { Sessions } from "../../dashboard/sessions.ts";
+import { gateOf } from "../../dashboard/gate.ts";
 import { dashboardServer } from "../../dashboard/server.ts";
 import { writeArchivedCourse } from "../support/archived-course.ts";
 import { factsOf } from "../support/dashboard-cohort.ts";
@@ -23,11 +25,8 @@ const origin = "http://127.0.0.1:7780";
 /** Asks a server that shows the archive, as somebody who has come in. */
 async function ask(method: string, path: string): Promise<Response> {
   const sessions = new Sessions();
-  const app = dashboardServer(archiveSource(await readArchivedCourse(file, undefined)), sessions, {
-    origins: () => ["http://127.0.0.1:7780"],
-    instructor: true,
-    enter: async () => ({ role: "instructor" }),
-  });
+  const gate = gateOf(archiveSource(await readArchivedCourse(file, undefined)), sessions, async () => ({ role: "instructor" }));
+  const app = dashboardServer(gate, { origins: () => ["http://127.0.0.1:7780"], instructor: true });
   const entered = await app.request(`${origin}/enter?token=x`, { headers: { host: "127.0.0.1:7780" } });
   const cookie = entered.headers.get("set-cookie")!.split(";")[0]!;
   return app.request(`${origin}${path}`, { method, headers: { host: "127.0.0.1:7780", cookie, origin, "content-length": "0" } });
@@ -46,6 +45,22 @@ describe("an archived course", () => {
     expect(await source.bundlePage("ada", "archived")).toContain("<!doctype html>");
     expect(await source.bundlePage("ada", "../x")).toBeUndefined();
     expect(() => source.act("ada", { kind: "reset" })).toThrow("can be looked at");
+  });
+
+  test("of the version before promotion states is valid and shown, its pages as they were", async () => {
+    const old = new URL("../fixtures/archived-before-promotion-states.tar.gz", import.meta.url).pathname;
+    expect((await openArchive(old, undefined)).problems).toEqual([]);
+    const course = await readArchivedCourse(old, undefined);
+    expect(course.learners[0]!.bundle).toMatchObject({ schemaVersion: 2, verdict: "pass" });
+    const source = archiveSource(course);
+    expect(source.of("ada")!.checklist).not.toHaveProperty("promotion");
+    expect(await source.bundlePage("ada", "archived")).not.toContain("The promotion now");
+  });
+
+  test("shows what had become of the promotion", async () => {
+    const source = archiveSource(await readArchivedCourse(file, undefined));
+    expect(source.of("ada")!.checklist?.promotion).toMatchObject({ state: "promoted" });
+    expect(await source.bundlePage("ada", "archived")).toContain("The promotion now");
   });
 
   test("is not shown when it was changed, or signed by another key", async () => {

@@ -1,5 +1,8 @@
 import { readFileSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { keepingCohortFile, projectFolder } from "../../cli/cohort-file.ts";
 import { LabError } from "../../shared/errors.ts";
 import { parseCohortFile, parseCohortName } from "../../stacks/load-spec.ts";
 import { planCohort } from "../../stacks/plan.ts";
@@ -118,5 +121,29 @@ describe("a plan", () => {
     const plan = () => planCohort("x", parseCohortFile(valid, "x"));
     expect(JSON.stringify(plan())).toBe(JSON.stringify(plan()));
     expect(plan().learners.map(({ learner }) => learner.id)).toEqual(["ada", "bob"]);
+  });
+});
+
+describe("a cohort file through Pulumi's operations", () => {
+  const cohort = `unit-salt-${process.pid}`;
+  const file = join(projectFolder, "stacks", `Pulumi.${cohort}.yaml`);
+  const salted = `encryptionsalt: v1:Zm9v:v1:YmFy\n${valid.trimStart()}`;
+  const read = () => readFile(file, "utf8");
+  afterAll(() => rm(file, { force: true }));
+
+  test("loses the salt that a killed run left, before the next one begins, and the one that this adds", async () => {
+    await writeFile(file, salted);
+    await keepingCohortFile(cohort, async () => {
+      expect(await read()).toBe(valid.trimStart());
+      await writeFile(file, salted);
+    });
+    expect(await read()).toBe(valid.trimStart());
+  });
+
+  test("keeps a salt that something in it is encrypted with", async () => {
+    const secret = `${salted}  github:token:\n    secure: v1:abc\n`;
+    await writeFile(file, secret);
+    await keepingCohortFile(cohort, async () => expect(await read()).toBe(secret));
+    expect(await read()).toBe(secret);
   });
 });

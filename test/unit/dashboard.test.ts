@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { LearnerFacts } from "../../dashboard/facts.ts";
 import { answersOf } from "../../dashboard/quiz-form.ts";
-import { howLong, lastActivity, rowOf, stuckSince } from "../../dashboard/rows.ts";
+import { nextLookMs } from "../../dashboard/collector.ts";
+import { howLong, lastActivity, rowOf, stuckSince, waitingFor } from "../../dashboard/rows.ts";
 import { geometry, pushLane, timelineOf } from "../../dashboard/timeline.ts";
 import { timelineView } from "../../dashboard/views/timeline.ts";
 import { learnerLive } from "../../dashboard/views/learner.ts";
@@ -9,6 +10,7 @@ import { overviewPage, rowView } from "../../dashboard/views/overview.ts";
 import { ownLive } from "../../dashboard/views/own.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
 import { environments } from "../../shared/names.ts";
+import type { PromotionState } from "../../verification/bundle/schema.ts";
 import type { JournalEntry } from "../../verification/journal.ts";
 import { chainCommit, drillRun, FakeCohort, factsOf, promotedBranch, reportsOf } from "../support/dashboard-cohort.ts";
 import { digestOf, shaOf } from "../support/lab-state.ts";
@@ -102,6 +104,32 @@ describe("the pages of a lab that should be in a room and is not", () => {
     const source = Object.assign(cohort, { facts: () => [none] });
     for (const page of [rowView(none, source), overviewPage(source), learnerLive(source, none, []), ownLive(source, none, [])])
       expect(String(await page)).not.toMatch(/no room/i);
+  });
+});
+
+describe("a limit that a learner came up against", () => {
+  const hit = (hoursAgo: number, said: string) => ({ at: new Date(Date.now() - hoursAgo * 3_600_000).toISOString(), limit: "push", said });
+  const limited: LearnerFacts = {
+    ...none,
+    limitHits: [hit(3, "The <b>first</b>."), hit(2, "A push may have 50 MiB; <i>this</i> one has 60.")],
+  };
+  const pages = async (facts: LearnerFacts) => {
+    const source = new FakeCohort("demo", 1);
+    return [rowView(facts, source), learnerLive(source, facts, []), ownLive(source, facts, [])].map(async (page) => String(await page));
+  };
+
+  test("is on the overview, the learner's page and the learner's own, in the words that the learner got", async () => {
+    const [row, page, own] = await Promise.all(await pages(limited));
+    expect(row).toContain('title="A push may have 50 MiB; &lt;i&gt;this&lt;/i&gt; one has 60.">limit push</span>');
+    for (const shown of [page, own]) {
+      expect(shown).toMatch(
+        /Came up against a limit 2 times in the last day, .*ago \(push\): A push may have 50 MiB; &lt;i&gt;this&lt;\/i&gt; one has 60\./,
+      );
+    }
+  });
+
+  test("is no news after a day", async () => {
+    for (const shown of await Promise.all(await pages({ ...none, limitHits: [hit(25, "old")] }))) expect(shown).not.toMatch(/limit/i);
   });
 });
 
@@ -203,6 +231,97 @@ describe("a learner is stuck", () => {
     expect(stuckSince({ ...none, drills: [{ ...run, resetAt: at(6) }] })).toBeUndefined();
     expect(stuckSince({ ...none, drills, branch: branchOf(failed(1)) })).toMatchObject({ at: at(1) });
   });
+
+  const soon = (minute: number) => Date.parse(at(minute));
+  const failing = { rollback: { hints: [], solved: [], checks: [{ time: at(1), status: "fail" as const, says: "" }] } };
+
+  test("after ten minutes of it, not before", () => {
+    expect(stuckSince({ ...none, exercises: failing }, soon(10))).toBeUndefined();
+    expect(stuckSince({ ...none, exercises: failing }, soon(11))).toMatchObject({ at: at(1) });
+  });
+
+  test("since the checklist is red, whatever commits came meanwhile, but not by having promoted nothing yet", () => {
+    const checklist = { at: at(30), reports: reportsOf(["pass", "fail"]), redSince: at(2) };
+    expect(stuckSince({ ...none, checklist })).toEqual({ at: at(2), what: "checklist: Image policy match" });
+    expect(stuckSince({ ...none, checklist: { ...checklist, promotion: promotionState("none") } })).toBeUndefined();
+    const { redSince: _, ...green } = checklist;
+    expect(stuckSince({ ...none, checklist: green })).toBeUndefined();
+  });
+
+  test("by no rollback that waits to hold, nor for ten minutes after it; it waits, with the time left", () => {
+    const promotion = promotionState("rolled-back", { state: "waiting", seconds: 5, neededSeconds: 120, until: at(22) });
+    const drills = [drillRun({ startedAt: at(0) })];
+    const facts = { ...none, exercises: failing, drills, checklist: { at: at(20), reports: reportsOf([]), promotion } };
+    expect(stuckSince(facts, soon(21))).toBeUndefined();
+    expect(waitingFor(facts, soon(21))).toEqual({ until: at(22), what: "rollback of production is to hold" });
+    expect(rowOf(facts, template, soon(21))).toMatchObject({ waiting: { until: at(22) } });
+    expect(stuckSince(facts, soon(31))).toBeUndefined();
+    expect(waitingFor(facts, soon(31))).toBeUndefined();
+    expect(stuckSince(facts, soon(32))).toMatchObject({ at: at(22) });
+    // What a failed build needs is no wait.
+    expect(stuckSince({ ...facts, branch: branchOf(failed(1)) }, soon(21))).toMatchObject({ what: "build of 1.0.0 failed" });
+  });
+
+  test("by nothing whose last check said to wait", () => {
+    const checks = [
+      { time: at(1), status: "fail" as const, says: "" },
+      { time: at(20), status: "fail" as const, says: "", waitUntil: at(24) },
+    ];
+    const exercises = { rollback: { hints: [], solved: [], checks } };
+    expect(stuckSince({ ...none, exercises }, soon(23))).toBeUndefined();
+    expect(waitingFor({ ...none, exercises }, soon(23))).toEqual({ until: at(24), what: "exercise rollback" });
+    expect(stuckSince({ ...none, exercises }, soon(34))).toMatchObject({ at: at(24) });
+    const drills = [drillRun({ startedAt: at(0), checks: checks.map(({ time, ...rest }) => ({ at: time, ...rest })) })];
+    expect(stuckSince({ ...none, drills }, soon(23))).toBeUndefined();
+    expect(waitingFor({ ...none, drills }, soon(23))).toMatchObject({ until: at(24) });
+  });
+});
+
+const promotionState = (state: PromotionState["state"], hold?: PromotionState["hold"]): PromotionState => ({
+  environment: "production",
+  state,
+  since: at(20),
+  applied: true,
+  ...(hold && { hold }),
+  says: "As <b>it</b> is.",
+});
+
+describe("the state of the promotion", () => {
+  const soonAfter = new Date(Date.now() + 65_000).toISOString();
+  const hold = { state: "waiting", seconds: 5, neededSeconds: 120, until: soonAfter } as const;
+  const facts: LearnerFacts = {
+    ...none,
+    checklist: { at: at(30), reports: reportsOf([]), promotion: promotionState("rolled-back", hold) },
+  };
+  const source = Object.assign(new FakeCohort("demo", 1), { facts: () => [facts] });
+
+  test("is in the row with its age, and a wait is counted as such and not as stuck", async () => {
+    const row = String(await rowView(facts, source));
+    expect(row).toMatch(/title="As &lt;b&gt;it&lt;\/b&gt; is\.">rolled back, waiting, <time [^>]*data-ago>/);
+    expect(row).toMatch(/data-label="Stuck for"><div>waits, <time [^>]*data-left>6\d s<\/time> left/);
+    const page = String(await overviewPage(source));
+    expect(page).toMatch(/<dt>Stuck<\/dt><dd>0<\/dd>/);
+    expect(page).toMatch(/<dt>Waiting<\/dt><dd>1<\/dd>/);
+  });
+
+  test("is beside the checklist for instructor and learner", async () => {
+    for (const page of [learnerLive(source, facts, []), ownLive(source, facts, [])])
+      expect(String(await page)).toMatch(/production: <strong>rolled back<\/strong> for <time.*It waits to hold: <time [^>]*data-left>/);
+    const drifted = { ...facts, checklist: { ...facts.checklist!, promotion: promotionState("changed-outside-git") } };
+    expect(String(await learnerLive(source, drifted, []))).toMatch(
+      /<p class="notice fail">production: <strong>changed outside Git<\/strong>/,
+    );
+  });
+});
+
+test("a checklist is looked at when a rollback is to have held, soon while it is red, and else rarely", () => {
+  const now = Date.parse(at(20));
+  const look = (rest: object) => nextLookMs({ at: at(20), reports: [], ...rest }, now);
+  expect(look({ promotion: promotionState("rolled-back", { state: "waiting", seconds: 0, neededSeconds: 60, until: at(21) }) })).toBe(
+    65_000,
+  );
+  expect(look({ redSince: at(1) })).toBe(120_000);
+  expect(look({})).toBe(30 * 60_000);
 });
 
 test.each([

@@ -10,6 +10,7 @@ import { renderMarkdown } from "../../verification/bundle/render-markdown.ts";
 import { partNames, type EvidenceBundle } from "../../verification/bundle/schema.ts";
 import { fingerprintOf, sealBundle, sha256, writeBundle } from "../../verification/bundle/seal.ts";
 import { collect } from "../support/evidence-bundle.ts";
+import { kustomization, overlay, shaOf, unreachable } from "../support/lab-state.ts";
 
 const newKey = () => generateKeyPairSync("ed25519").privateKey;
 const key = newKey();
@@ -132,6 +133,19 @@ describe("is not valid", () => {
     expect(await problems()).toEqual(["The verdict says fail, the items make it pass."]);
   });
 
+  test("that tells what has become of the promotion in a version that did not, or does not in one that does", async () => {
+    const { promotion: _, ...before } = bundle;
+    for (const [wrong, valid] of [
+      [{ ...bundle, schemaVersion: 2 }, false],
+      [before, false],
+      [{ ...before, schemaVersion: 2 }, true],
+    ] as const) {
+      await rm(folder, { recursive: true });
+      await writeBundle(folder, sealBundle(wrong as EvidenceBundle, key));
+      expect(await problems()).toEqual(valid ? [] : [expect.stringContaining("`promotion` comes with schemaVersion 3")]);
+    }
+  });
+
   test("with data in another form, though signed", async () => {
     await rm(folder, { recursive: true });
     await writeBundle(folder, sealBundle({ ...bundle, schemaVersion: 1 } as never, key));
@@ -176,6 +190,21 @@ describe("the pages", () => {
   test("show the sentence that was signed, whatever this version would say", () => {
     const said = { ...bundle, lab: { ...bundle.lab, isolation: { kind: "room" as const, says: "As an earlier version said it." } } };
     expect(renderMarkdown(said)).toContain("- **Isolation**: As an earlier version said it.");
+  });
+
+  test("say what has become of the promotion, also where it could not be seen", async () => {
+    expect(bundle.promotion).toMatchObject({ status: "observed", value: { state: "promoted" } });
+    expect(renderMarkdown(bundle)).toMatch(/^## The promotion now\n\nBasis: live\. production is promoted to .*\n\n\| Fact \| Value \|/m);
+    const back = await collect((lab) => {
+      lab.commit("5", "Back", "Ada", { [overlay("production")]: kustomization("production", "0.1.0", "a") });
+      lab.follow("production", "0.1.0", "a");
+    });
+    expect(back.verdict).toBe("pass");
+    expect(back.rollback).toMatchObject({ status: "observed", value: { commit: shaOf("4") } });
+    expect(renderMarkdown(back)).toMatch(/^\| state \| rolled back \|$/m);
+    expect(renderHtml(back)).toContain("waiting: 0 s of 120 s");
+    const blind = await collect(undefined, { git: unreachable("127.0.0.1:3000") });
+    expect(renderMarkdown(blind)).toMatch(/## The promotion now\n\nNot observed: fetch failed/);
   });
 
   test("fetch nothing", () => {

@@ -91,7 +91,7 @@ describe("what the plan says of GitHub", () => {
       one.learners = Array.from({ length: learners }, (_, index) => ({
         id: `l${index}`,
         name: "L",
-        email: "l@example.org",
+        email: `l${index}@example.org`,
         github: `l${index}`,
       }));
       change(one);

@@ -1,6 +1,8 @@
 import { parse } from "csv-parse/sync";
 import { describe, expect, test } from "vitest";
-import { CohortResults, renderCsv, renderTable, sumUp, type LearnerRecords } from "../../cli/course/results.ts";
+import { forSpreadsheets } from "../../cli/commands/results.ts";
+import { decodePersonText } from "../../shared/person-text.ts";
+import { promotionResult, CohortResults, renderCsv, renderTable, sumUp, type LearnerRecords } from "../../cli/course/results.ts";
 
 const at = (minute: number) => new Date(Date.UTC(2026, 10, 24, 9, minute)).toISOString();
 
@@ -119,13 +121,51 @@ describe("results as CSV", () => {
   test.each(["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x";"y")'])("let no name be a formula: %j", (name) => {
     expect(parse<Record<string, string>>(renderCsv(cohort(name)), { columns: true })[1]!["name"]).toBe(`'${name}`);
   });
+
+  // Excel divides by what the locale says, and knows no quotation mark in the middle of a field.
+  test.each(["Ada;=1+1", "Ada;  @SUM(A1)", 'Ada, "the";"=1', "Ada\t-1", "Ada\n+1", "Ada|=1", ";=1;=2"])(
+    "let none be one where a locale divides lines elsewhere: %j",
+    (name) => {
+      const divided = renderCsv(cohort(name)).split(/[;\t\r\n|]/);
+      expect(divided.filter((part) => /^["\s]*[=+\-@]/.test(part))).toEqual([]);
+    },
+  );
+});
+
+test("results as CSV say that they are UTF-8 where a spreadsheet could not know, and are read as a roster's writing is", () => {
+  const accents = forSpreadsheets(renderCsv(cohort("José Núñez")));
+  expect(accents.startsWith("\ufeffid,name")).toBe(true);
+  expect(decodePersonText(Buffer.from(accents), "sheet")).toEqual({ text: expect.stringMatching(/^id,name,.*\n.*\n.*José Núñez/) });
+  expect(forSpreadsheets(renderCsv(cohort("Bob"))).startsWith("id,name")).toBe(true);
+});
+
+describe("what has become of the promotion", () => {
+  const hold = { state: "waiting", seconds: 5, neededSeconds: 120, until: at(9) } as const;
+  const value = { environment: "production", state: "rolled-back", since: at(7), applied: true, hold, says: "it is rolled back" } as const;
+  const back = promotionResult({ status: "observed", value });
+
+  test("is told in short, also of a lab that is paused or could not be looked at", () => {
+    expect(back).toEqual({ state: "rolled-back", since: at(7), hold: "waiting", holdsAt: at(9), says: "it is rolled back" });
+    expect(promotionResult(undefined)).toMatchObject({ state: "paused" });
+    expect(promotionResult({ status: "error", reason: "away" })).toEqual({ state: "not-seen", says: "away" });
+  });
+
+  test("has a column with its since-when, which are empty in results of version 1", () => {
+    const all = cohort("Bob");
+    all.learners[0]!.evidence.promotion = back;
+    const [ada, bob] = parse<Record<string, string>>(renderCsv(all), { columns: true });
+    expect(ada).toMatchObject({ promotion: "rolled back, waiting", "promotion since": at(7) });
+    expect(bob).toMatchObject({ promotion: "", "promotion since": "" });
+    all.learners[1]!.evidence = { verdict: "error", items: [], promotion: promotionResult(undefined) };
+    expect(renderTable(all)).toMatch(/^ada +Ada +pass \(1 of 1\) +rolled back, waiting 2026\S+ .*\nbob +Bob +paused +- /m);
+  });
 });
 
 describe("results for a terminal", () => {
   test("are aligned, and carry no control characters", () => {
     const lines = renderTable(cohort("Bob\u001b[31m\nB")).trimEnd().split("\n");
     expect(lines).toHaveLength(3);
-    expect(lines[1]).toMatch(/^ada {6}Ada {4}pass \(1 of 1\) {2}0 of 1 {5}1 of 1 solved {2}no attempt {2}\s*2026/);
+    expect(lines[1]).toMatch(/^ada {6}Ada {4}pass \(1 of 1\) {2}- {10}0 of 1 {5}1 of 1 solved {2}no attempt {2}\s*2026/);
     expect(lines[2]).toContain("Bob B");
     expect(lines[2]).toContain("50 % of 1");
     expect(lines.join("")).not.toContain("\u001b");

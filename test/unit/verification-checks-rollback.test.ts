@@ -28,20 +28,45 @@ describe("rollback-commit", () => {
     expect(result).toMatchObject({ status: "pass", observed: expect.stringContaining(`git revert ${shaOf("4")}`) });
   });
 
-  test("says when the latest change is itself a revert", async () => {
-    const result = await ask(rollbackCommit, (lab) => promote(lab, "5", 'Revert "Update production"', "0.1.0", "a"));
+  test("says when it was reverted already, by what the commit does and not by its message", async () => {
+    const result = await ask(rollbackCommit, (lab) => promote(lab, "5", "Back to 0.1.0", "0.1.0", "a"));
     expect(result).toMatchObject({
       status: "pass",
-      observed: expect.stringContaining(`git revert ${shaOf("5")} (itself a revert, by Ada)`),
+      observed:
+        `git revert ${shaOf("4")} was to take production back; ${shaOf("5")} (by Ada) took it from ${tagOf("production", "0.2.0")} to ` +
+        `${tagOf("production", "0.1.0")}; git revert ${shaOf("5")} goes forward again`,
+      facts: { change: { commit: { id: shaOf("4") } }, rolledBackBy: { commit: { id: shaOf("5") } } },
     });
   });
 
-  test("knows a revert by its body too", async () => {
+  test("offers no way forward to an image that the registry does not have", async () => {
     const result = await ask(rollbackCommit, (lab) => {
       promote(lab, "5", "Back to 0.1.0", "0.1.0", "a");
-      Object.assign(lab.commits[0]!, { body: `This reverts commit ${shaOf("4")}.\n` });
+      lab.manifests.delete(tagOf("production", "0.2.0"));
     });
-    expect(result).toMatchObject({ status: "pass", observed: expect.stringContaining("itself a revert") });
+    expect(result).toMatchObject({ status: "pass", observed: expect.stringContaining("forward goes only a new promotion") });
+    expect(result).not.toMatchObject({ observed: expect.stringContaining(`git revert ${shaOf("5")}`) });
+  });
+
+  test("names a revert of the revert as such", async () => {
+    const result = await ask(rollbackCommit, (lab) => {
+      promote(lab, "5", "Back to 0.1.0", "0.1.0", "a");
+      promote(lab, "6", "Forward again", "0.2.0", "b");
+    });
+    expect(result).toMatchObject({ observed: expect.stringContaining(`git revert ${shaOf("6")} (itself a revert, by Ada)`) });
+  });
+
+  test("offers the newest image that the registry has, by a commit that names it", async () => {
+    const result = await ask(rollbackCommit, (lab) => {
+      lab.push("production", "0.3.0", "c");
+      promote(lab, "5", "Update production", "0.3.0", "c");
+      lab.manifests.delete(tagOf("production", "0.2.0"));
+    });
+    expect(result).toMatchObject({
+      status: "fail",
+      observed: expect.stringContaining(`the registry has no tag ${tagOf("production", "0.2.0")} any more`),
+      hint: expect.stringContaining(`git checkout ${shaOf("3")} -- ${production}`),
+    });
   });
 
   test("counts a change of the digest alone", async () => {
@@ -80,6 +105,20 @@ describe("rollback-commit", () => {
       "gives .*production-v0.0.9",
     ],
     ["the image before is gone", (lab) => lab.manifests.delete(digestOf("a")), "is no longer in the registry"],
+    ["the tag of the image before is gone", (lab) => lab.manifests.delete(tagOf("production", "0.1.0")), "has no tag .* any more"],
+    [
+      "the tag of the image before names another",
+      (lab) => lab.manifests.set(tagOf("production", "0.1.0"), { digest: digestOf("c"), parts: [] }),
+      `names ${digestOf("c")} in the registry, not ${digestOf("a")} as in Git`,
+    ],
+    [
+      "production is rolled back to an image that is gone",
+      (lab) => {
+        promote(lab, "5", "Back to 0.1.0", "0.1.0", "a");
+        lab.manifests.delete(digestOf("a"));
+      },
+      "Production is rolled back to an image that can't be started anew: .* is no longer in the registry",
+    ],
   ])("fails when %s", (_, bend, says) => expectFailure(rollbackCommit, bend, says));
 
   test("is an error when the registry can't be reached", async () => {

@@ -168,6 +168,26 @@ describe("rendering", () => {
     );
   });
 
+  test("both tell what has become of the promotion, and of a paused lab nothing else", () => {
+    const value = { environment: "production", state: "rolled-back", applied: true, says: "production is rolled back\nto x" } as const;
+    const back = { ...ada, promotion: { status: "observed", value } as const };
+    expect(renderReports([back], { colour: false })).toMatch(
+      /^ada \(Ada Lovelace\): fail\n {2}• production is rolled back to x\n {2}✓ Item/,
+    );
+    const drifted = { ...ada, promotion: { status: "observed", value: { ...value, state: "changed-outside-git" } } as const };
+    expect(renderReports([drifted], { colour: false })).toMatch(/\n {2}! production is rolled back to x\n/);
+    const blind = { ...ada, promotion: { status: "error", reason: "the cluster is away" } as const };
+    expect(renderReports([blind], { colour: false })).toMatch(/\n {2}\? What has become of the promotion could not be seen: the cluster/);
+    const paused = { ...ada, reports: [], paused: "./lab resume ada" };
+    expect(renderReports([paused], { colour: false })).toBe(
+      "ada (Ada Lovelace): paused\n  Nothing was looked at; `./lab resume ada` brings the lab back.\n",
+    );
+    expect(toJson([back, { ...paused, id: "bob" }]).learners).toMatchObject({
+      ada: { verdict: "fail", promotion: { value } },
+      bob: { verdict: "error", paused: true, reports: [] },
+    });
+  });
+
   test("both tell whose lab should be in a room and is not", () => {
     const bare = { ...ada, isolation: "none" as const, noRoom: "No room: it runs\nbeside others." };
     expect(renderReports([bare], { colour: false })).toMatch(

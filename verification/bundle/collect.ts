@@ -6,6 +6,7 @@ import { backendDeployment, backendName, noBackend } from "../backend-deployment
 import { rollbackCommit } from "../checks/rollback-commit.ts";
 import { desiredImage, overlayPath } from "../desired-image.ts";
 import { getLive, ImagePolicy, Kustomization, listLive } from "../live-objects.ts";
+import { lookAtPromotion } from "../promotion-state.ts";
 import { basisOf, lookAtRollout } from "../rollout.ts";
 import type { Basis, CheckContext, CheckReport, EvidenceCheck } from "../types.ts";
 import { verdict } from "../verdict.ts";
@@ -30,8 +31,9 @@ export async function collectEvidence(
 ): Promise<EvidenceBundle> {
   const { git, kube, learner, environments, signal } = context;
   const { id, name, email, cluster, registry } = learner;
-  const [items, chain, reconciles, perEnvironment] = await Promise.all([
+  const [items, promotion, chain, reconciles, perEnvironment] = await Promise.all([
     runChecks(evidence, context),
+    observe(signal, "live", async () => ({ value: await lookAtPromotion(context) })),
     observe(signal, "live", async () => ({
       value: { branch: learner.git.branch, ...(await gitChain(git, commitLimit, environments, registry.repository)) },
     })),
@@ -50,7 +52,7 @@ export async function collectEvidence(
     Promise.all(environments.map((environment) => environmentEvidence(context, environment))),
   ]);
   const bundle = {
-    schemaVersion: 2,
+    schemaVersion: 3,
     cohort: cohort.cohort,
     course: cohort.course,
     template: cohort.template,
@@ -59,6 +61,7 @@ export async function collectEvidence(
     lab: { kubernetesPlugin: cohort.kubernetesPlugin, nodes: cluster.nodes, simulated: cohort.simulated, isolation: isolationIn(learner) },
     verdict: verdict(items),
     items,
+    promotion,
     environments: perEnvironment,
     gitChain: chain,
     reconciles,

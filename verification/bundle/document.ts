@@ -1,5 +1,6 @@
 import { formatImage, shortImage, type ImageReference } from "../image-reference.ts";
 import type { JournalEntry } from "../journal.ts";
+import { stateNames } from "./promotion-words.ts";
 import type { ChainCommit, EvidenceBundle, Observed, Promoted } from "./schema.ts";
 
 /** What both pages of a bundle show, before it is written in their language. All text is raw: renderers escape it. */
@@ -34,7 +35,7 @@ export function documentOf(bundle: EvidenceBundle): Document {
       ["Kubernetes plugin", `${plugin.implementation} ${plugin.version}`],
       ["Simulated in this lab", lab.simulated.join(" ") || "nothing"],
     ],
-    sections: [checklist(bundle), images(bundle), chain(bundle), reconciles(bundle), rollback(bundle)],
+    sections: [checklist(bundle), ...promotionSection(bundle), images(bundle), chain(bundle), reconciles(bundle), rollback(bundle)],
   };
 }
 
@@ -49,6 +50,38 @@ function checklist({ items }: EvidenceBundle): Section {
       return [title, status, basis, status === "fail" ? `${observed}\nExpected: ${result.expected}` : observed, command];
     }),
   };
+}
+
+/** Bundles of version 2 do not tell, and their pages have no section for it. */
+function promotionSection({ promotion: seenPromotion }: EvidenceBundle): Section[] {
+  if (seenPromotion === undefined) return [];
+  const heading = "The promotion now";
+  const columns = ["Fact", "Value"];
+  if (seenPromotion.status !== "observed") return [{ heading, note: unseen(seenPromotion), columns, rows: [] }];
+  const { state, since, promotion: newest, asked, hold, outside, next, says } = seenPromotion.value;
+  const rows: (readonly [string, string | undefined])[] = [
+    ["state", stateNames[state]],
+    ["since", since ?? "not noted"],
+    [
+      "newest promotion",
+      newest && `${newest.commit}\n${shortImage(newest.from)} → ${shortImage(newest.to)}${newest.at ? `, ${newest.at}` : ""}`,
+    ],
+    ["asked for by the branch", asked && `${formatImage(asked.image)}${asked.commit ? `\nby ${asked.commit}` : ""}`],
+    ["rollback", hold && `${hold.state}: ${hold.seconds} s of ${hold.neededSeconds} s`],
+    [
+      "asked for by the Deployment",
+      outside && `${outside.image ? formatImage(outside.image) : "there is none"}\nset by ${outside.by.join(", ") || "nobody known"}`,
+    ],
+    ["next", next && `${formatImage(next.image)}${next.isAsked ? ", asked for" : ""}`],
+  ];
+  return [
+    {
+      heading,
+      note: `Basis: ${seenPromotion.basis}. ${says}.`,
+      columns,
+      rows: rows.flatMap(([fact, value]) => (value === undefined ? [] : [[fact, value]])),
+    },
+  ];
 }
 
 function images({ environments }: EvidenceBundle): Section {

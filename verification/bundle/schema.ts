@@ -101,29 +101,62 @@ const EnvironmentEvidence = z.strictObject({
   promoted: observed(Promoted),
 });
 
-export const EvidenceBundle = z.strictObject({
-  /** 1 knew nothing of requests and the pipeline's journal. */
-  schemaVersion: z.literal(2),
-  cohort: z.string(),
-  course: z.string(),
-  template: z.string(),
-  learner: z.strictObject({ id: z.string(), name: z.string(), email: z.string() }),
-  createdAt: z.iso.datetime(),
-  lab: z.strictObject({
-    kubernetesPlugin: CohortOutputs.shape.kubernetesPlugin,
-    nodes: Nodes,
-    simulated: z.array(z.string()),
-    /** How the lab was kept apart, in its own sentence; bundles of before do not tell, and their pages have no line for it. */
-    isolation: z.strictObject({ kind: Isolation, says: z.string() }).optional(),
-  }),
-  verdict: z.enum(["pass", "fail", "error"]),
-  items: z.array(Item),
-  environments: z.array(EnvironmentEvidence),
-  gitChain: observed(GitChain),
-  reconciles: observed(z.array(Reconcile)),
-  /** The commit whose revert takes production back. */
-  rollback: observed(z.strictObject({ commit: Sha, from: Image, to: Image })),
+/** What has become of an environment's newest promotion: see docs/evidence.md. */
+export const promotionStates = ["none", "promoted", "rolled-back", "changed-outside-git", "changed-without-promotion"] as const;
+
+const Change = z.strictObject({ commit: Sha, at: z.iso.datetime().optional(), from: Image, to: Image });
+
+export const PromotionState = z.strictObject({
+  environment: EnvironmentName,
+  state: z.enum(promotionStates),
+  /** By the Git server's clock; of a change in the cluster by the API server's. Absent where nobody wrote it down. */
+  since: z.iso.datetime().optional(),
+  /** The newest promotion that was carried out. */
+  promotion: Change.optional(),
+  /** What the branch asks for, and the commit that gave it; the commit is absent for the seed. */
+  asked: z.strictObject({ image: Image, commit: Sha.optional() }).optional(),
+  /** Whether Flux has applied that commit. */
+  applied: z.boolean(),
+  /** Of a rollback: for how long it has stood, and must. It waits also while Flux has not applied it. */
+  hold: z
+    .strictObject({ state: z.enum(["waiting", "held"]), seconds: z.number(), neededSeconds: z.number(), until: z.iso.datetime() })
+    .optional(),
+  /** What the Deployment asks for where that is not Git's, and who set it. */
+  outside: z.strictObject({ image: Image.optional(), by: z.array(z.string()) }).optional(),
+  /** What the environment before has, where it never came here; whether the record asks for it. */
+  next: z.strictObject({ image: Image, isAsked: z.boolean() }).optional(),
+  /** The same in a sentence. */
+  says: z.string(),
 });
+export type PromotionState = z.output<typeof PromotionState>;
+
+export const EvidenceBundle = z
+  .strictObject({
+    /** 1 knew nothing of requests and the pipeline's journal; 2 not what has become of the promotion. */
+    schemaVersion: z.literal([2, 3]),
+    cohort: z.string(),
+    course: z.string(),
+    template: z.string(),
+    learner: z.strictObject({ id: z.string(), name: z.string(), email: z.string() }),
+    createdAt: z.iso.datetime(),
+    lab: z.strictObject({
+      kubernetesPlugin: CohortOutputs.shape.kubernetesPlugin,
+      nodes: Nodes,
+      simulated: z.array(z.string()),
+      /** How the lab was kept apart, in its own sentence; bundles of before do not tell, and their pages have no line for it. */
+      isolation: z.strictObject({ kind: Isolation, says: z.string() }).optional(),
+    }),
+    verdict: z.enum(["pass", "fail", "error"]),
+    items: z.array(Item),
+    /** Absent in bundles of version 2, whose pages have no section for it. */
+    promotion: observed(PromotionState).optional(),
+    environments: z.array(EnvironmentEvidence),
+    gitChain: observed(GitChain),
+    reconciles: observed(z.array(Reconcile)),
+    /** The commit whose revert takes production back. */
+    rollback: observed(z.strictObject({ commit: Sha, from: Image, to: Image })),
+  })
+  .refine(({ schemaVersion, promotion }) => (schemaVersion === 2) === (promotion === undefined), "`promotion` comes with schemaVersion 3");
 export type EvidenceBundle = z.output<typeof EvidenceBundle>;
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);

@@ -1,15 +1,17 @@
 import type { Environment } from "../../shared/names.ts";
 import { backendDeployment, backendName, noBackend } from "../backend-deployment.ts";
 import { desiredImage, overlayPath } from "../desired-image.ts";
-import { revertedBy } from "../git-reader.ts";
+import { requiredSeconds } from "../held-rollback.ts";
 import { formatImage, isImmutableTag, sameImage, type ImageReference } from "../image-reference.ts";
 import { factOf, getLive, ImagePolicy } from "../live-objects.ts";
+import { parseRecord, recordPath } from "../promotion-record.ts";
 import { notReady } from "../readiness.ts";
+import { standingOf } from "../standing.ts";
 import type { CheckContext, EvidenceCheck } from "../types.ts";
 
 /**
- * In each environment the policy's choice is an immutable tag with a digest, and Git and the Deployment say the same; or a
- * revert took Git back from that very choice, and the Deployment follows Git.
+ * In each environment the policy's choice is an immutable tag with a digest, and Git and the Deployment say the same; or the
+ * branch has good reason to ask for another image (`Difference`), and the Deployment follows Git.
  */
 export const imagePolicyMatch: EvidenceCheck = {
   id: "image-policy-match",
@@ -23,10 +25,8 @@ export const imagePolicyMatch: EvidenceCheck = {
     const facts = { head, environments: looks.map(({ problem: _, ...fact }) => fact) };
 
     if (problems.length === 0) {
-      const tags = looks.map(({ environment, selected, inGit, rolledBackBy }) =>
-        rolledBackBy
-          ? `${environment} ${inGit?.tag} (rolled back by ${rolledBackBy}; the policy's choice ${selected?.tag} is held back)`
-          : `${environment} ${selected?.tag}`,
+      const tags = looks.map(({ environment, selected, inGit, difference }) =>
+        difference === undefined ? `${environment} ${selected?.tag}` : `${environment} ${inGit?.tag} (${inWords(difference, selected)})`,
       );
       return { status: "pass", basis: "live", observed: tags.join(", "), facts };
     }
@@ -37,13 +37,25 @@ export const imagePolicyMatch: EvidenceCheck = {
       observed: problems.join("\n"),
       hint:
         "Compare `flux get images all -A` with `images` in flux/apps/backend/<env>/kustomization.yaml. " +
-        "A rollback is a `git revert` of the commit that brought the image; another way back leaves policy and Git apart.",
+        "A rollback goes back to an image that the environment had, as `git revert` does; anything else leaves policy and Git apart.",
       facts,
     };
   },
 };
 
-async function look({ kube, git, learner }: CheckContext, head: string, environment: Environment) {
+function inWords(difference: Difference, selected: ImageReference | undefined): string {
+  switch (difference.kind) {
+    case "rolled-back":
+      return `rolled back by ${difference.by}; the policy's choice ${selected?.tag} is held back`;
+    case "under-way":
+      return `the policy's choice ${selected?.tag} is on its way`;
+    case "not-asked":
+      return `the policy's choice ${selected?.tag} is not asked for any more`;
+  }
+}
+
+async function look(context: CheckContext, head: string, environment: Environment) {
+  const { kube, git, learner } = context;
   const { repository } = learner.registry;
   const [policy, inGit, deployment] = await Promise.all([
     getLive(kube, ImagePolicy, environment, backendName),
@@ -52,16 +64,16 @@ async function look({ kube, git, learner }: CheckContext, head: string, environm
   ]);
   const latest = policy?.status.latestRef;
   const selected: ImageReference | undefined = latest && { repository: latest.name, tag: latest.tag, digest: latest.digest };
-  const rolledBackBy = selected && inGit && (await rollback(git, environment, selected, inGit));
+  const difference = selected && inGit && (await differenceOf(context, environment, selected, inGit));
   return {
     environment,
     selected,
     inGit,
-    rolledBackBy,
+    difference,
     inCluster: deployment?.image,
     objects: [policy, deployment?.object].flatMap((object) => (object ? factOf(object) : [])),
     problem: policy
-      ? (notReady(policy) ?? compare(environment, repository, selected, inGit, deployment?.image, rolledBackBy !== undefined))
+      ? (notReady(policy) ?? compare(environment, repository, selected, inGit, deployment?.image, difference !== undefined))
       : `ImagePolicy ${environment}/${backendName} does not exist.`,
   };
 }
@@ -73,7 +85,7 @@ function compare(
   selected: ImageReference | undefined,
   inGit: ImageReference | undefined,
   inCluster: ImageReference | undefined,
-  isRolledBack: boolean,
+  isExplained: boolean,
 ): string | undefined {
   const policy = `ImagePolicy ${environment}/${backendName}`;
   if (!selected?.tag) return `${policy} has selected no image.`;
@@ -83,7 +95,7 @@ function compare(
   }
   if (!selected.digest) return `${policy} selected ${selected.tag} without a digest.`;
   if (!inGit) return `${overlayPath(environment)} in Git names no image of ${repository}.`;
-  if (!isRolledBack && !sameImage(selected, inGit)) {
+  if (!isExplained && !sameImage(selected, inGit)) {
     return `${policy} selected ${formatImage(selected)}, Git says ${formatImage(inGit)}.`;
   }
   if (!inCluster) return noBackend(environment, repository);
@@ -93,21 +105,47 @@ function compare(
   return undefined;
 }
 
-/** The revert that took an environment from the policy's choice to what Git says now; undefined where it was none. */
-async function rollback(
-  git: CheckContext["git"],
+/** Why Git may say another image than the policy's choice. */
+type Difference =
+  | { readonly kind: "rolled-back"; readonly by: string }
+  /** The pipeline has just made the tag, and image automation has had no time to bring it. */
+  | { readonly kind: "under-way" }
+  /** The pipeline made the tag for a request that the record has taken back. */
+  | { readonly kind: "not-asked" };
+
+/** What was tagged is on its way for two intervals of image automation, and for so many seconds at least. */
+const secondsUnderWay = 60;
+
+async function differenceOf(
+  context: CheckContext,
   environment: Environment,
   selected: ImageReference,
   inGit: ImageReference,
-): Promise<string | undefined> {
+): Promise<Difference | undefined> {
   if (sameImage(selected, inGit) || !inGit.tag || !inGit.digest || !isImmutableTag(inGit.tag, environment)) return undefined;
-  const image = (commit: string) => desiredImage(git, commit, environment, selected.repository);
-  for (const commit of await git.log(overlayPath(environment))) {
-    const [parent] = commit.parents;
-    const [from, to] = [parent && (await image(parent)), await image(commit.id)];
-    // What changed something else in the file says nothing of the image.
-    if (from && to && sameImage(from, to)) continue;
-    return from && to && revertedBy(commit) && sameImage(from, selected) && sameImage(to, inGit) ? commit.id : undefined;
+  const { kind, latest, promotion } = await standingOf(context, environment);
+  if (kind === "rolled-back" && latest && promotion && sameImage(selected, promotion.to)) return { kind: "rolled-back", by: latest.commit };
+  if (kind === "unknown" || context.learner.git.kind !== "embedded") return undefined;
+  return madeByPipeline(context, environment, selected);
+}
+
+/** By the journal, which nobody but the pipeline writes. */
+async function madeByPipeline(
+  context: CheckContext,
+  environment: Environment,
+  { tag, digest }: ImageReference,
+): Promise<Difference | undefined> {
+  const { git, environments } = context;
+  const made = [...(await git.journal()).values()]
+    .flat()
+    .find((entry) => (entry.event === "built" || entry.event === "promoted") && entry.tag === tag && entry.digest === digest);
+  if (made === undefined) return undefined;
+  if (environment !== environments[0]) {
+    const { head } = await standingOf(context, environment);
+    const record = parseRecord((await git.readFile(head, recordPath(environment))) ?? "");
+    if ("record" in record && record.record.digest !== digest) return { kind: "not-asked" };
   }
-  return undefined;
+  const age = (Date.now() - Date.parse(made.at)) / 1000;
+  const limit = Math.max(secondsUnderWay, await requiredSeconds(context, environment));
+  return age >= 0 && age < limit ? { kind: "under-way" } : undefined;
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { DnsLabel } from "../../../shared/names.ts";
 import { mostInput, type Jobs } from "./jobs.ts";
 import { JobQueue, QueueFull } from "./queue.ts";
+import { log } from "../../log.ts";
 
 const Asked = z.strictObject({ kind: z.enum(["build", "render"]), learner: DnsLabel });
 type Asked = z.output<typeof Asked>;
@@ -18,7 +19,7 @@ export function jobsServer(jobs: Jobs, isLearner: (id: string) => Promise<boolea
   const queue = new JobQueue();
   const server = createServer({ requestTimeout: 60_000 }, (request, response) => {
     answer(request, response).catch((error: unknown) => {
-      console.error(`${new Date().toISOString()} a job:`, error);
+      log("error", "a job failed", { error });
       refuse(response, error instanceof QueueFull ? 429 : 500);
     });
   });

@@ -79,7 +79,8 @@ export async function rollbackTrouble(context: CheckContext, since: Date): Promi
     undone: "Something commits the release again: look at who wrote that commit, and what makes it do so.",
     held: "",
   }[look.stage];
-  if (look.stage !== "held") return failed(expected, look.sentence, hint);
+  if (look.stage !== "held")
+    return { ...failed(expected, look.sentence, hint), ...(look.waitUntil !== undefined && { waitUntil: look.waitUntil }) };
   const byHand = await setByHand(context, "production");
   return byHand === undefined
     ? undefined

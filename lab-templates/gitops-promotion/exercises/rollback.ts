@@ -47,7 +47,8 @@ What counts is the history: a later promotion takes nothing away.`,
 async function check(context: CheckContext): Promise<CheckResult> {
   const look = await lookAtRollback(context, environment);
   const basis = await basisOf(context, [await lookAtRollout(context, environment)]);
-  if (look.stage !== "held" || look.revert === undefined) return { ...expected, basis, observed: look.sentence, hint: hints[look.stage] };
+  if (look.stage !== "held" || look.revert === undefined)
+    return { ...expected, basis, observed: look.sentence, hint: hints[look.stage], ...(look.waitUntil && { waitUntil: look.waitUntil }) };
   const push = await pushOf(await readPromotionHistory(context), look.revert.commit);
   if (push?.by === context.learner.git.username) return { status: "pass", basis, observed: look.sentence };
   return {
