@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import writeFileAtomic from "write-file-atomic";
+import { parse } from "yaml";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { readPersonText } from "../shared/person-file.ts";
 import { readIfExists } from "../shared/private-files.ts";
@@ -83,11 +84,30 @@ export async function keepingCohortFile<T>(cohort: string, operation: () => Prom
   }
 }
 
-const salt = /^encryptionsalt:.*\n?/m;
-const encrypted = /\bsecure:/;
+const salt = /^encryptionsalt:[ \t]*(\S*).*\n?/m;
+
+/** What Pulumi calls the encryption salt, where the text of a cohort file has one. */
+export function saltIn(text: string): string | undefined {
+  return salt.exec(text)?.[1];
+}
+
+/** Whether a cohort file holds what only the passphrase opens. */
+export function hasSecrets(text: string): boolean {
+  try {
+    return holdsSecret(parse(text));
+  } catch {
+    // Rather one too many than one lost.
+    return /\bsecure:/.test(text);
+  }
+}
+
+function holdsSecret(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return "secure" in value || Object.values(value).some(holdsSecret);
+}
 
 async function dropSalt(cohort: string): Promise<void> {
   const text = await readIfExists(fileOf(cohort));
   // In one step: a run that is killed here must not cost the instructor's file.
-  if (text !== undefined && salt.test(text) && !encrypted.test(text)) await writeFileAtomic(fileOf(cohort), text.replace(salt, ""));
+  if (text !== undefined && salt.test(text) && !hasSecrets(text)) await writeFileAtomic(fileOf(cohort), text.replace(salt, ""));
 }

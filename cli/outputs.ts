@@ -6,6 +6,7 @@ import { locate, toolPath } from "../tools/locate.ts";
 import { projectFolder } from "./cohort-file.ts";
 import { notUp } from "./not-up.ts";
 import { stateFolder } from "./state/backend.ts";
+import { stateFailure } from "./state/failures.ts";
 import { mendState } from "./state/mend.ts";
 
 /**
@@ -22,6 +23,8 @@ export async function readOutputs(cohort: string): Promise<CohortOutputs> {
   const result = await run(await toolPath("pulumi"), args, { cwd: projectFolder, env, reject: false, stdin: "ignore" });
   const isMissing = result.exitCode !== 0 && /no stack named/.test(result.stderr);
   if (result.exitCode !== 0 && !isMissing) {
+    const aboutState = await stateFailure(cohort, new Error(result.stderr));
+    if (aboutState !== undefined) throw aboutState;
     throw new LabError(
       "outputs-unavailable",
       `Pulumi did not give the outputs of cohort ${cohort}: ${result.stderr.trim().split("\n").at(-1)} Try \`eval "$(./lab env)"; pulumi stack output --stack ${cohort}\`.`,
