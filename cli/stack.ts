@@ -9,7 +9,7 @@ import { endOrphansOfEngine, engineMark } from "../host/process-identity.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { pulumiEnvironment } from "../tools/environment.ts";
 import { toolPath } from "../tools/locate.ts";
-import { projectFolder } from "./cohort-file.ts";
+import { pulumiProject } from "./project.ts";
 import { backendName, stateFolder } from "./state/backend.ts";
 import { cohortsInState, stateFiles } from "./state/files.ts";
 import { awaitUnlocked, dropDeadLocks, staleLocks, type ForeignLocks } from "./state/locks.ts";
@@ -25,7 +25,7 @@ async function openWorkspace(cohort: string): Promise<LocalWorkspace> {
     skipVersionCheck: true,
   });
   return LocalWorkspace.create({
-    workDir: projectFolder,
+    workDir: await pulumiProject(cohort),
     pulumiCommand,
     envVars: { ...environment, ...engineMark(cohortPaths(cohort).daemon) },
   });
