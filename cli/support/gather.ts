@@ -9,7 +9,7 @@ import { daemonLog, daemonVersion } from "../../host/daemon/config.ts";
 import { cohortLogs, lastLines, learnerLogs, type LogPart } from "../../host/daemon/log-parts.ts";
 import { limitHitsOfCohort } from "../../host/limit-hits.ts";
 import { readInventory } from "../../host/inventory/inventory.ts";
-import { childEnvironment } from "../../shared/environment.ts";
+import { callersEnvironment, childEnvironment } from "../../shared/environment.ts";
 import { messageOf } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
 import { cacheHome, cohortPaths, labHome } from "../../shared/paths.ts";
@@ -90,7 +90,7 @@ async function versions(cohort: string): Promise<unknown> {
     distribution: distribution ?? null,
     host: hostname(),
     isRoot: process.getuid?.() === 0,
-    locale: process.env["LC_ALL"] ?? process.env["LANG"] ?? null,
+    locale: callersEnvironment()["LC_ALL"] ?? callersEnvironment()["LANG"] ?? null,
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     home: labHome(),
     cache: cacheHome(),
