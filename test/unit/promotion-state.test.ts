@@ -3,6 +3,7 @@ import { deployedDigest } from "../../verification/checks/deployed-digest.ts";
 import { imagePolicyMatch } from "../../verification/checks/image-policy-match.ts";
 import { kustomizationsReconciled } from "../../verification/checks/kustomizations-reconciled.ts";
 import { rollbackCommit } from "../../verification/checks/rollback-commit.ts";
+import { lookAtRollback } from "../../verification/held-rollback.ts";
 import { lookAtPromotion } from "../../verification/promotion-state.ts";
 import { runChecks } from "../../verification/verify.ts";
 import { digestOf, kustomization, LabState, managed, overlay, repository, shaOf, tagOf } from "../support/lab-state.ts";
@@ -281,6 +282,36 @@ describe("by the pipeline's journal", () => {
     expect(seen.reports[1]!.result).toMatchObject({ observed: expect.stringContaining("is not asked for any more") });
   });
 
+  test("a second rollback goes back to the image before the first, and a request that failed is no promotion", async () => {
+    const lab = embedded();
+    rollBack(lab);
+    lab.deploy("6", "staging", "0.3.0", "c");
+    lab.deploy("7", "production", "0.3.0", "c");
+    lab.journal.set(shaOf("7"), [
+      { event: "built", at: at("10:01:00"), version: "0.3.0", tag: tagOf("develop", "0.3.0"), digest: digestOf("c") },
+      { event: "carried-out", at: at("10:01:00"), environment: "production", promotion: shaOf("2") },
+    ]);
+    lab.commit("8", "Back", "Ada", { [production]: kustomization("production", "0.1.0", "a") });
+    lab.receive("8", at("10:02:00"));
+    lab.follow("production", "0.1.0", "a");
+    expect(await look(lab)).toMatchObject({
+      state: "rolled-back",
+      promotion: { commit: shaOf("7") },
+      asked: { image: image("0.1.0", "a") },
+    });
+    const failed = embedded();
+    stageNext(failed);
+    failed.commit("7", "Ask", "Ada", { "promotion/production.yaml": `tag: ${tagOf("staging", "0.3.0")}\ndigest: ${digestOf("c")}\n` });
+    failed.reconcile();
+    failed.journal.set(shaOf("7"), [{ event: "promotion-failed", at: at("10:01:00"), environment: "production", reason: "no" }]);
+    expect(await look(failed)).toMatchObject({
+      state: "promoted",
+      promotion: { commit: shaOf("4") },
+      next: { isAsked: true },
+      items: allPass,
+    });
+  });
+
   test("a tag that the pipeline did not make is no choice to wait for", async () => {
     const lab = embedded();
     stageNext(lab);
@@ -329,4 +360,14 @@ test("a rollback without an automation that says how long is told as such", asyn
   const seen = await lookAtPromotion(lab.context());
   expect(seen).toMatchObject({ state: "rolled-back", says: expect.stringContaining("no image automation says for how long") });
   expect(seen).not.toHaveProperty("hold");
+});
+
+test("a rollback on its way says until when there is only to wait, and says nothing of it while Flux has not applied it", async () => {
+  const lab = embedded();
+  rollBack(lab, "Back");
+  Object.assign(lab.commits[0]!, { body: `This reverts commit ${shaOf("4")}.\n` });
+  vi.setSystemTime(new Date(at("10:01:30")));
+  expect(await lookAtRollback(lab.context(), "production")).toMatchObject({ stage: "reverted", waitUntil: at("10:02:00") });
+  lab.find("Kustomization", "apps-production")["status"].lastAppliedRevision = `main@sha1:${shaOf("4")}`;
+  expect(await lookAtRollback(lab.context(), "production")).not.toHaveProperty("waitUntil");
 });
