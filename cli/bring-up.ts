@@ -27,6 +27,7 @@ import { arrivals, backUp, hasWork, leavers, leaversSentence } from "./course/ba
 import { requireGithub } from "./github.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "./interrupt.ts";
 import { LastRunRecord } from "./last-run.ts";
+import { deleteUnreachable, mustGiveUpLost } from "./lost-clusters.ts";
 import { readOutputs } from "./outputs.ts";
 import { chooseDisplay } from "./progress/displays.ts";
 import type { LearnerOutcome } from "./progress/events.ts";
@@ -202,10 +203,13 @@ async function refreshIfNeeded(
     const looked = target ? { target } : passedOver.length > 0 ? { exclude: passedOver } : {};
     await noteUncertain(stack);
     if (target?.length !== 0) {
+      const { envVars } = stack.workspace;
+      if (await mustGiveUpLost(stack.name, state)) envVars[deleteUnreachable] = "true";
       await reporter
         .phase(phases.refresh, () =>
           stack.refresh({ onEvent: reporter.errorsOnly, color: "never", clearPendingCreates: true, signal: interrupt.signal, ...looked }),
         )
+        .finally(() => delete envVars[deleteUnreachable])
         .catch((error: unknown) => {
           interrupt.check();
           throw new LabError(

@@ -31,8 +31,8 @@ export function requireHomeFolder(env: NodeJS.ProcessEnv = process.env): string 
 }
 
 /** Eight letters that tell this lab home from others, for names that the whole machine shares. */
-export function homeMark(): string {
-  return createHash("sha256").update(labHome()).digest("hex").slice(0, 8);
+export function homeMark(env: NodeJS.ProcessEnv = process.env): string {
+  return createHash("sha256").update(labHome(env)).digest("hex").slice(0, 8);
 }
 
 /** Installed tools, keyed by version: `$XDG_CACHE_HOME/gitops-lab`, else `~/.cache/gitops-lab`. Safe to delete. */

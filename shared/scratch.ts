@@ -10,12 +10,17 @@ import { startTimeOf } from "./proc.ts";
  * come to write.
  */
 export function makeScratchFolder(purpose: string, parent: string = tmpdir()): Promise<string> {
-  return mkdtemp(join(parent, `gitops-lab-${purpose}-${homeMark()}-${process.pid}-${startTimeOf(process.pid)}-`));
+  return mkdtemp(`${scratchBeginning(purpose, parent)}-${process.pid}-${startTimeOf(process.pid)}-`);
 }
 
-/** The folders of this lab home and this user whose makers are gone. */
-export async function abandonedScratchFolders(parent: string = tmpdir()): Promise<string[]> {
-  const pattern = new RegExp(`^gitops-lab-[a-z]+-${homeMark()}-(\\d+)-(\\d+)-`);
+/** How the paths of such folders begin: `-<pid>-<start time>-<random>` follows. */
+export function scratchBeginning(purpose: string, parent: string = tmpdir(), env: NodeJS.ProcessEnv = process.env): string {
+  return join(parent, `gitops-lab-${purpose}-${homeMark(env)}`);
+}
+
+/** The folders of this lab home and this user whose makers are gone; only those for one purpose, where one is given. */
+export async function abandonedScratchFolders(parent: string = tmpdir(), purpose = "[a-z]+"): Promise<string[]> {
+  const pattern = new RegExp(`^gitops-lab-${purpose}-${homeMark()}-(\\d+)-(\\d+)-`);
   const names = await readdir(parent).catch(() => []);
   const found = await Promise.all(
     names.map(async (name) => {

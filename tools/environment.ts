@@ -8,6 +8,7 @@ import { claimHome } from "../shared/lab-home.ts";
 import { cacheHome, labHome } from "../shared/paths.ts";
 import { createPrivateFile, makePrivateFolder, readIfExists } from "../shared/private-files.ts";
 import { loggedInBackend, ownBackend, ownBackendUrl } from "./backend.ts";
+import { scratchBeginning } from "../shared/scratch.ts";
 import { toolPath } from "./locate.ts";
 import { pluginChoice, pulumiHome } from "./plugin-choice.ts";
 
@@ -32,6 +33,8 @@ export async function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): 
   environment["PULUMI_SKIP_UPDATE_CHECK"] = "true";
   // Without it Pulumi asks the account and not HOME, and the two may differ: under sudo, in a container, in a unit of systemd.
   environment["PULUMI_HOME"] = await usablePulumiHome(base);
+  // Where the official Kubernetes plugin has its temporary files, which hold credentials.
+  environment["GITOPS_LAB_PLUGIN_SCRATCH"] = scratchBeginning("plugin", undefined, base);
   // The engine would look for the official plugin on the internet before it takes the one on PATH.
   if (pluginChoice("kubernetes", base).implementation === "fallback") {
     environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true";

@@ -20,6 +20,7 @@ import { cloudLook, cloudThings, noteUncertain } from "../cloud-things.ts";
 import { cohortNames, hasCohortFile, keepingCohortFile } from "../cohort-file.ts";
 import { repositoryLook } from "../github.ts";
 import { removeHomeWithoutCohorts } from "../home.ts";
+import { deleteUnreachable } from "../lost-clusters.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "../interrupt.ts";
 import { chooseDisplay } from "../progress/displays.ts";
 import { RunReporter } from "../progress/reporter.ts";
@@ -187,7 +188,7 @@ async function destroy({ cohort, learners, parallel, reporter, interrupt }: Remo
   // found gone by the next.
   stack.workspace.envVars["PULUMI_SKIP_CHECKPOINTS"] = "true";
   // Whoever is removed goes with their cluster: that it does not answer any more is no reason to keep them in the state.
-  stack.workspace.envVars["PULUMI_K8S_DELETE_UNREACHABLE"] = "true";
+  stack.workspace.envVars[deleteUnreachable] = "true";
   interrupt.check();
   try {
     await reporter.engine((onEvent) =>

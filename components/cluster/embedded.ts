@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { EmbeddedClusterInput, EmbeddedClusterOutput } from "../../host/drivers/embedded-cluster.ts";
 import type { FluxControllersInput, FluxControllersOutput } from "../../host/drivers/flux-controllers.ts";
 import { fluxRelease } from "../../tools/manifest.ts";
+import { pluginChoice } from "../../tools/plugin-choice.ts";
 import { requireHost } from "../lab-host.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import type { PlanOf } from "../../shared/cluster-spec.ts";
@@ -80,10 +81,14 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
         kubeconfig: controlPlane.output.adminKubeconfig,
         // Without it a changed kubeconfig replaces the provider and with it every object of the cluster.
         clusterIdentifier: `embedded/${args.cohort}/${args.learner}`,
-        // The API server is on this machine: when it cannot be reached it is gone, not beyond a broken network.
-        deleteUnreachable: true,
+        // The API server is on this machine: when it cannot be reached it is gone, not beyond a broken network. The official
+        // plugin takes refused credentials for that as well, so with it only `./lab up` says so, where nobody listens.
+        deleteUnreachable: pluginChoice("kubernetes").implementation === "fallback",
         // After an interrupted run, what the state does not know of is taken over; the official plugin refuses by default.
         upsertExistingObjects: true,
+        // Who took an object over would else be refused its fields, by what the run before had called itself. The cluster is
+        // the lab's own, and so is every object that the program names: docs/kubernetes-plugin.md weighs it.
+        enablePatchForce: true,
         // A rotated password changes its Secret; by default both plugins would delete and recreate it.
         enableSecretMutable: true,
       },

@@ -71,6 +71,8 @@ export function realCluster(name: string, args: ClusterArgs, parent: pulumi.Reso
       // No `deleteUnreachable`: a network that is down is no cluster that is gone. `./lab down` alone says otherwise.
       // After an interrupted run, what the state does not know of is taken over; the official plugin refuses by default.
       upsertExistingObjects: true,
+      // As in an embedded cluster: what the run before had called itself must not refuse this one its own fields.
+      enablePatchForce: true,
       // A rotated password changes its Secret; by default both plugins would delete and recreate it.
       enableSecretMutable: true,
     },

@@ -112,6 +112,8 @@ function hostProvider(name: string, { plan }: FoundationArgs<Shared>): k8s.Provi
     ...(plan.context !== undefined && { context: plan.context }),
     clusterIdentifier: name,
     upsertExistingObjects: true,
+    // Only of objects in the cohort's own namespaces, and only the fields that the program names.
+    enablePatchForce: true,
   });
 }
 

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { RoomFinding } from "../../host/room/machine.ts";
 import { LearnerOutputs, type CohortOutputs } from "../../shared/outputs.ts";
 import { parseCohortFile } from "../../stacks/load-spec.ts";
+import { pluginChoice } from "../../tools/plugin-choice.ts";
 
 interface Registered {
   readonly type: string;
@@ -152,9 +153,11 @@ describe("the resources of a cohort", () => {
   });
 
   test("keep the cluster's identity apart from its kubeconfig", () => {
+    // The official plugin would give up a cluster whose credentials are refused.
+    const givesUp = String(pluginChoice("kubernetes").implementation === "fallback");
     expect(ofType("providers:kubernetes").map(({ inputs }) => [inputs["clusterIdentifier"], inputs["deleteUnreachable"]])).toEqual([
-      ["embedded/x/ada", "true"],
-      ["embedded/x/ada-b", "true"],
+      ["embedded/x/ada", givesUp],
+      ["embedded/x/ada-b", givesUp],
     ]);
   });
 

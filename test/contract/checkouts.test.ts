@@ -30,7 +30,9 @@ test("a clone that asks for Windows' line ends has none, and its lab runs from a
 
 test("a push is not taken where Git would pass over the hook that judges it", async () => {
   const hook = join(checkout.root, "host/git/hooks/pre-receive");
-  const { startBackend } = (await import(pathToFileURL(join(checkout.root, "host/git/backend.ts")).href)) as typeof import("../../host/git/backend.ts");
+  const { startBackend } = (await import(
+    pathToFileURL(join(checkout.root, "host/git/backend.ts")).href
+  )) as typeof import("../../host/git/backend.ts");
   const push = (path: string) =>
     startBackend({
       request: new Request("http://127.0.0.1/", { method: "POST" }),

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { connect } from "../../shared/kube-api.ts";
 import { objectStore } from "../../tools/kubernetes-plugin/objects.ts";
 import { startControlPlane, type TestControlPlane } from "../support/control-plane.ts";
 import { kubernetesProgram, useKubernetesStack } from "../support/kubernetes-stack.ts";
+import { createPulumiProject, kubernetesPlugins } from "../support/pulumi-project.ts";
 
 let plane: TestControlPlane;
 beforeAll(async () => {
@@ -10,8 +11,11 @@ beforeAll(async () => {
 });
 afterAll(() => plane?.remove());
 
-describe("a stack of Kubernetes objects", () => {
-  const stack = useKubernetesStack(() => plane);
+/*
+ * What is the same with both plugins, on this machine's: with Pulumi's own, too, where it is installed. Words differ.
+ */
+describe.each(kubernetesPlugins)("a stack of Kubernetes objects with the %s plugin", (plugin) => {
+  const stack = useKubernetesStack(() => plane, plugin);
   const secret = "correct-horse-battery";
   const objects = (settings: string) =>
     kubernetesProgram(`
@@ -110,8 +114,8 @@ describe("a stack of Kubernetes objects", () => {
   });
 });
 
-describe("names", () => {
-  const stack = useKubernetesStack(() => plane);
+describe.each(kubernetesPlugins)("names with the %s plugin", (plugin) => {
+  const stack = useKubernetesStack(() => plane, plugin);
   const named = (metadata: string, data: string) =>
     kubernetesProgram(`
     const map = new k8s.core.v1.ConfigMap("notes", { metadata: ${metadata}, data: ${data} }, options);
@@ -135,8 +139,10 @@ describe("names", () => {
   });
 });
 
-describe("objects that are there already", () => {
-  const stack = useKubernetesStack(() => plane);
+describe.each(kubernetesPlugins)("objects that are there already, with the %s plugin", (plugin) => {
+  const stack = useKubernetesStack(() => plane, plugin);
+  // Each leaves its own behind.
+  afterAll(async () => void (await plane.kubectl(["delete", "configmap", "found", "imported", "--ignore-not-found"])));
   const adopting = (provider: string, annotations = "{}") =>
     kubernetesProgram(
       `new k8s.core.v1.ConfigMap("found", { metadata: { name: "found", annotations: ${annotations} }, data: { a: "ours" } }, options);`,
@@ -146,7 +152,10 @@ describe("objects that are there already", () => {
   test("are not taken by accident, but by upsertExistingObjects", async () => {
     await plane.kubectl(["create", "configmap", "found", "--from-literal=b=theirs"]);
     const refused = await stack().tryUp(adopting(""));
-    expect(refused).toMatchObject({ exitCode: 1, text: expect.stringContaining("ConfigMap default/found exists already") });
+    expect(refused).toMatchObject({
+      exitCode: 1,
+      text: expect.stringMatching(plugin === "official" ? /"found" already exists/ : /ConfigMap default\/found exists already/),
+    });
 
     await stack().up(adopting("upsertExistingObjects: true"));
     expect(await plane.kubectl(["get", "configmap/found", "-o", "jsonpath={.data}"])).toBe('{"a":"ours","b":"theirs"}');
@@ -161,7 +170,9 @@ describe("objects that are there already", () => {
     const refused = await stack().tryUp(adopting("upsertExistingObjects: true"), [], mutable);
     expect(refused).toMatchObject({
       exitCode: 1,
-      text: expect.stringMatching(/ConfigMap default\/found has fields.* "somebody".*\.data\.a/s),
+      text: expect.stringMatching(
+        plugin === "official" ? /conflict with "somebody".*\.data\.a/s : /ConfigMap default\/found has fields.* "somebody".*\.data\.a/s,
+      ),
     });
 
     await stack().up(adopting("upsertExistingObjects: true", '{ "pulumi.com/patchForce": "true" }'), [], mutable);
@@ -177,6 +188,51 @@ describe("objects that are there already", () => {
     await stack().up(program(', import: "default/imported"'));
     await stack().up(program(""), ["--expect-no-changes"]);
   });
+});
+
+describe.each(kubernetesPlugins)("a state that has lost objects which are there, with the %s plugin", (plugin) => {
+  const stack = useKubernetesStack(() => plane, plugin);
+  // As the providers of learners' clusters are.
+  const settings = "upsertExistingObjects: true, enableSecretMutable: true, enablePatchForce: true";
+  const secret = (word: string) =>
+    kubernetesProgram(
+      `new k8s.core.v1.Secret("lost", { metadata: { name: "lost-${plugin}" }, stringData: { word: "${word}" } }, options);`,
+      settings,
+    );
+  const word = async () =>
+    Buffer.from(await plane.kubectl(["get", `secret/lost-${plugin}`, "-o", "jsonpath={.data.word}"]), "base64").toString();
+
+  test("takes them over, and changes them afterwards", { timeout: 180_000 }, async () => {
+    await stack().up(secret("first"));
+    await stack().forget("Secret::lost");
+    await stack().up(secret("first"));
+    await stack().up(secret("second"));
+    expect(await word()).toBe("second");
+  });
+
+  test("and one that somebody has changed with kubectl is looked at and repaired", { timeout: 180_000 }, async () => {
+    await plane.kubectl(["patch", `secret/lost-${plugin}`, "--type=merge", "-p", '{"stringData":{"word":"theirs"}}']);
+    await stack().preview(secret("second"), ["--refresh"]);
+    await stack().refresh();
+    await stack().up(secret("second"));
+    expect(await word()).toBe("second");
+  });
+});
+
+const twice = kubernetesPlugins.includes("official") ? test : undefined;
+twice?.("a stack goes from one plugin to the other and back without a change", { timeout: 180_000 }, async () => {
+  const program = kubernetesProgram(
+    `new k8s.core.v1.Secret("over", { metadata: { name: "over" }, stringData: { word: "same" } }, options);`,
+    "enableSecretMutable: true",
+  );
+  const project = await createPulumiProject("test", "official");
+  onTestFinished(() => project.remove());
+  await project.write(program);
+  const env = { TEST_KUBECONFIG: plane.kubeconfig("admin") };
+  const unchanged = ["up", "--yes", "--skip-preview", "--expect-no-changes"];
+  expect(await project.pulumi(["up", "--yes", "--skip-preview"], env)).toMatchObject({ exitCode: 0 });
+  for (const PULUMI_HOME of [`${project.environment["PULUMI_HOME"]}-without`, project.environment["PULUMI_HOME"]!])
+    expect(await project.pulumi(unchanged, { ...env, PULUMI_HOME })).toMatchObject({ exitCode: 0 });
 });
 
 test("an object waits for its kind, which another resource makes at the same time", async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect } from "vitest";
 import type { TestControlPlane } from "./control-plane.ts";
-import { createPulumiProject, type PulumiProject, type PulumiRun } from "./pulumi-project.ts";
+import { createPulumiProject, type Implementation, type PulumiProject, type PulumiRun } from "./pulumi-project.ts";
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -9,7 +9,10 @@ export interface KubernetesStack {
   /** Runs the program; fails the test when Pulumi fails. */
   up(program: string, args?: readonly string[], env?: Environment): Promise<PulumiRun>;
   tryUp(program: string, args?: readonly string[], env?: Environment): Promise<PulumiRun>;
+  preview(program: string, args?: readonly string[]): Promise<PulumiRun>;
   refresh(args?: readonly string[]): Promise<PulumiRun>;
+  /** Takes the resource whose URN ends so out of the state, and nothing else. */
+  forget(urnEnd: string): Promise<void>;
   destroy(env?: Environment): Promise<PulumiRun>;
   tryDestroy(env?: Environment): Promise<PulumiRun>;
   /** Secrets included. */
@@ -19,10 +22,10 @@ export interface KubernetesStack {
 }
 
 /** A stack for the tests of a `describe`, gone after them. */
-export function useKubernetesStack(plane: () => TestControlPlane): () => KubernetesStack {
+export function useKubernetesStack(plane: () => TestControlPlane, plugin: Implementation = "fallback"): () => KubernetesStack {
   let project: PulumiProject;
   beforeAll(async () => {
-    project = await createPulumiProject();
+    project = await createPulumiProject("test", plugin);
   });
   afterAll(() => project?.remove());
 
@@ -38,6 +41,15 @@ export function useKubernetesStack(plane: () => TestControlPlane): () => Kuberne
     async tryUp(program, args = [], env) {
       await project.write(program);
       return run(["up", "--yes", "--skip-preview", ...args], env);
+    },
+    async preview(program, args = []) {
+      await project.write(program);
+      return succeed(run(["preview", ...args]));
+    },
+    async forget(urnEnd) {
+      const { deployment } = JSON.parse(await stack.exportedState()) as { deployment: { resources: { urn: string }[] } };
+      const urn = deployment.resources.find((resource) => resource.urn.endsWith(urnEnd))!.urn;
+      await succeed(run(["state", "delete", urn, "--yes"]));
     },
     refresh: (args = []) => succeed(run(["refresh", "--yes", "--skip-preview", ...args])),
     destroy: (env) => succeed(stack.tryDestroy(env)),

@@ -4,11 +4,18 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { run } from "../../shared/exec.ts";
 import { toolPath } from "../../tools/locate.ts";
+import { pluginChoice, pulumiHome, type PluginChoice } from "../../tools/plugin-choice.ts";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The passphrase of every test stack's secrets. */
 const passphrase = "test";
+
+export type Implementation = PluginChoice["implementation"];
+
+/** The Kubernetes plugins that answer on this machine. What is the same with both is tried with each. */
+export const kubernetesPlugins: readonly Implementation[] =
+  pluginChoice("kubernetes").implementation === "official" ? ["fallback", "official"] : ["fallback"];
 
 export interface PulumiRun {
   readonly exitCode: number | undefined;
@@ -26,7 +33,8 @@ export interface PulumiProject {
   remove(): Promise<void>;
 }
 
-export async function createPulumiProject(name = "test"): Promise<PulumiProject> {
+/** @param plugin whether Pulumi's own Kubernetes plugin answers, which has to be installed then, or the stand-in */
+export async function createPulumiProject(name = "test", plugin: Implementation = "fallback"): Promise<PulumiProject> {
   const root = await mkdtemp(join(tmpdir(), "pulumi-project-"));
   const program = join(root, "program");
   const [pulumi, languageHost] = [await toolPath("pulumi"), await toolPath("pulumi-language-nodejs")];
@@ -42,6 +50,10 @@ export async function createPulumiProject(name = "test"): Promise<PulumiProject>
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
   };
   await mkdir(join(root, "state"));
+  if (plugin === "official") {
+    await mkdir(join(root, "home"));
+    await symlink(join(pulumiHome(), "plugins"), join(root, "home", "plugins"));
+  }
   await mkdir(program);
   await symlink(join(repository, "node_modules"), join(program, "node_modules"));
   await writeFile(join(program, "package.json"), JSON.stringify({ name: "test", private: true, type: "module", main: "index.ts" }));

@@ -68,7 +68,11 @@ describe("another object is needed", () => {
     ],
     ["roleRef.name", roleBinding("view"), roleBinding("edit")],
     ["type", { kind: "Secret", type: "Opaque" }, { kind: "Secret", type: "kubernetes.io/tls" }],
-    ["stringData.key", { kind: "Secret", stringData: { key: "a" } }, { kind: "Secret", stringData: { key: "b" } }],
+    [
+      "data.key",
+      { apiVersion: "v1", kind: "Secret", stringData: { key: "a" } },
+      { apiVersion: "v1", kind: "Secret", stringData: { key: "b" } },
+    ],
     ["data.key", { kind: "ConfigMap", data: { key: "a" } }, { kind: "ConfigMap", data: { key: "b" } }],
     ["spec.scope", definition("Namespaced"), definition("Cluster")],
     // The parent goes, and the field with it.
@@ -125,7 +129,10 @@ describe("what a refresh makes of the inputs", () => {
     });
     const inputs: Properties = { apiVersion: "v1", kind: "Secret", stringData: { password: "old" } };
     expect(observedInputs(inputs, secret("old"), secret("old"))).toEqual(inputs);
-    expect(observedInputs(inputs, secret("old"), secret("new"))).toEqual({ ...inputs, stringData: { password: "new" } });
+    expect(observedInputs(inputs, secret("old"), secret("new"))).toEqual(secret("new"));
+    // As the official plugin and this one have written it since.
+    expect(observedInputs(secret("old"), secret("old"), secret("old"))).toEqual(secret("old"));
+    expect(observedInputs(secret("old"), secret("old"), secret("new"))).toEqual(secret("new"));
   });
 });
 

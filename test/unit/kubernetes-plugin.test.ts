@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkInputs, type CheckRequest } from "../../tools/kubernetes-plugin/check.ts";
+import { diffManifests } from "../../tools/kubernetes-plugin/diff.ts";
 import { withTakenOver } from "../../tools/kubernetes-plugin/objects.ts";
 import type { Properties } from "../../shared/json.ts";
 import { secretTexts, toManifest, toOutputs, withSecrets } from "../../tools/kubernetes-plugin/properties.ts";
@@ -52,6 +53,40 @@ describe("properties", () => {
     const dashed = { type: "object", "x-kubernetes-preserve-unknown-fields": true, x_kubernetes_other: 1 };
     expect(toManifest({ schema: asSecret(schema) })).toEqual({ schema: dashed });
     expect(toOutputs({ schema: dashed })).toEqual({ schema });
+  });
+});
+
+describe("a Secret's stringData", () => {
+  const urn = "urn:pulumi:dev::lab::kubernetes:core/v1:Secret::key";
+  const secret = (fields: Properties): Properties => ({ apiVersion: "v1", kind: "Secret", metadata: { name: "key" }, ...fields });
+  const check = (fields: Properties) => checkInputs({ urn, olds: {}, news: secret(fields), randomSeed: Buffer.of() });
+  const data = { user: "YWRh", word: "w6k=" };
+
+  test("is written as data, as the official plugin does, over what data says", () => {
+    expect(check({ stringData: asSecret({ user: "ada", word: "é" }) })).toEqual(secret({ data }));
+    expect(check({ stringData: { word: asSecret("é") }, data: { user: "YWRh", word: "b2xk" } })).toEqual(secret({ data }));
+    expect(check({ data })).toEqual(secret({ data }));
+  });
+
+  test("stays what it is as long as it is not known", () => {
+    expect(check({ stringData: unknown })).toEqual(secret({ stringData: unknown }));
+    expect(check({ stringData: { user: unknown } })).toEqual(secret({ data: { user: unknown } }));
+  });
+
+  test("is no change where the state has the one and the program the other", () => {
+    const options = { defaultNamespace: "default", mutableSecrets: false, mutableConfigMaps: false };
+    const stringData = { user: "ada", word: "é" };
+    expect(diffManifests(secret({ stringData }), secret({ data }), options)).toEqual([]);
+    expect(diffManifests(secret({ data }), secret({ stringData: { ...stringData, word: "e" } }), options)).toMatchObject([
+      { path: "data.word" },
+    ]);
+  });
+
+  test("is taken out of messages in either form", () => {
+    expect(secretTexts(secret({ data: { token: Buffer.from("open sesame").toString("base64") } }))).toEqual([
+      Buffer.from("open sesame").toString("base64"),
+      "open sesame",
+    ]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { LabError } from "../../shared/errors.ts";
-import { annotation, kindOfType, logicalName, metadataOf, withoutServerFields } from "./manifest.ts";
+import { annotation, kindOfType, logicalName, metadataOf, withoutServerFields, withoutStringData } from "./manifest.ts";
 import { isObject, type Json, type Properties } from "../../shared/json.ts";
 import { toManifest } from "./properties.ts";
 import { unknown } from "../pulumi-plugins/secrets.ts";
@@ -30,8 +30,9 @@ export function checkInputs(request: CheckRequest): Properties {
   if (kindOfType(urn).kind === `${kind}Patch`) {
     throw new LabError("patch-resource", `${urn} would change an object that it does not own (a Patch resource). ${onlyOfficial}`);
   }
+  const written = withoutStringData(manifest);
   // Where all metadata is unknown in a preview, the name is too.
-  return manifest["metadata"] === unknown ? manifest : named(manifest, request);
+  return written["metadata"] === unknown ? written : named(written, request);
 }
 
 const onlyOfficial = "Only Pulumi's own plugin serves that: install it with `pulumi plugin install resource kubernetes`.";

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { isObject, type Json, type Properties } from "../../shared/json.ts";
+import { withoutStringData } from "./manifest.ts";
 
 export interface Change {
   /** Pulumi property path, e.g. `spec.template.spec.containers[0].image`. */
@@ -38,7 +39,9 @@ const immutableFields: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What has changed between two manifests of one resource, and which of it needs another object. */
-export function diffManifests(old: Properties, next: Properties, options: DiffOptions): Change[] {
+export function diffManifests(earlier: Properties, later: Properties, options: DiffOptions): Change[] {
+  // A state of before, or of a program that gives both, may have the one where the other is meant.
+  const [old, next] = [withoutStringData(earlier), withoutStringData(later)];
   const fields = replacingFields(old, next, options);
   return changes(withNamespace(old, next, options), withNamespace(next, old, options), []).map(({ steps, kind }) => ({
     path: pathText(steps),
@@ -53,8 +56,9 @@ export function diffManifests(old: Properties, next: Properties, options: DiffOp
  * of quantities are no drift. Fields that are not in the inputs are not ours to watch.
  */
 export function observedInputs(inputs: Properties, before: Properties, now: Properties): Properties {
-  if (inputs["kind"] === "Secret" && inputs["apiVersion"] === "v1") [before, now] = [withStringData(before), withStringData(now)];
-  return observed(inputs, before, now) as Properties;
+  const written = withoutStringData(inputs);
+  const seen = observed(written, before, now) as Properties;
+  return isDeepStrictEqual(seen, written) ? inputs : seen;
 }
 
 function observed(input: Json, before: Json | undefined, now: Json | undefined): Json | undefined {
@@ -70,13 +74,6 @@ function observed(input: Json, before: Json | undefined, now: Json | undefined):
     return now.map((element, index) => observed(input[index] ?? element, earlier[index], element) ?? null);
   }
   return now;
-}
-
-/** The API server turns stringData into data and forgets it. */
-function withStringData(secret: Properties): Properties {
-  const data = isObject(secret["data"]) ? secret["data"] : {};
-  const stringData = Object.entries(data).map(([key, value]) => [key, Buffer.from(String(value), "base64").toString()]);
-  return { ...secret, stringData: Object.fromEntries(stringData) as Properties };
 }
 
 type Steps = readonly (string | number)[];

@@ -1,4 +1,5 @@
 import { isObject, type Json, type Properties } from "../../shared/json.ts";
+import { unknown } from "../pulumi-plugins/secrets.ts";
 import type { ObjectReference } from "./objects.ts";
 
 export function metadataOf(manifest: Properties): Properties {
@@ -45,6 +46,21 @@ export function logicalName(urn: string): string {
 /** For messages. */
 export function describe(reference: ObjectReference): string {
   return `${reference.kind} ${idOf(reference)}`;
+}
+
+/**
+ * A Secret as the API server keeps it: `stringData` as `data`, over what is there. The official plugin applies it in this
+ * form, too. What is not known before the update stays as it is.
+ */
+export function withoutStringData(manifest: Properties): Properties {
+  const { stringData, ...rest } = manifest;
+  if (manifest["apiVersion"] !== "v1" || manifest["kind"] !== "Secret" || !isObject(stringData)) return manifest;
+  const encoded = Object.entries(stringData).map(([key, value]) => [
+    key,
+    value === unknown ? value : Buffer.from(String(value ?? "")).toString("base64"),
+  ]);
+  const data = isObject(rest["data"]) ? rest["data"] : {};
+  return { ...rest, data: { ...data, ...(Object.fromEntries(encoded) as Properties) } };
 }
 
 const serverSet = [

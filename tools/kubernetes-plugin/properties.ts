@@ -1,5 +1,5 @@
 import { isObject, type Json, type Properties } from "../../shared/json.ts";
-import { asSecret, hasSecret, isSecret } from "../pulumi-plugins/secrets.ts";
+import { asSecret, bare, hasSecret, isSecret } from "../pulumi-plugins/secrets.ts";
 
 /* A Kubernetes object as Pulumi's properties. */
 
@@ -48,7 +48,10 @@ export function secretTexts(properties: Properties): string[] {
     else if (secret && typeof value === "string" && value.length > 3) found.push(value);
   };
   visit(marked, false);
-  return found;
+  // What a Secret's content is before it is encoded may be quoted as well.
+  const content = properties["kind"] === "Secret" ? bare(properties["data"] ?? null) : null;
+  const plain = (isObject(content) ? Object.values(content) : []).map((value) => Buffer.from(String(value), "base64").toString());
+  return [...found, ...plain.filter(({ length }) => length > 3)];
 }
 
 function rewrite(value: Json, keys: ReadonlyMap<string, string>): Json {
