@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { openOrdinary } from "../../host/daemon/logs.ts";
+import type { Environment } from "../../shared/environment.ts";
 import { labHome } from "../../shared/paths.ts";
 
 /** What holds no secrets of the lab's own and is large: repositories, images, logs, and what a learner's programs keep. */
@@ -44,7 +45,7 @@ export function secretsIn(name: string, text: string): string[] {
 }
 
 /** What the caller's environment holds of the kind. */
-export function secretsInEnvironment(env: NodeJS.ProcessEnv = process.env): string[] {
+export function secretsInEnvironment(env: Environment): string[] {
   return Object.entries(env).flatMap(([name, value]) =>
     value !== undefined && value.length >= 8 && secretNames.test(name) && !/file$|path$|sock$|dir$/i.test(name) ? [value] : [],
   );
