@@ -1,3 +1,4 @@
+import { createPrivateKey } from "node:crypto";
 import { constants } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
@@ -53,10 +54,27 @@ export function secretsInEnvironment(env: Environment): string[] {
 
 /** The lines of the private keys in a text, from the third on: what stands before is alike in keys of one kind. */
 function keyBodies(text: string): string[] {
-  return [...text.matchAll(/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----([\s\S]*?)-----END/g)].flatMap(([, body = ""]) => {
-    const lines = body.split(/\\n|\s+/).filter((line) => /^[A-Za-z0-9+/=]{8,}$/.test(line));
-    return lines.length > 3 ? lines.slice(2) : lines;
-  });
+  return [...text.matchAll(/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----([\s\S]*?)-----END [A-Z0-9 ]*PRIVATE KEY-----/g)].flatMap(
+    ([pem, body = ""]) => {
+      const lines = body.split(/\\n|\s+/).filter((line) => /^[A-Za-z0-9+/=]{8,}$/.test(line));
+      return [...(lines.length > 3 ? lines.slice(2) : lines), ...numbersOf(pem)];
+    },
+  );
+}
+
+/** The private numbers of a key, as other programs would write them. */
+function numbersOf(pem: string): string[] {
+  try {
+    const { d, p, q } = createPrivateKey(pem.replaceAll("\\n", "\n")).export({ format: "jwk" });
+    return [d, p, q].flatMap((number) => {
+      if (number === undefined) return [];
+      const bytes = Buffer.from(number, "base64url");
+      return [number, bytes.toString("base64"), bytes.toString("hex")];
+    });
+  } catch {
+    // Broken off, or with a passphrase.
+    return [];
+  }
 }
 
 const words = (text: string) => text.split(/[\s"',:{}[\]]+/).filter((word) => word.length >= 16 && !/^-+|PRIVATE|BEGIN/.test(word));
