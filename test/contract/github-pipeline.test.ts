@@ -91,7 +91,7 @@ describe("the build", () => {
     await dina.commit({ "app/extra.go": "package main\n" });
     await dina.git.git(dina.work, "revert", "--no-edit", "HEAD");
     await dina.git.git(dina.work, "push", "--quiet", "origin", "HEAD:refs/heads/main");
-    expect((await dina.job("build")).output).toMatch(/^::notice::Built develop-v0\.3\.0-/);
+    expect((await dina.job("build")).output).toMatch(/^::notice::Built develop-v0\.3\.0-/m);
     await dina.push({ "app/extra.go": "package main\n", "app/VERSION": "0.4.0\n" });
     expect((await dina.job("build")).output).toMatch(/Built develop-v0\.4\.0-/);
     await dina.git.git(dina.work, "revert", "--no-edit", "HEAD");
