@@ -68,11 +68,13 @@ async function said(...args: string[]): Promise<string> {
   const { exitCode, stdout, stderr } = await run(process.execPath, [fileURLToPath(new URL("../main.ts", import.meta.url)), ...args], {
     cwd: projectFolder,
     env: childEnvironment("lab", { NO_COLOR: "1" }),
+    extendEnv: false,
     reject: false,
     stdin: "ignore",
     timeout: patienceMs,
   });
-  return `${stdout}${stderr === "" ? "" : `\n--- standard error\n${stderr}\n`}${args.includes("--json") ? "" : `\n--- exit code ${exitCode ?? "none: it took too long"}\n`}`;
+  if (args.includes("--json") && stdout !== "") return stdout;
+  return `${stdout}\n--- standard error\n${stderr}\n--- exit code ${exitCode ?? "none: it took too long"}\n`;
 }
 
 async function versions(cohort: string): Promise<unknown> {
