@@ -210,6 +210,10 @@ function addressesHere(): string[] {
 let asStarted: Environment | undefined;
 export const callersEnvironment = (): Environment => asStarted ?? process.env;
 
+/** What others may do with a folder that is the caller's own, e.g. of evidence: the caller's umask decides. */
+export const callersFolderMode = (): number => 0o700 | (0o055 & ~(mask ?? 0o022));
+let mask: number | undefined;
+
 /**
  * Leaves this process nothing but what is on its list, for libraries that read the environment or hand it on by themselves, and
  * gives new files the modes that the lab reckons with: a room's programs read tools and checkout as nobody in particular,
@@ -220,5 +224,6 @@ export function settleOwnEnvironment(kind: ChildKind): void {
   asStarted ??= { ...process.env };
   for (const name of Object.keys(process.env)) if (own[name] === undefined) delete process.env[name];
   Object.assign(process.env, own);
-  process.umask(0o022);
+  const before = process.umask(0o022);
+  mask ??= before;
 }

@@ -117,12 +117,12 @@ function columnsOf(header: Row, rows: readonly Row[], source: string): (Column |
         ? []
         : [`${at(header.line, index)}: the column has no header, and ${quoted(filled.cells[index]!)} in line ${filled.line}`];
     }
-    if (!columns.includes(name))
-      return [`${at(header.line, index)}: ${quoted(header.cells[index]!)} is no column of a roster; allowed: ${columns.join(", ")}`];
+    if (!columns.includes(name)) return [`${at(header.line, index)}: ${quoted(header.cells[index]!)} is no column of a roster`];
     return names.indexOf(name) === index ? [] : [`${at(header.line, index)}: there is a column ${name} already`];
   });
-  const missing = required.filter((name) => !names.includes(name)).map((name) => `line ${header.line}: the header has no column ${name}`);
-  if (wrong.length + missing.length > 0) throw invalid(source, [...wrong, ...missing]);
+  const missing = required.filter((name) => !names.includes(name));
+  if (missing.length > 0) wrong.push(`line ${header.line}: the header has no column ${missing.join(", none ")}`);
+  if (wrong.length > 0) throw invalid(source, [...wrong, `a roster's columns are ${columns.join(", ")}`]);
   return names.map((name) => (name === "" ? undefined : (name as Column)));
 }
 

@@ -93,6 +93,38 @@ describe("the architecture", () => {
     expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
   });
 
+  test("only the named places read the environment or take it whole for a child's", () => {
+    const readers = {
+      "shared/environment.ts": /./,
+      "shared/paths.ts": /./,
+      "tools/": /(env|base): NodeJS\.ProcessEnv = process\.env/,
+      "tools/install.ts": /env = process\.env/,
+      "cli/": /process\.env\["(TERM|SHELL|NO_COLOR)"\]/,
+      // The engine's own process gets it from here: Pulumi's library asks nobody.
+      "cli/stack.ts": /Object\.assign\(process\.env, environment\)/,
+      "host/providers/conditions.ts": /env: NodeJS\.ProcessEnv = process\.env/,
+      "host/drivers/virtual-cluster.ts": /PULUMI_K8S_DELETE_UNREACHABLE/,
+      "host/room/machine.ts": /KUBERNETES_SERVICE_HOST/,
+      // What Git and the server before it say to a hook.
+      "host/git/hooks/ask-daemon.ts": /./,
+      "components/git/github-provider.ts": /env: NodeJS\.ProcessEnv = process\.env/,
+      "shared/github/credential.ts": /env: NodeJS\.ProcessEnv = process\.env/,
+    };
+    const wrong = sources.flatMap((file) =>
+      readFileSync(join(root, file), "utf8")
+        .split("\n")
+        .filter((line) => /process\.env\b|extendEnv: true/.test(line))
+        .filter((line) => !Object.entries(readers).some(([place, what]) => file.startsWith(place) && what.test(line)))
+        .map((line) => `${file}: ${line.trim()}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test("only one place starts programs", () => {
+    const starters = imports.filter(({ to }) => /^(node:)?child_process$|^execa$/.test(to)).map(({ from }) => from);
+    expect([...new Set(starters)]).toEqual(["shared/exec.ts"]);
+  });
+
   test("imports what exists", () => {
     const missing = imports.filter(({ from, to }) => to.endsWith(".ts") && !to.startsWith("..") && !sources.includes(to) && from !== to);
     expect(missing.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);

@@ -31,10 +31,10 @@ export async function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): 
   // As in ./lab: without it each of the processes strips the same types again.
   environment["NODE_COMPILE_CACHE"] ??= join(cacheHome(base), "node-compile-cache");
   environment["PULUMI_SKIP_UPDATE_CHECK"] = "true";
-  // Where the official Kubernetes plugin has its temporary files, which hold credentials.
-  environment["GITOPS_LAB_PLUGIN_SCRATCH"] = scratchBeginning("plugin", undefined, base);
   // Without it Pulumi asks the account and not HOME, and the two may differ: under sudo, in a container, in a unit of systemd.
   environment["PULUMI_HOME"] = await usablePulumiHome(base);
+  // Where the official Kubernetes plugin has its temporary files, which hold credentials.
+  environment["GITOPS_LAB_PLUGIN_SCRATCH"] = scratchBeginning("plugin", undefined, base);
   // The engine would look for the official plugin on the internet before it takes the one on PATH.
   if (pluginChoice("kubernetes", base).implementation === "fallback") {
     environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true";

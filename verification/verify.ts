@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Environment } from "../shared/names.ts";
 import { messageOf } from "../shared/errors.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
-import { gitReader } from "./git-reader.ts";
+import { gitReader, type GitReader } from "./git-reader.ts";
 import { kubeReader } from "./kube-reader.ts";
 import type { PromotionState } from "./bundle/schema.ts";
 import { lookAtPromotion } from "./promotion-state.ts";
@@ -13,7 +13,7 @@ import { verdict } from "./verdict.ts";
 export interface VerifyOptions {
   /** Which cluster credential to look with, as kubeconfig YAML. Default: the instructor's. */
   readonly kubeconfig?: string;
-  /** After so many seconds a check that has not answered is an error. Default 15. */
+  /** After so many seconds a check that has not answered is an error. Default 30: a busy machine is slow to start Git. */
   readonly timeoutSeconds?: number;
 }
 
@@ -108,12 +108,31 @@ export async function observe<T>(
   look: (context: CheckContext) => Promise<T>,
   options: VerifyOptions = {},
 ): Promise<T> {
-  const { kubeconfig = learner.cluster.adminKubeconfig, timeoutSeconds = 15 } = options;
+  const { kubeconfig = learner.cluster.adminKubeconfig, timeoutSeconds = 30 } = options;
   const signal = AbortSignal.timeout(timeoutSeconds * 1000);
-  await using git = gitReader(learner.git, signal);
+  await using reader = gitReader(learner.git, signal);
+  const git = remembering(reader);
   const kube = kubeReader(kubeconfig, signal);
   const registry = registryReader(learner.registry, signal);
   return await look({ kube, git, registry, learner, environments, signal });
+}
+
+/** The branch is as it was at the first look, so what was asked once need not be asked again: each question is a process. */
+function remembering(git: GitReader): GitReader {
+  const answers = new Map<string, Promise<unknown>>();
+  const once = <T>(question: string, ask: () => Promise<T>): Promise<T> => {
+    const known = answers.get(question) as Promise<T> | undefined;
+    const answer = known ?? ask();
+    if (known === undefined) answers.set(question, answer);
+    return answer;
+  };
+  return {
+    ...git,
+    head: () => once("head", () => git.head()),
+    log: (path) => once(`log ${path}`, () => git.log(path)),
+    readFile: (treeish, path) => once(`file ${treeish}:${path}`, () => git.readFile(treeish, path)),
+    isAncestor: (ancestor, descendant) => once(`order ${ancestor} ${descendant}`, () => git.isAncestor(ancestor, descendant)),
+  };
 }
 
 /** Runs checks side by side; one that throws or misses the deadline has the status `error`. */

@@ -30,8 +30,13 @@ export async function results(name: string, options: ResultsOptions): Promise<nu
   }
   const all = await cohortResults(await readOutputs(cohort));
   if (options.json) printJson(all);
-  else process.stdout.write(options.csv ? renderCsv(all) : renderTable(all));
+  else process.stdout.write(options.csv ? forSpreadsheets(renderCsv(all)) : renderTable(all));
   return ExitCode.ok;
+}
+
+/** With the mark by which Excel knows UTF-8, where there are letters that it would read in a code page otherwise. */
+export function forSpreadsheets(csv: string): string {
+  return /[^\0-\x7f]/.test(csv) ? `\ufeff${csv}` : csv;
 }
 
 /** Looks at every learner's evidence and reads what was recorded of them. */

@@ -16,7 +16,8 @@ const forms: readonly (readonly [RegExp, string])[] = [
   [/\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|AKIA[A-Z0-9]{16}|pul-[0-9a-f]{32,})/g, gone],
   [/\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}/g, gone],
   [
-    /(["']?\b[\w.-]*(?:password|passphrase|passwd|secret|token|api-?key|private-?key|client-key-data|cookie|encryptionsalt)["']?\s*[:=]\s*)(?:"(?:[^"\\]|\\.)+"|'[^']+'|[^\s,;"'{}[\]]+)/gi,
+    // In a string of JSON its quotation marks have backslashes.
+    /(\b[\w.-]*(?:password|passphrase|passwd|secret|token|(?:api|private|access)[-_]?key|client-key-data|cookie|encryptionsalt)\\*["']?\s*[:=]\s*)(?:\\+"(?:[^"\\]|\\(?!"))+\\*"|"(?:[^"\\]|\\.)+"|'[^']+'|[^\s,;&"'{}[\]\\]+)/gi,
     `$1"${gone}"`,
   ],
 ];

@@ -49,17 +49,12 @@ describe("the files of a release", () => {
   });
 
   test("bear no trace of who packed them: sorted, one time, root's", async () => {
-    const { stdout } = await run("tar", [
-      "--list",
-      "--verbose",
-      "--numeric-owner",
-      "--full-time",
-      "--gunzip",
-      "--file",
-      join(out(), files[0]!),
-    ]);
-    const lines = String(stdout).split("\n");
-    const entries = lines.map((line) => /^(\S{10}) (\S+) +\d+ (\S+ \S+) (.+)$/.exec(line)!.slice(1));
+    const { stdout } = await run(
+      "tar",
+      ["--list", "--verbose", "--numeric-owner", "--full-time", "--gunzip", "--file", join(out(), files[0]!)],
+      {},
+    );
+    const entries = stdout.split("\n").map((line) => /^(\S{10}) (\S+) +\d+ (\S+ \S+) (.+)$/.exec(line)!.slice(1));
     expect(new Set(entries.map(([, owner, time]) => `${owner} ${time}`)).size).toBe(1);
     expect(new Set(entries.map(([mode]) => mode))).toEqual(new Set(["-rw-r--r--", "-rwxr-xr-x", "drwxr-xr-x"]));
     expect(entries.map(([, , , path]) => path)).toEqual(

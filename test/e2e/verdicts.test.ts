@@ -31,6 +31,8 @@ import { succeeded } from "../support/succeeded.ts";
 let home: string;
 let cohort: TestCohort;
 let learner: LearnerOutputs;
+/** What brought production its image at hand-over. */
+let first: Awaited<ReturnType<typeof latest>>;
 
 const minutes = 60_000;
 
@@ -40,7 +42,8 @@ beforeAll(async () => {
   await cohort.writeFile();
   succeeded(await cohort.lab("up", cohort.name));
   learner = (await cohort.outputs()).learners["ada"]!;
-}, 4 * minutes);
+  first = await latest();
+}, 6 * minutes);
 
 afterAll(async () => {
   await cohort.lab("down", cohort.name);
@@ -121,12 +124,10 @@ async function pushPastTheGate(message: string, change: (work: string) => Promis
   return (await git("-C", work, "rev-parse", "HEAD")).stdout.trim();
 }
 
-let first: Awaited<ReturnType<typeof latest>>;
 let reverted: string;
 
 describe("a promotion", () => {
-  test("stands as handed over", { timeout: minutes }, async () => {
-    first = await latest();
+  test("stands as handed over", { timeout: 3 * minutes }, async () => {
     expect(await verify()).toMatchObject({
       exitCode: 0,
       items: allPass,
@@ -140,7 +141,7 @@ describe("a promotion", () => {
     });
   });
 
-  test("that was reverted is rolled back and waits, at once and without a failure", { timeout: 2 * minutes }, async () => {
+  test("that was reverted is rolled back and waits, at once and without a failure", { timeout: 4 * minutes }, async () => {
     reverted = await bench((own) => own.revert(learner.rollbackSha));
     const seen = await verify();
     expect(seen).toMatchObject({
@@ -163,7 +164,7 @@ describe("a promotion", () => {
     });
   });
 
-  test("that was rolled back holds, and is no failure of any command", { timeout: 6 * minutes }, async () => {
+  test("that was rolled back holds, and is no failure of any command", { timeout: 12 * minutes }, async () => {
     await expect.poll(async () => (await verify()).promotion.hold?.state, { timeout: 3 * minutes, interval: 2000 }).toBe("held");
     expect(await verify()).toMatchObject({ exitCode: 0, items: allPass, promotion: { state: "rolled-back" } });
     succeeded(await cohort.lab("exercise", "check", "rollback", "ada", "--cohort", cohort.name));
@@ -180,7 +181,7 @@ describe("a promotion", () => {
     succeeded(await cohort.lab("archive", "verify", archive));
   });
 
-  test("stands again after a revert of the revert", { timeout: minutes }, async () => {
+  test("stands again after a revert of the revert", { timeout: 3 * minutes }, async () => {
     const forward = await bench((own) => own.revert(reverted));
     expect(await verify()).toMatchObject({
       exitCode: 0,
@@ -195,7 +196,7 @@ describe("a promotion", () => {
 });
 
 describe("what is changed outside Git", () => {
-  test("by kubectl is told with who did it, and fails", { timeout: 2 * minutes }, async () => {
+  test("by kubectl is told with who did it, and fails", { timeout: 4 * minutes }, async () => {
     await bench((own) => setByHand(own, formatImage(first.from)));
     expect(await verify()).toMatchObject({
       exitCode: 1,
@@ -215,7 +216,7 @@ describe("what is changed outside Git", () => {
     expect(await verify()).toMatchObject({ exitCode: 0, promotion: { state: "promoted" } });
   });
 
-  test("with Flux kept off drifts until somebody lets Flux look, and `up` has no say in it", { timeout: 3 * minutes }, async () => {
+  test("with Flux kept off drifts until somebody lets Flux look, and `up` has no say in it", { timeout: 6 * minutes }, async () => {
     await bench(async (own) => {
       await suspend(own, "kustomization", "apps-production", fluxNamespace, true);
       await setByHand(own, formatImage(first.from));
@@ -235,7 +236,7 @@ describe("what is changed outside Git", () => {
     expect(await verify()).toMatchObject({ exitCode: 0, items: allPass, promotion: { state: "promoted" } });
   });
 
-  test("is not what Git says while Flux is suspended", { timeout: 4 * minutes }, async () => {
+  test("is not what Git says while Flux is suspended", { timeout: 8 * minutes }, async () => {
     await bench((own) => suspend(own, "kustomization", "apps-production", fluxNamespace, true));
     expect(await verify()).toMatchObject({
       exitCode: 1,
@@ -262,7 +263,7 @@ describe("what is changed outside Git", () => {
 });
 
 describe("the next promotion", () => {
-  test("leaves the one before passed while staging is ahead", { timeout: 3 * minutes }, async () => {
+  test("leaves the one before passed while staging is ahead", { timeout: 6 * minutes }, async () => {
     await bench(async (own) => {
       await own.commit("Ship 0.4.0", (files) => files.write("app/VERSION", "0.4.0\n"));
       const runs = (environment: "develop" | "staging") =>
@@ -288,7 +289,7 @@ describe("the next promotion", () => {
     });
   });
 
-  test("is on its way from the push on, and then stands", { timeout: 3 * minutes }, async () => {
+  test("is on its way from the push on, and then stands", { timeout: 6 * minutes }, async () => {
     const image = await observe(learner, environments, async ({ git }) =>
       desiredImage(git, await git.head(), "staging", learner.registry.repository),
     );
@@ -298,7 +299,7 @@ describe("the next promotion", () => {
       ),
     );
     expect(await verify()).toMatchObject({ exitCode: 0, verdict: "pass" });
-    await expect.poll(latestTag, { timeout: minutes }).toMatch(/^production-v0\.4\.0-/);
+    await expect.poll(latestTag, { timeout: 3 * minutes }).toMatch(/^production-v0\.4\.0-/);
     const { commit } = await latest();
     expect(await verify()).toMatchObject({ exitCode: 0, items: allPass, promotion: { state: "promoted", promotion: { commit } } });
     expect(template.exercises).toContain(gitOnlyPromotion);
@@ -306,8 +307,9 @@ describe("the next promotion", () => {
 });
 
 describe("an image that the registry does not have", () => {
-  test("is never offered; what can be brought back is, and then holds", { timeout: 4 * minutes }, async () => {
+  test("is never offered; what can be brought back is, and then holds", { timeout: 8 * minutes }, async () => {
     const gone = (await latest()).from;
+    expect(gone, "this builds on the promotion before").not.toEqual(first.from);
     await bench((own) => own.untag(gone.tag!));
     const seen = await verify();
     expect(seen).toMatchObject({ exitCode: 1, items: ["pass", "pass", "pass", "fail"], promotion: { state: "promoted" } });
@@ -338,7 +340,7 @@ describe("an image that the registry does not have", () => {
     expect(await verify()).toMatchObject({ exitCode: 0, items: allPass });
   });
 
-  test("of no promotion fails, whatever brought it", { timeout: 4 * minutes }, async () => {
+  test("of no promotion fails, whatever brought it", { timeout: 8 * minutes }, async () => {
     const digest = await bench((own) => own.buildImage("0.9.0", async () => {}));
     const tag = "production-v0.9.0-0000000-1768999999";
     const before = await truth();
@@ -362,7 +364,7 @@ describe("an image that the registry does not have", () => {
 });
 
 describe("a lab", () => {
-  test("that is paused is not looked at", { timeout: 3 * minutes }, async () => {
+  test("that is paused is not looked at", { timeout: 6 * minutes }, async () => {
     succeeded(await cohort.lab("pause", "ada", "--cohort", cohort.name));
     expect(await cohort.lab("verify", "ada", "--cohort", cohort.name)).toMatchObject({
       exitCode: 3,
@@ -375,7 +377,7 @@ describe("a lab", () => {
     expect(await verify()).toMatchObject({ promotion: { state: "rolled-back" } });
   });
 
-  test("that was reset begins with a promotion of its own", { timeout: 4 * minutes }, async () => {
+  test("that was reset begins with a promotion of its own", { timeout: 8 * minutes }, async () => {
     const begun = Date.now();
     succeeded(await cohort.lab("reset", "ada", "--cohort", cohort.name, "--out", join(home, "backup")));
     learner = (await cohort.outputs()).learners["ada"]!;
@@ -388,7 +390,7 @@ describe("a lab", () => {
     expect(Date.parse(seen.promotion.since!)).toBeGreaterThan(begun);
   });
 
-  test("in which nothing was promoted yet says so", { timeout: 3 * minutes }, async () => {
+  test("in which nothing was promoted yet says so", { timeout: 6 * minutes }, async () => {
     await bench(async (own) => {
       for (const environment of environments) await suspend(own, "imageupdateautomation", "backend", environment, true);
       await suspend(own, "kustomization", "image-automation", fluxNamespace, true);

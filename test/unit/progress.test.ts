@@ -119,6 +119,35 @@ describe("a run", () => {
     expect([events[0]?.event, events.at(-1)?.event]).toEqual(["run-started", "summary"]);
   });
 
+  test("knows whose lab it handed over, which is not who was up before", async () => {
+    // In the second, ada is there already and bob is made.
+    expect([...(await play("up-one-fails")).reporter.handedOver]).toEqual(["ada"]);
+    expect([...(await play("up-goes-on")).reporter.handedOver]).toEqual(["bob"]);
+  });
+
+  test("tells with the evidence what has become of the promotion", () => {
+    const hold = { state: "waiting", seconds: 5, neededSeconds: 60, until: "2026-11-02T10:01:00.000Z" } as const;
+    const value = {
+      environment: "production",
+      state: "rolled-back",
+      since: "2026-11-02T10:00:00.000Z",
+      applied: true,
+      hold,
+      says: "",
+    } as const;
+    const told: ProgressEvent[] = [];
+    const display = { show: (event: ProgressEvent) => void told.push(event), tick: () => {}, close: () => {} };
+    const other = new RunReporter({ command: "up", cohort: "x", learners: ["ada"], typical: {}, expectedSeconds: 0, display });
+    other.evidence({ id: "ada", reports: [], promotion: { status: "observed", value } });
+    other.evidence({ id: "ada", reports: [], promotion: { status: "error", reason: "away" } });
+    other.close();
+    expect(told.slice(-2).map((event) => ProgressEvent.parse(event))).toMatchObject([
+      { event: "evidence", promotion: { state: "rolled-back", since: value.since, hold: "waiting" } },
+      { event: "evidence" },
+    ]);
+    expect(told.at(-1)).not.toHaveProperty("promotion");
+  });
+
   test("never stays silent for five seconds, and says what it waits for", async () => {
     const { events } = await play("up-one-fails");
     const times = events.map(({ time }) => Date.parse(time));

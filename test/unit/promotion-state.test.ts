@@ -281,6 +281,36 @@ describe("by the pipeline's journal", () => {
     expect(seen.reports[1]!.result).toMatchObject({ observed: expect.stringContaining("is not asked for any more") });
   });
 
+  test("a second rollback goes back to the image before the first, and a request that failed is no promotion", async () => {
+    const lab = embedded();
+    rollBack(lab);
+    lab.deploy("6", "staging", "0.3.0", "c");
+    lab.deploy("7", "production", "0.3.0", "c");
+    lab.journal.set(shaOf("7"), [
+      { event: "built", at: at("10:01:00"), version: "0.3.0", tag: tagOf("develop", "0.3.0"), digest: digestOf("c") },
+      { event: "carried-out", at: at("10:01:00"), environment: "production", promotion: shaOf("2") },
+    ]);
+    lab.commit("8", "Back", "Ada", { [production]: kustomization("production", "0.1.0", "a") });
+    lab.receive("8", at("10:02:00"));
+    lab.follow("production", "0.1.0", "a");
+    expect(await look(lab)).toMatchObject({
+      state: "rolled-back",
+      promotion: { commit: shaOf("7") },
+      asked: { image: image("0.1.0", "a") },
+    });
+    const failed = embedded();
+    stageNext(failed);
+    failed.commit("7", "Ask", "Ada", { "promotion/production.yaml": `tag: ${tagOf("staging", "0.3.0")}\ndigest: ${digestOf("c")}\n` });
+    failed.reconcile();
+    failed.journal.set(shaOf("7"), [{ event: "promotion-failed", at: at("10:01:00"), environment: "production", reason: "no" }]);
+    expect(await look(failed)).toMatchObject({
+      state: "promoted",
+      promotion: { commit: shaOf("4") },
+      next: { isAsked: true },
+      items: allPass,
+    });
+  });
+
   test("a tag that the pipeline did not make is no choice to wait for", async () => {
     const lab = embedded();
     stageNext(lab);

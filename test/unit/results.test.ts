@@ -1,5 +1,7 @@
 import { parse } from "csv-parse/sync";
 import { describe, expect, test } from "vitest";
+import { forSpreadsheets } from "../../cli/commands/results.ts";
+import { decodePersonText } from "../../shared/person-text.ts";
 import { promotionResult, CohortResults, renderCsv, renderTable, sumUp, type LearnerRecords } from "../../cli/course/results.ts";
 
 const at = (minute: number) => new Date(Date.UTC(2026, 10, 24, 9, minute)).toISOString();
@@ -128,6 +130,13 @@ describe("results as CSV", () => {
       expect(divided.filter((part) => /^["\s]*[=+\-@]/.test(part))).toEqual([]);
     },
   );
+});
+
+test("results as CSV say that they are UTF-8 where a spreadsheet could not know, and are read as a roster's writing is", () => {
+  const accents = forSpreadsheets(renderCsv(cohort("José Núñez")));
+  expect(accents.startsWith("\ufeffid,name")).toBe(true);
+  expect(decodePersonText(Buffer.from(accents), "sheet")).toEqual({ text: expect.stringMatching(/^id,name,.*\n.*\n.*José Núñez/) });
+  expect(forSpreadsheets(renderCsv(cohort("Bob"))).startsWith("id,name")).toBe(true);
 });
 
 describe("what has become of the promotion", () => {

@@ -60,6 +60,12 @@ test.each([
   ["a credential in a URL", "fatal: https://ada:s3cret@127.0.0.1:2/x", "fatal: https://[redacted]@127.0.0.1:2/x"],
   ["a header", "Authorization: Bearer abcdefghijk.lm", "Authorization: Bearer [redacted]"],
   ["a token of JSON", "got eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.SflKxwRJ now", "got [redacted] now"],
+  [
+    "a named value within a string of JSON",
+    '{"said":"{\\"apiKey\\":\\"sk-123456\\",\\"n\\":1}"}',
+    '{"said":"{\\"apiKey\\":"[redacted]",\\"n\\":1}"}',
+  ],
+  ["a value of a query", "GET /x?api_key=abc123def&y=1", 'GET /x?api_key="[redacted]"&y=1'],
   ["GitHub's token", "ghp_abcdefghijklmnopqrstuvwxyz", "[redacted]"],
   [
     "a named value",

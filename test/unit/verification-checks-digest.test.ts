@@ -64,6 +64,14 @@ describe("deployed-digest", () => {
     expect(result).toMatchObject({ status: "pass" });
   });
 
+  test("goes by pods and counts, not by a condition of the rollout before", async () => {
+    const result = await ask(deployedDigest, (lab) => {
+      const conditions = [{ type: "Progressing", status: "False", reason: "ProgressDeadlineExceeded", message: "timed out" }];
+      deployment(lab)["status"].conditions = conditions;
+    });
+    expect(result).toMatchObject({ status: "pass" });
+  });
+
   test("counts a platform's digest as its index", async () => {
     const result = await ask(deployedDigest, (lab) => {
       lab.manifests.set(digestOf("b"), { digest: digestOf("b"), parts: [digestOf("c"), digestOf("d")] });

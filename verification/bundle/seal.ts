@@ -1,6 +1,7 @@
 import { createHash, createPublicKey, sign, type KeyObject } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { callersFolderMode } from "../../shared/environment.ts";
 import { LabError } from "../../shared/errors.ts";
 import { renderHtml } from "./render-html.ts";
 import { renderMarkdown } from "./render-markdown.ts";
@@ -30,7 +31,7 @@ export function sealBundle(bundle: EvidenceBundle, privateKey: KeyObject): Reado
 export async function writeBundle(folder: string, files: ReadonlyMap<string, Buffer>): Promise<void> {
   await mkdir(dirname(folder), { recursive: true });
   try {
-    await mkdir(folder);
+    await mkdir(folder, { mode: callersFolderMode() });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     throw new LabError("bundle-exists", `${folder} exists and evidence is never overwritten. Name another folder with \`--out\`.`);

@@ -1,7 +1,6 @@
 import { LabError } from "../../shared/errors.ts";
 import type { Environment } from "../../shared/names.ts";
 import { desiredImage } from "../desired-image.ts";
-import { imageChanges } from "../held-rollback.ts";
 import { unknownOrigins } from "../image-origins.ts";
 import { basisOf, lookAtRollout, type Rollout } from "../rollout.ts";
 import { standingOf } from "../standing.ts";
@@ -76,9 +75,10 @@ async function byTheBranch(context: CheckContext, production: Rollout, staging: 
 }
 
 /** Whether the branch ever gave an environment a digest. */
-async function had({ git, learner }: CheckContext, environment: Environment, digest: string): Promise<boolean> {
+async function had(context: CheckContext, environment: Environment, digest: string): Promise<boolean> {
+  const { git, learner } = context;
   const { repository } = learner.registry;
-  const changes = await imageChanges(git, environment, repository);
+  const { changes } = await standingOf(context, environment);
   if (changes.some(({ from, to }) => from.digest === digest || to.digest === digest)) return true;
   return (await desiredImage(git, learner.git.seedCommit, environment, repository))?.digest === digest;
 }
