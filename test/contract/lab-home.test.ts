@@ -7,8 +7,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { removeHomeWithoutCohorts } from "../../cli/home.ts";
 import { recordCreation } from "../../host/inventory/inventory.ts";
 import { run } from "../../shared/exec.ts";
-import { homeMadeByLab, homeMarkFile, requireOwnHome } from "../../shared/lab-home.ts";
+import { claimHome, homeMadeByLab, homeMarkFile, requireOwnHome } from "../../shared/lab-home.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
+import { writeState } from "../../shared/state-file.ts";
 
 /* Whose the lab's folder is: what is somebody's own there, no command touches, moves or shuts off. */
 const lab = fileURLToPath(new URL("../../lab", import.meta.url));
@@ -131,6 +132,15 @@ test("what somebody put into the lab's folder stays, whatever its name begins wi
   expect((await readdir(home, { recursive: true })).filter((path) => own.includes(path)).sort()).toEqual([...own].sort());
   expect(await lists(join(home, "pulumi"))).toEqual(["notes"]);
   expect(existsSync(join(home, homeMarkFile))).toBe(false);
+});
+
+test("what a file of the lab's said before goes with the file, and with it the folder", async () => {
+  await claimHome();
+  for (const file of ["ports.json", "rooms.json"])
+    for (const text of ["{}", '{"demo/web":20000}', "{}"]) await writeState(join(home, file), text);
+  expect(await lists(home)).toEqual([homeMarkFile, "ports.json", "ports.json.before", "rooms.json", "rooms.json.before"]);
+  expect(await removeHomeWithoutCohorts()).toEqual([]);
+  expect(existsSync(home)).toBe(false);
 });
 
 test.each([
