@@ -28,6 +28,7 @@ import { requireGithub } from "./github.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "./interrupt.ts";
 import { LastRunRecord } from "./last-run.ts";
 import { deleteUnreachable, mustGiveUpLost } from "./lost-clusters.ts";
+import { noteVersion, requireNotNewer } from "./made-by.ts";
 import { readOutputs } from "./outputs.ts";
 import { chooseDisplay } from "./progress/displays.ts";
 import type { LearnerOutcome } from "./progress/events.ts";
@@ -37,6 +38,7 @@ import { pausedIn } from "./paused.ts";
 import { requireProviders } from "./providers.ts";
 import { settleLearner, whileRunning } from "./receipts.ts";
 import type { StateSummary } from "./stack.ts";
+import { stateFailure } from "./state/failures.ts";
 import { renderSummary } from "./summary.ts";
 import { duration, note, paint, print } from "./terminal.ts";
 import { typePath } from "./urn.ts";
@@ -107,6 +109,8 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
         await runEngine(stack, about, scope, options, reporter, interrupt);
       } finally {
         await (await loadStack()).cleanUpAfterEngine(stack);
+        // A full disk has its own error by now.
+        await noteVersion(cohort).catch(() => undefined);
       }
       const left =
         options.only === undefined
@@ -120,7 +124,8 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
     // What they began is finished by now.
     if (exitCode === ExitCode.ok && options.only === undefined) await forgetCutShort(cohort);
     return exitCode;
-  } catch (error) {
+  } catch (thrown) {
+    const error = (await stateFailure(cohort, thrown)) ?? thrown;
     reporter.failed(error);
     throw error;
   } finally {
@@ -132,6 +137,7 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
 /** Installs tools, starts what was stopped and opens the stack. */
 async function prepare(plan: CohortPlan, reporter: RunReporter, interrupt: Interrupt): Promise<Stack> {
   const { cohort } = plan;
+  await requireNotNewer(cohort);
   await interrupt.orEnd(reporter.tools((onProgress) => installTools(plan, onProgress)));
   await requireProviders(plan);
   await tellIsolation(plan);
@@ -210,12 +216,15 @@ async function refreshIfNeeded(
           stack.refresh({ onEvent: reporter.errorsOnly, color: "never", clearPendingCreates: true, signal: interrupt.signal, ...looked }),
         )
         .finally(() => delete envVars[deleteUnreachable])
-        .catch((error: unknown) => {
+        .catch(async (error: unknown) => {
           interrupt.check();
-          throw new LabError(
-            "refresh-failed",
-            `What there is of cohort ${stack.name} could not be looked at. ${reporter.causes(error)} Run the command again.`,
-            { cause: error },
+          throw (
+            (await stateFailure(stack.name, error)) ??
+            new LabError(
+              "refresh-failed",
+              `What there is of cohort ${stack.name} could not be looked at. ${reporter.causes(error)} Run the command again.`,
+              { cause: error },
+            )
           );
         });
     }
@@ -262,12 +271,16 @@ async function runEngine(
   } catch (error) {
     interrupt.check();
     if (reporter.failures.size === 0) {
-      const cause = reporter.causes(error);
+      const aboutState = await stateFailure(cohort, error);
+      const cause = aboutState?.message ?? reporter.causes(error);
       for (const id of about) reporter.learnerFailed(id, cause);
-      throw new LabError(
-        "up-failed",
-        `Cohort ${cohort} did not come up. ${cause} Run \`./lab ${command} ${cohort}\` again: what is there already stays.`,
-        { cause: error },
+      throw (
+        aboutState ??
+        new LabError(
+          "up-failed",
+          `Cohort ${cohort} did not come up. ${cause} Run \`./lab ${command} ${cohort}\` again: what is there already stays.`,
+          { cause: error },
+        )
       );
     }
     for (const { learner, result } of reporter.outcomes)

@@ -3,6 +3,7 @@ import { startVitest } from "vitest/node";
 import { ExitCode } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
 import { projectFolder } from "../cohort-file.ts";
+import { pluginChoice } from "../../tools/plugin-choice.ts";
 import { note, print } from "../terminal.ts";
 import { installTools } from "./setup.ts";
 
@@ -31,6 +32,8 @@ export async function test(filters: readonly string[], faults: FaultOptions): Pr
     .getTestModules()
     .flatMap((module) => [...module.children.allTests()])
     .filter((test) => test.result().state === "passed" && (test.diagnostic()?.retryCount ?? 0) > 0);
+  const { implementation, version } = pluginChoice("kubernetes");
+  note(`Kubernetes plugin of the end-to-end tests: ${implementation === "official" ? "Pulumi's own" : "the stand-in"} (${version}).`);
   for (const { module, fullName } of again) note(`Passed at the second try only: ${module.relativeModuleId} > ${fullName}`);
   const outcomes = vitest.state.getTestModules().flatMap((module) => {
     const tests = [...module.children.allTests()].map((test) => test.result().state);
