@@ -127,7 +127,6 @@ export const errorCodes: Readonly<Record<string, Readonly<Record<string, ErrorMe
     "rotate-failed": failed("a rotation did not come to its end"),
     "rotation-elsewhere": refused("credentials that are not the lab's to rotate"),
     "state-locked": failed("somebody else has Pulumi's state locked"),
-    "state-torn": failed("a file of the lab's own is damaged"),
     timeout: failed("something took longer than it may"),
     "up-failed": failed("Pulumi could not bring the cohort up"),
   },
