@@ -10,8 +10,9 @@ import { leasePorts, releasePorts } from "../../host/ports.ts";
 import { leaseNumbers, releaseNumbers } from "../../host/room/numbers.ts";
 import { childEnvironment } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
-import { homeMadeByLab, homeMarkFile, requireOwnHome } from "../../shared/lab-home.ts";
+import { claimHome, homeMadeByLab, homeMarkFile, requireOwnHome } from "../../shared/lab-home.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
+import { writeState } from "../../shared/state-file.ts";
 
 /* Whose the lab's folder is: what is somebody's own there, no command touches, moves or shuts off. */
 const lab = fileURLToPath(new URL("../../lab", import.meta.url));
@@ -128,7 +129,13 @@ test("what somebody put into the lab's folder stays, whatever its name begins wi
     "rooms.json.bak",
   ];
   await put(Object.fromEntries(own.map((path) => [path, "keep"])));
-  for (const draft of ["passphrase.0b7c1d2e-1111-4222-8333-123456789abc", "ports.json.1234567", "ports.json.before", "rooms.json.before", "rooms.json"])
+  for (const draft of [
+    "passphrase.0b7c1d2e-1111-4222-8333-123456789abc",
+    "ports.json.1234567",
+    "ports.json.before",
+    "rooms.json.before",
+    "rooms.json",
+  ])
     await writeFile(join(home, draft), "");
   await mkdir(join(home, "ports.json.lock"));
   const stays = await removeHomeWithoutCohorts();
@@ -136,6 +143,15 @@ test("what somebody put into the lab's folder stays, whatever its name begins wi
   expect((await readdir(home, { recursive: true })).filter((path) => own.includes(path)).sort()).toEqual([...own].sort());
   expect(await lists(join(home, "pulumi"))).toEqual(["notes"]);
   expect(existsSync(join(home, homeMarkFile))).toBe(false);
+});
+
+test("what a file of the lab's said before goes with the file, and with it the folder", async () => {
+  await claimHome();
+  for (const file of ["ports.json", "rooms.json"])
+    for (const text of ["{}", '{"demo/web":20000}', "{}"]) await writeState(join(home, file), text);
+  expect(await lists(home)).toEqual([homeMarkFile, "ports.json", "ports.json.before", "rooms.json", "rooms.json.before"]);
+  expect(await removeHomeWithoutCohorts()).toEqual([]);
+  expect(existsSync(home)).toBe(false);
 });
 
 test.each([

@@ -115,6 +115,8 @@ export class TestCohort {
   }
 
   get environment(): Record<string, string> {
-    return { GITOPS_LAB_HOME: this.home, NO_COLOR: "1" };
+    const { PULUMI_HOME } = process.env;
+    // Where Pulumi's own plugins are installed decides which Kubernetes plugin answers.
+    return { GITOPS_LAB_HOME: this.home, NO_COLOR: "1", ...(PULUMI_HOME && { PULUMI_HOME }) };
   }
 }
