@@ -38,6 +38,7 @@ import { pausedIn } from "./paused.ts";
 import { requireProviders } from "./providers.ts";
 import { settleLearner, whileRunning } from "./receipts.ts";
 import type { StateSummary } from "./stack.ts";
+import { stateFailure } from "./state/failures.ts";
 import { renderSummary } from "./summary.ts";
 import { duration, note, paint, print } from "./terminal.ts";
 import { typePath } from "./urn.ts";
@@ -123,7 +124,8 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
     // What they began is finished by now.
     if (exitCode === ExitCode.ok && options.only === undefined) await forgetCutShort(cohort);
     return exitCode;
-  } catch (error) {
+  } catch (thrown) {
+    const error = (await stateFailure(cohort, thrown)) ?? thrown;
     reporter.failed(error);
     throw error;
   } finally {
@@ -214,12 +216,15 @@ async function refreshIfNeeded(
           stack.refresh({ onEvent: reporter.errorsOnly, color: "never", clearPendingCreates: true, signal: interrupt.signal, ...looked }),
         )
         .finally(() => delete envVars[deleteUnreachable])
-        .catch((error: unknown) => {
+        .catch(async (error: unknown) => {
           interrupt.check();
-          throw new LabError(
-            "refresh-failed",
-            `What there is of cohort ${stack.name} could not be looked at. ${reporter.causes(error)} Run the command again.`,
-            { cause: error },
+          throw (
+            (await stateFailure(stack.name, error)) ??
+            new LabError(
+              "refresh-failed",
+              `What there is of cohort ${stack.name} could not be looked at. ${reporter.causes(error)} Run the command again.`,
+              { cause: error },
+            )
           );
         });
     }
@@ -266,12 +271,16 @@ async function runEngine(
   } catch (error) {
     interrupt.check();
     if (reporter.failures.size === 0) {
-      const cause = reporter.causes(error);
+      const aboutState = await stateFailure(cohort, error);
+      const cause = aboutState?.message ?? reporter.causes(error);
       for (const id of about) reporter.learnerFailed(id, cause);
-      throw new LabError(
-        "up-failed",
-        `Cohort ${cohort} did not come up. ${cause} Run \`./lab ${command} ${cohort}\` again: what is there already stays.`,
-        { cause: error },
+      throw (
+        aboutState ??
+        new LabError(
+          "up-failed",
+          `Cohort ${cohort} did not come up. ${cause} Run \`./lab ${command} ${cohort}\` again: what is there already stays.`,
+          { cause: error },
+        )
       );
     }
     for (const { learner, result } of reporter.outcomes)

@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import writeFileAtomic from "write-file-atomic";
+import { parse } from "yaml";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { readPersonText } from "../shared/person-file.ts";
 import { readIfExists } from "../shared/private-files.ts";
@@ -19,7 +20,8 @@ import { note } from "./terminal.ts";
 export const projectFolder = fileURLToPath(new URL("..", import.meta.url));
 
 const stacks = join(projectFolder, "stacks");
-const fileOf = (cohort: string) => join(stacks, `Pulumi.${cohort}.yaml`);
+/** Where a cohort's file is, or would be. */
+export const cohortFileOf = (cohort: string) => join(stacks, `Pulumi.${cohort}.yaml`);
 
 /** The cohorts that have a file. */
 export async function cohortNames(): Promise<string[]> {
@@ -28,13 +30,13 @@ export async function cohortNames(): Promise<string[]> {
 
 /** Whether a cohort has a file, whatever is in it. */
 export function hasCohortFile(cohort: string): boolean {
-  return existsSync(fileOf(cohort));
+  return existsSync(cohortFileOf(cohort));
 }
 
 /** The text of a cohort's file; undefined where there is none. Throws LabError `cohort-unreadable` (exit code 2) for what is no text. */
 export async function cohortFileText(cohort: string): Promise<string | undefined> {
   // Pulumi reads the same file, and writes it.
-  const read = readPersonText(fileOf(cohort), "text", { utf16: false });
+  const read = readPersonText(cohortFileOf(cohort), "text", { utf16: false });
   if ("text" in read) return read.text;
   if (read.missing) return undefined;
   throw new LabError(
@@ -83,11 +85,30 @@ export async function keepingCohortFile<T>(cohort: string, operation: () => Prom
   }
 }
 
-const salt = /^encryptionsalt:.*\n?/m;
-const encrypted = /\bsecure:/;
+const salt = /^encryptionsalt:[ \t]*(\S*).*\n?/m;
+
+/** What Pulumi calls the encryption salt, where the text of a cohort file has one. */
+export function saltIn(text: string): string | undefined {
+  return salt.exec(text)?.[1];
+}
+
+/** Whether a cohort file holds what only the passphrase opens. */
+export function hasSecrets(text: string): boolean {
+  try {
+    return holdsSecret(parse(text));
+  } catch {
+    // Rather one too many than one lost.
+    return /\bsecure:/.test(text);
+  }
+}
+
+function holdsSecret(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return "secure" in value || Object.values(value).some(holdsSecret);
+}
 
 async function dropSalt(cohort: string): Promise<void> {
-  const text = await readIfExists(fileOf(cohort));
+  const text = await readIfExists(cohortFileOf(cohort));
   // In one step: a run that is killed here must not cost the instructor's file.
-  if (text !== undefined && salt.test(text) && !encrypted.test(text)) await writeFileAtomic(fileOf(cohort), text.replace(salt, ""));
+  if (text !== undefined && salt.test(text) && !hasSecrets(text)) await writeFileAtomic(cohortFileOf(cohort), text.replace(salt, ""));
 }

@@ -8,6 +8,8 @@ import { homeMadeByLab, homeMarkFile } from "../shared/lab-home.ts";
 import { makePrivateFolder, removeIfEmpty } from "../shared/private-files.ts";
 import { shellWord } from "../shared/shell-word.ts";
 import { ownBackend } from "../tools/backend.ts";
+import { cohortsWithSecrets } from "./state/passphrase.ts";
+import { note } from "./terminal.ts";
 
 /** Makes the lab's folder. Throws LabError `home-unusable` (exit code 2) where it can't be written. */
 export async function requireHome(): Promise<void> {
@@ -80,10 +82,17 @@ export async function removeHomeWithoutCohorts(): Promise<string[]> {
   await rm(join(ownBackend(), ".pulumi"), { recursive: true, force: true });
   for (const folder of [ownBackend(), join(home, "cohorts"), join(home, "inventory"), join(home, "remainders")])
     await removeIfEmpty(folder);
-  const entries = await readdir(home).catch(() => []);
+  const entries = await readdir(home).catch((): string[] => []);
   const isOwn = (entry: string) => filesOfHome.test(entry) || foldersOfHome.test(entry);
-  for (const entry of entries.filter((name) => isOwn(name) && name !== homeMarkFile))
+  const withSecrets = entries.includes("passphrase") ? await cohortsWithSecrets() : [];
+  if (withSecrets.length > 0)
+    note(
+      `${join(home, "passphrase")} stays: it opens what is encrypted in ${withSecrets.map((name) => `stacks/Pulumi.${name}.yaml`).join(", ")}.`,
+    );
+  const stays = withSecrets.length > 0 ? ["passphrase", homeMarkFile] : [homeMarkFile];
+  for (const entry of entries.filter((name) => isOwn(name) && !stays.includes(name)))
     await rm(join(home, entry), { recursive: foldersOfHome.test(entry) || entry.endsWith(".lock"), force: true });
+  if (withSecrets.length > 0) return entries.filter((name) => !isOwn(name)).map((name) => join(home, name));
   // By its mark the folder is known as the lab's as long as there is anything of it.
   await rm(join(home, homeMarkFile), { force: true });
   if (made) await removeIfEmpty(home);

@@ -6,6 +6,7 @@ import { chooseDisplay } from "./progress/displays.ts";
 import type { RunCommand } from "./progress/events.ts";
 import { RunReporter } from "./progress/reporter.ts";
 import { cleanUpAfterEngine } from "./stack.ts";
+import { stateFailure } from "./state/failures.ts";
 
 export interface LearnerRun {
   readonly command: RunCommand;
@@ -40,7 +41,7 @@ export async function runOnLearner({ command, stack, learner, expectedSeconds, o
         await reporter.engine((onEvent) => operate({ onEvent, color: "never", signal }));
       } catch (error) {
         check();
-        throw failure(reporter.causes(error), error);
+        throw (await stateFailure(cohort, error)) ?? failure(reporter.causes(error), error);
       } finally {
         await cleanUpAfterEngine(stack);
       }

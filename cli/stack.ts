@@ -3,17 +3,24 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LocalWorkspace, PulumiCommand, Stack, StackNotFoundError } from "@pulumi/pulumi/automation/index.js";
 import { z } from "zod";
-import { recordCreation, type Thing } from "../host/inventory/inventory.ts";
+import { readInventory, recordCreation, recordGone, type Thing } from "../host/inventory/inventory.ts";
 import type { Sight } from "../host/inventory/looks.ts";
 import { endOrphansOfEngine, engineMark } from "../host/process-identity.ts";
+import { LabError, messageOf } from "../shared/errors.ts";
 import { cohortPaths } from "../shared/paths.ts";
+import { shellWord } from "../shared/shell-word.ts";
+import { folderOfBackend } from "../tools/backend.ts";
 import { pulumiEnvironment } from "../tools/environment.ts";
 import { toolPath } from "../tools/locate.ts";
+import { pulumiHome } from "../tools/plugin-choice.ts";
 import { projectFolder } from "./cohort-file.ts";
+import { pulumiProject } from "./project.ts";
 import { backendName, stateFolder } from "./state/backend.ts";
 import { cohortsInState, stateFiles } from "./state/files.ts";
 import { awaitUnlocked, dropDeadLocks, staleLocks, type ForeignLocks } from "./state/locks.ts";
-import { mendState } from "./state/mend.ts";
+import { withState } from "./state/failures.ts";
+import { mendSettings, mendState } from "./state/mend.ts";
+import { requireOwnSecrets } from "./state/passphrase.ts";
 
 /** A workspace on this project, with the tools and the state backend that `./lab env` names. */
 async function openWorkspace(cohort: string): Promise<LocalWorkspace> {
@@ -25,7 +32,7 @@ async function openWorkspace(cohort: string): Promise<LocalWorkspace> {
     skipVersionCheck: true,
   });
   return LocalWorkspace.create({
-    workDir: projectFolder,
+    workDir: await pulumiProject(cohort),
     pulumiCommand,
     envVars: { ...environment, ...engineMark(cohortPaths(cohort).daemon) },
   });
@@ -43,22 +50,37 @@ async function makeReady(cohort: string, foreign: ForeignLocks): Promise<void> {
   if (folder === undefined) return;
   await awaitUnlocked(folder, cohort, foreign);
   await mendState(folder, cohort);
+  await mendSettings(pulumiHome());
 }
 
 /** The cohort's stack, made when it does not exist yet. Waits for an operation on it that still runs. */
 export async function openStack(cohort: string): Promise<Stack> {
   const workspace = await openWorkspace(cohort);
   await makeReady(cohort, "refuse");
-  await recordCreation(cohort, await stackThing(cohort));
-  return Stack.createOrSelect(cohort, workspace);
+  await requireOwnSecrets(cohort);
+  const before = (await readInventory(cohort)).find(({ kind }) => kind === "stack");
+  const thing = await stackThing(cohort);
+  await recordCreation(cohort, thing);
+  try {
+    return await withState(cohort, () => Stack.createOrSelect(cohort, workspace));
+  } catch (error) {
+    // In a backend that can't be used there is nothing, and nobody could look for it there.
+    if (error instanceof LabError && error.code === "backend-unusable")
+      await (before === undefined ? recordGone(cohort, [thing]) : recordCreation(cohort, before));
+    throw error;
+  }
 }
 
 /** The cohort's stack; undefined where there is none. Waits like `openStack`. Looks at no other cohort's. */
 export async function findStack(cohort: string, foreign: ForeignLocks = "refuse"): Promise<Stack | undefined> {
   const workspace = await openWorkspace(cohort);
   await makeReady(cohort, foreign);
+  // What is to go needs no secret of the file's.
+  await requireOwnSecrets(cohort).catch((error: unknown) => {
+    if (foreign === "refuse") throw error;
+  });
   try {
-    return await Stack.select(cohort, workspace);
+    return await withState(cohort, () => Stack.select(cohort, workspace));
   } catch (error) {
     if (error instanceof StackNotFoundError) return undefined;
     throw error;
@@ -71,22 +93,35 @@ export async function stackNames(): Promise<string[]> {
   // Pulumi would read all of them, and end at the first that is cut off.
   if (folder !== undefined) return cohortsInState(folder);
   const workspace = await openWorkspace("any");
-  return (await workspace.listStacks()).map(({ name }) => name).sort();
+  return (await withState("any", () => workspace.listStacks())).map(({ name }) => name).sort();
 }
 
-/** What of a stack can still be found: by its files where the backend is a folder, by Pulumi in any other. */
-export async function lookForStack(cohort: string): Promise<Sight> {
-  const folder = await stateFolder();
-  const present =
-    folder === undefined
-      ? (await stackNames()).filter((name) => name === cohort)
-      : await Array.fromAsync(glob(stateFiles(cohort), { cwd: folder }));
-  if (present.length === 0) return { state: "gone" };
-  return {
-    state: "left",
-    says: `stack ${cohort}${folder === undefined ? "" : ` (${join(folder, present[0]!)})`}`,
-    remove: `./lab down ${cohort}`,
-  };
+/**
+ * What of a stack can still be found: by its files where the backend is a folder, by Pulumi in any other.
+ *
+ * @param noted the backend in which the inventory says that it is, which may be another than the one in use
+ */
+export async function lookForStack(cohort: string, noted?: string): Promise<Sight> {
+  const inUse = await backendName();
+  const isElsewhere = noted !== undefined && noted !== inUse;
+  const folder = isElsewhere ? folderOfBackend(noted, projectFolder) : await stateFolder();
+  const remove = isElsewhere ? `PULUMI_BACKEND_URL=${shellWord(noted)} ./lab down ${cohort}` : `./lab down ${cohort}`;
+  if (folder !== undefined) {
+    const [file] = await Array.fromAsync(glob(stateFiles(cohort), { cwd: folder }));
+    return file === undefined ? { state: "gone" } : { state: "left", says: `stack ${cohort} (${join(folder, file)})`, remove };
+  }
+  // What a login chose may be another since, and can't be told from this one.
+  if (isElsewhere && noted.includes("://"))
+    return { state: "unknown", says: `stack ${cohort} in the backend ${noted}, while ${inUse} is in use`, remove };
+  try {
+    return (await stackNames()).includes(cohort) ? { state: "left", says: `stack ${cohort}`, remove } : { state: "gone" };
+  } catch (error) {
+    return {
+      state: "unknown",
+      says: `stack ${cohort} in ${inUse}, which does not answer: ${messageOf(error).trim().split("\n").at(-1)}`,
+      remove,
+    };
+  }
 }
 
 const InState = z.object({ urn: z.string(), id: z.string().optional(), parent: z.string().optional() });
@@ -96,11 +131,16 @@ const Deployment = z.object({
   pending_operations: z.array(z.object({ resource: InState, type: z.string() })).nullish(),
 });
 
+async function readDeployment(stack: Stack): Promise<z.output<typeof Deployment>> {
+  const { deployment } = await withState(stack.name, () => stack.exportStack());
+  return Deployment.parse(deployment ?? {});
+}
+
 /** What is in the state, and what was being made when a run was killed. */
 export async function readResources(
   stack: Stack,
 ): Promise<{ readonly resources: readonly InState[]; readonly creating: readonly InState[] }> {
-  const { resources, pending_operations } = Deployment.parse((await stack.exportStack()).deployment ?? {});
+  const { resources, pending_operations } = await readDeployment(stack);
   return { resources, creating: (pending_operations ?? []).flatMap(({ resource, type }) => (type === "creating" ? [resource] : [])) };
 }
 
@@ -117,7 +157,7 @@ export interface StateSummary {
 }
 
 export async function readState(stack: Stack): Promise<StateSummary> {
-  const { resources, pending_operations } = Deployment.parse((await stack.exportStack()).deployment ?? {});
+  const { resources, pending_operations } = await readDeployment(stack);
   const owners = new Map<string, string>();
   const ownerOf = ({ urn, parent }: z.output<typeof InState>) =>
     /::gitops-lab:lab:Learner::(.+)$/.exec(urn)?.[1] ?? owners.get(parent ?? "");
@@ -147,15 +187,20 @@ export function learnerUrn(cohort: string, learner: string): string {
   return `urn:pulumi:${cohort}::gitops-lab::gitops-lab:lab:Learner::${learner}`;
 }
 
-/** Removes a stack of which nothing is left, and from a backend that is a folder also the copies that Pulumi keeps of its earlier states. */
-export async function forgetStack(stack: Stack): Promise<void> {
+/**
+ * Removes a cohort's stack, of which nothing is left, and from a backend that is a folder also what Pulumi keeps of its earlier
+ * states, or left where there is no stack.
+ *
+ * @param force also where the state tells of things, since nobody can read it
+ */
+export async function forgetStack(cohort: string, stack: Stack | undefined, force = false): Promise<void> {
   const folder = await stateFolder();
-  await stack.workspace.removeStack(stack.name, { preserveConfig: true }).catch((error: unknown) => {
+  await stack?.workspace.removeStack(cohort, { preserveConfig: true, force }).catch((error: unknown) => {
     // Its files go all the same.
     if (folder === undefined) throw error;
   });
   if (folder === undefined) return;
-  for await (const path of glob(stateFiles(stack.name), { cwd: folder })) await rm(join(folder, path), { recursive: true, force: true });
+  for await (const path of glob(stateFiles(cohort), { cwd: folder })) await rm(join(folder, path), { recursive: true, force: true });
 }
 
 /** Locks in a file backend whose process, of this machine, no longer runs. */

@@ -5,9 +5,10 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { endServer } from "../../dashboard/access.ts";
 import { removeProcesses } from "../../host/daemon/client.ts";
 import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
-import { forgetInventory, readInventory, recordGone } from "../../host/inventory/inventory.ts";
+import { forgetInventory, readInventory, recordGone, type Thing } from "../../host/inventory/inventory.ts";
 import { lookForAll } from "../../host/inventory/looks.ts";
 import { linesOf, makeReceipt, type Receipt } from "../../host/inventory/receipt.ts";
+import { makeRoom } from "../../host/make-room.ts";
 import { roomThings } from "../../host/room/groups.ts";
 import { endOrphansOfEngine } from "../../host/process-identity.ts";
 import { takeRemainders } from "../../host/remainders.ts";
@@ -26,6 +27,7 @@ import { chooseDisplay } from "../progress/displays.ts";
 import { RunReporter } from "../progress/reporter.ts";
 import { fluxObjects, phases } from "../progress/steps.ts";
 import { exitCodeOf, mustRemember, receiptFile, tellReceipt, whileRunning, writeReceipt } from "../receipts.ts";
+import { stateErrors, stateFailure } from "../state/failures.ts";
 import { note } from "../terminal.ts";
 
 /* Pulumi's library takes seconds to load on a busy machine: a run has begun to tell of itself by then. */
@@ -60,6 +62,7 @@ export async function down(name: string, options: DownOptions): Promise<number> 
  * receipt, and the next `down` looks for all of it.
  */
 export async function removeCohort(cohort: string, options: RemovalOptions = { json: false }): Promise<Receipt> {
+  await makeRoom(cohort);
   return keepingCohortFile(cohort, async () => {
     const learners = await readdir(join(cohortPaths(cohort).root, "learners")).catch(() => []);
     const reporter = reporterFor(cohort, learners, options.json);
@@ -114,13 +117,14 @@ interface Removal {
 async function removeAndLook(removal: Removal): Promise<Receipt> {
   const { cohort, reporter, interrupt } = removal;
   const startedAt = new Date();
+  const problems: string[] = [];
   // Without Pulumi's CLI there can be no stack, but an interrupted first run may have left something on the host.
   const stack =
     (await locate("pulumi")) === undefined
       ? undefined
-      : await interrupt.orEnd(reporter.phase(phases.stack, async () => (await loadStack()).findStack(cohort)));
+      : await interrupt.orEnd(reporter.phase(phases.stack, () => readableStack(cohort, problems)));
   const isSomething = stack !== undefined || existsSync(cohortPaths(cohort).root) || (await readInventory(cohort)).length > 0;
-  const work = () => remove(removal, stack, startedAt);
+  const work = () => remove(removal, stack, startedAt, problems);
   const receipt = await (isSomething ? whileRunning(cohort, "down", work) : work());
   // The note that this ran is the last that may be in it.
   if ((await readInventory(cohort)).length === 0) await forgetInventory(cohort);
@@ -128,10 +132,26 @@ async function removeAndLook(removal: Removal): Promise<Receipt> {
   return receipt;
 }
 
-async function remove(removal: Removal, stack: Stack | undefined, startedAt: Date): Promise<Receipt> {
+/** The cohort's stack; undefined also where its state can't be got at, which is then a problem: a teardown needs none. */
+async function readableStack(cohort: string, problems: string[]): Promise<Stack | undefined> {
+  const { findStack, readResources } = await loadStack();
+  try {
+    const stack = await findStack(cohort, "take away");
+    if (stack !== undefined) await readResources(stack);
+    return stack;
+  } catch (error) {
+    if (!isAboutState(error)) throw error;
+    if (error.code === "state-broken") note(`The state of cohort ${cohort} can't be read: what there is of it is removed without.`);
+    else problems.push(error.message);
+    return undefined;
+  }
+}
+
+const isAboutState = (error: unknown): error is LabError => error instanceof LabError && stateErrors.has(error.code);
+
+async function remove(removal: Removal, stack: Stack | undefined, startedAt: Date, problems: string[]): Promise<Receipt> {
   const { cohort, reporter, interrupt } = removal;
-  const problems: string[] = [];
-  let isForgotten = false;
+  let [isForgotten, isUnread] = [false, false];
   const { forgetStack, lookForStack } = await loadStack();
   // What only a look at running nodes tells must be looked at before they end.
   const items = [...(await readInventory(cohort)), ...(await unnoted(cohort, stack))];
@@ -139,11 +159,17 @@ async function remove(removal: Removal, stack: Stack | undefined, startedAt: Dat
   if (stack !== undefined) await noteUncertain(stack);
   try {
     await endServer(cohort);
-    if (stack !== undefined) await destroy(removal, stack);
+    if (stack !== undefined)
+      await destroy(removal, stack).catch(async (error: unknown) => {
+        // What a cloud has can be found by the state alone: then that stays.
+        if (!isAboutState(error) || (await cloudThings(stack)).length > 0) throw error;
+        isUnread = true;
+        note(`The state of cohort ${cohort} can't be opened: what there is of it is removed without.`);
+      });
     await reporter.phase(phases.remove, async () => {
       await removeCohortFromHost(cohort);
       endOrphansOfEngine(cohortPaths(cohort).daemon);
-      if (stack !== undefined) await forgetStack(stack);
+      if (problems.length === 0) await forgetStack(cohort, stack, isUnread);
       isForgotten = true;
     });
   } catch (error) {
@@ -153,7 +179,7 @@ async function remove(removal: Removal, stack: Stack | undefined, startedAt: Dat
   }
   const inCloud = stack === undefined || isForgotten ? [] : await cloudThings(stack);
   const looks = {
-    stack: () => lookForStack(cohort),
+    stack: ({ name }: Thing) => lookForStack(cohort, name),
     "github-repository": lookOnGithub,
     "cloud-resource": cloudLook(inCloud, cohort),
   };
@@ -196,10 +222,13 @@ async function destroy({ cohort, learners, parallel, reporter, interrupt }: Remo
     );
   } catch (error) {
     interrupt.check();
-    throw new LabError(
-      "down-failed",
-      `Cohort ${cohort} was not removed completely. ${reporter.causes(error)} Run \`./lab down ${cohort}\` again.`,
-      { cause: error },
+    throw (
+      (await stateFailure(cohort, error)) ??
+      new LabError(
+        "down-failed",
+        `Cohort ${cohort} was not removed completely. ${reporter.causes(error)} Run \`./lab down ${cohort}\` again.`,
+        { cause: error },
+      )
     );
   } finally {
     await (await loadStack()).cleanUpAfterEngine(stack);

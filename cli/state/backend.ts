@@ -8,8 +8,12 @@ export async function backendName(): Promise<string> {
   return url === undefined ? "of pulumi login" : nameOfBackend(url);
 }
 
+/** The address of the state backend in use, whoever chose it. */
+export async function backendUrl(): Promise<string | undefined> {
+  return (await pulumiEnvironment())["PULUMI_BACKEND_URL"] ?? loggedInBackend(process.env);
+}
+
 /** The folder of the state backend in use; undefined where it is none. */
 export async function stateFolder(): Promise<string | undefined> {
-  const url = (await pulumiEnvironment())["PULUMI_BACKEND_URL"] ?? (await loggedInBackend(process.env)) ?? "";
-  return folderOfBackend(url, projectFolder);
+  return folderOfBackend((await backendUrl()) ?? "", projectFolder);
 }

@@ -69,25 +69,38 @@ export async function dropDeadLocks(backend: string, cohort: string): Promise<{ 
 /** What is to become of a lock that a process of another machine took: nobody here can tell whether it runs. */
 export type ForeignLocks = "refuse" | "take away";
 
+/** Who works on a state writes it more often than this. */
+const quietMs = 60_000;
+
 /**
  * Waits until nobody works on a cohort's state. A killed operation leaves its lock: one that names a process of this machine which
- * no longer runs is taken away. Throws LabError `state-locked` for one of another machine.
+ * no longer runs is taken away. Throws LabError `state-locked` for one of another machine; where all is to go it is taken away
+ * once that machine writes no more.
  */
 export async function awaitUnlocked(backend: string, cohort: string, foreign: ForeignLocks): Promise<void> {
   let told = false;
+  const tell = (text: string) => {
+    if (!told) note(text);
+    told = true;
+  };
   await waitUntil(
     async () => {
       const held = await dropDeadLocks(backend, cohort);
       for (const { path, holder } of held) {
         if (holder.kind !== "elsewhere") continue;
         if (foreign === "refuse") throw lockedElsewhere(cohort, holder.lock);
-        note(`${words(holder.lock)} held the state of cohort ${cohort}; its lock is taken away, since all of the cohort is to go.`);
+        if ((await sinceWritten(path, statePlaces(backend, cohort).checkpoint)) < quietMs) {
+          tell(
+            `${words(holder.lock)} holds the state of cohort ${cohort} and has just written it: waiting until it is quiet for a minute.`,
+          );
+          return { done: false, because: `${words(holder.lock)} has just written the state.` };
+        }
+        note(`${words(holder.lock)} held the state of cohort ${cohort}. Its lock is taken away, since all of the cohort is to go.`);
         await remove(path);
       }
       const pid = held.flatMap(({ holder }) => (holder.kind === "alive" ? [holder.pid] : []))[0];
       if (pid === undefined) return { done: true, value: undefined };
-      if (!told && pid !== 0) note(`Waiting for another operation on cohort ${cohort} to end (process ${pid}).`);
-      told ||= pid !== 0;
+      if (pid !== 0) tell(`Waiting for another operation on cohort ${cohort} to end (process ${pid}).`);
       return { done: false, because: pid === 0 ? "a lock is being written." : `process ${pid} holds the stack's lock.` };
     },
     {
@@ -97,6 +110,14 @@ export async function awaitUnlocked(backend: string, cohort: string, foreign: Fo
       remedy: "If that process hangs, end it with `kill` and run the command again.",
     },
   );
+}
+
+/** Milliseconds since one of the files was written, at least; by whichever clock. */
+async function sinceWritten(...paths: readonly string[]): Promise<number> {
+  const ages = await Promise.all(
+    paths.map(async (path) => Math.abs(Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? 0))),
+  );
+  return Math.min(...ages);
 }
 
 const words = ({ hostname: host, username, pid, timestamp }: Lock) =>

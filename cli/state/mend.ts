@@ -48,7 +48,7 @@ async function isCheckpoint(path: string): Promise<boolean> {
   return typeof value?.version === "number" && typeof value.checkpoint === "object" && value.checkpoint !== null;
 }
 
-/** A checkpoint that is cut off comes back from the newest whole copy; where there is none, the stack is made anew. */
+/** A checkpoint that is cut off comes back from the newest whole copy; where there is none, it goes. */
 async function recoverCheckpoint(backend: string, cohort: string): Promise<void> {
   const { checkpoint, history, backups } = statePlaces(backend, cohort);
   for (const path of [checkpoint, `${checkpoint}.gz`, `${checkpoint}.zst`]) {
@@ -57,7 +57,7 @@ async function recoverCheckpoint(backend: string, cohort: string): Promise<void>
     if (copy === undefined) {
       await rm(path, { force: true });
       note(
-        `Pulumi's state of cohort ${cohort} was cut off while it was written, and there is no copy: it is made anew from what is there.`,
+        `Pulumi's state of cohort ${cohort} was cut off while it was written, and no copy of it is whole. What there is of the cohort is found again without it.`,
       );
     } else {
       const draft = `${path}.recovered.tmp`;
@@ -79,4 +79,10 @@ async function newestWhole(copies: readonly string[]): Promise<string | undefine
   const dated = await Promise.all(copies.map(async (path) => ({ path, at: (await stat(path).catch(() => undefined))?.mtimeMs ?? 0 })));
   for (const { path } of dated.sort((a, b) => b.at - a.at)) if (await isCheckpoint(path)) return path;
   return undefined;
+}
+
+/** Pulumi's settings for this project hold which stack was selected last; one that is cut off keeps it from selecting any. */
+export async function mendSettings(pulumiFolder: string): Promise<void> {
+  for (const path of await filesIn(join(pulumiFolder, "workspaces"), "gitops-lab-*-workspace.json"))
+    if ((await readWhole(path)) === undefined) await rm(path, { force: true });
 }

@@ -130,7 +130,7 @@ describe("setup", () => {
     for (const learner of ["ada", "ada-b"]) expect(stdout).toMatch(new RegExp(`EmbeddedCluster\\s+${learner}-control-plane`));
     expect(marked()).toEqual([]);
     // Plain pulumi has added its salt.
-    await cohort.writeFile();
+    expect(await cohort.readFile()).toContain("encryptionsalt:");
   });
 });
 
@@ -544,6 +544,19 @@ describe("down", () => {
   });
 
   test("has nothing to do the second time", { timeout: minutes }, async () => {
+    succeeded(await cohort.lab("down", cohort.name));
+    expect(existsSync(cohort.home)).toBe(false);
+  });
+
+  test("leaves a cohort that can be made ready anew, also where plain pulumi wrote into its file", { timeout: 2 * minutes }, async () => {
+    succeeded(await cohort.lab("env"));
+    succeeded(await pulumi("stack", "init", cohort.name));
+    const withSalt = await cohort.readFile();
+    expect(withSalt).toContain("encryptionsalt:");
+    succeeded(await cohort.lab("down", cohort.name));
+    await writeFile(join(import.meta.dirname, "..", "..", "stacks", `Pulumi.${cohort.name}.yaml`), withSalt);
+    succeeded(await cohort.lab("setup", cohort.name));
+    expect(await cohort.readFile()).toBe(fileAsWritten);
     succeeded(await cohort.lab("down", cohort.name));
     expect(existsSync(cohort.home)).toBe(false);
   });

@@ -83,7 +83,7 @@ test("a checkpoint without any copy is made anew by `up` around what is there", 
   await dropCopies();
   await truncate(places.checkpoint, 1000);
   const { stderr, stdout } = succeeded(await cohort.lab("up", cohort.name));
-  expect(stderr).toContain("made anew");
+  expect(stderr).toContain("no copy of it is whole");
   expect(stdout).toContain("ada");
   expect(Object.keys(processes()).sort()).toEqual(Object.keys(before).sort());
   succeeded(await cohort.lab("verify", "--cohort", cohort.name));
@@ -92,7 +92,7 @@ test("a checkpoint without any copy is made anew by `up` around what is there", 
 test("and by `retry`", { timeout: 4 * minutes }, async () => {
   await dropCopies();
   await truncate(places.checkpoint);
-  expect(succeeded(await cohort.lab("retry", cohort.name)).stderr).toContain("made anew");
+  expect(succeeded(await cohort.lab("retry", cohort.name)).stderr).toContain("no copy of it is whole");
   succeeded(await cohort.lab("verify", "--cohort", cohort.name));
 });
 
