@@ -28,6 +28,7 @@ import { requireGithub } from "./github.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "./interrupt.ts";
 import { LastRunRecord } from "./last-run.ts";
 import { deleteUnreachable, mustGiveUpLost } from "./lost-clusters.ts";
+import { noteVersion, requireNotNewer } from "./made-by.ts";
 import { readOutputs } from "./outputs.ts";
 import { chooseDisplay } from "./progress/displays.ts";
 import type { LearnerOutcome } from "./progress/events.ts";
@@ -108,6 +109,8 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
         await runEngine(stack, about, scope, options, reporter, interrupt);
       } finally {
         await (await loadStack()).cleanUpAfterEngine(stack);
+        // A full disk has its own error by now.
+        await noteVersion(cohort).catch(() => undefined);
       }
       const left =
         options.only === undefined
@@ -134,6 +137,7 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
 /** Installs tools, starts what was stopped and opens the stack. */
 async function prepare(plan: CohortPlan, reporter: RunReporter, interrupt: Interrupt): Promise<Stack> {
   const { cohort } = plan;
+  await requireNotNewer(cohort);
   await interrupt.orEnd(reporter.tools((onProgress) => installTools(plan, onProgress)));
   await requireProviders(plan);
   await tellIsolation(plan);

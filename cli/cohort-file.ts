@@ -20,7 +20,8 @@ import { note } from "./terminal.ts";
 export const projectFolder = fileURLToPath(new URL("..", import.meta.url));
 
 const stacks = join(projectFolder, "stacks");
-const fileOf = (cohort: string) => join(stacks, `Pulumi.${cohort}.yaml`);
+/** Where a cohort's file is, or would be. */
+export const cohortFileOf = (cohort: string) => join(stacks, `Pulumi.${cohort}.yaml`);
 
 /** The cohorts that have a file. */
 export async function cohortNames(): Promise<string[]> {
@@ -29,13 +30,13 @@ export async function cohortNames(): Promise<string[]> {
 
 /** Whether a cohort has a file, whatever is in it. */
 export function hasCohortFile(cohort: string): boolean {
-  return existsSync(fileOf(cohort));
+  return existsSync(cohortFileOf(cohort));
 }
 
 /** The text of a cohort's file; undefined where there is none. Throws LabError `cohort-unreadable` (exit code 2) for what is no text. */
 export async function cohortFileText(cohort: string): Promise<string | undefined> {
   // Pulumi reads the same file, and writes it.
-  const read = readPersonText(fileOf(cohort), "text", { utf16: false });
+  const read = readPersonText(cohortFileOf(cohort), "text", { utf16: false });
   if ("text" in read) return read.text;
   if (read.missing) return undefined;
   throw new LabError(
@@ -107,7 +108,7 @@ function holdsSecret(value: unknown): boolean {
 }
 
 async function dropSalt(cohort: string): Promise<void> {
-  const text = await readIfExists(fileOf(cohort));
+  const text = await readIfExists(cohortFileOf(cohort));
   // In one step: a run that is killed here must not cost the instructor's file.
-  if (text !== undefined && salt.test(text) && !hasSecrets(text)) await writeFileAtomic(fileOf(cohort), text.replace(salt, ""));
+  if (text !== undefined && salt.test(text) && !hasSecrets(text)) await writeFileAtomic(cohortFileOf(cohort), text.replace(salt, ""));
 }

@@ -62,9 +62,9 @@ function homeError(error: unknown, then = ""): LabError {
   );
 }
 
-/** Files that the lab itself puts into its folder beside cohorts; with the drafts and locks of a process that was killed. */
+/** Files that the lab itself puts into its folder beside cohorts; with what they said before, and the drafts and locks of a process that was killed. */
 const filesOfHome =
-  /^(mark|github-mark|ports\.json|rooms\.json|passphrase|evidence-key\.pem|lab-home\.json)(\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?(\.\d+)?(\.lock)?$/;
+  /^(mark|github-mark|ports\.json|rooms\.json|passphrase|evidence-key\.pem|lab-home\.json)(\.before)?(\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?(\.\d+)?(\.lock)?$/;
 
 /** Folders that it fills for a while and empties itself, or that a killed command left. */
 const foldersOfHome = /^(gitops-lab-overlay-.+|\.probe-.+)$/;

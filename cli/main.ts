@@ -1,6 +1,8 @@
 import "./own-environment.ts";
 import { Command, CommanderError, Help, InvalidArgumentError, type Option } from "commander";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { damagedPackage, damagedSentence } from "./damaged-packages.ts";
+import { fullDisk } from "./full-disk.ts";
 import { productVersion } from "../shared/version.ts";
 import { requireOwnHome } from "../shared/lab-home.ts";
 import { unusableHome } from "./home.ts";
@@ -334,7 +336,12 @@ program
   .command("test")
   .description("run the tests")
   .argument("[filters...]", "parts of test file names")
-  .action(async (filters: string[]) => done((await import("./commands/test.ts")).test(filters)));
+  .option("--long", "of the faults the long set, which takes hours and goes on where it was (docs/reliability.md)", false)
+  .option("--seed <text>", "what the faults' points are chosen by", "1")
+  .option("--results <file>", "where the long set keeps what came of each trial")
+  .action(async (filters: string[], options: { long: boolean; seed: string; results?: string }) =>
+    done((await import("./commands/test.ts")).test(filters, options)),
+  );
 
 /** As commander has it, but for "(default: false)" of every flag. */
 function optionDescription(option: Option): string {
@@ -384,7 +391,9 @@ try {
 
 /** Shows an error the way its class asks for and returns the exit code. */
 function report(thrown: unknown): number {
-  const error = unusableHome(thrown) ?? thrown;
+  const name = damagedPackage(thrown);
+  const damaged = name === undefined ? undefined : new LabError("packages-damaged", damagedSentence(name), { exitCode: ExitCode.badInput });
+  const error = damaged ?? unusableHome(thrown) ?? fullDisk(thrown) ?? thrown;
   if (error instanceof LabError) {
     note(`${paint("red", "error", process.stderr)}: ${error.message} ${paint("dim", `[${error.code}]`, process.stderr)}`);
     return error.exitCode;

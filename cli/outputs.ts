@@ -3,7 +3,7 @@ import { run } from "../shared/exec.ts";
 import { CohortOutputs } from "../shared/outputs.ts";
 import { pulumiEnvironment } from "../tools/environment.ts";
 import { locate, toolPath } from "../tools/locate.ts";
-import { projectFolder } from "./cohort-file.ts";
+import { pulumiProject } from "./project.ts";
 import { notUp } from "./not-up.ts";
 import { stateFolder } from "./state/backend.ts";
 import { stateFailure } from "./state/failures.ts";
@@ -20,7 +20,7 @@ export async function readOutputs(cohort: string): Promise<CohortOutputs> {
   const folder = await stateFolder();
   if (folder !== undefined) await mendState(folder, cohort);
   const args = ["stack", "output", "--json", "--show-secrets", "--non-interactive", "--stack", cohort];
-  const result = await run(await toolPath("pulumi"), args, { cwd: projectFolder, env, reject: false, stdin: "ignore" });
+  const result = await run(await toolPath("pulumi"), args, { cwd: await pulumiProject(cohort), env, reject: false, stdin: "ignore" });
   const isMissing = result.exitCode !== 0 && /no stack named/.test(result.stderr);
   if (result.exitCode !== 0 && !isMissing) {
     const aboutState = await stateFailure(cohort, new Error(result.stderr));

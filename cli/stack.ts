@@ -13,7 +13,7 @@ import { folderOfBackend } from "../tools/backend.ts";
 import { pulumiEnvironment } from "../tools/environment.ts";
 import { toolPath } from "../tools/locate.ts";
 import { pulumiHome } from "../tools/plugin-choice.ts";
-import { projectFolder } from "./cohort-file.ts";
+import { pulumiProject } from "./project.ts";
 import { backendName, stateFolder } from "./state/backend.ts";
 import { cohortsInState, readCheckpoint, stateFiles } from "./state/files.ts";
 import { awaitUnlocked, dropDeadLocks, staleLocks, type ForeignLocks } from "./state/locks.ts";
@@ -31,7 +31,7 @@ async function openWorkspace(cohort: string): Promise<LocalWorkspace> {
     skipVersionCheck: true,
   });
   return LocalWorkspace.create({
-    workDir: projectFolder,
+    workDir: await pulumiProject(cohort),
     pulumiCommand,
     envVars: { ...environment, ...engineMark(cohortPaths(cohort).daemon) },
   });

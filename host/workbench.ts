@@ -137,7 +137,9 @@ async function openWorkbench(
     async dropProposals() {
       const { git } = await cloneOf(folder, learner.git, await resetter());
       const refs = environments.map((environment) => `refs/heads/${proposalBranch(environment)}`);
-      const present = (await git("ls-remote", "--refs", "origin", ...refs)).split("\n").flatMap((line) => line.split("\t")[1] ?? []);
+      const present = (await git("ls-remote", "--refs", "origin", ...refs))
+        .split("\n")
+        .flatMap((line) => refs.filter((ref) => line.endsWith(`\t${ref}`)));
       if (present.length > 0) await git("push", "--quiet", "origin", "--delete", ...present);
     },
     interruptGit: (until) => interrupt(paths.gitOutage, until),
@@ -238,7 +240,7 @@ async function push(
     const { path, git } = await cloneOf(folder, repository, who);
     await change(git, path);
     try {
-      await git("push", "--quiet", "origin", `HEAD:${repository.branch}`);
+      await git("push", "--quiet", "origin", `HEAD:refs/heads/${repository.branch}`);
       return await git("rev-parse", "HEAD");
     } catch (error) {
       const said = error instanceof Error && "stderr" in error ? String(error.stderr) : String(error);

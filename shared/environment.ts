@@ -53,8 +53,8 @@ const terminal = ["TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "SHELL"];
 
 /** By what a program is, the variables of the caller's that it gets besides what every one does. */
 const lists = {
-  /** Anything that only looks at this machine or speaks to a server of the lab. */
-  program: network,
+  /** Anything that only looks at this machine or speaks to a server of the lab; also another process of this program. */
+  program: [...network, ...places],
   git: [...network, "GIT_SSL_CAINFO"],
   go: [...network, ...goSettings],
   /** Asks Go for the settings above, which may be in its own file. */

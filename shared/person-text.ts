@@ -42,10 +42,12 @@ export function decodePersonText(bytes: Uint8Array, kind: PersonFileKind, { utf1
 }
 
 /**
- * What of a text that was read as UTF-8 already tells that its file was no UTF-8 text; undefined where nothing does. For what
+ * What of a text that was read as UTF-8 already tells that its file was no UTF-8 text, or is not the one in its editor; undefined where nothing does. For what
  * Git keeps, whose bytes are read elsewhere.
  */
 export function textFault(text: string): string | undefined {
+  if (/^\uFEFF?version https:\/\/git-lfs\.github\.com\/spec\//.test(text))
+    return "is a pointer of Git LFS, and there is no LFS here. Put the files themselves into your commits with `git lfs migrate export --include='*' --yes`";
   const nuls = text.slice(0, 4096).split("\0").length - 1;
   if (nuls > 0 && nuls * 3 > Math.min(text.length, 4096))
     return `is UTF-16, which is what PowerShell's \`>\` writes, and must be UTF-8. ${howToSave.text}`;

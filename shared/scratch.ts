@@ -14,7 +14,7 @@ export function makeScratchFolder(purpose: string, parent: string = tmpdir()): P
 }
 
 /** How the paths of such folders begin: `-<pid>-<start time>-<random>` follows. */
-export function scratchBeginning(purpose: string, parent: string = tmpdir(), env: NodeJS.ProcessEnv = process.env): string {
+export function scratchBeginning(purpose: string, parent: string = tmpdir(), env?: NodeJS.ProcessEnv): string {
   return join(parent, `gitops-lab-${purpose}-${homeMark(env)}`);
 }
 

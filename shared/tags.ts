@@ -32,3 +32,35 @@ export function newestTag(tags: readonly string[], environment: Environment): st
   const family = tags.filter((tag) => parseTag(tag)?.environment === environment);
   return family.sort((a, b) => (parseTag(b)?.created ?? 0) - (parseTag(a)?.created ?? 0))[0];
 }
+
+/** The last time that a tag has room for. */
+const lastTime = 9_999_999_999;
+const yearSeconds = 366 * 24 * 3600;
+/** A clock that is off, or that was set back, is no reason to take a tag for one that cannot be true. */
+const clockToleranceSeconds = 24 * 3600;
+
+/**
+ * A time (Unix, in seconds) later than that of every tag of the family, so that the newest made is the newest by name too. It
+ * always fits into a tag: tags that leave no room for a later one are not counted, and are named, for the policy picks one of
+ * them until they are gone.
+ */
+export function freshTime(
+  tags: readonly string[],
+  environment: Environment,
+  now: number = Date.now() / 1000,
+): { readonly created: number; readonly inTheWay: readonly string[] } {
+  const family = tags.flatMap((tag) => {
+    const created = parseTag(tag)?.environment === environment ? parseTag(tag)?.created : undefined;
+    return created === undefined ? [] : [{ tag, created }];
+  });
+  const newest = (among: typeof family) => among.reduce((most, { created }) => Math.max(most, created), 0);
+  const isFull = newest(family) > lastTime - yearSeconds;
+  const isInTheWay = ({ created }: { readonly created: number }) => isFull && created > now + yearSeconds;
+  const inTheWay = family.filter(isInTheWay).map(({ tag }) => tag);
+  return { created: Math.max(Math.floor(now), newest(family.filter((one) => !isInTheWay(one))) + 1), inTheWay };
+}
+
+/** Whether a tag says that it was made at a time that is still to come: no later one would be the newest of its family until then. */
+export function isOfTheFuture(tag: string, now: number = Date.now() / 1000): boolean {
+  return (parseTag(tag)?.created ?? 0) > now + clockToleranceSeconds;
+}

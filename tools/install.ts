@@ -11,6 +11,7 @@ import { hasNodePackages, nodePackagesFolder, unpackNodePackages } from "./node-
 import { assetFolder, gitHttpBackend, installFolder, isInstalledAsset, locate } from "./locate.ts";
 import { assetManifest, assetNames, manifest, toolNames, type Arch, type Purpose, type Tool } from "./manifest.ts";
 import type { Step } from "./progress.ts";
+import { noteSizes } from "./sizes.ts";
 
 export interface SetupOptions {
   /** Called whenever an installation takes a new turn; not called for what is there already. */
@@ -108,6 +109,7 @@ async function install(item: Item, say: (activity: string) => void): Promise<voi
       const staging = await mkdtemp(join(parent, stagingPrefix));
       try {
         await item.bring(staging, say);
+        await noteSizes(staging);
         // As everything in the cache: another account may use it, too.
         await chmod(staging, 0o755);
         await rm(item.folder, { recursive: true, force: true });

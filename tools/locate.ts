@@ -9,6 +9,7 @@ import { readIfExists } from "../shared/private-files.ts";
 import { assetManifest, manifest, type AssetName, type ToolName } from "./manifest.ts";
 import { installHint } from "./package-manager.ts";
 import { programVersion } from "./program-version.ts";
+import { hasNotedSizes } from "./sizes.ts";
 
 export type { AssetName, ToolName } from "./manifest.ts";
 
@@ -90,7 +91,7 @@ export function installFolder(name: ToolName, env: NodeJS.ProcessEnv = process.e
 async function installed(name: ToolName, env: NodeJS.ProcessEnv): Promise<Located | undefined> {
   const folder = installFolder(name, env);
   const path = join(folder, name);
-  if (!(await isProgram(path))) return undefined;
+  if (!(await isProgram(path)) || !(await hasNotedSizes(folder))) return undefined;
   const origin = await readIfExists(join(folder, "origin"));
   return { path, origin: origin?.startsWith("downloaded") ? "downloaded" : "built" };
 }
@@ -114,7 +115,8 @@ export function assetFolder(name: AssetName, env: NodeJS.ProcessEnv = process.en
 }
 
 export async function isInstalledAsset(name: AssetName, env: NodeJS.ProcessEnv = process.env): Promise<boolean> {
-  return (await readdir(assetFolder(name, env)).catch(() => [])).length > 0;
+  const folder = assetFolder(name, env);
+  return (await readdir(folder).catch(() => [])).length > 0 && (await hasNotedSizes(folder));
 }
 
 function assetMissing(name: AssetName): LabError {

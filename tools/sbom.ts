@@ -47,13 +47,13 @@ export interface SbomInput {
   /** Content of package-lock.json, version 3. */
   readonly packageLock: string;
   readonly goFiles: readonly GoFiles[];
-  /** The `lab` script, which pins Node.js. */
+  /** The `lab` script, which pins Node.js and npm. */
   readonly wrapper: string;
 }
 
 /** The same input gives the same document, its serial number included. Throws for a lock file of another form. */
 export function makeSbom({ version, time, packageLock, goFiles, wrapper }: SbomInput): Sbom {
-  const components = [...npmComponents(packageLock), ...goComponents(goFiles), ...nodePrograms(wrapper)].sort((one, other) =>
+  const components = [...npmComponents(packageLock), ...goComponents(goFiles), ...wrapperPrograms(wrapper)].sort((one, other) =>
     one["bom-ref"] < other["bom-ref"] ? -1 : 1,
   );
   const component: Component = {
@@ -167,13 +167,14 @@ function requiredModules(goMod: string): [string, string][] {
   });
 }
 
-/** The Node.js that `./lab` installs where the machine has none, one for each architecture. */
-export function nodePrograms(wrapper: string): Component[] {
-  const version = /^node_version=(\S+)$/m.exec(wrapper)?.[1];
+/** What `./lab` itself installs where the machine has none: Node.js for each architecture, and npm. */
+export function wrapperPrograms(wrapper: string): Component[] {
+  const versionOf = (program: string) => new RegExp(`^${program}_version=(\\S+)$`, "m").exec(wrapper)?.[1];
   const pins = [...wrapper.matchAll(/^integrity_(\S+?)=(\S+)$/gm)];
-  if (version === undefined || pins.length === 0) throw new Error("the lab script does not say which Node.js it installs");
-  return pins.map(([, arch, integrity]) => {
-    const name = `node-linux-${arch!}`;
+  if (pins.length === 0) throw new Error("the lab script does not say which Node.js it installs");
+  return pins.map(([, pinned, integrity]) => {
+    const [name, version] = pinned === "npm" ? ["npm", versionOf("npm")] : [`node-linux-${pinned!}`, versionOf("node")];
+    if (version === undefined) throw new Error(`the lab script does not say which version of ${name} it installs`);
     const purl = `pkg:npm/${name}@${version}`;
     return { type: "application", "bom-ref": purl, name, version, scope: "optional", purl, hashes: hashesOf(integrity!) };
   });

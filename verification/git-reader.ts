@@ -6,7 +6,8 @@ import { childEnvironment } from "../shared/environment.ts";
 import { run } from "../shared/exec.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 import { makeScratchFolder } from "../shared/scratch.ts";
-import { writePrivateFile } from "../shared/private-files.ts";
+import { commitFields, commitOf, commitsWithPaths, fileChanges } from "./git-commits.ts";
+import { sshEnvironment } from "./git-ssh.ts";
 import { journalRef, parseJournal, type JournalEntry } from "./journal.ts";
 
 export interface Commit {
@@ -23,6 +24,15 @@ export interface Commit {
 /** A commit with the paths that it changed, for a merge those against its first parent. */
 export interface CommitWithPaths extends Commit {
   readonly paths: readonly string[];
+  /** What it changed at each of the paths: two equal texts stand for the same file. */
+  readonly edits: readonly { readonly path: string; readonly from: string; readonly to: string }[];
+}
+
+/** A commit with the texts of a file before it (in its first parent) and after it; undefined where there was no such file. */
+export interface FileChange {
+  readonly commit: Commit;
+  readonly before: string | undefined;
+  readonly after: string | undefined;
 }
 
 /** Reads one branch of a learner's repository, as it was at the first look. */
@@ -31,6 +41,10 @@ export interface GitReader {
   head(): Promise<string>;
   /** The commits of the branch that changed a path, newest first. */
   log(path: string): Promise<readonly Commit[]>;
+  /** The same of the newest two thousand of them, with what the file said before and after each. */
+  changes(path: string): Promise<readonly FileChange[]>;
+  /** Every commit of the branch with its parents, none before one that it is in. */
+  graph(): Promise<ReadonlyMap<string, readonly string[]>>;
   /** The oldest commit of the branch that brought a text into a file at or below a path; undefined where none did. */
   introduced(text: string, path: string): Promise<Commit | undefined>;
   /** The newest commits of the branch, newest first. */
@@ -41,11 +55,22 @@ export interface GitReader {
   isAncestor(ancestor: string, descendant: string): Promise<boolean>;
   /** The tree that reverting a commit at the tip would give, without doing it; undefined where that conflicts. */
   revert(commit: string): Promise<string | undefined>;
+  /** Whether a commit's files, of those that an earlier one changed, are as a revert of that one would have made them. */
+  undoes(commit: string, earlier: string): Promise<boolean>;
   /** What the pipeline wrote down, by commit; empty where it has written nothing. */
   journal(): Promise<ReadonlyMap<string, readonly JournalEntry[]>>;
 }
 
-const fields = ["%H", "%P", "%an", "%ae", "%cI", "%s", "%b"];
+interface GitOptions {
+  readonly input?: string;
+  readonly mayExitWith?: readonly number[];
+  readonly env?: Record<string, string>;
+}
+
+/** More than a person or a pipeline changes a file in a course. */
+const mostChanges = 2000;
+/** Files of a commit that is looked at as one that may be taken back: their names are arguments. */
+const mostUndone = 500;
 
 /**
  * A reader over the git CLI (2.38 or later, for `merge-tree --write-tree`). The first look fetches the branch into a
@@ -60,6 +85,7 @@ export function gitReader(
   const url = repository.ssh?.url ?? repository.url;
   let fetched: Promise<string> | undefined;
   let noted: ReturnType<GitReader["journal"]> | undefined;
+  let parents: ReturnType<GitReader["graph"]> | undefined;
   /** Of the copy: it holds the key as well where there is one. */
   let home: string | undefined;
 
@@ -84,28 +110,45 @@ export function gitReader(
     );
   }
 
-  async function git(
-    args: readonly string[],
-    options: { input?: string; mayExitWith?: readonly number[]; env?: Record<string, string> } = {},
-  ) {
+  async function git(args: readonly string[], options: GitOptions = {}) {
+    const said = await bytesOf(args, options);
+    return { ...said, stdout: Buffer.from(said.stdout).toString("utf8") };
+  }
+
+  async function bytesOf(args: readonly string[], options: GitOptions) {
     const folder = await (fetched ??= fetchBranch());
     const result = await run("git", ["--git-dir", folder, ...args], {
+      encoding: "buffer",
       env: { ...gitEnvironment(), ...options.env },
       reject: false,
       stripFinalNewline: false,
       cancelSignal: signal,
       ...(options.input === undefined ? { stdin: "ignore" } : { input: options.input }),
     });
-    if (result.exitCode === 0 || options.mayExitWith?.includes(result.exitCode ?? -1)) return result;
-    throw new LabError("git-failed", `\`git ${args[0]}\` in a copy of ${url} failed: ${result.stderr.trim()}. Try it in a clone.`);
+    const said = { exitCode: result.exitCode, stdout: result.stdout, stderr: Buffer.from(result.stderr ?? "").toString("utf8") };
+    if (result.exitCode === 0 || options.mayExitWith?.includes(result.exitCode ?? -1)) return said;
+    throw new LabError("git-failed", `\`git ${args[0]}\` in a copy of ${url} failed: ${said.stderr.trim()}. Try it in a clone.`);
   }
 
   async function commitsOf(choice: readonly string[]): Promise<Commit[]> {
-    const { stdout } = await git(["log", "-z", "--topo-order", `--format=${fields.join("%x00")}`, `refs/heads/${branch}`, ...choice]);
+    const { stdout } = await git(["log", "-z", "--topo-order", `--format=${commitFields.join("%x00")}`, `refs/heads/${branch}`, ...choice]);
     const values = stdout.split("\0");
-    return Array.from({ length: Math.floor(values.length / fields.length) }, (_, index) =>
-      commitOf(values.slice(index * fields.length, (index + 1) * fields.length)),
+    return Array.from({ length: Math.floor(values.length / commitFields.length) }, (_, index) =>
+      commitOf(values.slice(index * commitFields.length, (index + 1) * commitFields.length)),
     );
+  }
+
+  /** A revert is a three-way merge with the commit as the base: give its parent's tree a commit on top of it. */
+  async function revertOnto(tip: string, commit: string): Promise<string | undefined> {
+    const undo = await git(["commit-tree", `${commit}^^{tree}`, "-p", commit, "-m", `Revert ${commit}`]);
+    const merged = await git(["merge-tree", "--write-tree", tip, undo.stdout.trim()], { mayExitWith: [1] });
+    return merged.exitCode === 0 ? merged.stdout.trim() : undefined;
+  }
+
+  async function readGraph(): Promise<ReadonlyMap<string, readonly string[]>> {
+    const { stdout } = await git(["log", "--topo-order", "--format=%H %P", `refs/heads/${branch}`]);
+    const lines = stdout.split("\n").map((line) => line.split(" ").filter(Boolean));
+    return new Map(lines.flatMap(([id, ...parents]) => (id === undefined ? [] : [[id, parents] as const])));
   }
 
   async function readJournal(): Promise<ReadonlyMap<string, readonly JournalEntry[]>> {
@@ -136,19 +179,27 @@ export function gitReader(
 
     log: (path) => commitsOf(["--", path]),
 
+    async changes(path) {
+      const commits = await commitsOf([`--max-count=${mostChanges}`, "--", path]);
+      return fileChanges(async (args, input) => Buffer.from((await bytesOf(args, { input })).stdout), commits, path);
+    },
+
+    graph: () => (parents ??= readGraph()),
+
     async introduced(text, path) {
       return (await commitsOf([`-S${text}`, "--", path])).at(-1);
     },
 
     async history(limit) {
-      const format = `--format=%x00${fields.join("%x00")}%x00`;
+      const format = `--format=%x00${commitFields.join("%x00")}%x00`;
       const { stdout } = await git([
         "log",
         "-z",
         "--topo-order",
         "--diff-merges=first-parent",
         "--no-renames",
-        "--name-only",
+        "--raw",
+        "--no-abbrev",
         `--max-count=${limit}`,
         format,
         `refs/heads/${branch}`,
@@ -169,11 +220,19 @@ export function gitReader(
       return (await git(["merge-base", "--is-ancestor", ancestor, descendant], { mayExitWith: [1] })).exitCode === 0;
     },
 
-    async revert(commit) {
-      // A revert is a three-way merge with the commit as the base: give its parent's tree a commit on top of it.
-      const undo = await git(["commit-tree", `${commit}^^{tree}`, "-p", commit, "-m", `Revert ${commit}`]);
-      const merged = await git(["merge-tree", "--write-tree", `refs/heads/${branch}`, undo.stdout.trim()], { mayExitWith: [1] });
-      return merged.exitCode === 0 ? merged.stdout.trim() : undefined;
+    revert: (commit) => revertOnto(`refs/heads/${branch}`, commit),
+
+    async undoes(commit, earlier) {
+      const known = await git(["cat-file", "--batch-check"], { input: `${commit}^\n${earlier}^\n` });
+      if (known.stdout.includes(" missing\n")) return false;
+      const reverted = await revertOnto(`${commit}^`, earlier);
+      if (reverted === undefined) return false;
+      const { stdout } = await git(["diff-tree", "-r", "-z", "--no-renames", "--name-only", `${earlier}^`, earlier]);
+      const paths = stdout.split("\0").filter(Boolean);
+      if (paths.length === 0 || paths.length > mostUndone) return false;
+      const differs = ["diff-tree", "-r", "--quiet", reverted, `${commit}^{tree}`, "--", ...paths];
+      // A name of a file is no pattern.
+      return (await git(["--literal-pathspecs", ...differs], { mayExitWith: [1] })).exitCode === 0;
     },
 
     journal: () => (noted ??= readJournal()),
@@ -185,35 +244,6 @@ export function gitReader(
   };
 }
 
-/** The commit that a revert's message names; undefined for any other commit. */
-export function revertedBy({ body }: Pick<Commit, "body">): string | undefined {
-  return /^This reverts commit ([0-9a-f]{40})\b/m.exec(body)?.[1];
-}
-
-/** A commit from the values of `fields`. */
-function commitOf(values: readonly string[]): Commit {
-  const [id = "", parents = "", author = "", email = "", date = "", subject = "", body = ""] = values;
-  return { id, parents: parents.split(" ").filter(Boolean), author, email, date, subject, body };
-}
-
-/**
- * Each commit is: an empty value, its fields, an empty value, and its paths (the first after a line break). No path is
- * empty, so the next empty value starts the next commit.
- */
-function commitsWithPaths(values: readonly string[]): CommitWithPaths[] {
-  const commits: CommitWithPaths[] = [];
-  for (let at = 0; at + fields.length < values.length; ) {
-    const afterFields = at + 1 + fields.length;
-    const firstPath = afterFields + 1;
-    const next = values.indexOf("", firstPath);
-    const end = next < 0 ? values.length : next;
-    const paths = values.slice(firstPath, end).map((path, index) => (index === 0 ? path.replace(/^\n/, "") : path));
-    commits.push({ ...commitOf(values.slice(at + 1, afterFields)), paths });
-    at = end;
-  }
-  return commits;
-}
-
 /** The environment of a Git that commits as the lab itself, whoever asks. */
 export function gitEnvironment(): Record<string, string> {
   return childEnvironment("git", {
@@ -222,28 +252,6 @@ export function gitEnvironment(): Record<string, string> {
     GIT_COMMITTER_NAME: "gitops-lab",
     GIT_COMMITTER_EMAIL: "gitops-lab@localhost",
   });
-}
-
-/**
- * Git over SSH with this key alone, to a server with these host keys alone. Writes both into the folder, with mode 0600.
- */
-async function sshEnvironment(
-  { privateKey, knownHosts }: NonNullable<LearnerOutputs["git"]["ssh"]>,
-  folder: string,
-): Promise<Record<string, string>> {
-  const files = { key: join(folder, "key"), knownHosts: join(folder, "known_hosts") };
-  await writePrivateFile(files.key, privateKey);
-  await writePrivateFile(files.knownHosts, knownHosts);
-  const options = [
-    "IdentitiesOnly=yes",
-    "IdentityAgent=none",
-    "BatchMode=yes",
-    "StrictHostKeyChecking=yes",
-    `UserKnownHostsFile=${files.knownHosts}`,
-    "GlobalKnownHostsFile=/dev/null",
-    "ConnectTimeout=15",
-  ];
-  return { GIT_SSH_COMMAND: `ssh -F /dev/null -i ${files.key} ${options.map((option) => `-o ${option}`).join(" ")}` };
 }
 
 /** The credential as configuration in the environment, for this URL alone and never sent on to where it redirects. */

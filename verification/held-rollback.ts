@@ -3,12 +3,13 @@ import { LabError } from "../shared/errors.ts";
 import { fluxNamespace, type Environment } from "../shared/names.ts";
 import { excerpt } from "../shared/printable.ts";
 import { backendDeployment, backendName, noBackend } from "./backend-deployment.ts";
-import { desiredImage, overlayPath } from "./desired-image.ts";
-import { revertedBy, type Commit, type GitReader } from "./git-reader.ts";
+import { imageIn, overlayPath } from "./desired-image.ts";
+import type { Commit, GitReader } from "./git-reader.ts";
 import { formatImage, sameImage, shortImage, type ImageReference } from "./image-reference.ts";
 import type { JournalEntry } from "./journal.ts";
 import { getLive, ImageUpdateAutomation, Kustomization } from "./live-objects.ts";
 import { appsKustomization } from "./readiness.ts";
+import { reversals } from "./reverts.ts";
 import type { CheckContext } from "./types.ts";
 
 /** A commit that gave an environment another image. */
@@ -44,7 +45,7 @@ export interface RollbackLook {
 }
 
 /**
- * Looks whether an environment was rolled back by a `git revert` of the commit that brought an image, and whether that
+ * Looks whether an environment was rolled back by a commit that takes back what brought an image, and whether that
  * held for two intervals of image automation. Times are those of the Git server. Throws where it can't look.
  *
  * @param since reverts that the branch got before do not count
@@ -63,17 +64,21 @@ export async function lookAtRollback(context: CheckContext, environment: Environ
       sentence: `No commit has promoted an image to ${environment}, so there is nothing to take back.`,
     };
 
+  const taken = reversals(changes);
   const rollbacks = changes.flatMap((revert, index) => {
-    const promoted = takenBackBy(revert, changes);
-    if (promoted === undefined || (since !== undefined && (revert.at ?? new Date()) < since)) return [];
+    const reversal = taken.get(revert);
+    if (reversal?.isRollback !== true || (since !== undefined && (revert.at ?? new Date()) < since)) return [];
+    const promoted: ImageChange = reversal.of;
     const next = changes[index - 1];
+    // What a push brings and takes away again was never so.
+    if (next?.at !== undefined && next.at.getTime() === revert.at?.getTime()) return [];
     const until = next === undefined ? new Date() : next.at;
     const heldSeconds = revert.at === undefined || until === undefined ? 0 : Math.max(0, (until.getTime() - revert.at.getTime()) / 1000);
     return [{ revert, promoted, next, heldSeconds, neededSeconds }];
   });
   const [newest] = rollbacks;
   if (newest === undefined)
-    return { stage: "promoted", promoted: latest, neededSeconds, sentence: notReverted(environment, latest, since) };
+    return { stage: "promoted", promoted: latest, neededSeconds, sentence: notReverted(environment, latest, taken.has(latest), since) };
 
   const current = newest.next === undefined ? newest : undefined;
   const problem = current && (await notLive(context, environment, current.revert));
@@ -101,17 +106,19 @@ export async function lookAtRollback(context: CheckContext, environment: Environ
 
 /** Every change of an environment's image on the branch, newest first. Throws where it can't look. */
 export async function imageChanges(git: GitReader, environment: Environment, repository: string): Promise<readonly KnownChange[]> {
-  const [commits, arrival] = await Promise.all([git.log(overlayPath(environment)), arrivals(git)]);
-  const changes = await Promise.all(
-    commits.map(async (commit) => {
-      const [parent] = commit.parents;
-      if (parent === undefined) return [];
-      const [from, to] = await Promise.all([parent, commit.id].map((id) => desiredImage(git, id, environment, repository)));
-      if (!from || !to || sameImage(from, to)) return [];
-      return [{ commit: commit.id, author: commit.author, from, to, at: await arrival(commit.id), source: commit }];
-    }),
-  );
-  return changes.flat();
+  const [commits, arrival, journal] = await Promise.all([git.changes(overlayPath(environment)), arrivals(git), git.journal()]);
+  const changes: KnownChange[] = [];
+  for (const { commit, before, after } of commits) {
+    if (commit.parents.length === 0) continue;
+    const [from, to] = [imageIn(before ?? "", repository), imageIn(after ?? "", repository)];
+    if (!from || !to || sameImage(from, to)) continue;
+    const isAutomatic = (journal.get(commit.id) ?? []).some(
+      (entry) =>
+        (entry.event === "carried-out" && entry.environment === environment) || (entry.event === "received" && entry.by.endsWith(".flux")),
+    );
+    changes.push({ commit: commit.id, author: commit.author, from, to, at: await arrival(commit.id), source: commit, isAutomatic });
+  }
+  return changes;
 }
 
 /**
@@ -131,24 +138,20 @@ export interface Arrival {
 
 /** The same with who brought it. */
 export async function pushesOf(git: GitReader): Promise<(commit: string) => Promise<Arrival | undefined>> {
-  const journal = await git.journal();
-  const pushes = [...journal].flatMap(([commit, entries]) => {
-    const arrived = arrivalIn(entries);
-    return arrived === undefined ? [] : [{ commit, ...arrived }];
-  });
-  pushes.sort((one, other) => one.at.getTime() - other.at.getTime());
-  return async (commit) => {
-    const own = pushes.find((push) => push.commit === commit);
-    if (own !== undefined) return own;
-    // The branch only moves forward: a tip that contains the commit is followed by none that does not.
-    let [first, end] = [0, pushes.length];
-    while (first < end) {
-      const middle = Math.floor((first + end) / 2);
-      if (await git.isAncestor(commit, pushes[middle]!.commit)) end = middle;
-      else first = middle + 1;
+  const [journal, graph] = await Promise.all([git.journal(), git.graph()]);
+  const arrived = new Map<string, Arrival>();
+  // The branch only moves forward, so the tips stand in it in the order of the pushes, whatever the clock was at each.
+  for (const tip of [...graph.keys()].toReversed()) {
+    const arrival = arrivalIn(journal.get(tip) ?? []);
+    if (arrival === undefined) continue;
+    for (const next = [tip]; next.length > 0; ) {
+      const commit = next.pop()!;
+      if (arrived.has(commit)) continue;
+      arrived.set(commit, arrival);
+      next.push(...(graph.get(commit) ?? []));
     }
-    return pushes[first];
-  };
+  }
+  return async (commit) => arrived.get(commit);
 }
 
 function arrivalIn(entries: readonly JournalEntry[]): Arrival | undefined {
@@ -171,19 +174,12 @@ export async function requiredSeconds({ kube }: Pick<CheckContext, "kube">, envi
   );
 }
 
-export type KnownChange = ImageChange & { readonly source: Commit };
+/** With what tells whether it takes an earlier one back, see `reversals`. */
+export type KnownChange = ImageChange & { readonly source: Commit; readonly isAutomatic: boolean };
 
-/** The change that a commit takes back, by its message and by what it does; undefined where it is no rollback. */
-function takenBackBy(change: KnownChange, changes: readonly KnownChange[]): ImageChange | undefined {
-  const reverted = changes.find(({ commit }) => commit === revertedBy(change.source));
-  if (reverted === undefined || !sameImage(change.from, reverted.to) || !sameImage(change.to, reverted.from)) return undefined;
-  // A revert of a rollback rolls forward.
-  return takenBackBy(reverted, changes) === undefined ? reverted : undefined;
-}
-
-function notReverted(environment: Environment, latest: KnownChange, since: Date | undefined): string {
+function notReverted(environment: Environment, latest: KnownChange, isRevert: boolean, since: Date | undefined): string {
   const what = `${short(latest)} by ${latest.author} gave ${environment} ${shortImage(latest.to)}`;
-  return `No commit${since === undefined ? "" : ` since ${since.toISOString()}`} reverts what brought ${environment} its image. Last, ${what}${revertedBy(latest.source) === undefined ? "" : ", itself a revert"}.`;
+  return `No commit${since === undefined ? "" : ` since ${since.toISOString()}`} reverts what brought ${environment} its image. Last, ${what}${isRevert ? ", itself a revert" : ""}.`;
 }
 
 /** Why the cluster does not have what a commit set; undefined when it has. */

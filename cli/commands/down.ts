@@ -8,6 +8,7 @@ import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
 import { forgetInventory, readInventory, recordGone, type Thing } from "../../host/inventory/inventory.ts";
 import { lookForAll } from "../../host/inventory/looks.ts";
 import { linesOf, makeReceipt, type Receipt } from "../../host/inventory/receipt.ts";
+import { makeRoom } from "../../host/make-room.ts";
 import { roomThings } from "../../host/room/groups.ts";
 import { endOrphansOfEngine } from "../../host/process-identity.ts";
 import { takeRemainders } from "../../host/remainders.ts";
@@ -61,6 +62,7 @@ export async function down(name: string, options: DownOptions): Promise<number> 
  * receipt, and the next `down` looks for all of it.
  */
 export async function removeCohort(cohort: string, options: RemovalOptions = { json: false }): Promise<Receipt> {
+  await makeRoom(cohort);
   return keepingCohortFile(cohort, async () => {
     const learners = await readdir(join(cohortPaths(cohort).root, "learners")).catch(() => []);
     const reporter = reporterFor(cohort, learners, options.json);

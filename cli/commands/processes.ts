@@ -13,11 +13,13 @@ import { expiriesOf } from "../course/lifetimes.ts";
 import { notUp } from "../not-up.ts";
 import { openingLines, openingOf } from "../openings.ts";
 import { pausedLearners } from "../paused.ts";
+import { requireNotNewer } from "../made-by.ts";
 import { note, paint, print, printJson } from "../terminal.ts";
 
 /** Brings every process of a cohort back, after a reboot or a `stop`. Returns the exit code. */
 export async function start(name: string): Promise<number> {
   const cohort = await cohortOnHost(name);
+  await requireNotNewer(cohort);
   await bringBack(cohort);
   await startKindClusters(cohort, note);
   const paused = pausedLearners(await processStatus(cohort));

@@ -4,6 +4,7 @@ import { buffer } from "node:stream/consumers";
 import { createGzip } from "node:zlib";
 import { pack } from "tar-stream";
 import { readDaemonConfig } from "../../host/daemon/config.ts";
+import { callersEnvironment } from "../../shared/environment.ts";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
 import { sizeText } from "../../shared/limits.ts";
 import { labHome } from "../../shared/paths.ts";
@@ -96,7 +97,7 @@ export async function bundleOf(cohort: string): Promise<Map<string, string>> {
 /** What must not be in a bundle: the lab's secrets, and who its learners are. */
 async function known(cohort: string): Promise<{ readonly secrets: Set<string>; readonly people: Set<string> }> {
   const secrets = await secretsOnDisk();
-  for (const secret of secretsInEnvironment()) secrets.add(secret);
+  for (const secret of secretsInEnvironment(callersEnvironment())) secrets.add(secret);
   const people = new Set<string>();
   const text = await cohortFileText(cohort).catch(() => undefined);
   const yaml = text === undefined ? undefined : readYaml(text, 1024 * 1024);

@@ -1,24 +1,39 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { startVitest } from "vitest/node";
 import { ExitCode } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
 import { projectFolder } from "../cohort-file.ts";
+import { pluginChoice } from "../../tools/plugin-choice.ts";
 import { note, print } from "../terminal.ts";
 import { installTools } from "./setup.ts";
+
+export interface FaultOptions {
+  /** The long set of test/faults. */
+  readonly long: boolean;
+  readonly seed: string;
+  readonly results?: string | undefined;
+}
 
 /**
  * Checks the types and the style of the project and runs its tests: all of them, or those whose file name holds one of
  * the filters. The closing line is `N passed, N failed`. Returns the exit code.
  */
-export async function test(filters: readonly string[]): Promise<number> {
+export async function test(filters: readonly string[], faults: FaultOptions): Promise<number> {
+  const env = {
+    GITOPS_LAB_FAULTS_SEED: faults.seed,
+    ...(faults.long && { GITOPS_LAB_FAULTS: "long" }),
+    ...(faults.results !== undefined && { GITOPS_LAB_FAULTS_RESULTS: resolve(faults.results) }),
+  };
   await installTools();
   note("Checking the types and the style.");
   const checks = [await check("typescript/bin/tsc", "--noEmit"), await check("@biomejs/biome/bin/biome", "ci", "--colors=off")];
-  const vitest = await startVitest("test", [...filters], { run: true, root: projectFolder, watch: false });
+  const vitest = await startVitest("test", [...filters], { run: true, root: projectFolder, watch: false, env });
   const again = vitest.state
     .getTestModules()
     .flatMap((module) => [...module.children.allTests()])
     .filter((test) => test.result().state === "passed" && (test.diagnostic()?.retryCount ?? 0) > 0);
+  const { implementation, version } = pluginChoice("kubernetes");
+  note(`Kubernetes plugin of the end-to-end tests: ${implementation === "official" ? "Pulumi's own" : "the stand-in"} (${version}).`);
   for (const { module, fullName } of again) note(`Passed at the second try only: ${module.relativeModuleId} > ${fullName}`);
   const outcomes = vitest.state.getTestModules().flatMap((module) => {
     const tests = [...module.children.allTests()].map((test) => test.result().state);

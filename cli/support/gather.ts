@@ -9,6 +9,7 @@ import { daemonLog, daemonVersion } from "../../host/daemon/config.ts";
 import { cohortLogs, lastLines, learnerLogs, type LogPart } from "../../host/daemon/log-parts.ts";
 import { limitHitsOfCohort } from "../../host/limit-hits.ts";
 import { readInventory } from "../../host/inventory/inventory.ts";
+import { callersEnvironment, childEnvironment } from "../../shared/environment.ts";
 import { messageOf } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
 import { cacheHome, cohortPaths, labHome } from "../../shared/paths.ts";
@@ -16,6 +17,7 @@ import { readYaml } from "../../shared/yaml.ts";
 import { pulumiEnvironment } from "../../tools/environment.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { cohortFileText, projectFolder } from "../cohort-file.ts";
+import { pulumiProject } from "../project.ts";
 import { withoutSecrets } from "../course/archive.ts";
 import { readLastRun } from "../last-run.ts";
 import { nameIn } from "../urn.ts";
@@ -65,12 +67,14 @@ async function endOf(part: LogPart): Promise<string> {
 async function said(...args: string[]): Promise<string> {
   const { exitCode, stdout, stderr } = await run(process.execPath, [fileURLToPath(new URL("../main.ts", import.meta.url)), ...args], {
     cwd: projectFolder,
-    env: { NO_COLOR: "1" },
+    env: childEnvironment("lab", { NO_COLOR: "1" }),
+    extendEnv: false,
     reject: false,
     stdin: "ignore",
     timeout: patienceMs,
   });
-  return `${stdout}${stderr === "" ? "" : `\n--- standard error\n${stderr}\n`}${args.includes("--json") ? "" : `\n--- exit code ${exitCode ?? "none: it took too long"}\n`}`;
+  if (args.includes("--json") && stdout !== "") return stdout;
+  return `${stdout}\n--- standard error\n${stderr}\n--- exit code ${exitCode ?? "none: it took too long"}\n`;
 }
 
 async function versions(cohort: string): Promise<unknown> {
@@ -88,7 +92,7 @@ async function versions(cohort: string): Promise<unknown> {
     distribution: distribution ?? null,
     host: hostname(),
     isRoot: process.getuid?.() === 0,
-    locale: process.env["LC_ALL"] ?? process.env["LANG"] ?? null,
+    locale: callersEnvironment()["LC_ALL"] ?? callersEnvironment()["LANG"] ?? null,
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     home: labHome(),
     cache: cacheHome(),
@@ -116,7 +120,7 @@ const Exported = z.object({
 /** What Pulumi's state has, without any input or output of a resource. */
 async function stateSummary(cohort: string): Promise<unknown> {
   const result = await run(await toolPath("pulumi"), ["stack", "export", "--stack", cohort, "--non-interactive"], {
-    cwd: projectFolder,
+    cwd: await pulumiProject(cohort),
     env: await pulumiEnvironment(),
     reject: false,
     stdin: "ignore",

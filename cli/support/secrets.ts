@@ -1,8 +1,10 @@
+import { createPrivateKey } from "node:crypto";
 import { constants } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { openOrdinary } from "../../host/daemon/logs.ts";
+import type { Environment } from "../../shared/environment.ts";
 import { labHome } from "../../shared/paths.ts";
 
 /** What holds no secrets of the lab's own and is large: repositories, images, logs, and what a learner's programs keep. */
@@ -25,6 +27,9 @@ const publicNames =
 export async function secretsOnDisk(home: string = labHome()): Promise<Set<string>> {
   const secrets = new Set<string>();
   for (const path of await filesBelow(home)) {
+    // Who may come in once is told by a file that is called by the hash.
+    const named = /([0-9a-f]{64})\.json$/.exec(path)?.[1];
+    if (named !== undefined) secrets.add(named);
     const text = await contentOf(path);
     if (text === undefined) continue;
     for (const secret of secretsIn(path.slice(path.lastIndexOf(sep) + 1), text)) secrets.add(secret);
@@ -41,7 +46,7 @@ export function secretsIn(name: string, text: string): string[] {
 }
 
 /** What the caller's environment holds of the kind. */
-export function secretsInEnvironment(env: NodeJS.ProcessEnv = process.env): string[] {
+export function secretsInEnvironment(env: Environment): string[] {
   return Object.entries(env).flatMap(([name, value]) =>
     value !== undefined && value.length >= 8 && secretNames.test(name) && !/file$|path$|sock$|dir$/i.test(name) ? [value] : [],
   );
@@ -49,10 +54,27 @@ export function secretsInEnvironment(env: NodeJS.ProcessEnv = process.env): stri
 
 /** The lines of the private keys in a text, from the third on: what stands before is alike in keys of one kind. */
 function keyBodies(text: string): string[] {
-  return [...text.matchAll(/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----([\s\S]*?)-----END/g)].flatMap(([, body = ""]) => {
-    const lines = body.split(/\\n|\s+/).filter((line) => /^[A-Za-z0-9+/=]{8,}$/.test(line));
-    return lines.length > 3 ? lines.slice(2) : lines;
-  });
+  return [...text.matchAll(/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----([\s\S]*?)-----END [A-Z0-9 ]*PRIVATE KEY-----/g)].flatMap(
+    ([pem, body = ""]) => {
+      const lines = body.split(/\\n|\s+/).filter((line) => /^[A-Za-z0-9+/=]{8,}$/.test(line));
+      return [...(lines.length > 3 ? lines.slice(2) : lines), ...numbersOf(pem)];
+    },
+  );
+}
+
+/** The private numbers of a key, as other programs would write them. */
+function numbersOf(pem: string): string[] {
+  try {
+    const { d, p, q } = createPrivateKey(pem.replaceAll("\\n", "\n")).export({ format: "jwk" });
+    return [d, p, q].flatMap((number) => {
+      if (number === undefined) return [];
+      const bytes = Buffer.from(number, "base64url");
+      return [number, bytes.toString("base64"), bytes.toString("hex")];
+    });
+  } catch {
+    // Broken off, or with a passphrase.
+    return [];
+  }
 }
 
 const words = (text: string) => text.split(/[\s"',:{}[\]]+/).filter((word) => word.length >= 16 && !/^-+|PRIVATE|BEGIN/.test(word));

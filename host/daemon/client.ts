@@ -64,6 +64,7 @@ export async function startDaemon(cohort: string): Promise<void> {
     if (version !== undefined) await stopDaemon(cohort);
     // What is left of one that does not answer: who guards it would start it again, and then there were two.
     else for (const { name, identity } of findMarked(daemon)) if (name === daemonName) endOne(identity);
+    await writeApiPorts(cohort);
     const logFile = daemonLog(cohort);
     const self = { name: daemonName, owner: "cohort" };
     await recordProcess(cohort, self);
@@ -150,6 +151,8 @@ export async function ensureHostProcesses(cohort: string): Promise<void> {
 /** Opens the two sockets by which a learner's room comes to the own repositories and images: see `learnerWay`. Repeatable. */
 export async function openWays(cohort: string, learner: string): Promise<void> {
   await startDaemon(cohort);
+  // By its ports the web process knows a learner who is in a room here.
+  await writeApiPorts(cohort);
   await callWeb(cohort, "PUT", "/ways", { learner });
 }
 

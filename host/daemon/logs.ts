@@ -10,18 +10,23 @@ const largestBytes = 8 * 1024 * 1024;
 const keptBytes = 1024 * 1024;
 const lookEveryMs = 60_000;
 
-/**
- * Keeps the logs of a cohort's running processes small: some tell of every request that is refused, and one can ask for ever.
- *
- * @param own the daemon's, which is in no table
- */
+/** Keeps the logs of a cohort's running processes small: some tell of every request that is refused, and one can ask for ever. */
 export async function keepLogsSmall(table: ProcessTable, own: string): Promise<never> {
   for (;;) {
     await delay(lookEveryMs, undefined, { ref: false });
-    const entries = await table.read().catch(() => []);
-    for (const file of new Set([own, ...entries.map(({ spec }) => spec.logFile)]))
-      await shortenLog(file).catch((error: unknown) => log("error", "a log was not shortened", { error }));
+    await shortenLogs(table, own);
   }
+}
+
+/**
+ * Shortens those of a cohort's logs that are too long.
+ *
+ * @param own the daemon's, which is in no table
+ */
+export async function shortenLogs(table: ProcessTable, own: string, largest?: number, kept?: number): Promise<void> {
+  const entries = await table.read().catch(() => []);
+  for (const file of new Set([own, ...entries.map(({ spec }) => spec.logFile)]))
+    await shortenLog(file, largest, kept).catch((error: unknown) => log("error", "a log was not shortened", { error }));
 }
 
 /**

@@ -64,11 +64,16 @@ function oddRef({ refs }: Push, branch: string): Excess | undefined {
       limit: "ref names",
       sentence: `The name ${JSON.stringify(unseen.ref)} has characters that can't be seen or are no UTF-8. Choose another name.`,
     };
-  const double = added.find(({ ref }) => ref === `refs/tags/${branch}` || /^refs\/(heads|tags)\/(refs\/|heads\/|tags\/|HEAD$)/.test(ref));
+  // As a commit is named in full Git takes it for that commit, and warns at every turn.
+  const double = added.find(
+    ({ ref }) =>
+      ref === `refs/tags/${branch}` ||
+      /^refs\/(heads|tags)\/(refs\/|heads\/|tags\/|remotes\/|(HEAD|FETCH_HEAD|ORIG_HEAD|MERGE_HEAD|[0-9a-f]{40})$)/i.test(ref),
+  );
   if (double === undefined) return undefined;
   return {
     limit: "ref names",
-    sentence: `${double.ref} can be taken for the branch ${branch}, or for another ref, wherever it is named in short. Choose another name.`,
+    sentence: `${double.ref} can be taken for the branch ${branch}, for another ref or for a commit, wherever it is named in short. Choose another name.`,
   };
 }
 

@@ -3,7 +3,7 @@ import { Hono, type Context } from "hono";
 import { sizeText } from "../../shared/limits.ts";
 import { DnsLabel } from "../../shared/names.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
-import { authenticate, credentialOf } from "../access.ts";
+import { authenticate, credentialOf, fluxUsername } from "../access.ts";
 import { recordLimitHit } from "../limit-hits.ts";
 import { limitsForWeb } from "../limits.ts";
 import { Advertisements } from "./advertisement.ts";
@@ -19,6 +19,11 @@ export interface GitRoutes {
   readonly paths: CohortPaths;
   /** Unix socket where the hooks of a push find the daemon's `hookRoutes`. */
   readonly hookSocket: string;
+  /**
+   * Whether Flux' user of a learner's repository is refused here: Flux in a room comes by the room's own way, and whoever else
+   * has its credential is not Flux.
+   */
+  readonly refusesFlux?: (learner: string) => Promise<boolean>;
 }
 
 type Service = "git-upload-pack" | "git-receive-pack";
@@ -32,13 +37,13 @@ const fetchRequestBytes = 1024 * 1024;
 const refNameBytes = 240;
 
 const lfsSentence =
-  "There is no Git LFS in this lab: files are kept in the repository itself. Undo `git lfs track` with `git lfs untrack '*'` and `git lfs migrate export --include='*'`, and push again.";
+  "There is no Git LFS in this lab: files are kept in the repository itself. Put them there with `git lfs migrate export --include='*' --yes`, which makes the commits anew that you have not pushed yet, and push again.";
 
 /**
  * The learners' repositories below `/git/<learner>/<repository>.git`, over Git's smart HTTP protocol (gitprotocol-http(5))
  * and its own backend. A learner's repository is open to the users in that learner's access file and to nobody else.
  */
-export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
+export function gitRoutes({ paths, hookSocket, refusesFlux }: GitRoutes): Hono {
   const advertisements = new Advertisements();
 
   async function serve(c: Context, service: Service, resource: string): Promise<Response> {
@@ -54,6 +59,8 @@ export function gitRoutes({ paths, hookSocket }: GitRoutes): Hono {
       });
     }
     const user = credential.username;
+    if (user === fluxUsername(learner.data) && (await refusesFlux?.(learner.data)))
+      return c.text(`User ${user} is Flux of that learner's lab, which comes from its own room and from nowhere else.\n`, 403);
     if (service === "git-receive-pack" && permission !== "write") {
       return c.text(`User ${user} may read this repository and not push to it.\n`, 403);
     }

@@ -36,7 +36,8 @@ export async function seedRemote(remote: RemoteBranch, seed: Seed): Promise<stri
   };
   try {
     await createRepository(folder, remote.branch);
-    if ((await git("ls-remote", remote.url, ref)) === "") {
+    // The pattern is of the end of a name.
+    if (!(await git("ls-remote", remote.url, ref)).split("\n").some((line) => line.endsWith(`\t${ref}`))) {
       const commit = await seedRepository(folder, remote.branch, seed);
       await git("push", "--quiet", remote.url, `${commit}:${ref}`);
       return commit;

@@ -26,6 +26,8 @@ export interface BareRepository {
   branch(): Promise<string>;
   /** The object that a revision names; undefined where there is none. */
   resolve(revision: string): Promise<string | undefined>;
+  /** The same of many, in their order, with one look. No revision has a line break in it. */
+  resolveAll(revisions: readonly string[]): Promise<(string | undefined)[]>;
   /**
    * A file's content; undefined where there is none. Throws LearnerError `file-too-large`, with no more than the bound read,
    * where it has more bytes.
@@ -84,6 +86,11 @@ export function bareRepository(path: string, quarantine: Readonly<Record<string,
     },
     async resolve(revision) {
       return (await git(["rev-parse", "--verify", "--quiet", revision], { mayFail: true }))?.trim();
+    },
+    async resolveAll(revisions) {
+      if (revisions.length === 0) return [];
+      const lines = (await git(["cat-file", "--batch-check"], { input: `${revisions.join("\n")}\n` })) ?? "";
+      return lines.split("\n", revisions.length).map((line) => /^([0-9a-f]{40}) \w+ \d+$/.exec(line)?.[1]);
     },
     async readFile(treeish, file, mostBytes = largestRead) {
       const input = `${treeish}:${file}\n`;

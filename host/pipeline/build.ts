@@ -1,10 +1,11 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { sizeText } from "../../shared/limits.ts";
-import { textFault } from "../../shared/person-text.ts";
 import { excerpt } from "../../shared/printable.ts";
+import { textFault } from "../../shared/person-text.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { LearnerError } from "../git/learner-error.ts";
+import { shownPath } from "../git/push-limits.ts";
 import { layoutDigest, writeLayout } from "../images/layout.ts";
 import { tarOf, type Built } from "../images/program.ts";
 import { toolchain } from "../images/toolchain.ts";
@@ -18,36 +19,24 @@ import { log } from "../log.ts";
 export const appFolder = "app";
 const versionFile = `${appFolder}/VERSION`;
 
-export interface BuildRequest {
-  /** Semantic version without `v`. */
-  readonly version: string;
+/** What the app at a commit asks to be built as: a semantic version without `v`. A `problem` where that can't be told. */
+export async function releaseOf(
+  commit: string,
+  repository: BareRepository,
+): Promise<{ readonly version: string } | { readonly problem: string }> {
+  const version = versionIn((await repository.readFile(commit, versionFile)) ?? "");
+  if (typeof version !== "string") return version;
+  const problem = await faultOfSource(commit, repository, await repository.files(`${commit}:${appFolder}`));
+  return problem === undefined ? { version } : { problem };
 }
 
-/**
- * What a change of the branch asks to be built: undefined where the app is as it was, or as it was at some commit before
- * (a revert needs no new image). A `problem` where the version can't be told.
- */
-export async function releaseOf(
-  before: string,
-  after: string,
-  repository: BareRepository,
-): Promise<BuildRequest | { readonly problem: string } | undefined> {
-  const tree = (commit: string) => repository.resolve(`${commit}:${appFolder}`);
-  const [old, next] = await Promise.all([tree(before), tree(after)]);
-  if (next === old) return undefined;
-  if (next === undefined)
-    return {
-      problem: `${appFolder}/ is deleted; it is the source of the backend. Put it back with \`git checkout ${before.slice(0, 7)} -- ${appFolder}\`.`,
-    };
-  for (const commit of await repository.commitsTouching(before, appFolder)) if ((await tree(commit)) === next) return undefined;
-  const version = (await repository.readFile(after, versionFile))?.trim() ?? "";
-  const fault = textFault(version);
-  if (fault !== undefined) return { problem: `${versionFile} ${fault}.` };
+function versionIn(text: string): string | { readonly problem: string } {
+  const version = text.replace(/^\uFEFF/, "").trim();
   // A tag has no room for more, and all of it must fit into one.
-  if (!/^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$/.test(version))
-    return { problem: `${versionFile} must hold the app's version, such as 0.3.0; it holds ${JSON.stringify(excerpt(version))}.` };
-  const problem = await faultOfSource(after, repository, await repository.files(`${after}:${appFolder}`));
-  return problem === undefined ? { version } : { problem };
+  if (/^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$/.test(version)) return version;
+  const encoding = textFault(text);
+  if (encoding !== undefined) return { problem: `${versionFile} ${encoding}.` };
+  return { problem: `${versionFile} must hold the app's version, such as 0.3.0; it holds ${JSON.stringify(excerpt(version))}.` };
 }
 
 /** What of the app at a commit is not built, without having it on disk. */
@@ -55,6 +44,8 @@ async function faultOfSource(commit: string, repository: BareRepository, files: 
   const fault = faultOfFiles(files);
   const module = fault === undefined ? await repository.readFile(commit, `${appFolder}/go.mod`) : undefined;
   if (module === undefined) return fault;
+  const encoding = textFault(module);
+  if (encoding !== undefined) return `${appFolder}/go.mod ${encoding}.`;
   return faultOfModule(
     module,
     (await toolchain()).goVersion,
@@ -117,7 +108,10 @@ async function extractApp(commit: string, repository: BareRepository, module: st
     if (fault !== undefined) throw failure(fault);
     await repository.extract(`${commit}:${appFolder}`, module);
     for (const { path } of files) {
-      const wrong = path.endsWith(".go") ? faultOfGo(path, await readFile(join(module, path), "utf8")) : undefined;
+      if (!path.endsWith(".go")) continue;
+      const text = await readFile(join(module, path), "utf8");
+      const encoding = textFault(text);
+      const wrong = encoding === undefined ? faultOfGo(path, text) : `${appFolder}/${shownPath(path)} ${encoding}.`;
       if (wrong !== undefined) throw failure(wrong);
     }
     return files.map(({ path }) => path);

@@ -23,7 +23,7 @@ export interface FluxTree {
   files(commit: string): Promise<TreeFiles>;
   /** Files that differ between two commits, of those that Flux goes by. */
   changed(before: string, after: string): Promise<string[]>;
-  /** What the pipeline noted of the commits below a tip. */
+  /** What the pipeline noted of the commits below a tip, no commit before one that it is in. */
   journal(tip: string): Promise<ReadonlyMap<string, readonly JournalEntry[]>>;
 }
 
@@ -94,7 +94,7 @@ export function fluxTree(path: string, quarantine: Readonly<Record<string, strin
     },
 
     async journal(tip) {
-      const noted = await git(["log", "-z", `--notes=${journalRef}`, "--format=%H%x00%N", tip]);
+      const noted = await git(["log", "-z", "--topo-order", `--notes=${journalRef}`, "--format=%H%x00%N", tip]);
       const values = noted.toString("utf8").split("\0");
       const entries = Array.from(
         { length: Math.floor(values.length / 2) },

@@ -2,6 +2,7 @@ import type { Environment } from "../../shared/names.ts";
 import { desiredImage } from "../../verification/desired-image.ts";
 import type { ImageReference } from "../../verification/image-reference.ts";
 import { excerpt, printable } from "../../shared/printable.ts";
+import { textFault } from "../../shared/person-text.ts";
 import { seedRef } from "../git/repository.ts";
 import { fluxFolder } from "./flux-tree.ts";
 import { imageTroubles, type Trouble } from "./judge-images.ts";
@@ -18,7 +19,11 @@ export async function refuseFlux(before: string, after: string, lab: Lab): Promi
   const [old, next] = await Promise.all([lab.flux.id(before), lab.flux.id(after)]);
   if (old === next) return [];
   const tree = await lab.render(after);
-  if ("problem" in tree) return [`What Flux would apply could not be judged. ${tree.problem} Look with \`kubectl kustomize <folder>\`.`];
+  if ("problem" in tree)
+    return [
+      (await misencoded(before, after, lab)) ??
+        `What Flux would apply could not be judged. ${tree.problem} Look with \`kubectl kustomize <folder>\`.`,
+    ];
   const blind = tree.kustomizations.flatMap((one) => (one.unjudged === undefined ? [] : [unjudged(one, one.unjudged)]));
   if (blind.length > 0) return blind;
 
@@ -35,6 +40,15 @@ export async function refuseFlux(before: string, after: string, lab: Lab): Promi
 }
 
 const maxTold = 4;
+
+/** The cause of what kustomize says in words of its own: a file of the push that is no UTF-8. */
+async function misencoded(before: string, after: string, lab: Lab): Promise<string | undefined> {
+  for (const file of (await lab.flux.changed(before, after)).slice(0, 50)) {
+    const encoding = textFault((await lab.repository.readFile(after, file).catch(() => undefined)) ?? "");
+    if (encoding !== undefined) return `${excerpt(file)} ${encoding}.`;
+  }
+  return undefined;
+}
 
 function unjudged({ namespace, name, file }: RenderedKustomization, why: string): string {
   const where = file === "" ? "" : ` (${printable(file)})`;

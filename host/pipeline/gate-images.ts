@@ -3,6 +3,7 @@ import { desiredImage, overlayPath } from "../../verification/desired-image.ts";
 import { wasBrought } from "../../verification/image-history.ts";
 import { sameImage, shortImage } from "../../verification/image-reference.ts";
 import { recordPath } from "../../verification/promotion-record.ts";
+import { textFault } from "../../shared/person-text.ts";
 import type { Lab } from "./lab.ts";
 
 /**
@@ -15,6 +16,8 @@ export async function refuseImageByHand(before: string, after: string, environme
   const image = (treeish: string) => desiredImage(repository, treeish, environment, lab.registry.repository);
   const [old, next] = await Promise.all([image(before), image(after)]);
   if (next === undefined) {
+    const encoding = textFault((await repository.readFile(after, path)) ?? "");
+    if (encoding !== undefined) return `${path} ${encoding}.`;
     return old === undefined
       ? undefined
       : `${path} names no image of ${lab.registry.repository} any more, or more than one. Put it back with \`git checkout ${before.slice(0, 7)} -- ${path}\`.`;

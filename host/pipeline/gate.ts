@@ -1,9 +1,9 @@
 import { resetUsername, type Environment } from "../../shared/names.ts";
-import { formatTag, parseTag } from "../../shared/tags.ts";
 import { proposalBranch, recordPath } from "../../verification/promotion-record.ts";
 import { fluxUsername } from "../access.ts";
 import { noCommit, type Push } from "../git/push.ts";
-import { releaseOf } from "./build.ts";
+import { appBuilds, tagOfVersion, versionTaken } from "./app-builds.ts";
+import { appFolder, releaseOf } from "./build.ts";
 import { refuseFlux } from "./gate-flux.ts";
 import { refuseImageByHand } from "./gate-images.ts";
 import { refusePromotion } from "./gate-promotion.ts";
@@ -43,13 +43,16 @@ async function refusalsOfMain(before: string, after: string, lab: Lab): Promise<
   return [...refusals, ...(await refuseFlux(before, after, lab))];
 }
 
-/** A version is built once: other source under a version that was built is another image with the same name. */
 async function refuseRebuild(before: string, after: string, lab: Lab): Promise<string | undefined> {
-  const release = await releaseOf(before, after, lab.repository);
-  if (release === undefined) return undefined;
+  const { repository } = lab;
+  const [old, next] = await repository.resolveAll([before, after].map((commit) => `${commit}:${appFolder}`));
+  if (next === old) return undefined;
+  if (next === undefined)
+    return `${appFolder}/ is deleted; it is the source of the backend. Put it back with \`git checkout ${before.slice(0, 7)} -- ${appFolder}\`.`;
+  // What goes back to what was built, or could not be, asks for nothing.
+  if ((await appBuilds(before, lab)).done.has(next)) return undefined;
+  const release = await releaseOf(after, repository);
   if ("problem" in release) return release.problem;
-  const [environment] = lab.environments;
-  const built = (await lab.tags()).map(parseTag).find((tag) => tag?.environment === environment && tag?.version === release.version);
-  if (built === undefined) return undefined;
-  return `app/ changed, but its version is still ${release.version}, which is built already (${formatTag(built)}): one version is one image, never rebuilt. Raise app/VERSION in the same push.`;
+  const taken = tagOfVersion(await lab.tags(), lab.environments[0]!, release.version);
+  return taken === undefined ? undefined : versionTaken(release.version, taken);
 }

@@ -66,14 +66,15 @@ export class Pipeline implements PushListener {
     log("info", "push accepted", { learner, by: user, refs: refs.map(({ ref }) => ref) });
     const repository = bareRepository(join(this.#options.paths.git, learner, `${push.repository}.git`));
     const branch = await repository.branch();
-    const tip = refs.find(({ ref }) => ref === `refs/heads/${branch}`)?.newOid;
+    const moved = refs.find(({ ref }) => ref === `refs/heads/${branch}`);
+    const tip = moved?.newOid;
     if (tip !== undefined && tip !== noCommit) {
       this.#options.onBranchMoved(learner);
       await this.#inTurn(learner, () => repository.note(tip, { event: "received", at: new Date().toISOString(), by: user, branch }));
     }
     // Before what may fail: a deletion leaves what it deleted also where the lab can't do what the branch asks for.
     if (refs.some(({ newOid }) => newOid === noCommit) || (await isUntidy(repository.path))) this.#tidySoon(learner, repository.path);
-    await this.settle(learner, say);
+    await this.settle(learner, say, moved?.oldOid);
   }
 
   /** What of a push is more than the learner's limits have. Kept for the instructor. */
@@ -102,12 +103,16 @@ export class Pipeline implements PushListener {
       .finally(() => this.#untidy.delete(path));
   }
 
-  /** Does what the learner's repository asks for and is not done yet. */
-  async settle(learner: string, say: Say = () => undefined): Promise<void> {
+  /**
+   * Does what the learner's repository asks for and is not done yet.
+   *
+   * @param before see `settle`
+   */
+  async settle(learner: string, say: Say = () => undefined, before?: string): Promise<void> {
     const config = await readPipelineConfig(this.#options.cohort, learner);
     if (config === undefined) return;
     await this.#inTurn(learner, async () => {
-      const moved = await this.#builds(() => settle(this.#watched(labOf(this.#options, learner, config)), say));
+      const moved = await this.#builds(() => settle(this.#watched(labOf(this.#options, learner, config)), say, before));
       if (moved) this.#options.onBranchMoved(learner);
     });
   }

@@ -1,12 +1,15 @@
 import { isMap, isSeq } from "yaml";
 import { LabError, messageOf } from "../../shared/errors.ts";
 import type { Environment } from "../../shared/names.ts";
-import { formatTag, newestTag, parseTag } from "../../shared/tags.ts";
+import { formatTag, freshTime, newestTag, parseTag } from "../../shared/tags.ts";
 import { editableYaml } from "../../shared/yaml.ts";
 import { desiredImage, imageIn, overlayPath } from "../../verification/desired-image.ts";
 import { parseRecord, promotionTrailer, proposalBranch, recordPath, type PromotionRecord } from "../../verification/promotion-record.ts";
+import { excerpt } from "../../shared/printable.ts";
 import type { Say } from "../git/push.ts";
+import { seedRef } from "../git/repository.ts";
 import { withRepository } from "../images/crane.ts";
+import { appBuilds, nothingToBuild, tagOfVersion, versionTaken } from "./app-builds.ts";
 import { appFolder, releaseOf, withImageOf } from "./build.ts";
 import { commitAsPipeline } from "./carry-out.ts";
 import type { Lab } from "./lab.ts";
@@ -17,9 +20,15 @@ import type { Lab } from "./lab.ts";
  * daemon left undone is done by the next.
  */
 
-/** Whether the branch was moved, which Flux is to be told of. */
-export async function settle(lab: Lab, say: Say): Promise<boolean> {
-  await build(lab, say);
+/**
+ * Whether the branch was moved, which Flux is to be told of.
+ *
+ * @param before the branch's tip before the push that is acted on; who pushed it is told also why nothing is done
+ */
+export async function settle(lab: Lab, say: Say, before?: string): Promise<boolean> {
+  // A repository that was not seeded yet.
+  if ((await tipOf(lab)) === "") return false;
+  await build(lab, say, before);
   let moved = false;
   for (const environment of lab.environments.slice(1)) {
     const promotion = await currentPromotion(lab, environment);
@@ -33,29 +42,48 @@ export async function settle(lab: Lab, say: Say): Promise<boolean> {
 const now = () => new Date().toISOString();
 const tipOf = async ({ repository }: Lab) => (await repository.resolve(`refs/heads/${await repository.branch()}`)) ?? "";
 
-/** Builds the app of the newest commit that changed it, unless that was done or tried before. */
-async function build(lab: Lab, say: Say): Promise<void> {
+/**
+ * Builds the app of the branch's tip, unless that very app was built or tried before. Whichever commits of a push brought it,
+ * and in whatever order: only what they come to is looked at.
+ */
+async function build(lab: Lab, say: Say, before: string | undefined): Promise<void> {
   const { repository } = lab;
-  const [commit, before] = await repository.commitsTouching(await tipOf(lab), appFolder, 2);
-  // The seed's own app was built before there was a repository.
-  if (commit === undefined || before === undefined) return;
-  if ((await repository.journal(commit)).some(({ event }) => event === "built" || event === "build-failed")) return;
-  const release = await releaseOf(`${commit}^`, commit, repository);
-  if (release === undefined || "problem" in release) return;
+  const tip = await tipOf(lab);
+  const { source, commits, done } = await appBuilds(tip, lab);
+  const [commit] = commits;
+  if (source === undefined || commit === undefined) return;
+  const isChanged = before !== undefined && (await repository.resolve(`${before}:${appFolder}`)) !== source;
+  const tell = (line: string) => (isChanged ? say(line) : undefined);
+  const known = done.get(source);
+  if (known !== undefined) return tell(nothingToBuild(known));
+  const release = await releaseOf(commit, repository);
+  if ("problem" in release) return tell(release.problem);
   const { version } = release;
-  const [environment] = lab.environments;
-  say(`Building the backend ${version} from ${commit.slice(0, 7)}.`);
+  const environment = lab.environments[0]!;
+  const tags = await tagsWithRoom(lab, environment, say);
+  const taken = tagOfVersion(tags, environment, version);
+  // One of this very source may be ours: whoever was killed after the push of the image has not written it down.
+  const own = parseTag(taken ?? "");
+  const isOwn = own !== undefined && commits.some((one) => one.startsWith(own.revision));
+  if (taken !== undefined && !isOwn) return tell(versionTaken(version, taken));
+
+  const revision = own?.revision ?? commit.slice(0, 7);
+  say(`Building the backend ${version} from ${revision}.`);
   try {
-    const created = freshTime(await lab.tags(), environment!);
-    const tag = formatTag({ environment: environment!, version, revision: commit.slice(0, 7), created });
-    const digest = await withImageOf(commit, { version, created }, repository, lab.compile, (image) =>
-      withRepository(lab.registry, async (client) => {
+    const created = own?.created ?? freshTime(tags, environment).created;
+    const tag = taken ?? formatTag({ environment, version, revision, created });
+    const from = commits.find((one) => one.startsWith(revision)) ?? commit;
+    const digest = await withImageOf(from, { version, created }, repository, lab.compile, async (image) => {
+      if (taken !== undefined) return image.digest;
+      return withRepository(lab.registry, async (client) => {
         await client.push(image.layout, image.digest);
         await client.tag(image.digest, tag);
         return image.digest;
-      }),
-    );
-    await repository.note(commit, { event: "built", at: now(), version, tag, digest });
+      });
+    });
+    // The same source, version and time give the same image: one that somebody else has put there is another.
+    if (taken !== undefined && (await lab.registryReader.manifest(taken))?.digest !== digest) return tell(versionTaken(version, taken));
+    await repository.note(from, { event: "built", at: now(), version, tag, digest });
     say(`Built ${tag} (${digest}).`);
   } catch (error) {
     // The source's fault is the commit's for good; the lab's own is tried again.
@@ -65,8 +93,19 @@ async function build(lab: Lab, say: Say): Promise<void> {
   }
 }
 
+/** The image's tags without those that leave no room for a newer one, which are taken away. */
+async function tagsWithRoom(lab: Lab, environment: Environment, say: Say): Promise<readonly string[]> {
+  const tags = await lab.tags();
+  const { inTheWay } = freshTime(tags, environment);
+  for (const tag of inTheWay) {
+    await withRepository(lab.registry, (client) => client.untag(tag));
+    say(`The tag ${tag} is taken away: after its time no tag has room for a later one, so nothing newer would ever have been picked.`);
+  }
+  return tags.filter((tag) => !inTheWay.includes(tag));
+}
+
 interface Promotion {
-  /** The commit that last changed the record. */
+  /** The commit that asks for it. */
   readonly commit: string;
   readonly record: PromotionRecord;
   /** The commit that carried it out; a promotion is carried out once, so that a revert of that commit holds. */
@@ -76,12 +115,26 @@ interface Promotion {
 async function currentPromotion(lab: Lab, environment: Environment): Promise<Promotion | undefined> {
   const { repository } = lab;
   const tip = await tipOf(lab);
-  const [commit] = await repository.commitsTouching(tip, recordPath(environment), 1);
+  const [commit] = await repository.commitsTouching(await askedSince(tip, lab, environment), recordPath(environment), 1);
   const parsed = parseRecord((await repository.readFile(tip, recordPath(environment))) ?? "");
   if (commit === undefined || "problem" in parsed) return undefined;
   // A promotion of staging is none of production, though one commit may ask for both.
   const carriedOut = await repository.commitWithLine(tip, trailer(environment, commit));
   return { commit, record: parsed.record, carriedOut };
+}
+
+/**
+ * The tip since which the branch has asked for what it asks for now. A push that changes a record and changes it back asks for
+ * nothing: it is no new promotion, which would undo a rollback.
+ */
+async function askedSince(tip: string, { repository, flux }: Lab, environment: Environment): Promise<string> {
+  const noted = [...(await flux.journal(tip))].flatMap(([commit, entries]) =>
+    commit !== tip && entries.some(({ event }) => event === "received" || event === "carried-out") ? [commit] : [],
+  );
+  const tips = [tip, ...noted, seedRef];
+  const records = await repository.resolveAll(tips.map((commit) => `${commit}:${recordPath(environment)}`));
+  const other = records.findIndex((record) => record !== records[0]);
+  return tips[other < 0 ? tips.length - 1 : other - 1]!;
 }
 
 const trailer = (environment: Environment, commit: string) => `${promotionTrailer}: ${environment} ${commit}`;
@@ -96,12 +149,12 @@ async function promote(
   if (carriedOut !== undefined || (await isThere(lab, environment, record))) return undefined;
   const { repository, registryReader } = lab;
   try {
-    const tags = await lab.tags();
+    const tags = await tagsWithRoom(lab, environment, say);
     const newest = newestTag(tags, environment);
     if (newest !== undefined && (await registryReader.manifest(newest))?.digest === record.digest) return newest;
     const asked = parseTag(record.tag);
     if (asked === undefined) return undefined;
-    const tag = formatTag({ ...asked, environment, created: freshTime(tags, environment) });
+    const tag = formatTag({ ...asked, environment, created: freshTime(tags, environment).created });
     await withRepository(lab.registry, (client) => client.tag(record.digest, tag));
     await repository.note(commit, { event: "promoted", at: now(), environment, tag, digest: record.digest });
     say(
@@ -145,8 +198,9 @@ async function takeProposal(lab: Lab, environment: Environment, promotion: Promo
   const message = [
     `Update backend in ${environment}`,
     "",
-    `${present?.tag} -> ${proposed.tag}`,
-    `${present?.digest} -> ${proposed.digest}`,
+    // What stood there may be anybody's words, and a line of its own would be one of the pipeline's.
+    `${excerpt(present?.tag ?? "no tag")} -> ${excerpt(proposed.tag)}`,
+    `${excerpt(present?.digest ?? "no digest")} -> ${excerpt(proposed.digest)}`,
     "",
     trailer(environment, promotion.commit),
   ].join("\n");
@@ -204,10 +258,4 @@ export function withImage(overlay: string, repository: string, tag: string, dige
   // YAML that was odd before may be read as something else when it is written anew.
   const image = imageIn(changed, repository);
   return image?.tag === tag && image.digest === digest ? changed : undefined;
-}
-
-/** A time later than that of every tag of the family, so that the newest made is the newest by name. */
-function freshTime(tags: readonly string[], environment: Environment): number {
-  const newest = newestTag(tags, environment);
-  return Math.max(Math.floor(Date.now() / 1000), newest === undefined ? 0 : (parseTag(newest)?.created ?? 0) + 1);
 }

@@ -28,6 +28,9 @@ const passedOn = [
   "x-forwarded-proto",
 ];
 
+/** The methods whose body means something to a registry. */
+const withBody = new Set(["POST", "PUT", "PATCH"]);
+
 /** Headers of one connection and not of the message (RFC 9110, section 7.6.1). */
 const ofConnection = new Set(["connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade"]);
 
@@ -35,7 +38,7 @@ export interface Forwarding {
   readonly upstream: Upstream;
   /** In place of the client's, or beside them. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Without one the body is not passed on. */
+  /** Without one the body is not passed on, and neither is that of a method that has none. */
   readonly meter?: Meter | undefined;
   /** What is answered in the place of the registry's own answer; undefined leaves that. */
   readonly instead?: (status: number) => Refusal | undefined;
@@ -53,14 +56,16 @@ export async function forward(
   outgoing: ServerResponse,
   { upstream: where, headers, meter, instead }: Forwarding,
 ): Promise<{ readonly status?: number; readonly refused?: Refusal }> {
+  // Any other request's body would follow it without a frame (Node gives none), and be read as a request of its own.
+  const isPassed = meter !== undefined && withBody.has(incoming.method ?? "");
   // A registry that refuses ends the connection, and what is still being written to it then would take its words along.
-  const asksFirst = meter !== undefined && hasBody(incoming);
+  const asksFirst = isPassed && hasBody(incoming);
   const upstream = request({
     ...("socketPath" in where ? where : { host: "127.0.0.1", port: where.port }),
     agent: false,
     method: incoming.method,
     path: incoming.url,
-    headers: { ...wanted(incoming.headers, meter !== undefined), ...headers, ...(asksFirst && { expect: "100-continue" }) },
+    headers: { ...wanted(incoming.headers, isPassed), ...headers, ...(asksFirst && { expect: "100-continue" }) },
   });
   const gone = new AbortController();
   let trouble: NodeJS.ErrnoException | undefined;
@@ -68,7 +73,7 @@ export async function forward(
   outgoing.once("close", () => outgoing.writableFinished || upstream.destroy());
   const answered = answerOf(upstream);
   const sent =
-    meter === undefined
+    meter === undefined || !isPassed
       ? passNothing(incoming, upstream)
       : passBody(incoming, upstream, meter, { isWanted: asksFirst ? wantsBody(upstream) : Promise.resolve(true), gone: gone.signal });
   const refused = await Promise.race([sent, answered.then(() => undefined)]);
@@ -164,7 +169,9 @@ export async function lingering(incoming: IncomingMessage): Promise<void> {
 
 function wanted(headers: IncomingHttpHeaders, hasBody: boolean): IncomingHttpHeaders {
   const named = new Set(hasBody ? passedOn : passedOn.filter((name) => name !== "content-length" && name !== "content-range"));
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => named.has(name)));
+  const passed = Object.fromEntries(Object.entries(headers).filter(([name]) => named.has(name)));
+  // Whatever the client called its frame: the one here is ours.
+  return hasBody && headers["content-length"] === undefined ? { ...passed, "transfer-encoding": "chunked" } : passed;
 }
 
 function withoutConnection(headers: IncomingHttpHeaders): IncomingHttpHeaders {

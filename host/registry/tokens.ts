@@ -99,13 +99,20 @@ export async function mintToken(paths: CohortPaths, username: string, access: re
     .sign(key);
 }
 
-const Claims = z.object({ access: z.array(z.object({ type: z.literal("repository"), name: z.string(), actions: z.array(z.string()) })) });
+const Claims = z.object({
+  sub: z.string(),
+  access: z.array(z.object({ type: z.literal("repository"), name: z.string(), actions: z.array(z.string()) })),
+});
 
-/** What the token in an `Authorization: Bearer` header grants; nothing where the registry would not take it. */
-export async function grantsOf(paths: CohortPaths, authorization: string): Promise<readonly Access[]> {
+/** Whose the token in an `Authorization: Bearer` header is and what it grants; nothing where the registry would not take it. */
+export async function grantsOf(
+  paths: CohortPaths,
+  authorization: string,
+): Promise<{ readonly user: string; readonly access: readonly Access[] }> {
+  const nothing = { user: "", access: [] };
   const [, token] = /^bearer +(\S+)$/i.exec(authorization) ?? [];
   const keys = await readIfExists(publicKeysFile(paths));
-  if (token === undefined || keys === undefined) return [];
+  if (token === undefined || keys === undefined) return nothing;
   try {
     const { payload } = await jwtVerify(token, createLocalJWKSet(JSON.parse(keys)), {
       issuer: tokens.issuer,
@@ -113,9 +120,10 @@ export async function grantsOf(paths: CohortPaths, authorization: string): Promi
       algorithms: [tokens.algorithm],
       clockTolerance: leewaySeconds,
     });
-    return Claims.parse(payload).access;
+    const { sub: user, access } = Claims.parse(payload);
+    return { user, access };
   } catch {
-    return [];
+    return nothing;
   }
 }
 

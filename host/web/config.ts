@@ -22,3 +22,13 @@ export async function readApiPorts(cohort: string): Promise<Record<string, numbe
   // Without them the doors of the API servers are shut until the next `up`.
   return (await readState(webPlaces(cohortPaths(cohort)).apiPorts, Ports, { what: "The ports", remedy: "", orElse: {} })) ?? {};
 }
+
+/**
+ * Whether a learner's cluster is on this host and in a room of its own. One of kind is on this host as well, and has a second
+ * port.
+ */
+export async function isInRoom(cohort: string, learner: string): Promise<boolean> {
+  if ((await readWebConfig(cohort))?.isolation !== "room") return false;
+  const leases = await readApiPorts(cohort);
+  return [`${cohort}/${learner}/api`, `${cohort}/${learner}/ingress`].map((lease) => lease in leases).join() === "true,false";
+}

@@ -14,7 +14,7 @@ import { Pipeline } from "../pipeline/pipeline.ts";
 import { imageStorage, registrySocket } from "../registry/config.ts";
 import { registryFront } from "../registry/front.ts";
 import { ImageQuota, mostNames } from "../registry/image-quota.ts";
-import { readApiPorts, readWebConfig } from "./config.ts";
+import { isInRoom, readApiPorts, readWebConfig } from "./config.ts";
 import { webControlApi } from "./control-api.ts";
 import { FluxNotifier } from "./flux-notifier.ts";
 import { capped, connections, outside, outsideOptions } from "./outside.ts";
@@ -57,14 +57,19 @@ const quota = new ImageQuota({
     void recordLimitHit(paths.learner(learner), limit, said).catch((error: unknown) => console.error(error)),
 });
 const images = { paths, upstream: { socketPath: registrySocket(paths) }, quota };
-const routes = loopbackRoutes({
+const git = {
   paths,
   hookSocket: socket,
+  // Clusters elsewhere have no way of their own: their Flux comes by the doors.
+  refusesFlux: (learner: string) => isInRoom(config.cohort, learner),
+};
+const routes = loopbackRoutes({
+  ...git,
   eventsToken: config.registryEventsToken,
   onImagePushed: ({ learner }) => notifier.imagePushed(learner),
 });
 const ways = new Ways(paths, wayListeners({ paths, hookSocket: socket }, images));
-const doors = new Doors(config.cohort, publicWeb({ paths, hookSocket: socket, registryPort: config.registryPort }), readApiPorts);
+const doors = new Doors(config.cohort, publicWeb({ ...git, registryPort: config.registryPort }), readApiPorts);
 
 await listen(capped(createServer(outsideOptions, answeredBy(routes)), connections.cohort), config.httpPort);
 await listen(capped(createServer(outsideOptions, outside(registryFront(images))), connections.cohort), config.registryPort);

@@ -227,6 +227,13 @@ describe("refused, with the limit, its figure and what to do", () => {
     ],
     ["fred", "the branch's name, as a tag", "refs/tags/main", "refs/tags/main can be taken for the branch main"],
     ["flo", "a full name within a name", "refs/heads/refs/heads/main", "can be taken for the branch main"],
+    [
+      "floyd",
+      "the name of a commit, in full",
+      `refs/heads/${"0123456789abcdef".repeat(3).slice(0, 40)}`,
+      "for another ref or for a commit",
+    ],
+    ["fran", "the name of what is checked out, as a tag", "refs/tags/HEAD", "for another ref or for a commit"],
   ])("(%s) a ref with %s", async (id, _, ref, sentence) => {
     expect(await refusalOf(await learner(id), `HEAD:${ref}`)).toContain(sentence);
   });

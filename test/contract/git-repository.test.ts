@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { gitRepository, type GitRepositoryInput } from "../../host/drivers/git-repository.ts";
@@ -6,6 +6,7 @@ import { writeDaemonConfig } from "../../host/daemon/config.ts";
 import { requireImageNames } from "../../host/git/image-names.ts";
 import { createRepository, seedRepository } from "../../host/git/repository.ts";
 import { leasePorts } from "../../host/ports.ts";
+import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { GitClient } from "../support/git-client.ts";
 import { useLabHome } from "../support/lab-home.ts";
@@ -146,4 +147,22 @@ describe("names of images in a repository", () => {
     });
     await expect(both("loopback", "door", { listen: "10.0.0.5", name: "10.0.0.5" })).rejects.toMatchObject(fixed);
   });
+});
+
+test("what a push of one commit brings is forced to the disk before the push is answered: its objects and the branch", async () => {
+  const path = join(home(), "durable.git");
+  await createRepository(path, "main");
+  await seedRepository(path, "main", seed);
+  const folder = await mkdtemp(join(home(), "work-"));
+  await git.git(folder, "clone", "--quiet", path, ".");
+  await git.commit(folder, "work.txt", "the learner's work\n");
+  const trace = join(home(), "trace.jsonl");
+  // Git counts its flushes itself: see api-trace2.
+  await run("git", ["push", "--quiet"], { cwd: folder, env: { GIT_TRACE2_EVENT: trace, GIT_CONFIG_GLOBAL: "/dev/null" } });
+  const flushes = (await readFile(trace, "utf8"))
+    .split("\n")
+    .filter((line) => line.includes('"key":"fsync/hardware-flush"'))
+    .map((line) => (JSON.parse(line) as { sid: string }).sid);
+  // The one that unpacks the objects, and its parent that moves the branch.
+  expect(new Set(flushes).size).toBe(2);
 });

@@ -85,6 +85,47 @@ describe("the build", () => {
     expect(await carl.builds()).toBe(1);
   });
 
+  test("is of what a push brings as a whole, also where its last commit takes the one before back", async () => {
+    const dina = await seeded("dina");
+    await dina.commit({ "app/VERSION": "0.3.0\n" });
+    await dina.commit({ "app/extra.go": "package main\n" });
+    await dina.git.git(dina.work, "revert", "--no-edit", "HEAD");
+    await dina.git.git(dina.work, "push", "--quiet", "origin", "HEAD:refs/heads/main");
+    expect((await dina.job("build")).output).toMatch(/^::notice::Built develop-v0\.3\.0-/m);
+    await dina.push({ "app/extra.go": "package main\n", "app/VERSION": "0.4.0\n" });
+    expect((await dina.job("build")).output).toMatch(/Built develop-v0\.4\.0-/);
+    await dina.git.git(dina.work, "revert", "--no-edit", "HEAD");
+    await dina.git.git(dina.work, "push", "--quiet", "origin", "HEAD:refs/heads/main");
+    expect((await dina.job("build")).output).toMatch(/^::notice::app\/ is as it was at commit [0-9a-f]{7}, of which there is an image/);
+    expect(await dina.builds()).toBe(2);
+  });
+
+  test("reads a version that Windows wrote, or says how to write it right", async () => {
+    const dirk = await seeded("dirk");
+    await dirk.push({ "app/VERSION": Buffer.from("\uFEFF0.3.0\r\n", "utf16le") });
+    expect(await dirk.job("build")).toEqual({
+      exitCode: 1,
+      output: expect.stringMatching(/^::error::app\/VERSION is UTF-16, which is what PowerShell writes/),
+    });
+    await dirk.push({ "app/VERSION": "\uFEFF0.3.0\r\n" });
+    expect((await dirk.job("build")).output).toMatch(/Built develop-v0\.3\.0-/);
+  });
+
+  test("names a tag whose time no later one can follow", async () => {
+    const dora = await seeded("dora");
+    const develop = (await dora.tags()).find((tag) => tag.startsWith("develop-"))!;
+    const digest = await dora.digest(develop);
+    await withRepository(dora.registry, (client) => client.tag(digest, "develop-v9.9.9-abcdef0-9999999999"));
+    await dora.push({ "app/VERSION": "0.3.0\n" });
+    const said = await dora.job("build");
+    expect(said).toEqual({
+      exitCode: 1,
+      output: expect.stringMatching(/^::error::The tag develop-v9\.9\.9-abcdef0-9999999999 is in the way: .*crane delete/),
+    });
+    await withRepository(dora.registry, (client) => client.untag("develop-v9.9.9-abcdef0-9999999999"));
+    expect((await dora.job("build")).output).toMatch(/Built develop-v0\.3\.0-/);
+  });
+
   test("of the seed's own app is none of its business", async () => {
     const cato = await seeded("cato");
     expect(await cato.job("build")).toEqual({ exitCode: 0, output: "" });

@@ -1,12 +1,14 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { endOne, identify, isRunning, type ProcessIdentity } from "../../host/process-identity.ts";
 import { run } from "../../shared/exec.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { createProvider } from "../../tools/kubernetes-plugin/provider.ts";
@@ -182,10 +184,57 @@ describe("the plugin's script", () => {
     expect(await ended).toEqual([0, null]);
   });
 
-  test("hands over to the official plugin where it is installed, also when reached through a link", async () => {
+  /** An engine that starts the script, with a plugin in the official one's place that writes a kubeconfig as that does. */
+  async function startOfficial(): Promise<{ engine: ChildProcess; plugin: ProcessIdentity; folder: string }> {
+    const official = join(await officialFolder(), "pulumi-resource-kubernetes");
+    await writeFile(official, '#!/bin/sh\numask 077; echo secret >"$TMPDIR/kubeconfig1"; echo "$$ $TMPDIR"; exec sleep 600\n', {
+      mode: 0o755,
+    });
+    const engine = spawn("sh", ["-c", '"$1" 127.0.0.1:1 & wait', "sh", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, PULUMI_HOME: home, TMPDIR: home, GITOPS_LAB_PLUGIN_SCRATCH: join(home, "gitops-lab-plugin-x") },
+    });
+    onTestFinished(() => void engine.kill("SIGKILL"));
+    const [line] = (await once(createInterface(engine.stdout), "line")) as [string];
+    const [pid, folder] = line.split(" ") as [string, string];
+    const plugin = identify(Number(pid))!;
+    onTestFinished(() => endOne(plugin));
+    expect(folder).toMatch(new RegExp(`^${home}/gitops-lab-plugin-x-${pid}-${plugin.startTime}-`));
+    expect((await stat(folder)).mode & 0o777).toBe(0o700);
+    expect(existsSync(join(folder, "kubeconfig1"))).toBe(true);
+    return { engine, plugin, folder };
+  }
+
+  const gone = (folder: string) =>
+    waitUntil(async () => (existsSync(folder) ? { done: false, because: `${folder} is there.` } : { done: true, value: undefined }), {
+      what: "the plugin's folder to go",
+      timeoutSeconds: 20,
+      intervalMs: 100,
+      remedy: "",
+    });
+
+  async function officialFolder(): Promise<string> {
     const { version } = createRequire(import.meta.url)("@pulumi/kubernetes/package.json") as { version: string };
     const folder = join(home, "plugins", `resource-kubernetes-v${version}`);
     await mkdir(folder, { recursive: true });
+    return folder;
+  }
+
+  test("leaves nothing of the official plugin's files when the engine ends it", async () => {
+    const { plugin, folder } = await startOfficial();
+    endOne(plugin);
+    await gone(folder);
+  });
+
+  test("ends the official plugin when the engine was killed, and leaves nothing of its files", async () => {
+    const { engine, plugin, folder } = await startOfficial();
+    engine.kill("SIGKILL");
+    await gone(folder);
+    expect(isRunning(plugin)).toBe(false);
+  });
+
+  test("hands over to the official plugin where it is installed, also when reached through a link", async () => {
+    const folder = await officialFolder();
     await writeFile(join(folder, "pulumi-resource-kubernetes"), '#!/bin/sh\necho "official $*"\n');
     await chmod(join(folder, "pulumi-resource-kubernetes"), 0o755);
     const link = join(home, "pulumi-resource-kubernetes");

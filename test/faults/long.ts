@@ -12,6 +12,7 @@ import {
   type StandingLab,
 } from "./kills.ts";
 import { twoAtOnce } from "./pairs.ts";
+import { tearEverything } from "./power.ts";
 import { killEachProcess } from "./processes.ts";
 import { soak } from "./soak.ts";
 import { Results, trial, type Trial } from "./trials.ts";
@@ -63,6 +64,7 @@ const kinds: Readonly<Record<string, (name: string) => Promise<unknown>>> = {
   reset: standing(killReset),
   additions: standing(killAdditions),
   processes: standing((lab, { results }) => killEachProcess(lab, seed, results, options.points)),
+  power: standing((lab, { results }) => tearEverything(lab, results, ["half", "empty"])),
   pairs: standing((lab, { results, atMost: most }) => twoAtOnce(lab, seed, results, undefined, most)),
 };
 

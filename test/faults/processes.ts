@@ -35,7 +35,13 @@ export function killOne(pid: number): void {
 }
 
 /** Kills each process once while the learner pushes, and waits until the lab is whole without anybody's help. */
-export async function killEachProcess(lab: StandingLab, seed: string, results: Results, rounds = 1): Promise<Trial[]> {
+export async function killEachProcess(
+  lab: StandingLab,
+  seed: string,
+  results: Results,
+  rounds = 1,
+  choose = (names: readonly string[]) => names,
+): Promise<Trial[]> {
   const { cohort } = lab;
   process.env["GITOPS_LAB_HOME"] = cohort.home;
   const learner = (await cohort.outputs()).learners["ada"]!;
@@ -46,7 +52,7 @@ export async function killEachProcess(lab: StandingLab, seed: string, results: R
     try {
       const names = (await killable(cohort.name, cohort.home)).map(({ name }) => name);
       for (let round = 0; round < rounds; round += 1)
-        for (const name of [...new Set(names)]) {
+        for (const name of new Set(choose(names))) {
           const done = await trial(results, "process killed", `${name}#${round}`, async (told) => {
             told.what = name;
             const found = (await killable(cohort.name, cohort.home)).find((one) => one.name === name);

@@ -60,21 +60,18 @@ const fuzzed: readonly (readonly [what: string, reader: string, test: string])[]
 
 /** Files that read something too, and nothing that a learner writes without one of the readers above being before them. */
 const others: Readonly<Record<string, string>> = {
-  "dashboard/access.ts": "the dashboard's own files; of a token only its hash becomes a name",
   "dashboard/collector.ts": "the dashboard's own bundles",
   "dashboard/pages/serve.ts": "lines of which pages/words.ts takes what it knows; any other ends the pages",
   "dashboard/pages/main.ts": "what the course tells its pages",
   "dashboard/sessions.ts": "the dashboard's own file; of a cookie only its hash is looked up",
   "host/daemon/ask-socket.ts": "the answers of the lab's own processes, over sockets that nobody else opens",
-  "host/daemon/config.ts": "the daemon's own file",
   "host/daemon/control-api.ts": "requests of the lab's owner, over a socket that nobody else opens",
+  "host/daemon/log-parts.ts":
+    "lines of the lab's own logs, of which one that is no JSON tells of nobody; test/unit/log-parts.test.ts has such lines",
+  "host/daemon/metrics.ts": "the web process' own answer, and Kustomizations as live-objects.ts takes them",
   "host/daemon/lab-host-node.ts": "lists and watches of pods: their form is pod-status.ts', and what is none is tried again",
-  "host/daemon/process-table.ts": "the daemon's own file",
   "host/git/hooks/ask-daemon.ts": "lines of Git's own, whose names of refs Git has checked (git-check-ref-format(1))",
-  "host/git/outage.ts": "a drill's own file",
-  "host/pipeline/config.ts": "the pipeline's own file",
   "host/pipeline/rendered.ts": "what lab-render answers, of a form of its own; hostile trees are rows of test/contract/gate.test.ts",
-  "host/registry/signing-key.ts": "the registry's own key",
   "lab-templates/gitops-promotion/drills/fought-revert.ts": "what support.ts has read as YAML",
   "lab-templates/gitops-promotion/drills/git-outage.ts": "what support.ts has read as YAML",
   "lab-templates/gitops-promotion/drills/loosened-regex.ts": "what support.ts has read as YAML",

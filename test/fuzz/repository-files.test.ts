@@ -59,8 +59,7 @@ test("a version is one, or the problem is a sentence", async () => {
   await forEvery(
     bent("0.3.0\n", "1.20.300"),
     async (file) => {
-      const answer = await answerOf("releaseOf", () => releaseOf("a", "b", repositoryWith(file)));
-      if (answer === undefined) throw new Error("the app changed");
+      const answer = await answerOf("releaseOf", () => releaseOf("b", repositoryWith(file)));
       if ("problem" in answer) expectParagraph("releaseOf", answer.problem);
       else if ("version" in answer) expect(answer.version).toMatch(/^\d{1,9}\.\d{1,9}\.\d{1,9}$/);
     },
@@ -69,10 +68,9 @@ test("a version is one, or the problem is a sentence", async () => {
 });
 
 function repositoryWith(version: string): BareRepository {
-  const resolve = async (revision: string) => revision;
   const readFile = async (_commit: string, path: string) => (path.endsWith("/VERSION") ? version : undefined);
   const files = async () => [];
-  return { resolve, readFile, files, commitsTouching: async () => [] } as Partial<BareRepository> as BareRepository;
+  return { readFile, files } as Partial<BareRepository> as BareRepository;
 }
 
 const tracking = `repository:

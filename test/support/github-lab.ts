@@ -116,11 +116,15 @@ export class GithubLearner {
   }
 
   /** Commits these files on the newest main and pushes. */
-  async push(files: Readonly<Record<string, string | undefined>>): Promise<string> {
+  async push(files: Readonly<Record<string, string | Buffer | undefined>>): Promise<string> {
     await this.pull();
+    await this.commit(files);
+    return this.pushAsIs();
+  }
+
+  async commit(files: Readonly<Record<string, string | Buffer | undefined>>): Promise<void> {
     await this.#write(files);
     await this.git.git(this.work, "commit", "--quiet", "--message", "Change");
-    return this.pushAsIs();
   }
 
   async pushAsIs(): Promise<string> {
@@ -133,7 +137,7 @@ export class GithubLearner {
     await this.git.git(this.work, "reset", "--quiet", "--hard", "origin/main");
   }
 
-  async #write(files: Readonly<Record<string, string | undefined>>): Promise<void> {
+  async #write(files: Readonly<Record<string, string | Buffer | undefined>>): Promise<void> {
     for (const [path, content] of Object.entries(files)) {
       const file = join(this.work, path);
       await mkdir(dirname(file), { recursive: true });

@@ -2,6 +2,7 @@ import { glob, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
+import { childEnvironment } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
 import { CohortOutputs } from "../../shared/outputs.ts";
 import { pulumiEnvironment } from "../../tools/environment.ts";
@@ -82,13 +83,19 @@ export class TestCohort {
 
   /** Starts `./lab` in a process group of its own and returns it running, to be killed. */
   startLab(...args: string[]) {
-    return run(join(root, "lab"), args, { cwd: root, env: this.environment, reject: false, detached: true, all: true });
+    return run(join(root, "lab"), args, {
+      cwd: root,
+      env: childEnvironment("lab", this.environment),
+      reject: false,
+      detached: true,
+      all: true,
+    });
   }
 
   async run(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<CommandResult> {
     const { exitCode, stdout, stderr } = await run(command, args, {
       cwd: root,
-      env: { ...this.environment, ...env },
+      env: childEnvironment("lab", { ...this.environment, ...env }),
       reject: false,
       stdin: "ignore",
     });
@@ -108,6 +115,8 @@ export class TestCohort {
   }
 
   get environment(): Record<string, string> {
-    return { GITOPS_LAB_HOME: this.home, NO_COLOR: "1" };
+    const { PULUMI_HOME } = process.env;
+    // Where Pulumi's own plugins are installed decides which Kubernetes plugin answers.
+    return { GITOPS_LAB_HOME: this.home, NO_COLOR: "1", ...(PULUMI_HOME && { PULUMI_HOME }) };
   }
 }

@@ -169,10 +169,22 @@ export class LabState {
           Object.entries(tree ?? {}).filter(([name, content]) => (path === "." || name === path) && content.includes(text)).length;
         return this.commits.filter(({ parents, files: own }) => count(own) > count(files(parents[0] ?? ""))).at(-1);
       },
+      changes: async (path) =>
+        this.commits
+          .map((commit) => ({ commit, before: files(commit.parents[0] ?? "")?.[path], after: commit.files[path] }))
+          .filter(({ before, after }) => before !== after),
+      graph: async () => new Map(this.commits.map(({ id, parents }) => [id, parents])),
+      undoes: async (id, earlier) => {
+        const [own, parent] = [files(id) ?? {}, files(this.commits[index(id)]?.parents[0] ?? "") ?? {}];
+        const [undone, before] = [files(earlier) ?? {}, files(this.commits[index(earlier)]?.parents[0] ?? "") ?? {}];
+        const changed = Object.keys({ ...undone, ...before }).filter((path) => undone[path] !== before[path]);
+        return changed.length > 0 && changed.every((path) => parent[path] === undone[path] && own[path] === before[path]);
+      },
       history: async (limit) =>
         this.commits.slice(0, limit).map(({ files: own, ...commit }) => {
           const before = files(commit.parents[0] ?? "");
-          return { ...commit, paths: Object.keys({ ...before, ...own }).filter((path) => own[path] !== before?.[path]) };
+          const paths = Object.keys({ ...before, ...own }).filter((path) => own[path] !== before?.[path]);
+          return { ...commit, paths, edits: paths.map((path) => ({ path, from: before?.[path] ?? "", to: own[path] ?? "" })) };
         }),
       readFile: async (treeish, path) => files(treeish)?.[path],
       isAncestor: async (ancestor, descendant) => index(descendant) >= 0 && index(ancestor) >= index(descendant),

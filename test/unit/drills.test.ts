@@ -292,13 +292,16 @@ describe("rollbacks", () => {
       ).toMatchObject(fails(/set by kubectl-set/));
     });
 
-    test("does not count an image set back without a revert", async () => {
+    test.each([
+      ["ada", { status: "pass" }],
+      ["ada.flux", fails(/No commit since/)],
+    ])("counts an image set back in Git by %s, or not", async (by, outcome) => {
       expect(
         await check("rollout-undo", (lab) => {
           lab.deploy("5", "production", "0.1.0", "a");
-          lab.receive("5", at("10:01:00"));
+          lab.receive("5", at("10:01:00"), by);
         }),
-      ).toMatchObject(fails(/No commit since/));
+      ).toMatchObject(outcome);
     });
 
     test("wants it to hold for two intervals", async () => {

@@ -4,7 +4,7 @@ import { renderMarkdown } from "../../verification/bundle/render-markdown.ts";
 import { classify, type ImageChange } from "../../verification/bundle/git-chain.ts";
 import { EvidenceBundle } from "../../verification/bundle/schema.ts";
 import { collect } from "../support/evidence-bundle.ts";
-import { digestOf, kustomization, managed, overlay, repository, shaOf, tagOf, unreachable } from "../support/lab-state.ts";
+import { digestOf, kustomization, type LabState, managed, overlay, repository, shaOf, tagOf, unreachable } from "../support/lab-state.ts";
 
 describe("the evidence of a healthy lab", () => {
   test("is in the documented form and says what was seen", async () => {
@@ -131,8 +131,6 @@ describe("a commit's kind", () => {
     to: image(to),
     stageBefore: stageBefore === undefined ? undefined : image(stageBefore),
   });
-  const reverts = `This reverts commit ${shaOf("4")}.\n`;
-
   test.each([
     ["seed", { parents: [] }, [change("develop", "a")]],
     ["image-update", { paths: [overlay("develop")] }, [change("develop", "b")]],
@@ -140,8 +138,6 @@ describe("a commit's kind", () => {
     ["promotion", { paths: [overlay("staging")] }, [change("staging", "b", "b")]],
     ["promotion", { paths: [overlay("staging"), overlay("production")] }, [change("staging", "b", "b"), change("production", "c", "c")]],
     ["image-update", { paths: [overlay("develop"), overlay("staging")] }, [change("develop", "b"), change("staging", "b", "b")]],
-    ["revert", { paths: [overlay("production")], body: reverts }, [change("production", "a", "a")]],
-    ["image-update", { paths: [overlay("develop")], body: "This reverts commit of mine" }, [change("develop", "a")]],
     ["learner", { paths: [overlay("develop")] }, []],
     ["learner", { paths: ["README.md"] }, []],
     ["request", { paths: ["promotion/staging.yaml"] }, []],
@@ -149,7 +145,7 @@ describe("a commit's kind", () => {
     ["learner", { paths: ["promotion/staging.yaml", overlay("staging")] }, [change("staging", "b", "a")]],
     ["learner", { paths: [overlay("staging"), "README.md"] }, [change("staging", "b", "b")]],
   ] as const)("%s: %j", (kind, bent, changes) => {
-    expect(classify({ parents: [shaOf("1")], paths: [], body: "", ...bent }, changes, environments)).toBe(kind);
+    expect(classify({ parents: [shaOf("1")], paths: [], ...bent }, changes, environments)).toBe(kind);
   });
 
   test("comes with the images before and after, whoever it says wrote it", async () => {
@@ -172,6 +168,64 @@ describe("a commit's kind", () => {
     expect(commits.at(-1)?.changes.map(({ environment, from }) => [environment, from])).toEqual(
       environments.map((name) => [name, undefined]),
     );
+  });
+
+  test("is a revert by what it does, whatever its message says", async () => {
+    const back = { [overlay("production")]: kustomization("production", "0.1.0", "a") };
+    const kindsOf = async (bend: (lab: LabState) => void, count: number) => {
+      const bundle = await collect(bend);
+      const commits = bundle.gitChain.status === "observed" ? bundle.gitChain.value.commits : [];
+      return commits.slice(0, count).map(({ kind, reverts }) => (reverts === undefined ? kind : `${kind} of ${reverts[0]}`));
+    };
+    const messages = [
+      "",
+      "Refs: 4444444",
+      `This reverts commit ${shaOf("4").slice(0, 8)}`,
+      "Zurück auf die vorige Fassung",
+      `This reverts commit ${shaOf("d")}.`,
+    ];
+    for (const message of messages)
+      expect(await kindsOf((lab) => lab.commit("5", "Back", "Ada", back, message), 1)).toEqual(["revert of 4"]);
+    expect(await kindsOf((lab) => lab.commit("5", "Back, and words", "Ada", { ...back, "README.md": "x" }), 1)).toEqual(["revert of 4"]);
+    // One that says so and does something else.
+    const other = { [overlay("production")]: kustomization("production", "0.3.0", "c") };
+    expect(await kindsOf((lab) => lab.commit("5", "x", "Ada", other, `This reverts commit ${shaOf("4")}.`), 1)).toEqual(["image-update"]);
+    // Automation that writes the image again, and a revert of the revert.
+    const again = { [overlay("production")]: kustomization("production", "0.2.0", "b") };
+    const forth = (body: string) => (lab: LabState) => {
+      lab.commit("5", "Back", "Ada", back);
+      lab.commit("6", "Forth", "Ada", again, body);
+    };
+    expect(await kindsOf(forth(""), 2)).toEqual(["promotion", "revert of 4"]);
+    expect(await kindsOf(forth("This reverts commit 5555555."), 2)).toEqual(["revert of 5", "revert of 4"]);
+    // What carries a promotion out is one, wherever it leads.
+    const carried = (lab: LabState) => {
+      forth("")(lab);
+      lab.journal.set(shaOf("6"), [{ event: "carried-out", at: "2026-11-02T10:00:00Z", environment: "production", promotion: shaOf("1") }]);
+    };
+    expect(await kindsOf(carried, 1)).toEqual(["promotion"]);
+    // Of other files: all of a commit, or what the message names.
+    const words = (text: string) => ({ "README.md": text, "notes.md": text });
+    const edited =
+      (files: Record<string, string>, body = "") =>
+      (lab: LabState) => {
+        lab.commit("5", "Words", "Ada", words("a"));
+        lab.commit("6", "Words", "Ada", words("b"));
+        lab.commit("7", "Undo", "Ada", files, body);
+      };
+    expect(await kindsOf(edited(words("a")), 1)).toEqual(["revert of 6"]);
+    expect(await kindsOf(edited({ ...words("a"), "more.md": "x" }), 1)).toEqual(["learner"]);
+    expect(await kindsOf(edited({ ...words("a"), "more.md": "x" }, "macht 66666 rückgängig"), 1)).toEqual(["revert of 6"]);
+    // Who asks for an image again asks.
+    const asked = (lab: LabState) => {
+      for (const [letter, text] of [
+        ["5", "a"],
+        ["6", "b"],
+        ["7", "a"],
+      ] as const)
+        lab.commit(letter, "Ask", "Ada", { "promotion/staging.yaml": text });
+    };
+    expect(await kindsOf(asked, 1)).toEqual(["request"]);
   });
 
   test("comes with the request that it carries out, and with what the pipeline noted", async () => {

@@ -106,9 +106,52 @@ describe("lookAtRollback", () => {
     expect(await look(lab, "09:59:59")).toMatchObject({ stage: "held" });
   });
 
-  test("wants a revert by name", async () => {
+  test.each(["", `This reverts commit ${shaOf("4").slice(0, 8)}`, `This reverts commit ${shaOf("d")}.`, "Annule 4444444"])(
+    "takes for a rollback what goes back, with the message %j",
+    async (body) => {
+      const lab = new LabState();
+      revert(lab, body);
+      expect(await look(lab)).toMatchObject({ stage: "held", promoted: { commit: shaOf("4") }, revert: { commit: shaOf("5") } });
+    },
+  );
+
+  test("takes nothing for a rollback that says so and does something else", async () => {
+    const lab = new LabState();
+    lab.commit("5", "Revert", "Ada", { [production]: kustomization("production", "0.3.0", "c") }, `This reverts commit ${shaOf("4")}.\n`);
+    lab.receive("5", at("10:00:00"));
+    expect(await look(lab)).toMatchObject({ stage: "promoted", promoted: { commit: shaOf("5") } });
+  });
+
+  test("takes several taken back at once for a rollback, each one alone too", async () => {
+    const lab = new LabState();
+    lab.commit("5", "Update production", "bot", { [production]: kustomization("production", "0.3.0", "c") });
+    lab.commit("6", "Back to the first", "Ada", { [production]: kustomization("production", "0.1.0", "a") });
+    lab.receive("6", at("10:00:00"));
+    deploy(lab, "6", "0.1.0", "a");
+    expect(await look(lab)).toMatchObject({ stage: "held", promoted: { commit: shaOf("5") }, revert: { commit: shaOf("6") } });
+
+    const stepwise = new LabState();
+    stepwise.commit("5", "Update production", "bot", { [production]: kustomization("production", "0.3.0", "c") });
+    stepwise.commit("6", "Back", "Ada", { [production]: kustomization("production", "0.2.0", "b") });
+    stepwise.receive("6", at("10:00:00"));
+    stepwise.commit("7", "And back", "Ada", { [production]: kustomization("production", "0.1.0", "a") });
+    stepwise.receive("7", at("10:00:30"));
+    deploy(stepwise, "7", "0.1.0", "a");
+    expect(await look(stepwise)).toMatchObject({ stage: "held", promoted: { commit: shaOf("4") }, revert: { commit: shaOf("7") } });
+  });
+
+  test("takes a promotion of an older image for none", async () => {
     const lab = new LabState();
     revert(lab, "");
+    lab.journal.get(shaOf("5"))!.push({ event: "carried-out", at: at("10:00:00"), environment: "production", promotion: shaOf("1") });
+    expect(await look(lab)).toMatchObject({ stage: "promoted", promoted: { commit: shaOf("5") } });
+  });
+
+  test("does not count what one push brings and takes away again", async () => {
+    const lab = new LabState();
+    lab.commit("5", "Back", "Ada", { [production]: kustomization("production", "0.1.0", "a") });
+    lab.commit("6", "And forth", "Ada", { [production]: kustomization("production", "0.2.0", "b") });
+    lab.receive("6", at("10:00:00"));
     expect(await look(lab)).toMatchObject({ stage: "promoted" });
   });
 

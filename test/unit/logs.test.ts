@@ -1,7 +1,8 @@
 import { mkdir, open, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { shortenLog } from "../../host/daemon/logs.ts";
+import { shortenLog, shortenLogs } from "../../host/daemon/logs.ts";
+import { ProcessTable } from "../../host/daemon/process-table.ts";
 import { useLabHome } from "../support/lab-home.ts";
 
 const home = useLabHome();
@@ -36,4 +37,21 @@ test("a link in its place is left alone, and what it leads to; so is a link in t
   await shortenLog(join(home(), "folder.log"), 0, 10);
   expect(await readFile(other, "utf8")).toBe("y".repeat(100));
   expect(await readFile(join(home(), "trap.log"), "utf8")).toBe("");
+});
+
+test("what is kept begins with a whole line", async () => {
+  const file = join(home(), "lines.log");
+  await writeFile(file, `${"x".repeat(60)}\n{"a":1}\n{"b":2}\n`);
+  await shortenLog(file, 50, 20);
+  expect(await readFile(`${file}.1`, "utf8")).toBe('{"a":1}\n{"b":2}\n');
+});
+
+test("of a cohort's logs all are kept small, and the daemon's own, which is in no table", async () => {
+  const table = new ProcessTable(join(home(), "daemon"));
+  const [web, own] = [join(home(), "web.log"), join(home(), "daemon.log")];
+  const spec = { name: "web", owner: "cohort", command: "/bin/true", args: [], env: {}, cwd: "/", logFile: web };
+  await table.write([{ spec, restarts: 0 }]);
+  for (const file of [web, own]) await writeFile(file, `${"x".repeat(90)}\nend\n`);
+  await shortenLogs(table, own, 50, 10);
+  for (const file of [web, own]) expect([await readFile(file, "utf8"), await readFile(`${file}.1`, "utf8")]).toEqual(["", "end\n"]);
 });

@@ -112,3 +112,10 @@ describe("what Git has of a learner's file", () => {
     expect(lettersLost("note: für\n")).toBeUndefined();
   });
 });
+
+test("a pointer of Git LFS in the place of a text is told", () => {
+  expect(textFault(`version https://git-lfs.github.com/spec/v1\noid sha256:${"a".repeat(64)}\nsize 12\n`)).toMatch(
+    /^is a pointer of Git LFS, and there is no LFS here\. .*git lfs migrate export/,
+  );
+  expect(textFault("version: 1\n")).toBeUndefined();
+});

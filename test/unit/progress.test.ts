@@ -123,6 +123,15 @@ describe("a run", () => {
     // In the second, ada is there already and bob is made.
     expect([...(await play("up-one-fails")).reporter.handedOver]).toEqual(["ada"]);
     expect([...(await play("up-goes-on")).reporter.handedOver]).toEqual(["bob"]);
+    const ended = recorded("up-goes-on").find(({ event }) => event.resOutputsEvent?.metadata.urn.endsWith("FluxReady::bob-flux-ready"));
+    const { reporter } = await play("up-one-fails");
+    const waitedAnew = structuredClone(ended!.event);
+    waitedAnew.resOutputsEvent!.metadata.op = "update";
+    await reporter.engine(async (onEvent) => onEvent(waitedAnew));
+    expect([...reporter.handedOver]).toEqual(["ada"]);
+    await reporter.engine(async (onEvent) => onEvent(ended!.event));
+    expect([...reporter.handedOver]).toEqual(["ada", "bob"]);
+    reporter.close();
   });
 
   test("tells with the evidence what has become of the promotion", () => {

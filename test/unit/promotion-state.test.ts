@@ -3,6 +3,7 @@ import { deployedDigest } from "../../verification/checks/deployed-digest.ts";
 import { imagePolicyMatch } from "../../verification/checks/image-policy-match.ts";
 import { kustomizationsReconciled } from "../../verification/checks/kustomizations-reconciled.ts";
 import { rollbackCommit } from "../../verification/checks/rollback-commit.ts";
+import { lookAtRollback } from "../../verification/held-rollback.ts";
 import { lookAtPromotion } from "../../verification/promotion-state.ts";
 import { runChecks } from "../../verification/verify.ts";
 import { digestOf, kustomization, LabState, managed, overlay, repository, shaOf, tagOf } from "../support/lab-state.ts";
@@ -359,4 +360,14 @@ test("a rollback without an automation that says how long is told as such", asyn
   const seen = await lookAtPromotion(lab.context());
   expect(seen).toMatchObject({ state: "rolled-back", says: expect.stringContaining("no image automation says for how long") });
   expect(seen).not.toHaveProperty("hold");
+});
+
+test("a rollback on its way says until when there is only to wait, and says nothing of it while Flux has not applied it", async () => {
+  const lab = embedded();
+  rollBack(lab, "Back");
+  Object.assign(lab.commits[0]!, { body: `This reverts commit ${shaOf("4")}.\n` });
+  vi.setSystemTime(new Date(at("10:01:30")));
+  expect(await lookAtRollback(lab.context(), "production")).toMatchObject({ stage: "reverted", waitUntil: at("10:02:00") });
+  lab.find("Kustomization", "apps-production")["status"].lastAppliedRevision = `main@sha1:${shaOf("4")}`;
+  expect(await lookAtRollback(lab.context(), "production")).not.toHaveProperty("waitUntil");
 });

@@ -90,6 +90,20 @@ describe("answers from a file", () => {
     expect(await readAttempts("refused", "ada")).toEqual([]);
   });
 
+  test("are read as PowerShell writes them, and refused in a code page", async () => {
+    const text = JSON.stringify({ ...answers, "rollback-path": "den Commit zurücknehmen" });
+    const file = join(home(), "saved.json");
+    await writeFile(file, `\ufeff${text}`, "utf16le");
+    expect(await run("saved", { learner: "ada", answers: file })).toBe(ExitCode.ok);
+    await writeFile(file, text, "latin1");
+    await expect(run("saved", { learner: "ada", answers: file })).rejects.toMatchObject({
+      code: "answers-unreadable",
+      exitCode: ExitCode.badInput,
+      message: expect.stringMatching(/it is not UTF-8: line 1 would be .*Save it with the encoding UTF-8/),
+    });
+    expect(await readAttempts("saved", "ada")).toHaveLength(1);
+  });
+
   test("are missed where there is no file", () =>
     expect(run("refused", { learner: "ada", answers: join(home(), "nowhere.json") })).rejects.toMatchObject({
       code: "answers-unreadable",

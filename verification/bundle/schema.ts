@@ -52,7 +52,7 @@ export type Promoted = z.output<typeof Promoted>;
 
 const ImageChange = z.strictObject({ environment: EnvironmentName, from: Image.optional(), to: Image.optional() });
 
-/** Told from what a commit changed and from its message's `This reverts commit <sha>`, never from who it says wrote it. */
+/** Told from what a commit changed, never from who it says wrote it; of reverts see git-chain.ts. */
 const CommitKind = z.enum(["seed", "request", "image-update", "promotion", "revert", "learner"]);
 export type CommitKind = z.output<typeof CommitKind>;
 
@@ -64,7 +64,7 @@ const ChainCommit = z.strictObject({
   date: z.string(),
   subject: z.string(),
   kind: CommitKind,
-  /** The commit that a revert names. */
+  /** The commit that a revert takes back. */
   reverts: Sha.optional(),
   /** The request that a promotion carries out, by its trailer. */
   carriesOut: Sha.optional(),

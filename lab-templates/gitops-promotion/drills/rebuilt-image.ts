@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
 import { LabError } from "../../../shared/errors.ts";
-import { formatTag, newestTag, parseTag } from "../../../shared/tags.ts";
+import { formatTag, freshTime, parseTag } from "../../../shared/tags.ts";
 import { backendName } from "../../../verification/backend-deployment.ts";
 import { imagePolicyMatch } from "../../../verification/checks/image-policy-match.ts";
 import { desiredImage, overlayPath } from "../../../verification/desired-image.ts";
@@ -34,8 +34,8 @@ Find out which of the two images came from the pipeline, and bring staging's pol
     if (tag === undefined)
       throw new LabError("tag-unexpected", "Staging's tag in Git is none of the lab's form. Run `./lab verify` and mend that first.");
     const digest = await stage.buildImage(tag.version, async () => {});
-    const newest = parseTag(newestTag([...(await stage.tags()).keys()], "staging") ?? "")?.created ?? 0;
-    await stage.tag(digest, formatTag({ ...tag, created: Math.max(Math.floor(Date.now() / 1000), newest + 1) }));
+    const { created } = freshTime([...(await stage.tags()).keys()], "staging");
+    await stage.tag(digest, formatTag({ ...tag, created }));
     await stage.waitFor(
       "staging's policy to pick the rebuilt image",
       async ({ kube }) =>

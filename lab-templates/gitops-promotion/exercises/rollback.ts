@@ -29,7 +29,7 @@ find out in \`flux/apps/backend/production/image-automation.yaml\` and in the pi
 What counts is the history: a later promotion takes nothing away.`,
   hints: [
     "The commit to revert is the last one that changed production's image. Its subject is `Update backend in production`, its author the pipeline.",
-    "Revert that commit as a whole with `git revert`. An edit by hand that gives the same file is no revert: its message does not name the commit.",
+    "Revert that commit as a whole with `git revert`. What counts is what the commit does: production gets the very tag and digest back that it had before. The message may say what it likes.",
     "After the push there is nothing more to do than to wait. Whoever reverts the revert, or promotes again, before two intervals are over starts anew.",
   ],
   check,

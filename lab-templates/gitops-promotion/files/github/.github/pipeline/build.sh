@@ -7,21 +7,26 @@ refresh
 commit=$(last_change "$tip" app)
 # The seed's own app was built before there was a repository.
 if [ -z "$commit" ] || is_seed "$tip" app; then exit 0; fi
-if noted "$commit" '"event":"built"'; then exit 0; fi
 
 refuse() {
   complain "$1"
   exit 1
 }
 
-source=$(resolve "$commit:app")
+source=$(resolve "$tip:app")
 before=$(git rev-parse --short=7 "$commit^")
 [ -n "$source" ] || refuse "app/ is deleted; it is the source of the backend. Put it back with \`git checkout $before -- app\`."
-# As it was at some commit before: a revert needs no new image.
+# What was built of this very source. That a commit has it says nothing: of a push only what its commits come to is built.
+history=$(git log --format=%H "$tip" -- app)
+seed=${history##*$'\n'}
 while IFS= read -r earlier; do
-  if [ "$(resolve "$earlier:app")" = "$source" ]; then exit 0; fi
-done < <(git log --format=%H "$commit^" -- app)
-version=$(file_at "$commit" app/VERSION | tr -d '[:space:]')
+  [ "$(resolve "$earlier:app")" = "$source" ] || continue
+  if [ "$earlier" != "$seed" ] && ! noted "$earlier" '"event":"built"'; then continue; fi
+  [ "$earlier" = "$commit" ] || say "app/ is as it was at commit ${earlier:0:7}, of which there is an image; nothing is made anew."
+  exit 0
+done <<<"$history"
+utf16 "$commit" app/VERSION && refuse "app/VERSION $utf16_problem."
+version=$(text_at "$commit" app/VERSION | tr -d '[:space:]')
 [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || refuse "app/VERSION must hold the app's version, such as 0.3.0; it holds $(json "$version")."
 
 develop=${environments[0]}
@@ -37,6 +42,7 @@ while IFS= read -r tag; do
   refuse "app/ changed, but its version is still $version, which is built already ($tag): one version is one image, never rebuilt. Raise app/VERSION in the same push."
 done <<<"$tags"
 
+require_room "$develop" || exit 1
 tag=$develop-v$version-$revision-$(fresh_time "$develop")
 # The source of that commit alone, whatever lies about in the clone.
 mkdir "$work/app"

@@ -41,6 +41,11 @@ proposal_branch() { echo "image-updates/$1"; }
 resolve() { git rev-parse --verify --quiet "$1" || true; }
 # The text of a file at a commit; nothing where there is none.
 file_at() { git cat-file blob "$1:$2" 2>/dev/null || true; }
+# The same without the mark that some editors begin UTF-8 with.
+text_at() { file_at "$1" "$2" | sed $'1s/^\xef\xbb\xbf//'; }
+# Whether a file is UTF-16, and what to say of it.
+utf16() { case $(file_at "$1" "$2" | head -c 2 | od -An -tx1 | tr -d ' \n') in fffe | feff) return 0 ;; *) return 1 ;; esac; }
+utf16_problem='is UTF-16, which is what PowerShell writes with `>`, and must be UTF-8. Save it with the encoding UTF-8, in PowerShell with `Out-File -Encoding utf8` in place of `>`'
 # The newest commit below a tip that changed a path.
 last_change() { git log --format=%H --max-count=1 "$1" -- "$2"; }
 # Whether a path is as the lab made it. The lab asks for what it deployed itself; that is not judged.
@@ -132,6 +137,10 @@ read_record() {
   local line key text keys=' ' in_note=
   record_tag='' record_digest='' record_problem=''
   local must='must have `tag` and `digest`, and may have a `note`'
+  if utf16 "$1" "$(record_path "$2")"; then
+    record_problem=$utf16_problem
+    return
+  fi
   while IFS= read -r line || [ -n "$line" ]; do
     line=${line%$'\r'}
     case $line in
@@ -155,7 +164,7 @@ read_record() {
       note) in_note=yes ;;
       *) record_problem="$must: Unrecognized key: \"$key\""; return ;;
     esac
-  done < <(file_at "$1" "$(record_path "$2")")
+  done < <(text_at "$1" "$(record_path "$2")")
   if [ -z "$record_tag" ]; then
     record_problem="$must: \`tag\`: Invalid input: expected string, received undefined"
   elif ! [[ $record_digest =~ ^sha256:[0-9a-f]{64}$ ]]; then
@@ -207,4 +216,13 @@ fresh_time() {
   newest=$(newest_tag "$1")
   if parse_tag "$newest" && [ "$tag_created" -ge "$time" ]; then time=$((tag_created + 1)); fi
   echo "$time"
+}
+
+# Fails where a tag of the family leaves no room for a later one, so that the policy would pick it for ever.
+require_room() {
+  local newest
+  newest=$(newest_tag "$1")
+  if ! parse_tag "$newest" || [ "$tag_created" -lt 9967000000 ]; then return 0; fi
+  complain "The tag $newest is in the way: it says that it was made in the year 2285 or later, so nothing newer would ever be picked. Delete it, on GitHub in the package's list of versions, elsewhere with \`crane delete $image_repository:$newest\`, and run this again."
+  return 1
 }

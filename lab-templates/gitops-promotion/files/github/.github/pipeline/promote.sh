@@ -65,6 +65,7 @@ promote() {
       return 1
     fi
   fi
+  require_room "$environment" || return 1
   newest=$(newest_tag "$environment")
   if [ -n "$newest" ] && [ "$(digest_of "$newest")" = "$record_digest" ]; then
     tag=$newest

@@ -1,0 +1,40 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { ExitCode, LabError } from "../shared/errors.ts";
+import { cohortPaths } from "../shared/paths.ts";
+import { readState, writeState } from "../shared/state-file.ts";
+import { productVersion } from "../shared/version.ts";
+
+/*
+ * The version that brought a cohort up last. A later one reads what an earlier has kept, never the other way round: it would
+ * leave out what it does not know, and write the rest back.
+ */
+const MadeBy = z.object({ schemaVersion: z.literal(1), version: z.string().regex(/^\d+\.\d+\.\d+(-[\w.]+)?$/) });
+
+const fileOf = (cohort: string) => join(cohortPaths(cohort).root, "made-by.json");
+
+/** Throws LabError `made-by-newer` (exit code 2) where a later version than this had the cohort in hand; nothing was changed then. */
+export async function requireNotNewer(cohort: string, version: string = productVersion()): Promise<void> {
+  // Versions before 0.2.0 wrote none, and what is damaged tells nothing.
+  const made = await readState(fileOf(cohort), MadeBy, { what: "The version that made the cohort", remedy: "", orElse: undefined });
+  if (made === undefined || !isNewer(made.version, version)) return;
+  throw new LabError(
+    "made-by-newer",
+    `Cohort ${cohort} was brought up by gitops-lab ${made.version}, and this is ${version}, which does not know what a later version keeps. Nothing was changed. Use version ${made.version} or later; \`./lab down ${cohort}\` removes the cohort with this one, too.`,
+    { exitCode: ExitCode.badInput },
+  );
+}
+
+/** Notes that this version has the cohort in hand, where there is something of it on this machine. */
+export async function noteVersion(cohort: string): Promise<void> {
+  if (!existsSync(cohortPaths(cohort).root)) return;
+  await writeState(fileOf(cohort), JSON.stringify({ schemaVersion: 1, version: productVersion() } satisfies z.input<typeof MadeBy>));
+}
+
+/** By number; what stands behind a hyphen says nothing of what is kept. */
+export function isNewer(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((version) => version.replace(/-.*$/, "").split(".").map(Number));
+  const [at] = [0, 1, 2].filter((place) => a![place] !== b![place]);
+  return at !== undefined && a![at]! > b![at]!;
+}

@@ -1,0 +1,33 @@
+import { lstat, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+
+/*
+ * How long each file of an installed tool is. A file that a full disk or a lost machine has cut off is found by that before it
+ * is run, at the price of a look at the folder; the folder then counts as not installed, and is made anew.
+ */
+const fileName = "sizes.json";
+const Sizes = z.record(z.string(), z.int());
+
+/** Notes the sizes of the files in a folder that is complete. */
+export async function noteSizes(folder: string): Promise<void> {
+  await writeFile(join(folder, fileName), JSON.stringify(await sizesIn(folder)));
+}
+
+/** Whether the files are as long as they were; true where nobody noted it, as versions before did not. */
+export async function hasNotedSizes(folder: string): Promise<boolean> {
+  const text = await readFile(join(folder, fileName), "utf8").catch(() => undefined);
+  if (text === undefined) return true;
+  const present = await sizesIn(folder);
+  try {
+    return Object.entries(Sizes.parse(JSON.parse(text))).every(([path, size]) => present[path] === size);
+  } catch {
+    return false;
+  }
+}
+
+async function sizesIn(folder: string): Promise<Record<string, number>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile() && entry.name !== fileName).map(({ parentPath, name }) => join(parentPath, name));
+  return Object.fromEntries(await Promise.all(files.map(async (path) => [path.slice(folder.length + 1), (await lstat(path)).size])));
+}
