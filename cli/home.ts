@@ -62,9 +62,9 @@ function homeError(error: unknown, then = ""): LabError {
   );
 }
 
-/** Files that the lab itself puts into its folder beside cohorts; with what they said before, and the drafts and locks of a process that was killed. */
+/** Files that the lab itself puts into its folder beside cohorts; with their copies, and the drafts and locks of a process that was killed. */
 const filesOfHome =
-  /^(mark|github-mark|ports\.json|rooms\.json|passphrase|evidence-key\.pem|lab-home\.json)(\.before)?(\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?(\.\d+)?(\.lock)?$/;
+  /^(mark|github-mark|ports\.json|rooms\.json|passphrase|evidence-key\.pem|lab-home\.json)(\.(copy|before))?(\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?(\.\d+)?(\.lock(\.[0-9a-f.-]+)?)?$/;
 
 /** Folders that it fills for a while and empties itself, or that a killed command left. */
 const foldersOfHome = /^(gitops-lab-overlay-.+|\.probe-.+)$/;
@@ -91,7 +91,7 @@ export async function removeHomeWithoutCohorts(): Promise<string[]> {
     );
   const stays = withSecrets.length > 0 ? ["passphrase", homeMarkFile] : [homeMarkFile];
   for (const entry of entries.filter((name) => isOwn(name) && !stays.includes(name)))
-    await rm(join(home, entry), { recursive: foldersOfHome.test(entry) || entry.endsWith(".lock"), force: true });
+    await rm(join(home, entry), { recursive: foldersOfHome.test(entry) || /\.lock(\.|$)/.test(entry), force: true });
   if (withSecrets.length > 0) return entries.filter((name) => !isOwn(name)).map((name) => join(home, name));
   // By its mark the folder is known as the lab's as long as there is anything of it.
   await rm(join(home, homeMarkFile), { force: true });

@@ -1,25 +1,20 @@
-import { link, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import type { z } from "zod";
 import { LabError } from "./errors.ts";
 import { readIfExists, writePrivateFile } from "./private-files.ts";
 
 /*
  * JSON files in which the lab keeps what it knows. Each is written in one step, and forced to the disk before it is in its
- * place; yet a lost machine, a full or a failing disk may leave one that is empty or cut off. So the state before stays beside
- * it, which was on the disk long before: a write that is lost then costs what it changed, and not all that was known.
+ * place; yet a lost machine, a full or a failing disk may leave one that is empty or cut off. So there are two of each, written
+ * one after the other: whenever the power goes, one of them is whole, with what the write brought or with what was before.
  */
 
-/** Where the state before is. */
-export const before = (path: string) => `${path}.before`;
+/** Where the second one is. */
+export const copyOf = (path: string) => `${path}.copy`;
 
-/** Writes a file of mode 0600 in one step, and keeps what was in it as `<path>.before`. */
+/** Writes a file of mode 0600 and its copy, each in one step; the copy first, so that what is in the file's place is never newer. */
 export async function writeState(path: string, content: string): Promise<void> {
-  const present = await readIfExists(path);
-  // What can't be read is not worth keeping: the state before it is.
-  if (present !== undefined && parse(present) !== undefined) {
-    await rm(before(path), { force: true });
-    await link(path, before(path)).catch(unlessMissing);
-  }
+  await writePrivateFile(copyOf(path), content);
   await writePrivateFile(path, content);
 }
 
@@ -33,7 +28,7 @@ export interface StateOptions<T> {
 }
 
 /**
- * What the file says; undefined where there is none. Of one that is damaged it is what the file said before. Throws LabError
+ * What the file says; undefined where there is none. Of one that is damaged it is what its copy says. Throws LabError
  * `state-torn` where neither can be read and nothing holds in its place.
  */
 export async function readState<S extends z.ZodType>(
@@ -43,21 +38,21 @@ export async function readState<S extends z.ZodType>(
 ): Promise<z.output<S> | undefined> {
   const text = await readIfExists(path);
   if (text === undefined) return undefined;
-  for (const one of [text, await readIfExists(before(path))]) {
+  for (const one of [text, await readIfExists(copyOf(path))]) {
     const parsed = one === undefined ? undefined : schema.safeParse(parse(one));
     if (parsed?.success) return parsed.data;
   }
   if ("orElse" in options) return options.orElse;
   throw new LabError(
     "state-torn",
-    `${what} can't be read: ${path} is ${text.trim() === "" ? "empty" : "cut off, or not of this program"}, as a lost machine or a full disk may leave it, and there is no readable ${before(path)} beside it. ${remedy}`,
+    `${what} can't be read: ${path} is ${text.trim() === "" ? "empty" : "cut off, or not of this program"}, as a lost machine or a full disk may leave it, and so is its copy, ${copyOf(path)}, or that is missing. ${remedy}`,
   );
 }
 
-/** Removes the file with what was kept beside it. */
+/** Removes the file and its copy. */
 export async function removeState(path: string): Promise<void> {
   await rm(path, { force: true });
-  await rm(before(path), { force: true });
+  await rm(copyOf(path), { force: true });
 }
 
 /** Undefined for what is no JSON. */
@@ -67,9 +62,4 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function unlessMissing(error: NodeJS.ErrnoException): void {
-  // Somebody removed it meanwhile, or keeps the same state beside it at this moment.
-  if (error.code !== "ENOENT" && error.code !== "EEXIST") throw error;
 }

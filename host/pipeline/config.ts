@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { environments } from "../../shared/names.ts";
 import { cohortPaths } from "../../shared/paths.ts";
-import { before, readState, writeState } from "../../shared/state-file.ts";
+import { copyOf, readState, writeState } from "../../shared/state-file.ts";
 import { removeOwned } from "../inventory/ownership.ts";
 
 /** What the pipeline of a learner needs to know of the lab. Kept in a file of mode 0600, for it holds credentials. */
@@ -37,5 +37,5 @@ export async function writePipelineConfig(cohort: string, learner: string, confi
 
 export async function removePipelineConfig(cohort: string, learner: string): Promise<void> {
   const { pipeline } = cohortPaths(cohort).learner(learner);
-  for (const file of [pipeline, before(pipeline)]) await removeOwned(cohort, file);
+  for (const file of [pipeline, copyOf(pipeline)]) await removeOwned(cohort, file);
 }

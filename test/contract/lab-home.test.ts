@@ -203,7 +203,7 @@ test("a folder in the lab's own that was opened to all is shut again", async () 
   expect(await mode(await makePrivateFolder(sockets))).toBe("700");
 });
 
-test("what the lab's own files said before goes with them", async () => {
+test("the copies of the lab's own files go with them", async () => {
   for (const owner of ["a/ada", "a/bob"]) {
     await leasePorts(owner, ["api"]);
     await leaseNumbers(owner);
@@ -211,7 +211,7 @@ test("what the lab's own files said before goes with them", async () => {
   await releasePorts("a");
   await releaseNumbers("a");
   await rm(join(home, "inventory"), { recursive: true });
-  expect(await lists(home)).toContain("ports.json.before");
+  expect(await lists(home)).toContain("ports.json.copy");
   expect(await removeHomeWithoutCohorts()).toEqual([]);
   expect(existsSync(home) ? await lists(home) : "gone").toBe("gone");
 });

@@ -9,8 +9,7 @@ import type { StandingLab } from "./kills.ts";
 import { trial, type Results, type Trial } from "./trials.ts";
 
 /**
- * The state that the lab keeps in files of its own, below its home: each has been written more than once, so a lost machine may
- * tear the last write. What git, etcd and the registry keep is forced to the disk by them before they answer.
+ * The state that the lab keeps in files of its own, below its home: a lost machine may tear the one that it was about to write. What git, etcd and the registry keep is forced to the disk by them before they answer.
  */
 const stores = [
   "ports.json",
@@ -38,8 +37,6 @@ export async function tearEverything(lab: StandingLab, results: Results, how: re
   for (const tear of how) {
     const done = await trial(results, "power loss", tear, async (told) => {
       const work = new Work(cohort, "ada");
-      // Twice: what is torn is then a state that has one before it.
-      await work.go();
       await work.go();
       for (const { identity } of findMarked(cohortPaths(cohort.name, cohort.home).daemon)) endOne(identity);
       const torn = globSync(stores, { cwd: cohort.home });
@@ -48,8 +45,6 @@ export async function tearEverything(lab: StandingLab, results: Results, how: re
       const { exitCode, output } = await wholeCourse(cohort, ["up", cohort.name]);
       if (exitCode !== 0) told.faults.push(`up ended with ${exitCode}: ${output.slice(-1500)}`);
       await awaitGreen(cohort);
-      // The one record that was written last is what the torn write was.
-      work.hints = Math.max(0, work.hints - 1);
       told.faults.push(...(await work.lost()), ...(await surplus(cohort, healthy)));
       await work.go();
     });
