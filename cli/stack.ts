@@ -13,6 +13,7 @@ import { folderOfBackend } from "../tools/backend.ts";
 import { pulumiEnvironment } from "../tools/environment.ts";
 import { toolPath } from "../tools/locate.ts";
 import { pulumiHome } from "../tools/plugin-choice.ts";
+import { projectFolder } from "./cohort-file.ts";
 import { pulumiProject } from "./project.ts";
 import { backendName, stateFolder } from "./state/backend.ts";
 import { cohortsInState, readCheckpoint, stateFiles } from "./state/files.ts";
