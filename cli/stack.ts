@@ -13,9 +13,10 @@ import { folderOfBackend } from "../tools/backend.ts";
 import { pulumiEnvironment } from "../tools/environment.ts";
 import { toolPath } from "../tools/locate.ts";
 import { pulumiHome } from "../tools/plugin-choice.ts";
+import { projectFolder } from "./cohort-file.ts";
 import { pulumiProject } from "./project.ts";
 import { backendName, stateFolder } from "./state/backend.ts";
-import { cohortsInState, stateFiles } from "./state/files.ts";
+import { cohortsInState, readCheckpoint, stateFiles } from "./state/files.ts";
 import { awaitUnlocked, dropDeadLocks, staleLocks, type ForeignLocks } from "./state/locks.ts";
 import { withState } from "./state/failures.ts";
 import { mendSettings, mendState } from "./state/mend.ts";
@@ -131,8 +132,16 @@ const Deployment = z.object({
 });
 
 async function readDeployment(stack: Stack): Promise<z.output<typeof Deployment>> {
-  const { deployment } = await withState(stack.name, () => stack.exportStack());
-  return Deployment.parse(deployment ?? {});
+  try {
+    const { deployment } = await withState(stack.name, () => stack.exportStack());
+    return Deployment.parse(deployment ?? {});
+  } catch (error) {
+    const folder = await stateFolder();
+    if (!(error instanceof LabError) || error.code !== "passphrase-foreign" || folder === undefined) throw error;
+    // The library asks for the secrets as well, and none of this is one.
+    const state = z.object({ checkpoint: z.object({ latest: z.unknown() }) }).safeParse(await readCheckpoint(folder, stack.name));
+    return Deployment.parse(state.data?.checkpoint.latest ?? {});
+  }
 }
 
 /** What is in the state, and what was being made when a run was killed. */

@@ -61,6 +61,12 @@ export async function readWhole(path: string): Promise<object | undefined> {
   }
 }
 
+/** A cohort's checkpoint as Pulumi wrote it, which it may have compressed; undefined where there is none that is whole. */
+export async function readCheckpoint(backend: string, cohort: string): Promise<object | undefined> {
+  const { checkpoint } = statePlaces(backend, cohort);
+  return (await readWhole(checkpoint)) ?? (await readWhole(`${checkpoint}.gz`)) ?? readWhole(`${checkpoint}.zst`);
+}
+
 function inflate(content: Buffer): Buffer {
   if (content[0] === 0x1f && content[1] === 0x8b) return gunzipSync(content);
   return content.length >= 4 && content.readUInt32LE(0) === 0xfd2fb528 ? zstdDecompressSync(content) : content;

@@ -5,11 +5,10 @@ import { z } from "zod";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { labHome } from "../../shared/paths.ts";
 import { readIfExists } from "../../shared/private-files.ts";
-import { shellWord } from "../../shared/shell-word.ts";
 import { pulumiEnvironment } from "../../tools/environment.ts";
 import { cohortFileText, cohortNames, hasSecrets, saltIn } from "../cohort-file.ts";
 import { stateFolder } from "./backend.ts";
-import { readWhole, statePlaces } from "./files.ts";
+import { readCheckpoint } from "./files.ts";
 
 /** The lab's own passphrase, for users who chose none. */
 export const ownPassphraseFile = (home: string = labHome()) => join(home, "passphrase");
@@ -50,7 +49,7 @@ export async function requireOwnSecrets(cohort: string): Promise<void> {
   if (passphrase === undefined || (await opens(salt, passphrase))) return;
   throw new LabError(
     "secrets-foreign",
-    `stacks/Pulumi.${cohort}.yaml holds values that were encrypted with another passphrase (\`secure:\` and \`encryptionsalt:\`), so they can't be read. ${await remedy(cohort, salt)} If nobody has it any more, take those lines out and set the values anew: docs/github.md says how.`,
+    `stacks/Pulumi.${cohort}.yaml holds values that were encrypted with another passphrase (\`secure:\` and \`encryptionsalt:\`), so they can't be read. ${await remedy(cohort, salt, "take those lines out and set the values anew: docs/github.md says how")}`,
     { exitCode: ExitCode.badInput },
   );
 }
@@ -65,11 +64,11 @@ async function passphraseInUse(): Promise<string | undefined> {
 /** That a cohort's state was encrypted with another passphrase, with what opens it. */
 export async function passphraseError(cohort: string, cause: unknown): Promise<LabError> {
   const folder = await stateFolder();
-  const state = folder === undefined ? undefined : await readWhole(statePlaces(folder, cohort).checkpoint);
+  const state = folder === undefined ? undefined : await readCheckpoint(folder, cohort);
   const salt = State.safeParse(state).data?.checkpoint.latest.secrets_providers.state.salt ?? saltIn((await cohortFileText(cohort)) ?? "");
   return new LabError(
     "passphrase-foreign",
-    `The state of cohort ${cohort} was encrypted with another passphrase than ${await nameOfPassphrase()}. ${await remedy(cohort, salt)} If nobody has it any more, \`./lab down ${cohort}\` removes the cohort without it.`,
+    `The state of cohort ${cohort} was encrypted with another passphrase than ${await nameOfPassphrase()}. ${await remedy(cohort, salt, `\`./lab down ${cohort}\` removes the cohort without it`)}`,
     { cause },
   );
 }
@@ -84,11 +83,15 @@ async function nameOfPassphrase(): Promise<string> {
   return file === ownPassphraseFile() ? `the lab's own in ${file}` : `the one in ${file}, which PULUMI_CONFIG_PASSPHRASE_FILE names`;
 }
 
-/** What gives Pulumi the passphrase that belongs to the salt: tried for the lab's own. */
-async function remedy(cohort: string, salt: string | undefined): Promise<string> {
+/**
+ * What gives Pulumi the passphrase that belongs to the salt: tried for the lab's own.
+ *
+ * @param lost what is left to do where nobody has it any more
+ */
+async function remedy(cohort: string, salt: string | undefined, lost: string): Promise<string> {
   const own = await readIfExists(ownPassphraseFile()).catch(() => undefined);
   const [used, variables] = [await passphraseInUse(), "PULUMI_CONFIG_PASSPHRASE PULUMI_CONFIG_PASSPHRASE_FILE"];
   if (own !== undefined && own !== used && salt !== undefined && (await opens(salt, own)))
     return `The lab's own opens it: run \`unset ${variables}\`, then the command again.`;
-  return `Give the one with which cohort ${cohort} was made, in PULUMI_CONFIG_PASSPHRASE or as a file: \`unset PULUMI_CONFIG_PASSPHRASE; export PULUMI_CONFIG_PASSPHRASE_FILE=<file>\`; a lab that was made with another GITOPS_LAB_HOME keeps it there, in the file ${shellWord("passphrase")}.`;
+  return `Give the one with which cohort ${cohort} was made, in PULUMI_CONFIG_PASSPHRASE or as a file: \`unset PULUMI_CONFIG_PASSPHRASE; export PULUMI_CONFIG_PASSPHRASE_FILE=<file>\`; a lab that was made with another GITOPS_LAB_HOME keeps it there, in the file \`passphrase\`. If nobody has it any more, ${lost}.`;
 }

@@ -78,12 +78,15 @@ export async function programFiles(): Promise<string[]> {
   // Go builds in rooms of its own; here it only says which version it is.
   const go = (await goRoot().catch(() => undefined)) ?? "/usr/local/go";
   const system = ["/usr", "/bin", "/sbin", "/lib", "/lib64"];
+  // May be a link into another checkout.
+  const packages = realpathSync(join(project, "node_modules"));
   const isSystem = (path: string) => system.some((folder) => path.startsWith(`${folder}/`));
   return [
     ...system,
     "/etc/ssl",
     join(cacheHome(), "tools"),
     project,
+    ...(packages.startsWith(`${project}/`) ? [] : [packages]),
     ...(isSystem(go) ? [] : [go]),
     ...tools.filter((path) => !isSystem(path)).map((path) => dirname(dirname(path))),
   ];

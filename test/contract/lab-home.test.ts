@@ -129,7 +129,13 @@ test("what somebody put into the lab's folder stays, whatever its name begins wi
     "rooms.json.bak",
   ];
   await put(Object.fromEntries(own.map((path) => [path, "keep"])));
-  for (const draft of ["passphrase.0b7c1d2e-1111-4222-8333-123456789abc", "ports.json.1234567", "ports.json.before", "rooms.json.before", "rooms.json"])
+  for (const draft of [
+    "passphrase.0b7c1d2e-1111-4222-8333-123456789abc",
+    "ports.json.1234567",
+    "ports.json.before",
+    "rooms.json.before",
+    "rooms.json",
+  ])
     await writeFile(join(home, draft), "");
   await mkdir(join(home, "ports.json.lock"));
   const stays = await removeHomeWithoutCohorts();

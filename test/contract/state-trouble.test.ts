@@ -58,7 +58,7 @@ const elsewhere = { pid: 4242, username: "ann", hostname: "lab-1", timestamp: "2
 const minutes = 60_000;
 
 test("a lock of another machine is told with whose it is and what takes it away; `down` takes it away", {
-  timeout: 2 * minutes,
+  timeout: 5 * minutes,
 }, async () => {
   succeeded(await setup());
   await lock(elsewhere);
@@ -73,7 +73,7 @@ test("a lock of another machine is told with whose it is and what takes it away;
 });
 
 test("a lock whose number another process has got since is nobody's, one of a machine that still writes is waited for", {
-  timeout: minutes,
+  timeout: 5 * minutes,
 }, async () => {
   succeeded(await setup());
   const gone = await lock({ ...elsewhere, hostname: hostname(), pid: process.pid });
@@ -89,10 +89,17 @@ test("a lock whose number another process has got since is nobody's, one of a ma
 async function addSecret(env: Readonly<Record<string, string>> = {}): Promise<void> {
   const secret = { "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", plaintext: '"x"' };
   const urn = `urn:pulumi:${cohort.name}::gitops-lab::pulumi:pulumi:Stack::gitops-lab-${cohort.name}`;
-  const deployment = { manifest: {}, resources: [{ urn, custom: false, type: "pulumi:pulumi:Stack", outputs: { secret } }] };
-  await writeFile(join(folder, "state.json"), JSON.stringify({ version: 3, deployment }));
-  const command = `eval "$(./lab env)" && pulumi stack import --stack ${cohort.name} --file ${join(folder, "state.json")}`;
-  succeeded(await cohort.run("bash", ["-c", command], { PULUMI_HOME: join(folder, "pulumi-home"), ...env }));
+  const file = join(folder, "state.json");
+  const pulumi = (args: string) =>
+    cohort.run("bash", ["-c", `eval "$(./lab env)" && pulumi stack ${args} --stack ${cohort.name} --file ${file}`], {
+      PULUMI_HOME: join(folder, "pulumi-home"),
+      ...env,
+    });
+  succeeded(await pulumi("export"));
+  const state = JSON.parse(await readFile(file, "utf8")) as { deployment: object };
+  const resources = [{ urn, custom: false, type: "pulumi:pulumi:Stack", outputs: { secret } }];
+  await writeFile(file, JSON.stringify({ ...state, deployment: { ...state.deployment, resources } }));
+  succeeded(await pulumi("import"));
   await cohort.writeFile();
 }
 
@@ -141,7 +148,7 @@ test("what plain `pulumi` left in the cohort file keeps nobody from coming up an
 });
 
 test("the passphrase outlives the last cohort while a cohort file holds secrets; without it they are named", {
-  timeout: 2 * minutes,
+  timeout: 5 * minutes,
 }, async () => {
   succeeded(await lab("env"));
   succeeded(await cohort.pulumi("stack", "init", cohort.name));

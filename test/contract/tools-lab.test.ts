@@ -39,7 +39,7 @@ async function checkout() {
   await copyFile(join(import.meta.dirname, "..", "..", "lab"), join(root, "lab"));
   await mkdir(join(root, "cli"));
   await writeFile(
-    join(root, "cli", "main.ts"),
+    join(root, "cli", "start.ts"),
     "console.log(JSON.stringify([process.cwd(), ...process.argv.slice(2)] satisfies string[]));",
   );
   await writeFile(join(root, "package.json"), JSON.stringify({ type: "module" }));
@@ -180,7 +180,7 @@ describe("finds its folders by the rules that the program has", () => {
     await installed(root);
     const elsewhere = await newFolder();
     await writeFile(
-      join(root, "cli", "main.ts"),
+      join(root, "cli", "start.ts"),
       "console.log(JSON.stringify({ home: process.env['HOME'], cache: process.env['NODE_COMPILE_CACHE'] }));",
     );
     for (const [name, folders] of cases) {
@@ -219,7 +219,7 @@ test("takes nothing of a shell's start-up files, functions and options, nor Node
     (await hostileEnvironments(folder)).filter(({ name }) => /start-up files|Node's own|authorities|leftovers/.test(name)),
   );
   await writeFile(
-    join(root, "cli", "main.ts"),
+    join(root, "cli", "start.ts"),
     "console.log(Object.keys(process.env).filter((name) => /^(NODE|BASH_ENV|ENV|LD_|CDPATH)/.test(name)).join());",
   );
   const { exitCode, stdout, stderr } = await labAt(join(root, "lab"), { ...hostile.variables, PATH: bin, HOME: root });

@@ -70,15 +70,16 @@ describe("a lab of 0.1.0", () => {
     expect(marked()).toEqual([]);
   });
 
-  test("comes up in this version, and its evidence is proved", { timeout: 5 * minutes }, async () => {
+  test("comes up in this version, and its evidence is proved", { timeout: 10 * minutes }, async () => {
     expect(succeeded(await cohort.lab("up", cohort.name)).stdout).toContain(production);
-    // Its controllers look at everything anew when they have been started.
+    // Its controllers look at everything anew, and one that was moved in the middle of that tries again after the two minutes
+    // that a Kustomization of the template has.
     await waitUntil(
       async () => {
         const { exitCode, stdout } = await cohort.lab("verify", "ada", "--cohort", cohort.name);
         return exitCode === 0 && stdout.match(/✓/g)?.length === 4 ? { done: true, value: undefined } : { done: false, because: stdout };
       },
-      { what: "the evidence of ada", timeoutSeconds: 90, intervalMs: 1000, remedy: "" },
+      { what: "the evidence of ada", timeoutSeconds: 300, intervalMs: 1000, remedy: "" },
     );
   });
 
