@@ -133,6 +133,7 @@ test("what somebody put into the lab's folder stays, whatever its name begins wi
     "passphrase.0b7c1d2e-1111-4222-8333-123456789abc",
     "ports.json.1234567",
     "ports.json.before",
+    "ports.json.copy",
     "rooms.json.before",
     "rooms.json",
   ])
@@ -145,11 +146,11 @@ test("what somebody put into the lab's folder stays, whatever its name begins wi
   expect(existsSync(join(home, homeMarkFile))).toBe(false);
 });
 
-test("what a file of the lab's said before goes with the file, and with it the folder", async () => {
+test("the copy of a file of the lab's goes with the file, and with it the folder", async () => {
   await claimHome();
   for (const file of ["ports.json", "rooms.json"])
     for (const text of ["{}", '{"demo/web":20000}', "{}"]) await writeState(join(home, file), text);
-  expect(await lists(home)).toEqual([homeMarkFile, "ports.json", "ports.json.before", "rooms.json", "rooms.json.before"]);
+  expect(await lists(home)).toEqual([homeMarkFile, "ports.json", "ports.json.copy", "rooms.json", "rooms.json.copy"]);
   expect(await removeHomeWithoutCohorts()).toEqual([]);
   expect(existsSync(home)).toBe(false);
 });
