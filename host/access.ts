@@ -110,7 +110,9 @@ export async function revokeCredentials(folder: string, service: Service): Promi
     const grants = { ...(await readGrants(folder)), [service]: [] };
     if (grants.git.length === 0 && grants.registry.length === 0) return rm(folder, { recursive: true, force: true });
     await write(grantsFile(folder), grants);
-    await write(credentialsFile(folder), { ...(await readCredentials(folder)), [service]: {} });
+    // Of damaged ones nothing is left to keep.
+    const credentials = await readCredentials(folder).catch(() => Credentials.parse({ git: {}, registry: {} }));
+    await write(credentialsFile(folder), { ...credentials, [service]: {} });
   });
   // After the lock, which stands beside the folder.
   await removeIfEmpty(dirname(folder));

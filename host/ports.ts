@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { z } from "zod";
@@ -7,7 +8,7 @@ import { locked } from "../shared/locked.ts";
 import { cacheHome, labHome } from "../shared/paths.ts";
 import { makePrivateFolder } from "../shared/private-files.ts";
 import { readState, writeState } from "../shared/state-file.ts";
-import { recordCreation, recordGone, type Thing } from "./inventory/inventory.ts";
+import { inventoriedCohorts, readInventory, recordCreation, recordGone, type Thing } from "./inventory/inventory.ts";
 
 /** Below Linux' ephemeral range (32768-60999), so that no outgoing connection takes a leased port. */
 export const defaultPortRange = { from: 20000, to: 29999 } as const;
@@ -181,9 +182,15 @@ async function leasedBy(homes: readonly string[]): Promise<Set<number>> {
 }
 
 async function readLeases(home = labHome()): Promise<Record<string, number>> {
-  const remedy =
-    "Run `./lab down <cohort>` for each cohort of this lab's folder, `rm` the file, and `./lab up <cohort>`; labs that run go on until then.";
-  return (await readState(leaseFile(home), Leases, { what: "The list of leased ports", remedy })) ?? {};
+  const leases = await readState(leaseFile(home), Leases, { what: "The list of leased ports", remedy: "", orElse: undefined });
+  if (leases !== undefined) return leases;
+  // Damaged: the inventory was told of each lease.
+  return home === labHome() && existsSync(leaseFile()) ? notedLeases() : {};
+}
+
+async function notedLeases(): Promise<Record<string, number>> {
+  const items = (await Promise.all((await inventoriedCohorts()).map((cohort) => readInventory(cohort)))).flat();
+  return Object.fromEntries(items.flatMap(({ kind, id, name }) => (kind === "port" && name !== undefined ? [[name, Number(id)]] : [])));
 }
 
 const leaseFile = (home = labHome()) => join(home, "ports.json");

@@ -19,7 +19,7 @@ const fileOf = (cohort: string, learner: string) => join(cohortPaths(cohort).lea
 /** The generation that each of a learner's credentials is to have; 0 before any rotation. */
 export async function generationsOf(cohort: string, learner: string): Promise<Generations> {
   try {
-    const remedy = `Run \`./lab reset ${learner} --cohort ${cohort}\`, which keeps a backup.`;
+    const remedy = `Remove the file with \`rm\` and run \`./lab reset ${learner} --cohort ${cohort}\`, which keeps a backup and makes new credentials.`;
     const what = `Which credentials ${learner} has`;
     return (await readState(fileOf(cohort, learner), Generations, { what, remedy })) ?? Generations.parse({});
   } catch (error) {

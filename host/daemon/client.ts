@@ -106,10 +106,15 @@ export async function removeProcesses(cohort: string, owner: string | undefined,
   if ((await tryCall(cohort, "POST", "/processes/remove", { ...(owner === undefined ? {} : { owner }), signal })) !== undefined) return;
   const { daemon } = cohortPaths(cohort);
   const table = new ProcessTable(daemon);
-  const entries = await table.read();
+  // Their marks tell of them where the table can't.
+  const read = await table.read().catch((error: unknown) => {
+    if (error instanceof LabError && error.code === "state-torn") return undefined;
+    throw error;
+  });
+  const entries = read ?? [];
   const selected = entries.filter(({ spec }) => owner === undefined || spec.owner === owner);
   const names = new Set(selected.map(({ spec }) => spec.name));
-  await endMarked(daemon, signal, (name) => owner === undefined || names.has(name));
+  await endMarked(daemon, signal, (name) => owner === undefined || names.has(name) || (read === undefined && name.startsWith(`${owner}/`)));
   if (selected.length > 0) await table.write(entries.filter((entry) => !selected.includes(entry)));
 }
 

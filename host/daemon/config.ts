@@ -48,7 +48,14 @@ export function controlSocket(cohort: string): string {
 
 /** The configuration of the cohort's daemon; undefined where the cohort does not exist on this host. */
 export async function readDaemonConfig(cohort: string): Promise<DaemonConfig | undefined> {
-  return readDaemonConfigIn(configFile(cohort), cohort);
+  try {
+    return await readDaemonConfigIn(configFile(cohort), cohort);
+  } catch (error) {
+    // The web process has the same in files of its own.
+    const web = await readDaemonConfigIn(webPlaces(cohortPaths(cohort)).config, cohort).catch(() => undefined);
+    if (web !== undefined) return web;
+    throw error;
+  }
 }
 
 /** The configuration in one of its two files. Throws LabError where it is damaged. */

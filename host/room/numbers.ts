@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { existsSync, statSync } from "node:fs";
+import { glob, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { ExitCode, LabError } from "../../shared/errors.ts";
@@ -65,9 +66,20 @@ function freeBlock(taken: ReadonlySet<number>): number | undefined {
 }
 
 async function read(): Promise<Record<string, number>> {
-  const remedy =
-    "Run `./lab down <cohort>` for each cohort of this lab's folder, `rm` the file, and `./lab up <cohort>`; labs that run go on until then.";
-  return (await readState(file(), Blocks, { what: "The list of the rooms' users", remedy })) ?? {};
+  const taken = await readState(file(), Blocks, { what: "The list of the rooms' users", remedy: "", orElse: undefined });
+  if (taken !== undefined) return taken;
+  // Damaged: each learner's cluster belongs to the first of its numbers.
+  return existsSync(file()) ? takenOnDisk() : {};
+}
+
+async function takenOnDisk(): Promise<Record<string, number>> {
+  const folders = await Array.fromAsync(glob("cohorts/*/learners/*/cluster", { cwd: labHome() }));
+  const owned = folders.flatMap((path) => {
+    const [, cohort, , learner] = path.split("/");
+    const block = (statSync(join(labHome(), path)).uid - first) / perOwner;
+    return Number.isInteger(block) && block >= 0 ? [[`${cohort}/${learner}`, block] as const] : [];
+  });
+  return Object.fromEntries(owned);
 }
 
 function noneLeft(owner: string): LabError {

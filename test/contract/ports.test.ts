@@ -1,7 +1,9 @@
 import { createServer, type Server } from "node:net";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { leasePorts, portsOf, releasePorts, requirePorts } from "../../host/ports.ts";
+import { copyOf } from "../../shared/state-file.ts";
 import { useLabHome } from "../support/lab-home.ts";
 
 const home = useLabHome();
@@ -120,4 +122,16 @@ describe("the look before anything is created", () => {
     await requirePorts("a", 1, range, true, ["ada"]);
     await expect(requirePorts("a", 1, range, true, ["ad"])).rejects.toMatchObject({ exitCode: 2 });
   });
+});
+
+test("a list of leases that is damaged with its copy is made anew of what the inventory was told", async () => {
+  const { web } = await leasePorts("torn", ["web"], { from: 31910, to: 31919 });
+  const { api } = await leasePorts("torn/ada", ["api"], { from: 31910, to: 31919 });
+  const file = join(home(), "ports.json");
+  for (const one of [file, copyOf(file)]) await writeFile(one, "{");
+  expect(await portsOf("torn")).toEqual({ "torn/web": web, "torn/ada/api": api });
+  await releasePorts("torn/ada");
+  expect(await portsOf("torn")).toEqual({ "torn/web": web });
+  expect(await leasePorts("torn", ["web"], { from: 31910, to: 31919 })).toEqual({ web });
+  await releasePorts("torn");
 });
