@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { findMarked, leadsGroup } from "../../host/process-identity.ts";
 import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
+import { copyOf } from "../../shared/state-file.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { GitClient } from "../support/git-client.ts";
 import type { TestCohort } from "../support/lab-cli.ts";
@@ -96,12 +97,19 @@ async function commitsOf(bundle: string): Promise<string[]> {
   }
 }
 
-/** How many hints the record below a folder tells. */
+/** How many hints the record below a folder tells, or its copy where the record itself was torn. */
 async function hintsIn(folder: string): Promise<number> {
   const file = join(folder, "exercises", "records.json");
-  if (!existsSync(file)) return 0;
-  const { exercises: all } = JSON.parse(await readFile(file, "utf8")) as { exercises: Record<string, { hints: string[] }> };
-  return Object.values(all).reduce((sum, { hints }) => sum + hints.length, 0);
+  const texts = await Promise.all([file, copyOf(file)].map((path) => readFile(path, "utf8").catch(() => "")));
+  for (const text of texts) {
+    try {
+      const { exercises: all } = JSON.parse(text) as { exercises: Record<string, { hints: string[] }> };
+      return Object.values(all).reduce((sum, { hints }) => sum + hints.length, 0);
+    } catch {
+      // The other one, or none.
+    }
+  }
+  return 0;
 }
 
 /** The processes of a cohort that lead a group, by name: how many there are of each. */
