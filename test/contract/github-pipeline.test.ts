@@ -112,18 +112,18 @@ describe("the build", () => {
   });
 
   test("names a tag whose time no later one can follow", async () => {
-    const dora = await seeded("dora");
-    const develop = (await dora.tags()).find((tag) => tag.startsWith("develop-"))!;
-    const digest = await dora.digest(develop);
-    await withRepository(dora.registry, (client) => client.tag(digest, "develop-v9.9.9-abcdef0-9999999999"));
-    await dora.push({ "app/VERSION": "0.3.0\n" });
-    const said = await dora.job("build");
+    const doris = await seeded("doris");
+    const develop = (await doris.tags()).find((tag) => tag.startsWith("develop-"))!;
+    const digest = await doris.digest(develop);
+    await withRepository(doris.registry, (client) => client.tag(digest, "develop-v9.9.9-abcdef0-9999999999"));
+    await doris.push({ "app/VERSION": "0.3.0\n" });
+    const said = await doris.job("build");
     expect(said).toEqual({
       exitCode: 1,
       output: expect.stringMatching(/^::error::The tag develop-v9\.9\.9-abcdef0-9999999999 is in the way: .*crane delete/),
     });
-    await withRepository(dora.registry, (client) => client.untag("develop-v9.9.9-abcdef0-9999999999"));
-    expect((await dora.job("build")).output).toMatch(/Built develop-v0\.3\.0-/);
+    await withRepository(doris.registry, (client) => client.untag("develop-v9.9.9-abcdef0-9999999999"));
+    expect((await doris.job("build")).output).toMatch(/Built develop-v0\.3\.0-/);
   });
 
   test("of the seed's own app is none of its business", async () => {
@@ -177,7 +177,7 @@ describe("the build", () => {
     await curt.ship("0.3.0");
     await curt.git.git(curt.work, "revert", "--no-edit", "HEAD~1");
     await curt.pushAsIs();
-    expect(await curt.job("build")).toEqual({ exitCode: 0, output: "" });
+    expect(await curt.job("build")).toEqual({ exitCode: 0, output: expect.stringContaining("nothing is made anew") });
     expect(await curt.builds()).toBe(1);
   });
 });
