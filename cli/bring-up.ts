@@ -42,6 +42,7 @@ import { stateFailure } from "./state/failures.ts";
 import { renderSummary } from "./summary.ts";
 import { duration, note, paint, print } from "./terminal.ts";
 import { typePath } from "./urn.ts";
+import { cohortOption } from "./which-cohort.ts";
 
 /* Pulumi's library and the checks take seconds to load on a busy machine: a run has begun to tell of itself by then. */
 const loadStack = () => import("./stack.ts");
@@ -95,7 +96,7 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
       paused = (await pausedIn(cohort)).filter((learner) => roster.includes(learner));
       for (const learner of paused)
         note(
-          `${paint("yellow", learner, process.stderr)} is paused and left as is; \`./lab resume ${learner}${cohort === "demo" ? "" : ` --cohort ${cohort}`}\` brings the lab back.`,
+          `${paint("yellow", learner, process.stderr)} is paused and left as is; \`./lab resume ${learner}${cohortOption(cohort)}\` brings the lab back.`,
         );
       if (paused.length > 0) await requireOpenedAlready(plan, paused);
       const scope = await refreshIfNeeded(stack, options.only, paused, reporter, interrupt);

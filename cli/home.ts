@@ -4,17 +4,17 @@ import { basename, dirname, join } from "node:path";
 import { inventoriedCohorts } from "../host/inventory/inventory.ts";
 import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
 import { cacheHome, labHome } from "../shared/paths.ts";
-import { homeMadeByLab, homeMarkFile } from "../shared/lab-home.ts";
-import { makePrivateFolder, removeIfEmpty } from "../shared/private-files.ts";
+import { homeMadeByLab, homeMarkFile, inHome } from "../shared/lab-home.ts";
+import { removeIfEmpty } from "../shared/private-files.ts";
 import { shellWord } from "../shared/shell-word.ts";
 import { ownBackend } from "../tools/backend.ts";
 import { cohortsWithSecrets } from "./state/passphrase.ts";
 import { note } from "./terminal.ts";
 
-/** Makes the lab's folder. Throws LabError `home-unusable` (exit code 2) where it can't be written. */
+/** Throws LabError `home-unusable` (exit code 2) where the lab's folder can't be written; leaves none where there was none. */
 export async function requireHome(): Promise<void> {
   try {
-    await makePrivateFolder(labHome());
+    await inHome(async () => {});
   } catch (error) {
     throw homeError(error, " Nothing was created.");
   }

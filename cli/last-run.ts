@@ -20,7 +20,7 @@ const fileOf = (cohort: string) => join(cohortPaths(cohort).root, "last-run.json
 /** What came of each learner in the last run that was about them, by id; empty where there was none. */
 export async function readLastRun(cohort: string): Promise<Readonly<Record<string, LearnerRun>>> {
   // Damaged, or of another version: then the state has to tell.
-  return (await readState(fileOf(cohort), LastRun, { what: "The last run", remedy: "", orElse: undefined }))?.learners ?? {};
+  return (await readState(fileOf(cohort), LastRun, { orElse: undefined }))?.learners ?? {};
 }
 
 /** Keeps what comes of each learner while a run goes on, so that it is there however the run ends. */

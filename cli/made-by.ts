@@ -17,7 +17,7 @@ const fileOf = (cohort: string) => join(cohortPaths(cohort).root, "made-by.json"
 /** Throws LabError `made-by-newer` (exit code 2) where a later version than this had the cohort in hand; nothing was changed then. */
 export async function requireNotNewer(cohort: string, version: string = productVersion()): Promise<void> {
   // Versions before 0.2.0 wrote none, and what is damaged tells nothing.
-  const made = await readState(fileOf(cohort), MadeBy, { what: "The version that made the cohort", remedy: "", orElse: undefined });
+  const made = await readState(fileOf(cohort), MadeBy, { orElse: undefined });
   if (made === undefined || !isNewer(made.version, version)) return;
   throw new LabError(
     "made-by-newer",

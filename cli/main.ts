@@ -7,6 +7,7 @@ import { productVersion } from "../shared/version.ts";
 import { requireOwnHome } from "../shared/lab-home.ts";
 import { unusableHome } from "./home.ts";
 import { note, paint, readerGone } from "./terminal.ts";
+import { defaultCohort } from "./which-cohort.ts";
 
 /*
  * Each command's module is loaded when it is asked for: `verify` must not wait for an engine, nor `--help` for anything.
@@ -18,7 +19,8 @@ const program = new Command("lab")
   .exitOverride()
   .hook("preAction", () => requireOwnHome());
 
-const cohort = ["[cohort]", "name of the cohort, as in stacks/Pulumi.<cohort>.yaml", "demo"] as const;
+const cohort = ["[cohort]", "name of the cohort, as in stacks/Pulumi.<cohort>.yaml", defaultCohort] as const;
+const ofCohort = ["-c, --cohort <name>", "name of the cohort", defaultCohort] as const;
 /** Of what brings up or removes whole cohorts. */
 const parallel = ["--parallel <n>", "how many resources Pulumi works on at once (default: Pulumi's own choice)", parseCount] as const;
 const events = ["--json", "one JSON event per line, for programs (docs/cli.md)", false] as const;
@@ -65,7 +67,7 @@ program
   .command("verify")
   .description("prove the promotion evidence from live state")
   .argument("[learner]", "only this learner")
-  .option("-c, --cohort <name>", "name of the cohort", "demo")
+  .option(...ofCohort)
   .option("--json", "for programs", false)
   .action(async (learner: string | undefined, options: { cohort: string; json: boolean }) =>
     done((await import("./commands/verify.ts")).verify(options.cohort, { json: options.json, learner })),
@@ -75,7 +77,7 @@ evidence
   .command("create", { isDefault: true })
   .description("prove the evidence and write it as a bundle (the word create may be left out)")
   .argument("<learner>", "whose evidence")
-  .option("-c, --cohort <name>", "name of the cohort", "demo")
+  .option(...ofCohort)
   .option("-o, --out <folder>", "new folder for the bundle (default: evidence/<cohort>-<learner>-<time>)")
   .option("--json", "for programs", false)
   .action(async (learner: string, options: { cohort: string; out?: string; json: boolean }) =>
@@ -94,7 +96,7 @@ program
   .command("quiz")
   .description("ask a learner the quiz of the lab, grade it and record the attempt")
   .argument("[learner]", "who answers; with --results, only this learner's attempts")
-  .option("-c, --cohort <name>", "name of the cohort", "demo")
+  .option(...ofCohort)
   .option("--answers <file>", "take the answers from a JSON file instead of asking")
   .option("--questions", "only print the questions, as JSON", false)
   .option("--results", "only list the recorded attempts", false)
@@ -109,7 +111,7 @@ const drill = program.command("drill").description("incidents on demand: break a
 drill
   .command("list")
   .description("list the drills")
-  .option("-c, --cohort <name>", "name of the cohort", "demo")
+  .option(...ofCohort)
   .option("--json", "for programs", false)
   .action(async (options: { cohort: string; json: boolean }) => done((await import("./commands/drill.ts")).listDrills(options)));
 for (const [action, description] of [
@@ -124,7 +126,7 @@ for (const [action, description] of [
     .description(description)
     .argument("<drill>", "as `./lab drill list` names it")
     .argument("<learner>", "whose lab")
-    .option("-c, --cohort <name>", "name of the cohort", "demo")
+    .option(...ofCohort)
     .option("--json", "for programs", false)
     .action(async (id: string, learner: string, options: { cohort: string; json: boolean }) =>
       done((await import("./commands/drill.ts")).drill(action, id, learner, options)),
@@ -134,14 +136,13 @@ program
   .command("handout")
   .description("write a learner's handout: pages, access to the cluster, to Git and to the images")
   .argument("<learner>", "whose handout")
-  .option("-c, --cohort <name>", "name of the cohort", "demo")
+  .option(...ofCohort)
   .option("-o, --out <folder>", "folder for it (default: handouts/<cohort>-<learner>)")
   .option("--archive", "also write it as one file, <folder>.tar.gz", false)
   .action(async (learner: string, options: { cohort: string; out?: string; archive: boolean }) =>
     done((await import("./commands/handout.ts")).handout(learner, options)),
   );
 const exercise = program.command("exercise").description("the chapter's exercises: instructions, hints, checks and solvers");
-const ofCohort = ["-c, --cohort <name>", "name of the cohort", "demo"] as const;
 /** As in commands/rotate.ts, which is not loaded before it is asked for. */
 const rotatableNames = ["kubeconfig", "git", "registry", "page"] as const;
 type OfCohort = { cohort: string; json: boolean };

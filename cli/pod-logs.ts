@@ -9,6 +9,7 @@ import { cohortPaths } from "../shared/paths.ts";
 import { excerpt } from "../shared/printable.ts";
 import { toolPath } from "../tools/locate.ts";
 import { note } from "./terminal.ts";
+import { cohortOption } from "./which-cohort.ts";
 
 const Pods = z.object({ items: z.array(z.object({ metadata: z.object({ name: z.string(), namespace: z.string() }) })) });
 
@@ -24,7 +25,7 @@ export async function podLogs(
   if (!existsSync(kubeconfig)) {
     throw new LabError(
       "pods-elsewhere",
-      `The cluster of ${learner} does not run on this machine, so its pods' logs are not here. Ask the cluster: \`./lab shell ${learner}${cohort === "demo" ? "" : ` --cohort ${cohort}`} -- kubectl logs -n develop deployment/backend\`.`,
+      `The cluster of ${learner} does not run on this machine, so its pods' logs are not here. Ask the cluster: \`./lab shell ${learner}${cohortOption(cohort)} -- kubectl logs -n develop deployment/backend\`.`,
       { exitCode: ExitCode.badInput },
     );
   }

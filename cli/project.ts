@@ -1,6 +1,7 @@
-import { accessSync, constants, existsSync, rmSync } from "node:fs";
+import { constants, existsSync, rmSync } from "node:fs";
 import { copyFile, mkdir, readdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
+import { may } from "../shared/environment.ts";
 import { makeScratchFolder } from "../shared/scratch.ts";
 import { cohortFileOf, projectFolder } from "./cohort-file.ts";
 
@@ -11,19 +12,10 @@ const mirrors = new Map<string, Promise<string>>();
  * a copy of that file, for the time of this process. Pulumi writes the stack's salt into the file before it does anything.
  */
 export async function pulumiProject(cohort: string): Promise<string> {
-  if (mayWrite(existsSync(cohortFileOf(cohort)) ? cohortFileOf(cohort) : join(projectFolder, "stacks"))) return projectFolder;
+  if (may(existsSync(cohortFileOf(cohort)) ? cohortFileOf(cohort) : join(projectFolder, "stacks"), constants.W_OK)) return projectFolder;
   const known = mirrors.get(cohort) ?? mirror(cohort);
   mirrors.set(cohort, known);
   return known;
-}
-
-function mayWrite(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 async function mirror(cohort: string): Promise<string> {

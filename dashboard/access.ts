@@ -77,7 +77,7 @@ export async function visitsEndedAt(cohort: string, learner: string): Promise<nu
 }
 
 /** What can't be read any more lets nobody in. */
-const damaged = { what: "", remedy: "", orElse: undefined } as const;
+const damaged = { orElse: undefined };
 
 const endedFile = (cohort: string, learner: string) => join(dashboardFolder(cohort), "ended", `${learner}.json`);
 

@@ -153,7 +153,7 @@ const credentialsFile = (folder: string) => join(folder, "credentials.json");
 async function readGrants(folder: string): Promise<Grants> {
   // Who can't be looked up is not let in.
   const nobody = { git: [], registry: [] };
-  return (await readState(grantsFile(folder), Grants, { what: "Who may come in", remedy: "", orElse: nobody })) ?? nobody;
+  return (await readState(grantsFile(folder), Grants, { orElse: nobody })) ?? nobody;
 }
 
 async function readCredentials(folder: string): Promise<Credentials> {

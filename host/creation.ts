@@ -49,7 +49,7 @@ export async function requireLayout(cohort: string): Promise<void> {
 
 async function readCreation(cohort: string, learner?: string): Promise<z.output<typeof Creation> | undefined> {
   // Of a damaged note nobody knows any more: as of a lab from before there were such notes.
-  return readState(fileOf(cohort, learner), Creation, { what: "The note of a beginning", remedy: "", orElse: undefined });
+  return readState(fileOf(cohort, learner), Creation, { orElse: undefined });
 }
 
 /** The learners whose beginning is noted. */

@@ -35,7 +35,7 @@ export async function limitsForWeb(paths: CohortPaths): Promise<Limits> {
 }
 
 async function limitsIn(file: string): Promise<Limits> {
-  return (await readState(file, StoredLimits, { what: "The limits", remedy: "", orElse: defaultLimits })) ?? defaultLimits;
+  return (await readState(file, StoredLimits, { orElse: defaultLimits })) ?? defaultLimits;
 }
 
 /** The lab-host driver writes them, before there is any learner; they go with the cohort's folder. */

@@ -1,6 +1,7 @@
 import { readdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { cohortPaths } from "../shared/paths.ts";
+import { daemonName } from "./daemon/guard.ts";
 import { ownership } from "./inventory/ownership.ts";
 import { endOne, engineName, findMarked } from "./process-identity.ts";
 
@@ -24,4 +25,4 @@ export async function makeRoom(cohort: string, needed = neededBytes): Promise<vo
   }
 }
 
-const rank = (name: string) => (name === "daemon" ? 0 : 1);
+const rank = (name: string) => (name === daemonName ? 0 : 1);

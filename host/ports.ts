@@ -169,7 +169,7 @@ async function amongHomes<T>(work: (elsewhere: ReadonlySet<number>) => Promise<T
 /** Those that still have a lease. */
 async function otherHomes(): Promise<string[]> {
   // Each lab home is in it again as soon as it leases another port.
-  const homes = (await readState(homesFile(), Homes, { what: "The list of lab homes", remedy: "", orElse: [] })) ?? [];
+  const homes = (await readState(homesFile(), Homes, { orElse: [] })) ?? [];
   const leasing = await Promise.all(
     homes.map(async (home) => (home !== labHome() && Object.keys(await readLeases(home).catch(() => ({}))).length > 0 ? [home] : [])),
   );
@@ -182,7 +182,7 @@ async function leasedBy(homes: readonly string[]): Promise<Set<number>> {
 }
 
 async function readLeases(home = labHome()): Promise<Record<string, number>> {
-  const leases = await readState(leaseFile(home), Leases, { what: "The list of leased ports", remedy: "", orElse: undefined });
+  const leases = await readState(leaseFile(home), Leases, { orElse: undefined });
   if (leases !== undefined) return leases;
   // Damaged: the inventory was told of each lease.
   return home === labHome() && existsSync(leaseFile()) ? notedLeases() : {};

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { z } from "zod";
 import { markVariable } from "../shared/environment.ts";
-import { statFields } from "../shared/proc.ts";
+import { bootId, startTimeOf, statFields } from "../shared/proc.ts";
 
 /**
  * A process that cannot be confused with another one that got the same pid later: `startTime` is field 22 of
@@ -12,11 +12,9 @@ import { statFields } from "../shared/proc.ts";
 export const ProcessIdentity = z.object({ pid: z.int(), startTime: z.string(), bootId: z.string() });
 export type ProcessIdentity = z.output<typeof ProcessIdentity>;
 
-const bootId = () => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-
 /** The identity of a running process; undefined when there is none with this pid. */
 export function identify(pid: number): ProcessIdentity | undefined {
-  const startTime = statFields(pid)?.[19];
+  const startTime = startTimeOf(pid);
   return startTime === undefined ? undefined : { pid, startTime, bootId: bootId() };
 }
 

@@ -35,5 +35,5 @@ export async function takeRemainders(cohort: string): Promise<Remainder[]> {
 }
 
 async function readRemainders(cohort: string): Promise<Remainder[]> {
-  return (await readState(fileOf(cohort), Remainders, { what: "What is left elsewhere", remedy: "", orElse: [] })) ?? [];
+  return (await readState(fileOf(cohort), Remainders, { orElse: [] })) ?? [];
 }

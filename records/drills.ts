@@ -65,7 +65,7 @@ export async function changeRunning(cohort: string, learner: string, change: (ru
 }
 
 async function readFrom(file: string): Promise<DrillRun[]> {
-  const found = await readState(file, RunsFile, { what: "", remedy: "", orElse: undefined });
+  const found = await readState(file, RunsFile, { orElse: undefined });
   if (found !== undefined) return found.runs;
   const text = await readIfExists(file);
   return text === undefined ? [] : parseRuns(text, file);

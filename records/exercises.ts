@@ -55,7 +55,7 @@ export function recordOf(records: Readonly<Record<string, ExerciseRecord>>, exer
 }
 
 async function readFrom(file: string): Promise<Record<string, ExerciseRecord>> {
-  const found = await readState(file, RecordsFile, { what: "", remedy: "", orElse: undefined });
+  const found = await readState(file, RecordsFile, { orElse: undefined });
   if (found !== undefined) return found.exercises;
   const text = await readIfExists(file);
   return text === undefined ? {} : parseRecords(text, file);

@@ -33,7 +33,7 @@ export async function recordAttempt(cohort: string, learner: string, attempt: At
 }
 
 async function readFrom(file: string): Promise<Attempt[]> {
-  const found = await readState(file, AttemptsFile, { what: "", remedy: "", orElse: undefined });
+  const found = await readState(file, AttemptsFile, { orElse: undefined });
   if (found !== undefined) return found.attempts;
   const text = await readIfExists(file);
   return text === undefined ? [] : parseAttempts(text, file);

@@ -168,7 +168,8 @@ function isScratch(folder: string | undefined): boolean {
   );
 }
 
-function may(path: string, mode: number): boolean {
+/** Whether this account may use what is there so; false where nothing is. @param mode of `fs.constants`, such as `X_OK` */
+export function may(path: string, mode: number): boolean {
   try {
     accessSync(path, mode);
     return true;

@@ -1,4 +1,4 @@
-import { chmod, link, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { chmod, link, mkdir, readdir, readFile, rm, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
@@ -34,6 +34,35 @@ export async function claimHome(home: string = labHome()): Promise<void> {
   if (made) await chmod(home, 0o700);
   else if (!(await holdsNothing(home))) return;
   await writeMark(home, made);
+}
+
+let trialBefore: Promise<unknown> = Promise.resolve();
+
+/** Tries something in the lab's folder, which is not there afterwards where it was not before and nothing is in it. */
+export function inHome<T>(trial: (home: string) => Promise<T>, home: string = labHome()): Promise<T> {
+  // One after the other: two at once would each take the other's folder for one that was there.
+  const mine = trialBefore.then(() => tryIn(home, trial));
+  trialBefore = mine.catch(() => {});
+  return mine;
+}
+
+async function tryIn<T>(home: string, trial: (home: string) => Promise<T>): Promise<T> {
+  const isNew = (await homeMadeByLab(home)) === undefined;
+  await claimHome(home);
+  try {
+    return await trial(home);
+  } finally {
+    if (isNew) await unclaimHome(home);
+  }
+}
+
+async function unclaimHome(home: string): Promise<void> {
+  const made = await homeMadeByLab(home);
+  const entries = await readdir(home).catch(() => []);
+  if (made === undefined || entries.some((entry) => entry !== homeMarkFile)) return;
+  await rm(join(home, homeMarkFile), { force: true });
+  // Somebody may have come meanwhile.
+  if (made) await rmdir(home).catch(() => {});
 }
 
 /**

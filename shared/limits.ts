@@ -146,3 +146,6 @@ export function sizeText(bytes: number, space = " "): string {
   const [unit, name] = bytes >= GiB ? [GiB, "GiB"] : bytes >= MiB ? [MiB, "MiB"] : bytes >= KiB ? [KiB, "KiB"] : [1, "bytes"];
   return `${Math.round((bytes / unit) * 10) / 10}${space}${name}`;
 }
+
+/** A learner came up against a limit: what is older than this many milliseconds is no news any more. */
+export const limitNewsMs = 24 * 60 * 60 * 1000;

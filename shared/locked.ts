@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { readFileSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { mkdir, readdir, rename, rmdir, stat, unlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { LabError } from "./errors.ts";
-import { startTimeOf } from "./proc.ts";
+import { bootId, startTimeOf } from "./proc.ts";
+import { shellWord } from "./shell-word.ts";
 
 /*
  * Locks between the lab's processes. A lock is a folder `<path>.lock` with an empty file in it whose name is its holder: which
@@ -61,7 +62,7 @@ async function take(draft: string, lock: string): Promise<boolean> {
     await rename(draft, lock);
     return true;
   } catch (error) {
-    if (["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
+    if (["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
     throw error;
   }
 }
@@ -70,7 +71,10 @@ async function take(draft: string, lock: string): Promise<boolean> {
 export async function isAbandoned(lock: string): Promise<boolean> {
   const age = await ageMs(lock);
   if (age === undefined) return false;
-  const holders = await holdersOf(lock);
+  const entries = await entriesOf(lock);
+  const holders = entries.filter((entry) => holderForm.test(entry));
+  // What else is in it is not the lab's to take away.
+  if (holders.length < entries.length) return false;
   // Who is in another namespace of processes, or of an earlier version, can't be looked up. Their locks last seconds.
   const unknown = holders.length === 0 || holders.some((holder) => lives(holder) === undefined);
   return unknown ? Math.abs(age) > unknownForMs : holders.every((holder) => lives(holder) === false);
@@ -89,9 +93,16 @@ async function drop(folder: string, holders: readonly string[]): Promise<void> {
   await rmdir(folder).catch(unlessCode("ENOENT", "ENOTEMPTY", "EEXIST"));
 }
 
+/** Who is in a lock. */
 async function holdersOf(lock: string): Promise<string[]> {
+  return (await entriesOf(lock)).filter((entry) => holderForm.test(entry));
+}
+
+async function entriesOf(lock: string): Promise<string[]> {
   return readdir(lock).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
+    if (error.code === "ENOENT") return [];
+    // A file in its place is not the lab's.
+    if (error.code === "ENOTDIR") return ["."];
     throw error;
   });
 }
@@ -101,6 +112,9 @@ async function ageMs(lock: string): Promise<number | undefined> {
   const seen = await stat(lock).catch(() => undefined);
   return seen === undefined ? undefined : Date.now() - seen.mtimeMs;
 }
+
+const uuid = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
+const holderForm = new RegExp(`^${uuid}\\.\\d*\\.\\d+\\.\\d+\\.${uuid}$`);
 
 /** Boot, namespace of processes, pid and start: no other process is called so, ever. */
 function thisProcess(): string {
@@ -116,15 +130,17 @@ function lives(holder: string): boolean | undefined {
   return startTimeOf(Number(pid)) === start;
 }
 
-const bootId = () => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 const processNamespace = () => /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0] ?? "";
 
 function held(lock: string, seconds: number, holders: readonly string[]): LabError {
   const pids = holders.flatMap((holder) => holder.split(".")[2] ?? []);
+  const help =
+    pids.length === 0
+      ? `Where no other command of the lab runs, what is there is not the lab's: move it away with \`mv ${shellWord(lock)} ${shellWord(`${lock}.old`)}\`.`
+      : `Run the command again when that one has ended; if it hangs, end it with \`kill ${pids.join(" ")}\` before.`;
   return new LabError(
     "lock-held",
-    `Waited ${seconds} s for another process of the lab${pids.length === 0 ? "" : ` (pid ${pids.join(", ")})`} to let go of ${lock}, in vain. ` +
-      `Run the command again when that one has ended; if it hangs, end it with \`kill${pids.map((pid) => ` ${pid}`).join("")}\` before.`,
+    `Waited ${seconds} s for another process of the lab${pids.length === 0 ? "" : ` (pid ${pids.join(", ")})`} to let go of ${lock}, in vain. ${help}`,
   );
 }
 

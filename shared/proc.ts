@@ -10,6 +10,9 @@ export function statFields(pid: number): string[] | undefined {
   }
 }
 
+/** Tells one boot of the machine from the next: random_boot_id of proc_sys_kernel(5). */
+export const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+
 /** When the process was started, in clock ticks since boot: field 22 of proc_pid_stat(5). */
 export function startTimeOf(pid: number): string | undefined {
   return statFields(pid)?.[19];

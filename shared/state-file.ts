@@ -18,14 +18,16 @@ export async function writeState(path: string, content: string): Promise<void> {
   await writePrivateFile(path, content);
 }
 
-export interface StateOptions<T> {
-  /** What the file is, as the beginning of a sentence. */
-  readonly what: string;
-  /** The command that helps where nothing of it can be read. */
-  readonly remedy: string;
-  /** What holds where nothing of it can be read; without it that is an error. */
-  readonly orElse?: T | undefined;
-}
+/** What a file is taken for of which nothing can be read. */
+export type StateOptions<T> =
+  | {
+      /** What the file is, as the beginning of a sentence. */
+      readonly what: string;
+      /** The command that helps. */
+      readonly remedy: string;
+    }
+  /** What holds in its place. */
+  | { readonly orElse: T | undefined };
 
 /**
  * What the file says; undefined where there is none. Of one that is damaged it is what its copy says. Throws LabError
@@ -34,7 +36,7 @@ export interface StateOptions<T> {
 export async function readState<S extends z.ZodType>(
   path: string,
   schema: S,
-  { what, remedy, ...options }: StateOptions<z.output<S>>,
+  options: StateOptions<z.output<S>>,
 ): Promise<z.output<S> | undefined> {
   const text = await readIfExists(path);
   if (text === undefined) return undefined;
@@ -45,7 +47,7 @@ export async function readState<S extends z.ZodType>(
   if ("orElse" in options) return options.orElse;
   throw new LabError(
     "state-torn",
-    `${what} can't be read: ${path} is ${text.trim() === "" ? "empty" : "cut off, or not of this program"}, as a lost machine or a full disk may leave it, and so is its copy, ${copyOf(path)}, or that is missing. ${remedy}`,
+    `${options.what} can't be read: ${path} is ${text.trim() === "" ? "empty" : "cut off, or not of this program"}, as a lost machine or a full disk may leave it, and so is its copy, ${copyOf(path)}, or that is missing. ${options.remedy}`,
   );
 }
 

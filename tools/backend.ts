@@ -1,6 +1,7 @@
-import { homedir, userInfo } from "node:os";
+import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { homeFolder } from "../shared/environment.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { labHome } from "../shared/paths.ts";
 import { shellWord } from "../shared/shell-word.ts";
@@ -52,14 +53,8 @@ export function folderOfBackend(url: string, workingFolder: string): string | un
   }
 }
 
-function accountHome(): string {
-  try {
-    return userInfo().homedir;
-  } catch {
-    // An account without an entry in the user database.
-    return homedir();
-  }
-}
+/** That of the user database, where the account is in it; `HOME` does not count. */
+const accountHome = () => homeFolder({}) ?? homedir();
 
 /** The backend that `pulumi login` chose; undefined where it chose none. Throws LabError (exit code 2) where that can't be read. */
 export async function loggedInBackend(env: NodeJS.ProcessEnv): Promise<string | undefined> {

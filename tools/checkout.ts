@@ -1,5 +1,6 @@
-import { accessSync, constants, readFileSync } from "node:fs";
+import { constants, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { may } from "../shared/environment.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { shellWord } from "../shared/shell-word.ts";
 
@@ -18,7 +19,7 @@ const scripts = [
  * other line ends. Throws LabError `checkout-damaged`.
  */
 export function requireCheckout(root: string = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "")): void {
-  const locked = scripts.filter((script) => !isExecutable(`${root}/${script}`));
+  const locked = scripts.filter((script) => !may(`${root}/${script}`, constants.X_OK));
   const foreign = scripts.filter((script) => !locked.includes(script) && readFileSync(`${root}/${script}`, "utf8").includes("\r"));
   if (locked.length === 0 && foreign.length === 0) return;
   const [what, help] =
@@ -33,13 +34,4 @@ export function requireCheckout(root: string = fileURLToPath(new URL("..", impor
     `The checkout ${root} did not come over whole: ${what}. Nothing was created. Mend it with \`${help}\`, or make a new one with \`git clone\`, and run the command again.`,
     { exitCode: ExitCode.badInput },
   );
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -15,6 +15,7 @@ import { selectLearner } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
 import { duration, note, print, printJson } from "../terminal.ts";
 import { exitCodeOf } from "./verify.ts";
+import { cohortOption } from "../which-cohort.ts";
 
 export type DrillAction = "start" | "hint" | "check" | "solve" | "reset";
 
@@ -221,4 +222,4 @@ function requireNone(subject: Subject, running: DrillRun | undefined): void {
 }
 
 const command = (action: DrillAction, { cohort, learner, drill }: Subject, id = drill.id) =>
-  `./lab drill ${action} ${id} ${learner.id}${cohort === "demo" ? "" : ` --cohort ${cohort}`}`;
+  `./lab drill ${action} ${id} ${learner.id}${cohortOption(cohort)}`;

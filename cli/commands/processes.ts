@@ -6,6 +6,7 @@ import { limitHitsOfCohort } from "../../host/limit-hits.ts";
 import { startKindClusters } from "../../host/drivers/kind-cluster.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { noRoom, type Isolated } from "../../shared/isolation.ts";
+import { limitNewsMs } from "../../shared/limits.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
@@ -15,6 +16,7 @@ import { openingLines, openingOf } from "../openings.ts";
 import { pausedLearners } from "../paused.ts";
 import { requireNotNewer } from "../made-by.ts";
 import { note, paint, print, printJson } from "../terminal.ts";
+import { cohortOption } from "../which-cohort.ts";
 
 /** Brings every process of a cohort back, after a reboot or a `stop`. Returns the exit code. */
 export async function start(name: string): Promise<number> {
@@ -60,7 +62,7 @@ export async function pause(learner: string, options: { readonly cohort: string 
   const cohort = await cohortOnHost(options.cohort);
   await requireLearner(cohort, learner);
   await pauseProcesses(cohort, learner);
-  note(`The lab of ${learner} is paused; its data is kept. \`./lab resume ${learner}${ofCohort(cohort)}\` brings it back.`);
+  note(`The lab of ${learner} is paused; its data is kept. \`./lab resume ${learner}${cohortOption(cohort)}\` brings it back.`);
   return ExitCode.ok;
 }
 
@@ -69,11 +71,9 @@ export async function resume(learner: string, options: { readonly cohort: string
   const cohort = await cohortOnHost(options.cohort);
   await requireLearner(cohort, learner);
   await bringBack(cohort, learner);
-  note(`The lab of ${learner} runs. \`./lab verify ${learner}${ofCohort(cohort)}\` tells whether it is well.`);
+  note(`The lab of ${learner} runs. \`./lab verify ${learner}${cohortOption(cohort)}\` tells whether it is well.`);
   return ExitCode.ok;
 }
-
-const ofCohort = (cohort: string) => (cohort === "demo" ? "" : ` --cohort ${cohort}`);
 
 /** Throws LabError where no process is the learner's, or where no daemon can tell. */
 async function requireLearner(cohort: string, learner: string): Promise<void> {
@@ -110,7 +110,7 @@ export async function status(name: string, options: { readonly json: boolean }):
   const isolation = (await readDaemonConfig(cohort))?.isolation ?? "none";
   const ending = (await expiriesOf(cohort)).filter(({ state }) => state !== "later");
   const paused = pausedLearners(processes);
-  const limitHits = await limitHitsOfCohort(cohortPaths(cohort), new Date(Date.now() - recentMs));
+  const limitHits = await limitHitsOfCohort(cohortPaths(cohort), new Date(Date.now() - limitNewsMs));
   if (options.json) {
     printJson({ cohort, daemon: daemon ? "running" : "stopped", isolation, processes, paused, opened: opened ?? null, ending, limitHits });
   } else {
@@ -125,7 +125,7 @@ export async function status(name: string, options: { readonly json: boolean }):
     const warning = noRoom({ isolation, ...partsHere(cohort, processes) });
     if (warning !== undefined) print(paint("yellow", warning));
     for (const learner of paused)
-      print(paint("yellow", `${learner} is paused; \`./lab resume ${learner}${ofCohort(cohort)}\` brings the lab back`));
+      print(paint("yellow", `${learner} is paused; \`./lab resume ${learner}${cohortOption(cohort)}\` brings the lab back`));
     for (const line of limitLines(limitHits)) print(paint("yellow", line));
     if (opened) for (const line of openingLines(opened)) print(line);
     for (const { learner, endsAt, state } of ending) {
@@ -144,9 +144,6 @@ export async function status(name: string, options: { readonly json: boolean }):
     ? ExitCode.ok
     : ExitCode.failed;
 }
-
-/** Limits that were hit earlier are no news any more. */
-const recentMs = 24 * 60 * 60 * 1000;
 
 /** Who came up against a limit in the last day: how often, and the last sentence that the learner got. */
 function limitLines(found: Awaited<ReturnType<typeof limitHitsOfCohort>>): string[] {

@@ -16,6 +16,7 @@ import { findStack, learnerResources } from "../stack.ts";
 import { notUp } from "../not-up.ts";
 import { note, print } from "../terminal.ts";
 import { up } from "./up.ts";
+import { cohortOption } from "../which-cohort.ts";
 
 export interface ResetOptions {
   readonly cohort: string;
@@ -27,9 +28,7 @@ export interface ResetOptions {
 export async function reset(id: string, options: ResetOptions): Promise<number> {
   const { backup, exitCode } = await resetLearner(id, options);
   print(backup);
-  note(
-    `Credentials are new: \`./lab handout ${id}${options.cohort === "demo" ? "" : ` --cohort ${options.cohort}`}\` writes the handout anew.`,
-  );
+  note(`Credentials are new: \`./lab handout ${id}${cohortOption(options.cohort)}\` writes the handout anew.`);
   return exitCode;
 }
 

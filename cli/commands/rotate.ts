@@ -12,6 +12,7 @@ import { notUp } from "../not-up.ts";
 import { readOutputs } from "../outputs.ts";
 import { findStack, learnerResources } from "../stack.ts";
 import { note, print, printJson } from "../terminal.ts";
+import { cohortOption } from "../which-cohort.ts";
 
 export const rotatable = [...rotated, "page"] as const;
 export type Rotatable = (typeof rotatable)[number];
@@ -49,11 +50,10 @@ export async function rotate(id: string, { cohort: name, only: asked, json }: Ro
   if (only.includes("page")) await endVisits(cohort, id);
   const flux = await awaitFlux(cohort, id, inState);
 
-  const of = cohort === "demo" ? "" : ` --cohort ${cohort}`;
   if (json) printJson({ schemaVersion: 1, cohort, learner: id, rotated: rotatable.filter((one) => only.includes(one)), flux });
   else print(`${id}: new ${rotatable.filter((one) => only.includes(one)).join(", ")}; the old are refused.`);
   for (const { name: what, trouble } of flux) if (trouble !== undefined) note(`Flux has not used the new credential: ${what}: ${trouble}`);
-  note(`\`./lab handout ${id}${of}\` writes the handout anew.`);
+  note(`\`./lab handout ${id}${cohortOption(cohort)}\` writes the handout anew.`);
   if ((await readServerPort(cohort)) !== undefined) note("The dashboard that runs knows the old credentials: end it and start it again.");
   return flux.some(({ refused }) => refused) ? ExitCode.failed : ExitCode.ok;
 }

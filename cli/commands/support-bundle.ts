@@ -8,13 +8,14 @@ import { callersEnvironment } from "../../shared/environment.ts";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
 import { sizeText } from "../../shared/limits.ts";
 import { labHome } from "../../shared/paths.ts";
+import { largestPersonFile } from "../../shared/person-file.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { readYaml } from "../../shared/yaml.ts";
 import { cohortFileText, hasCohortFile } from "../cohort-file.ts";
 import { notUp } from "../not-up.ts";
 import { readOutputs } from "../outputs.ts";
-import { partsOf } from "../support/gather.ts";
+import { linesOfALog, partsOf } from "../support/gather.ts";
 import { redactor, writingsOf } from "../support/redact.ts";
 import { secretsIn, secretsInEnvironment, secretsOnDisk } from "../support/secrets.ts";
 import { note, print, printJson } from "../terminal.ts";
@@ -100,7 +101,7 @@ async function known(cohort: string): Promise<{ readonly secrets: Set<string>; r
   for (const secret of secretsInEnvironment(callersEnvironment())) secrets.add(secret);
   const people = new Set<string>();
   const text = await cohortFileText(cohort).catch(() => undefined);
-  const yaml = text === undefined ? undefined : readYaml(text, 1024 * 1024);
+  const yaml = text === undefined ? undefined : readYaml(text, largestPersonFile);
   if (yaml !== undefined && "content" in yaml) collectPeople(yaml.content, people);
   // Passwords of what runs elsewhere are in the outputs alone; a stack that can't be read has none to give.
   const outputs = await readOutputs(cohort).catch((error: unknown) => {
@@ -132,7 +133,7 @@ cohort.json      the cohort file, without encrypted values
 inventory.json   what the cohort has made on this machine
 state.json       kinds and names in Pulumi's state; no inputs, no outputs
 last-run.json, limit-hits.json
-logs/            the last ${1000} lines of each log
+logs/            the last ${linesOfALog} lines of each log
 
 [redacted] stands for a secret, [person] for a name or an address of a learner.
 `;

@@ -11,6 +11,7 @@ import { selectLearners } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
 import { pausedIn } from "../paused.ts";
 import { print, printJson } from "../terminal.ts";
+import { cohortOption } from "../which-cohort.ts";
 
 export interface VerifyOptions {
   readonly json: boolean;
@@ -47,7 +48,7 @@ export async function lookAtEvidence(
         const { id, name, isolation } = learner;
         const about = { id, name, isolation, noRoom: noRoom(learner) };
         if (paused.includes(id)) {
-          const resume = `./lab resume ${id}${cohort === "demo" ? "" : ` --cohort ${cohort}`}`;
+          const resume = `./lab resume ${id}${cohortOption(cohort)}`;
           return { ...about, reports: [], paused: resume };
         }
         return { ...about, ...(await lookAtLearner(learner, evidence, environments)) };

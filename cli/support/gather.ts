@@ -12,7 +12,9 @@ import { readInventory } from "../../host/inventory/inventory.ts";
 import { callersEnvironment, childEnvironment } from "../../shared/environment.ts";
 import { messageOf } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
+import { largestPersonFile } from "../../shared/person-file.ts";
 import { cacheHome, cohortPaths, labHome } from "../../shared/paths.ts";
+import { productVersion } from "../../shared/version.ts";
 import { readYaml } from "../../shared/yaml.ts";
 import { pulumiEnvironment } from "../../tools/environment.ts";
 import { toolPath } from "../../tools/locate.ts";
@@ -25,7 +27,7 @@ import { nameIn } from "../urn.ts";
 /** What is gathered, by name in the bundle. Each part is there or says why it is not: none keeps the others away. */
 export type Parts = ReadonlyMap<string, () => Promise<string>>;
 
-const linesOfALog = 1000;
+export const linesOfALog = 1000;
 const patienceMs = 60_000;
 
 /** The parts of a cohort's bundle, as they are, with what is secret still in them. */
@@ -78,13 +80,10 @@ async function said(...args: string[]): Promise<string> {
 }
 
 async function versions(cohort: string): Promise<unknown> {
-  const { version } = z
-    .object({ version: z.string() })
-    .parse(JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")));
   const distribution = /^PRETTY_NAME="?([^"\n]+)/m.exec(await readFile("/etc/os-release", "utf8").catch(() => ""))?.[1];
   return {
     takenAt: new Date().toISOString(),
-    lab: version,
+    lab: productVersion(),
     daemon: { program: daemonVersion, running: (await daemonVersionOf(cohort)) ?? null },
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
@@ -103,7 +102,7 @@ async function versions(cohort: string): Promise<unknown> {
 async function cohortFile(cohort: string): Promise<unknown> {
   const text = await cohortFileText(cohort);
   if (text === undefined) return { problem: "There is no cohort file." };
-  const yaml = readYaml(text, 1024 * 1024);
+  const yaml = readYaml(text, largestPersonFile);
   return "content" in yaml ? withoutSecrets(yaml.content) : { problem: `It ${yaml.problem}.` };
 }
 

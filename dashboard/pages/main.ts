@@ -6,19 +6,20 @@ import { messageOf } from "../../shared/errors.ts";
 import { loopbackOrigin } from "../access.ts";
 import { dashboardServer } from "../server.ts";
 import { RemoteGate } from "./remote-gate.ts";
-import type { Beginning, FromPages, ToPages } from "./words.ts";
+import { lineOf, type Beginning, type FromPages, type ToPages } from "./words.ts";
 
 /**
  * The dashboard's pages: all that browsers talk to. It runs in a room as a user that nobody else is, and knows what the course
  * tells it over its standard input; its end is this process' end.
  */
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const send = (said: FromPages) => void process.stdout.write(`${JSON.stringify(said)}\n`);
+const write = (line: string) => void process.stdout.write(line);
+const send = (said: FromPages) => write(lineOf(said));
 
 const first = await lines.next();
 if (first.done === true) process.exit(0);
 const { shown, places } = JSON.parse(first.value) as Beginning;
-const gate = new RemoteGate(shown, send);
+const gate = new RemoteGate(shown, write);
 
 let port = 0;
 const loopback = dashboardServer(gate, { origins: () => [loopbackOrigin(port), `http://localhost:${port}`], instructor: true });

@@ -5,21 +5,21 @@ import { LabError } from "../../shared/errors.ts";
 import type { Visitor } from "../access.ts";
 import type { Action, BundleFacts, LearnerFacts, Source } from "../facts.ts";
 import type { Gate, Visit } from "../gate.ts";
-import type { Come, FromPages, Question, ToPages, VersionedFacts } from "./words.ts";
+import { lineOf, longestLine, type Come, type Question, type ToPages, type VersionedFacts } from "./words.ts";
 
 /** The gate as the pages have it: every question goes to the course, with the visitor's cookie. */
 export class RemoteGate implements Gate {
   readonly shown: Gate["shown"];
-  readonly #send: (said: FromPages) => void;
+  readonly #write: (line: string) => void;
   readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>();
   readonly #listeners = new Set<(learner: string) => void>();
   /** Facts that were asked for once; who asks again is told whether they are still those. */
   readonly #known = new Map<string, { readonly version: number; readonly facts: LearnerFacts }>();
   #next = 1;
 
-  constructor({ cohort, archived }: Pick<Source, "cohort" | "archived">, send: (said: FromPages) => void) {
+  constructor({ cohort, archived }: Pick<Source, "cohort" | "archived">, write: (line: string) => void) {
     this.shown = { cohort, template: labTemplate(cohort.template), ...(archived && { archived }) };
-    this.#send = send;
+    this.#write = write;
   }
 
   /** Takes in what the course said. */
@@ -81,9 +81,15 @@ export class RemoteGate implements Gate {
 
   #ask<T>(question: Question): Promise<T> {
     const id = this.#next++;
+    const line = lineOf({ id, question });
+    // A form is small, and what is in it may be six times as long as JSON.
+    if (Buffer.byteLength(line) > longestLine)
+      return Promise.reject(
+        new LabError("form-unreadable", "What was sent is longer than any form here. Go back to the page and send it from there."),
+      );
     return new Promise<T>((resolve, reject) => {
       this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
-      this.#send({ id, question });
+      this.#write(line);
     });
   }
 }

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import type { Gate } from "../gate.ts";
 import { answersOf } from "./answers.ts";
-import { FromPages, type Beginning, type Places, type ToPages } from "./words.ts";
+import { FromPages, lineOf, longestLine, type Beginning, type Places, type ToPages } from "./words.ts";
 
 /** Pages that are served. */
 export interface Pages extends AsyncDisposable {
@@ -13,8 +13,6 @@ export interface Pages extends AsyncDisposable {
   readonly port: number;
 }
 
-/** The longest question: a quiz with every answer at its longest. */
-const longestLine = 256 * 1024;
 const firstBackoffMs = 250;
 const longestBackoffMs = 10_000;
 
@@ -72,7 +70,7 @@ async function startOne(gate: Gate, answer: ReturnType<typeof answersOf>, places
   const { stdin, stdout, stderr } = child;
   stdin!.on("error", () => undefined);
   stderr!.pipe(process.stderr, { end: false });
-  const send = (said: ToPages | Beginning) => stdin!.write(`${JSON.stringify(said)}\n`);
+  const send = (said: ToPages | Beginning) => stdin!.write(lineOf(said));
   send({ shown: { cohort: gate.shown.cohort, ...(gate.shown.archived && { archived: gate.shown.archived }) }, places });
   const unsubscribe = gate.subscribe((changed) => void send({ changed }));
   void ended.then(unsubscribe);

@@ -8,6 +8,12 @@ import type { LearnerFacts, Source } from "../facts.ts";
  * checked, since they are what outsiders talk to.
  */
 
+/** Of a line of the pages', in bytes; a longer one is taken for that of pages that are no longer ours. */
+export const longestLine = 256 * 1024;
+
+/** What is said, as it goes through. */
+export const lineOf = (said: Beginning | ToPages | FromPages) => `${JSON.stringify(said)}\n`;
+
 /** Where the pages are served; port 0 is any. */
 export interface Places {
   readonly loopback: number;

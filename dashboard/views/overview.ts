@@ -1,4 +1,5 @@
 import { html } from "hono/html";
+import { limitNewsMs } from "../../shared/limits.ts";
 import { printable } from "../../shared/printable.ts";
 import { inShort } from "../../verification/bundle/promotion-words.ts";
 import type { PromotionState } from "../../verification/bundle/schema.ts";
@@ -106,9 +107,7 @@ export function noRoomView(learners: readonly LearnerFacts[]): Content {
   return [...sentences].map((sentence) => html`<p class="notice error no-room">${printable(sentence)}</p>`);
 }
 
-/** Hits that are older are no news any more. */
-const newsMs = 24 * 3_600_000;
-const newHits = ({ limitHits = [] }: LearnerFacts) => limitHits.filter(({ at }) => Date.now() - Date.parse(at) < newsMs);
+const newHits = ({ limitHits = [] }: LearnerFacts) => limitHits.filter(({ at }) => Date.now() - Date.parse(at) < limitNewsMs);
 
 function limitMark(facts: LearnerFacts): Content {
   const last = newHits(facts).at(-1);

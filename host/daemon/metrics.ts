@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import pLimit from "p-limit";
 import { z } from "zod";
+import { limitNewsMs } from "../../shared/limits.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { FluxObject } from "../../verification/live-objects.ts";
 import { notReady } from "../../verification/readiness.ts";
@@ -14,7 +15,6 @@ import { askSocket } from "./ask-socket.ts";
 import { daemonVersion } from "./config.ts";
 import type { ProcessStatus } from "./supervisor.ts";
 
-const dayMs = 24 * 60 * 60 * 1000;
 /** However often it is asked, processes and clusters are looked at no more often. */
 const freshMs = 5000;
 
@@ -109,7 +109,7 @@ async function webMetrics(cohort: string): Promise<Metric[] | undefined> {
 }
 
 async function limitMetrics(cohort: string): Promise<Metric[]> {
-  const found = await limitHitsOfCohort(cohortPaths(cohort), new Date(Date.now() - dayMs));
+  const found = await limitHitsOfCohort(cohortPaths(cohort), new Date(Date.now() - limitNewsMs));
   const samples = found.flatMap(({ learner, hits }) =>
     [...Map.groupBy(hits, ({ limit }) => limit)].map(([limit, all]) => ({ labels: { learner, limit }, value: all.length })),
   );

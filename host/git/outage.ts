@@ -12,6 +12,6 @@ export async function interrupt(file: string, until: Date | undefined): Promise<
 }
 
 export async function isInterrupted(file: string): Promise<boolean> {
-  const outage = await readState(file, Outage, { what: "The outage", remedy: "", orElse: undefined });
+  const outage = await readState(file, Outage, { orElse: undefined });
   return outage !== undefined && Date.now() < Date.parse(outage.until);
 }

@@ -60,7 +60,8 @@ const expectedSettings = {
 const iptablesCommands = ["iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"];
 
 export const nodeFolder = (paths: LearnerPaths) => join(paths.cluster, "node");
-const configFile = (paths: LearnerPaths) => join(nodeFolder(paths), "node.json");
+/** What the node is started from. */
+export const nodeFile = (paths: LearnerPaths) => join(nodeFolder(paths), "node.json");
 
 /**
  * Writes everything that a learner's real node reads and returns its process: lab-room, which makes a room for container
@@ -72,12 +73,12 @@ export async function nodeProcess(node: RealNode): Promise<ProcessSpec> {
   await makePrivateFolder(doorsFolder(paths));
   await writeSecrets(node, join(folder, "secrets"));
   await writePrivateFile(join(folder, "pause.tar"), await pauseArchive());
-  await writePrivateFile(configFile(paths), JSON.stringify(await configuration(node), null, 2));
+  await writePrivateFile(nodeFile(paths), JSON.stringify(await configuration(node), null, 2));
   return {
     name: `${learner}/node`,
     owner: learner,
     command: await toolPath("lab-room"),
-    args: ["run", configFile(paths)],
+    args: ["run", nodeFile(paths)],
     env: { PATH: path },
     cwd: folder,
     logFile: join(paths.logs, "node.log"),

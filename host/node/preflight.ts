@@ -4,8 +4,7 @@ import { mkdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
-import { labHome } from "../../shared/paths.ts";
-import { makePrivateFolder } from "../../shared/private-files.ts";
+import { inHome } from "../../shared/lab-home.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { canFetchPackages, missingPrograms } from "../../tools/node-packages.ts";
 import { cgroupRoot, planCgroup, type Cgroup } from "../room/cgroups.ts";
@@ -108,18 +107,19 @@ async function tryNamespaces(): Promise<void> {
 }
 
 /** On the file system that the labs' containers will be on. */
-async function tryOverlay(): Promise<void> {
-  await makePrivateFolder(labHome());
-  const folder = await makeScratchFolder("overlay", labHome());
-  try {
-    for (const name of ["lower", "upper", "work", "merged"]) await mkdir(join(folder, name));
-    await run("unshare", ["--mount", "mount", "-t", "overlay", "overlay", "-o", "lowerdir=lower,upperdir=upper,workdir=work", "merged"], {
-      cwd: folder,
-      stdin: "ignore",
-    });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+function tryOverlay(): Promise<void> {
+  return inHome(async (home) => {
+    const folder = await makeScratchFolder("overlay", home);
+    try {
+      for (const name of ["lower", "upper", "work", "merged"]) await mkdir(join(folder, name));
+      await run("unshare", ["--mount", "mount", "-t", "overlay", "overlay", "-o", "lowerdir=lower,upperdir=upper,workdir=work", "merged"], {
+        cwd: folder,
+        stdin: "ignore",
+      });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
 }
 
 /** Makes a control group where a learner's would be, as root, and removes it. Throws where it could not have these controllers. */

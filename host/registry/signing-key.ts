@@ -38,7 +38,7 @@ export async function readSigningKey(paths: CohortPaths): Promise<SigningKey> {
 const StoredKey = z.looseObject({ kty: z.string(), d: z.string(), x: z.string(), y: z.string(), kid: z.string() });
 
 async function readKey(paths: CohortPaths): Promise<JWK | undefined> {
-  return readState(signingKeyFile(paths), StoredKey, { what: "The key", remedy: "", orElse: undefined });
+  return readState(signingKeyFile(paths), StoredKey, { orElse: undefined });
 }
 
 async function newKey(): Promise<JWK> {

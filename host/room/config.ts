@@ -54,6 +54,10 @@ export interface ProgramConfig {
   readonly awaits?: string;
 }
 
+/** Names that every program finds: itself on loopback, and whom it is. */
+export const loopbackHosts = "127.0.0.1 localhost\n";
+export const accounts = "root:x:0:0:root:/:/nowhere\n";
+
 export interface RoomConfig {
   readonly hostname: string;
   readonly uid: number;

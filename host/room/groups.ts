@@ -18,7 +18,7 @@ const files = (paths: LearnerPaths) => [join(paths.cluster, "cgroup.json"), join
 /** The control group of everything that is a learner's; undefined where there is none. */
 export async function cgroupOf(paths: LearnerPaths): Promise<Cgroup | undefined> {
   for (const file of files(paths)) {
-    const found = await readState(file, Cgroup, { what: "The control group", remedy: "", orElse: undefined });
+    const found = await readState(file, Cgroup, { orElse: undefined });
     if (found !== undefined) return found;
   }
   return undefined;

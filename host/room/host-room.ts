@@ -7,7 +7,7 @@ import { toolPath } from "../../tools/locate.ts";
 import { goRoot } from "../images/toolchain.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
 import { sharedCgroup } from "./groups.ts";
-import type { Bind, RoomConfig } from "./config.ts";
+import { accounts, loopbackHosts, type Bind, type RoomConfig } from "./config.ts";
 import { leaseNumbers } from "./numbers.ts";
 
 /** Short, as `roomSocket`; no learner's name has an underscore. */
@@ -64,7 +64,7 @@ export function inHostRoom(
         ...keeps.map(show(true)),
       ],
       scratch: { "/tmp": 256 * 1024 ** 2 },
-      files: { "/etc/hosts": "127.0.0.1 localhost\n", "/etc/passwd": "root:x:0:0:root:/:/nowhere\n" },
+      files: { "/etc/hosts": loopbackHosts, "/etc/passwd": accounts },
       doors: [],
       proc,
     },

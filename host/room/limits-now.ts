@@ -2,12 +2,15 @@ import { existsSync } from "node:fs";
 import { readdir, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
+import { z } from "zod";
 import type { Limits } from "../../shared/limits.ts";
 import type { CohortPaths, LearnerPaths } from "../../shared/paths.ts";
-import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
+import { writePrivateFile } from "../../shared/private-files.ts";
+import { readState } from "../../shared/state-file.ts";
+import { nodeFile } from "../node/node-process.ts";
 import { limits, type Cgroup } from "./cgroups.ts";
 import { cgroupOf } from "./groups.ts";
-import { userLimits } from "./room.ts";
+import { roomFile, userLimits } from "./room.ts";
 
 /**
  * Has limits hold for the labs that run: of their control groups at once, and of what the kernel counts for a user from the
@@ -19,8 +22,8 @@ export async function limitNow(paths: CohortPaths, most: Limits): Promise<void> 
     const own = paths.learner(learner);
     const cgroup = await cgroupOf(own);
     const values = cgroup && limits(cgroup.version, availableParallelism(), most);
-    if (cgroup && values) await writeTo(cgroup, values);
-    await writeToRooms(own, { ...(values && { values }), userLimits: userLimits(most) });
+    if (values) await writeTo(cgroup, values);
+    await writeToRooms(own, values, most);
   }
 }
 
@@ -36,22 +39,20 @@ async function writeTo({ version, folders }: Cgroup, values: Readonly<Record<str
   }
 }
 
-interface RoomFile {
-  cgroup?: { limits: Record<string, string> };
-  userLimits?: Record<string, string>;
-}
+/** What of a room's file tells its limits; the rest stays as it is. */
+const RoomLimits = z.looseObject({
+  cgroup: z.looseObject({ limits: z.record(z.string(), z.string()) }).optional(),
+  userLimits: z.record(z.string(), z.string()).optional(),
+});
 
 /** What a room is started with the next time, by whomever. */
-async function writeToRooms(
-  own: LearnerPaths,
-  now: { readonly values?: Readonly<Record<string, string>>; readonly userLimits: Readonly<Record<string, string>> },
-): Promise<void> {
-  for (const file of [join(own.cluster, "room", "room.json"), join(own.cluster, "node", "node.json")]) {
-    const text = await readIfExists(file);
-    if (text === undefined) continue;
-    const room = JSON.parse(text) as RoomFile;
-    if (room.cgroup && now.values) room.cgroup.limits = { ...now.values };
-    if (room.userLimits) room.userLimits = { ...now.userLimits };
+async function writeToRooms(own: LearnerPaths, values: Readonly<Record<string, string>> | undefined, most: Limits): Promise<void> {
+  for (const file of [roomFile(own), nodeFile(own)]) {
+    // One that can't be read starts no room; the update of that learner's cluster, which comes next, writes it anew.
+    const room = await readState(file, RoomLimits, { orElse: undefined });
+    if (room === undefined) continue;
+    if (room.cgroup && values) room.cgroup.limits = { ...values };
+    if (room.userLimits) room.userLimits = userLimits(most);
     await writePrivateFile(file, JSON.stringify(room, null, 2));
   }
 }

@@ -5,8 +5,8 @@ import { release } from "node:os";
 import { join } from "node:path";
 import { run } from "../../shared/exec.ts";
 import { z } from "zod";
-import { labHome } from "../../shared/paths.ts";
-import { makePrivateFolder, readIfExists } from "../../shared/private-files.ts";
+import { inHome } from "../../shared/lab-home.ts";
+import { readIfExists } from "../../shared/private-files.ts";
 import { locate } from "../../tools/locate.ts";
 import { handedOverGroup } from "./cgroups.ts";
 import { idsThere } from "./ids.ts";
@@ -106,9 +106,10 @@ export async function showsFilesAsOwn(): Promise<boolean> {
 }
 
 async function byLabRoom(program: string): Promise<RoomTrial> {
-  await makePrivateFolder(labHome());
   const cgroup = await troubleOf(process.getuid?.() === 0 ? () => tryCgroups(roomControllers) : tryDelegatedGroup);
-  const result = await run(program, ["probe", labHome()], { stdin: "ignore", timeout: 20_000, reject: false, env: {}, extendEnv: false });
+  const result = await inHome((home) =>
+    run(program, ["probe", home], { stdin: "ignore", timeout: 20_000, reject: false, env: {}, extendEnv: false }),
+  );
   const found = result.failed ? undefined : Probe.parse(JSON.parse(result.stdout));
   const trouble = (result.stderr || (result.shortMessage ?? "")).trim().split("\n").at(-1) ?? "";
   return { by: "lab-room", cgroup, ...(found ?? { userNamespace: trouble, mounts: trouble, network: trouble, seccomp: trouble }) };

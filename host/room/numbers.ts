@@ -66,7 +66,7 @@ function freeBlock(taken: ReadonlySet<number>): number | undefined {
 }
 
 async function read(): Promise<Record<string, number>> {
-  const taken = await readState(file(), Blocks, { what: "The list of the rooms' users", remedy: "", orElse: undefined });
+  const taken = await readState(file(), Blocks, { orElse: undefined });
   if (taken !== undefined) return taken;
   // Damaged: each learner's cluster belongs to the first of its numbers.
   return existsSync(file()) ? takenOnDisk() : {};

@@ -6,6 +6,7 @@ import { cohortPaths } from "../../shared/paths.ts";
 import { passedEnvironment } from "../daemon/environment.ts";
 import { mark } from "../process-identity.ts";
 import { startAlone } from "./alone.ts";
+import { accounts, loopbackHosts } from "./config.ts";
 import { sharedCgroup } from "./groups.ts";
 import { programFiles } from "./host-room.ts";
 import { showsFilesAsOwn } from "./machine.ts";
@@ -43,7 +44,7 @@ export async function startPages(cohort: string | undefined, isolation: "room" |
       env: { ...env, HOME: "/tmp", TMPDIR: "/tmp" },
       cwd: "/tmp",
       view: [process.execPath, ...(await programFiles())].map((path) => ({ source: path, target: path, writable: false, own: false })),
-      files: { "/etc/hosts": "127.0.0.1 localhost\n", "/etc/passwd": "root:x:0:0:root:/:/nowhere\n" },
+      files: { "/etc/hosts": loopbackHosts, "/etc/passwd": accounts },
       scratch: { "/tmp": 64 * 1024 ** 2 },
       processes: 256,
     },

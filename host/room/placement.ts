@@ -1,6 +1,6 @@
 import { basename, join, relative } from "node:path";
 import type { ProcessSpec } from "../daemon/process-table.ts";
-import type { Door } from "./config.ts";
+import { accounts, type Door } from "./config.ts";
 
 /** What a program needs of the host's files, and where it may write. */
 export interface Needs {
@@ -50,7 +50,7 @@ export function inRoomOf(socket: string, folder: string): Placement {
             ...reads.map(show(false)),
           ],
           scratch: { "/tmp": smallScratch, ...scratch },
-          files: { "/etc/hosts": ways.hosts, "/etc/passwd": "root:x:0:0:root:/:/nowhere\n" },
+          files: { "/etc/hosts": ways.hosts, "/etc/passwd": accounts },
           doors: ways.doors,
         },
       };

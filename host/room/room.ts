@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Limits } from "../../shared/limits.ts";
-import type { CohortPaths } from "../../shared/paths.ts";
+import type { CohortPaths, LearnerPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
 import { toolPath } from "../../tools/locate.ts";
 import type { ProcessSpec } from "../daemon/process-table.ts";
@@ -21,6 +21,9 @@ export interface RoomOptions {
   readonly ports: { readonly api: number; readonly http: number; readonly registry: number };
 }
 
+/** What the room is started from. */
+export const roomFile = ({ cluster }: LearnerPaths) => join(cluster, "room", "room.json");
+
 /** Where the programs of a learner's room are asked for. Short: a Unix socket's path has 107 bytes. */
 export function roomSocket(paths: CohortPaths, learner: string): string {
   return join(paths.daemon, `${createHash("sha256").update(learner).digest("hex").slice(0, 10)}.s`);
@@ -29,8 +32,8 @@ export function roomSocket(paths: CohortPaths, learner: string): string {
 /** The process that makes a learner's room and keeps its doors. Whatever runs in the room ends with it. */
 export async function roomProcess({ cohort, learner, paths, ports }: RoomOptions): Promise<ProcessSpec> {
   const own = paths.learner(learner);
-  const folder = await makePrivateFolder(join(own.cluster, "room"));
-  const file = join(folder, "room.json");
+  const file = roomFile(own);
+  const folder = await makePrivateFolder(dirname(file));
   const cgroup = await ensureCgroup(cohort, learner, own);
   const most = await limitsOf(paths);
   const loopback = (port: number) => `127.0.0.1:${port}`;

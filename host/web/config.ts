@@ -20,7 +20,7 @@ export async function writeApiPorts(cohort: string): Promise<void> {
 /** Port by lease, as `portsOf` gives them. */
 export async function readApiPorts(cohort: string): Promise<Record<string, number>> {
   // Without them the doors of the API servers are shut until the next `up`.
-  return (await readState(webPlaces(cohortPaths(cohort)).apiPorts, Ports, { what: "The ports", remedy: "", orElse: {} })) ?? {};
+  return (await readState(webPlaces(cohortPaths(cohort)).apiPorts, Ports, { orElse: {} })) ?? {};
 }
 
 /**

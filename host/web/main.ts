@@ -54,7 +54,9 @@ const quota = new ImageQuota({
     return { ...mostNames, layer, images: disk.images };
   },
   onRefused: (learner, limit, said) =>
-    void recordLimitHit(paths.learner(learner), limit, said).catch((error: unknown) => console.error(error)),
+    void recordLimitHit(paths.learner(learner), limit, said).catch((error: unknown) =>
+      log("error", "a limit that was hit could not be noted", { learner, error }),
+    ),
 });
 const images = { paths, upstream: { socketPath: registrySocket(paths) }, quota };
 const git = {

@@ -8,6 +8,7 @@ import { answersOf } from "../../dashboard/pages/answers.ts";
 import { servePages } from "../../dashboard/pages/serve.ts";
 import type { Question } from "../../dashboard/pages/words.ts";
 import { Sessions } from "../../dashboard/sessions.ts";
+import { labTemplate } from "../../lab-templates/templates.ts";
 import { findRoom } from "../../host/room/machine.ts";
 import { releaseNumbers } from "../../host/room/numbers.ts";
 import { findMarked } from "../../host/process-identity.ts";
@@ -64,6 +65,37 @@ describe("the process of the pages", async () => {
       },
       { what: "the pages to be served again", timeoutSeconds: 20, intervalMs: 100, remedy: "" },
     );
+  });
+
+  test("outlives whatever a learner sends as a quiz, and serves the others on", async () => {
+    const course = new FakeCohort("quizzed", 2);
+    await using dashboard = await serveCohort(course);
+    const entered = await fetch(await dashboard.entry({ role: "learner", learner: "ada" }));
+    const cookie = entered.headers.get("set-cookie")!.split(";")[0]!;
+    const [choice, short] = (["choice", "short"] as const).map(
+      (kind) => labTemplate(course.cohort.template).quiz.questions.find((question) => question.kind === kind)!.id,
+    );
+    const pages = dashboard.process();
+    const refused: string[] = [];
+    // A byte of some is six in JSON.
+    for (const character of ["\u0001", "\u0000", "\ud800", "\u{10ffff}", "\\", '"']) {
+      for (const id of [choice, short]) {
+        const body = new FormData();
+        body.set(`q-${id}`, character.repeat(60_000 / Buffer.byteLength(character)));
+        const response = await fetch(`${dashboard.origin}/me/quiz`, {
+          method: "POST",
+          headers: { cookie, origin: dashboard.origin },
+          body,
+        });
+        expect([200, 400]).toContain(response.status);
+        if (response.status === 400) refused.push(await response.text());
+      }
+    }
+    expect(refused).toContainEqual(expect.stringContaining("longer than any form here"));
+    expect(dashboard.process()).toBe(pages);
+    expect(pages.exitCode ?? pages.signalCode).toBeNull();
+    const ask = await comeIn(dashboard.origin, await dashboard.entry({ role: "instructor" }));
+    expect((await ask("/")).status).toBe(200);
   });
 
   test("that says what no page of ours says is ended", async () => {

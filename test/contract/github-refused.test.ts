@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,6 +15,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "gl-github-refused-"));
   github = await startGithubFake({ folder });
   cohort = new TestCohort(`e2e-github-refused-${process.pid}`, join(folder, "home"), []);
+  await mkdir(cohort.home);
 });
 afterAll(async () => {
   await cohort.removeFile();
@@ -54,3 +55,11 @@ test.each<[string, { git?: object; learner?: object; scopes?: string[]; token?: 
     expect(await readdir(cohort.home)).toEqual([]);
   },
 );
+
+test("a folder of the lab that is not there yet is not there afterwards", { timeout: 60_000 }, async () => {
+  await rm(cohort.home, { recursive: true });
+  await cohort.set({ git: { kind: "github", organization: "course", url: github.url }, learners: [learner] });
+  const { exitCode, stderr } = await cohort.run(lab, ["up", cohort.name], { GITHUB_TOKEN: "" });
+  expect(exitCode, stderr).toBe(2);
+  await expect(readdir(cohort.home)).rejects.toMatchObject({ code: "ENOENT" });
+});

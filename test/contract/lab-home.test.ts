@@ -116,6 +116,11 @@ test("a folder that the lab made is 0700 and goes", { timeout: 60_000 }, async (
   expect(existsSync(home)).toBe(false);
 });
 
+test.each([["doctor"], ["plan", "demo"]])("a look makes no folder: %s", { timeout: 60_000 }, async (...args) => {
+  await run(lab, args, { ...own(), reject: false });
+  expect(existsSync(home)).toBe(false);
+});
+
 test("what somebody put into the lab's folder stays, whatever its name begins with, and is told", async () => {
   await writePrivateFile(join(home, "passphrase"), "x");
   await makePrivateFolder(join(home, "pulumi", ".pulumi", "stacks", "gitops-lab"));

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { limits, removeCgroup } from "../../host/room/cgroups.ts";
@@ -37,4 +37,11 @@ test("changed limits hold for the labs that run, and for the next start of their
     cgroup: { limits: values },
     userLimits: { max_inotify_instances: "20" },
   });
+
+  // The file of a room that a lost machine cut off keeps nobody from the new limits; the cluster's update writes it anew.
+  const { args: torn } = await roomProcess({ cohort: "limited", learner: "bob", paths, ports: { api: 4, http: 5, registry: 6 } });
+  await truncate(torn[1]!, 100);
+  await limitNow(paths, { ...most, inotify: 30 });
+  expect((await stat(torn[1]!)).size).toBe(100);
+  expect(JSON.parse(await readFile(args[1]!, "utf8"))).toMatchObject({ userLimits: { max_inotify_instances: "30" } });
 });

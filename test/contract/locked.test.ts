@@ -109,6 +109,34 @@ test("what an earlier version holds is waited for as long as it renews it", { ti
   }
 });
 
+describe.each<[string, (lock: string) => Promise<unknown>]>([
+  ["a file with dots in its name", (lock) => writeFile(join(lock, "notes.2024.final.txt"), "mine")],
+  ["a folder that is called like a holder of long ago", (lock) => mkdir(join(lock, "a.b.c.d", "below"), { recursive: true })],
+])("a folder of somebody's in a lock's place, with %s", (_name, fill) => {
+  test("stays as it is, however old, and is named with what helps", async () => {
+    const lock = `${file}.lock`;
+    await mkdir(lock);
+    await fill(lock);
+    const before = await readdir(lock, { recursive: true });
+    await atAnotherTime(lock, -day);
+    expect(await isAbandoned(lock)).toBe(false);
+    await dropAbandoned(lock);
+    await expect(locked(file, async () => "mine", 0.3)).rejects.toMatchObject({
+      code: "lock-held",
+      message: expect.stringContaining(`mv ${lock} ${lock}.old`),
+    });
+    expect(await readdir(lock, { recursive: true })).toEqual(before);
+    expect(await readdir(folder)).toEqual(["thing.lock"]);
+  });
+});
+
+test("a file of somebody's in a lock's place stays", async () => {
+  await writeFile(`${file}.lock`, "mine");
+  await atAnotherTime(`${file}.lock`, -day);
+  await expect(locked(file, async () => "mine", 0.3)).rejects.toMatchObject({ code: "lock-held" });
+  expect(await readFile(`${file}.lock`, "utf8")).toBe("mine");
+});
+
 test("a lock that somebody took meanwhile is not dropped as abandoned", async () => {
   await locked(file, async () => {
     await dropAbandoned(`${file}.lock`);

@@ -169,12 +169,11 @@ test("says so when npm ci fails", async () => {
 });
 
 describe("finds its folders by the rules that the program has", () => {
-  const folders = { absolute: "/tmp/gitops-lab-rules", empty: "", relative: "rules", missing: undefined };
-  const cases = Object.entries(folders).flatMap(([home, HOME]) =>
-    Object.entries(folders).map(([xdg, XDG_CACHE_HOME]) => [`HOME ${home}, XDG_CACHE_HOME ${xdg}`, { HOME, XDG_CACHE_HOME }] as const),
-  );
-
   test("in every pairing of homes", async () => {
+    const kinds = { absolute: await newFolder(), empty: "", relative: "rules", missing: undefined };
+    const cases = Object.entries(kinds).flatMap(([home, HOME]) =>
+      Object.entries(kinds).map(([xdg, XDG_CACHE_HOME]) => [`HOME ${home}, XDG_CACHE_HOME ${xdg}`, { HOME, XDG_CACHE_HOME }] as const),
+    );
     const { root, bin } = await checkout();
     await linkPrograms(bin, ["node"]);
     await installed(root);

@@ -15,8 +15,9 @@ export interface Done {
 const order: Readonly<Partial<Record<Environment, Environment>>> = { staging: "develop", production: "staging" };
 
 /**
- * A learner who ships, promotes, reverts and writes notes until told to stop. What fails because a part of the lab is down is
- * tried again later, as a learner would; what the lab refuses is counted.
+ * A learner who ships, promotes, reverts and writes notes until told to stop, and after every fourth of these looks at what has
+ * come of it: only a lab at rest can be compared. What fails because a part of the lab is down is tried again later, as a
+ * learner would; what the lab refuses is counted.
  */
 export async function work(bench: Backstage, random: Random, stop: AbortSignal, what: "all" | "notes" = "all"): Promise<Done> {
   const done: Done = { commits: [], counts: {} };
@@ -39,7 +40,7 @@ export async function work(bench: Backstage, random: Random, stop: AbortSignal, 
     },
   };
   const choice = what === "notes" ? (["note"] as const) : (["note", "note", "ship", "staging", "staging", "production", "revert"] as const);
-  while (!stop.aborted) {
+  for (let turn = 1; !stop.aborted; turn += 1) {
     const action = oneOf(random, choice);
     try {
       const commit = await actions[action]();
@@ -51,7 +52,8 @@ export async function work(bench: Backstage, random: Random, stop: AbortSignal, 
       count(`${action} ${isRefused ? "refused" : "failed"}`);
       await delay(500, undefined, { signal: stop }).catch(() => undefined);
     }
-    await delay(what === "notes" ? 200 : 1000 + random() * 2000, undefined, { signal: stop }).catch(() => undefined);
+    const rest = turn % 4 === 0 ? 20_000 : 1000 + random() * 2000;
+    await delay(what === "notes" ? 200 : rest, undefined, { signal: stop }).catch(() => undefined);
   }
   return done;
 }

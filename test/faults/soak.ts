@@ -14,6 +14,7 @@ import { readerOf, type Reader, type Reading } from "./reading.ts";
 
 export interface SoakOptions {
   readonly seed: string;
+  /** How long it goes on at least; up to ten times as long where nothing could be compared by then. */
   readonly seconds: number;
   /** Seconds between two kills. */
   readonly killEvery: number;
@@ -59,11 +60,13 @@ export async function soak(cohort: TestCohort, { seed, seconds, killEvery }: Soa
   const working = learners.map((learner) =>
     withWorkbench(cohort.name, learner, environments, (bench) => work(bench, randomOf(`${seed} ${learner.id}`), signal)),
   );
+  const began = performance.now();
   await delay(seconds * 1000);
+  while (tally.compared === 0 && performance.now() - began < seconds * 10_000) await delay(1000);
   stop.abort();
   await Promise.all([killing, ...watching]);
   const done = await Promise.all(working);
-  const began = performance.now();
+  const rested = performance.now();
   for (const [index, learner] of learners.entries()) {
     const reader = readers.get(learner.id)!;
     for (const commit of done[index]!.commits) if (!(await reader.isOnBranch(commit))) found.lostCommits.push(`${learner.id}: ${commit}`);
@@ -74,13 +77,13 @@ export async function soak(cohort: TestCohort, { seed, seconds, killEvery }: Soa
   for (const { counts } of done) for (const [name, count] of Object.entries(counts)) sum[name] = (sum[name] ?? 0) + count;
   return {
     learners: learners.length,
-    seconds,
+    seconds: Math.round((rested - began) / 1000),
     kills,
     work: sum,
     commits: done.reduce((all, { commits }) => all + commits.length, 0),
     ...tally,
     ...found,
-    secondsToWhole: Math.round((performance.now() - began) / 100) / 10,
+    secondsToWhole: Math.round((performance.now() - rested) / 100) / 10,
   };
 }
 

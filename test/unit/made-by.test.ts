@@ -5,6 +5,7 @@ import { isNewer, noteVersion, requireNotNewer } from "../../cli/made-by.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { productVersion } from "../../shared/version.ts";
 import { useLabHome } from "../support/lab-home.ts";
+import { copyOf } from "../../shared/state-file.ts";
 
 useLabHome();
 
@@ -49,7 +50,8 @@ describe("a cohort", () => {
 
   test("whose note is damaged is taken", async () => {
     for (const text of ["", "{", "null", '{"schemaVersion":1,"version":"x"}']) {
-      await writeFile(join(root(), "made-by.json"), text);
+      const file = join(root(), "made-by.json");
+      for (const one of [file, copyOf(file)]) await writeFile(one, text);
       await requireNotNewer("x", "0.0.1");
     }
   });

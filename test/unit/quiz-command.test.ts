@@ -10,6 +10,7 @@ import { ExitCode } from "../../shared/errors.ts";
 import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { useLabHome } from "../support/lab-home.ts";
+import { copyOf } from "../../shared/state-file.ts";
 
 const home = useLabHome();
 const { quiz } = gitopsPromotion;
@@ -157,7 +158,7 @@ describe("the attempts of a learner", () => {
   test("are not overwritten when the file is damaged", async () => {
     await recordAttempt("damaged", "ada", attempt("one"));
     const file = join(cohortPaths("damaged").learner("ada").root, "quiz", "attempts.json");
-    await writeFile(file, "{");
+    for (const one of [file, copyOf(file)]) await writeFile(one, "{");
     await expect(recordAttempt("damaged", "ada", attempt("two"))).rejects.toMatchObject({ code: "attempts-unreadable" });
     expect(await readFile(file, "utf8")).toBe("{");
   });
