@@ -25,7 +25,7 @@ export interface TagExplanation {
 
 export interface PolicyExplanation {
   readonly tags: readonly TagExplanation[];
-  /** Absent where the policy fails. Of tags with equal values any may be selected; this is the last of them. */
+  /** Absent where the policy fails. Of tags with equal values any may be selected, and beside one that is "nan" any at all; this is the last of them. */
   readonly selected?: string;
   /** Why the policy selects nothing, as a sentence. */
   readonly failure?: string;
@@ -57,11 +57,12 @@ export function explainPolicy(pattern: string, extract: string, ordering: Orderi
   const owners = new Map([...values].map(([tag, value]) => [value, tag]));
   const { value: best, failure } = latest([...owners.keys()], ordering);
   const selected = best === undefined ? undefined : owners.get(best);
+  const byChance = ordering.by === "numerical" && owners.size > 1 && [...owners.keys()].find((value) => Number.isNaN(goFloat(value)));
   return {
     tags: tags.map((tag) => {
       const value = values.get(tag);
       if (value === undefined) return { tag, matches: false, because: `${tag} does not match the pattern.` };
-      return { tag, matches: true, value, because: explain(tag, value, ordering, best, selected, failure) };
+      return { tag, matches: true, value, because: explain(tag, value, ordering, best, selected, failure, byChance || undefined) };
     }),
     ...(selected !== undefined && { selected }),
     ...(failure !== undefined && { failure }),
@@ -75,9 +76,12 @@ function explain(
   best: string | undefined,
   selected: string | undefined,
   failure: string | undefined,
+  byChance: string | undefined,
 ): string {
   const extracted = `${tag} matches, and "${excerpt(value)}" is compared`;
   if (failure !== undefined) return `${extracted}; but the policy fails. ${failure}`;
+  if (byChance !== undefined)
+    return `${extracted}. "${byChance}" is neither less nor greater than any number, so it is left to chance which tag wins.`;
   if (tag === selected)
     return `${extracted}: it is the ${order === "asc" ? "greatest" : "least"}, ${by === "numerical" ? "as a number" : "as text"}.`;
   if (value === best) return `${extracted}, as it is for another tag, which takes its place.`;
@@ -93,11 +97,8 @@ function latest(values: readonly string[], { by, order }: Ordering): { readonly 
   }
   const wrong = values.find((value) => goFloat(value) === undefined);
   if (wrong !== undefined) return { failure: `"${excerpt(wrong)}" is no number, and one that is none makes the whole policy fail.` };
-  return {
-    value: values.reduce((one, other) =>
-      (order === "asc" ? goFloat(other)! >= goFloat(one)! : goFloat(other)! <= goFloat(one)!) ? other : one,
-    ),
-  };
+  const isLess = (one: string, other: string) => goFloat(one)! < goFloat(other)!;
+  return { value: values.reduce((one, other) => ((order === "asc" ? isLess(other, one) : isLess(one, other)) ? one : other)) };
 }
 
 const patienceMs = 2000;
@@ -120,11 +121,13 @@ export function execInTime(regexp: RegExp, texts: readonly string[]): readonly (
   }
 }
 
-/** Go's strconv.ParseFloat without hexadecimal; undefined where that gives an error. */
+/** Go's strconv.ParseFloat without hexadecimal; undefined where that gives an error. Go takes "nan" for a number, and "1_000". */
 function goFloat(text: string): number | undefined {
+  if (/^nan$/i.test(text)) return NaN;
   if (/^[+-]?inf(inity)?$/i.test(text)) return text.startsWith("-") ? -Infinity : Infinity;
-  if (!/^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$/i.test(text)) return undefined;
-  const number = Number(text);
+  const plain = text.replaceAll(/(?<=[0-9])_(?=[0-9])/g, "");
+  if (!/^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$/i.test(plain)) return undefined;
+  const number = Number(plain);
   return Number.isFinite(number) ? number : undefined;
 }
 

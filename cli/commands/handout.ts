@@ -7,6 +7,7 @@ import { entryUrl, issueEntry } from "../../dashboard/access.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
+import { cacheHome } from "../../shared/paths.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { checkScript } from "../../lab-templates/handout/check-script.ts";
@@ -80,16 +81,27 @@ async function refuseOther(folder: string): Promise<void> {
   });
 }
 
-/** Found by the place of the file itself in bash and zsh, by the current folder in other shells. */
+/**
+ * Found by the place of the file itself in bash and zsh, by the current folder in other shells. The lab's own programs serve whom
+ * the lab belongs to: another account has no access to them, and is not to learn where they are.
+ */
 function environmentOf(folders: readonly string[], { open }: LearnerOutputs): string {
   // Only for crane: the others read kubeconfig and Git's configuration, and other sites have other authorities.
   const crane = open ? `crane() { SSL_CERT_FILE="$HANDOUT/${handoutFiles.authority}" command crane "$@"; }\n` : "";
+  const ofLab = folders.map((folder) => relative(cacheHome(), folder)).filter((folder) => !folder.startsWith(".."));
+  const own = ofLab.map((folder) => ` \\\n  "\${XDG_CACHE_HOME:-$HOME/.cache}/gitops-lab"/${shellWord(folder)}`).join("");
   return `# Source this in the shell in which you work: . ./${handoutFiles.environment}
 HANDOUT=$(CDPATH= cd -- "$(dirname -- "\${BASH_SOURCE:-$0}")" && pwd)
 export HANDOUT
 export KUBECONFIG="$HANDOUT/${handoutFiles.kubeconfig}"
 export DOCKER_CONFIG="$HANDOUT/${dirname(handoutFiles.registry)}"
-${folders.map((folder) => `if [ -d ${shellWord(folder)} ]; then export PATH=${shellWord(folder)}:"$PATH"; fi\n`).join("")}${crane}`;
+for folder in${own}; do
+  if [ -d "$folder" ]; then export PATH="$folder:$PATH"; fi
+done
+for program in git kubectl flux crane; do
+  command -v "$program" >/dev/null || echo "$program is not on your PATH: install it, or ask who runs the lab." >&2
+done
+${crane}`;
 }
 
 /** A gzipped tar with one folder in it. */

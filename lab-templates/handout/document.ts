@@ -56,7 +56,7 @@ ${open ? remote : "Work on the lab host; its addresses are reachable from there 
 flux get kustomizations -n flux-system
 \`\`\`
 
-The first line gives this shell ${open ? "your access to the cluster and to the images" : "the programs (kubectl, flux, crane) and your access to the cluster"}. \`sh ./${handoutFiles.check}\` tells
+The first line gives this shell your access to the cluster and to the images, and says which programs you miss. \`sh ./${handoutFiles.check}\` tells
 what can't be reached, and why. Then clone your repository:
 
 \`\`\`sh

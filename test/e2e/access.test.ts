@@ -2,12 +2,12 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findMarked, namespacesOf } from "../../host/process-identity.ts";
 import { run } from "../../shared/exec.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
-import { cohortPaths } from "../../shared/paths.ts";
+import { cacheHome, cohortPaths } from "../../shared/paths.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { toolPath } from "../../tools/locate.ts";
@@ -53,7 +53,7 @@ async function handout(): Promise<string> {
 
 /** A script in a shell that has sourced the handout, and nothing of this machine's settings. */
 async function withHandout(folder: string, script: string): Promise<CommandResult> {
-  const env = { PATH: process.env["PATH"] ?? "", HOME: folder, GIT_TERMINAL_PROMPT: "0" };
+  const env = { PATH: process.env["PATH"] ?? "", HOME: folder, XDG_CACHE_HOME: dirname(cacheHome()), GIT_TERMINAL_PROMPT: "0" };
   const { exitCode, stdout, stderr } = await run("bash", ["-c", `. ./env.sh\n${script}`], {
     cwd: folder,
     env,

@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { homedir, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { withWorkbench } from "../../host/workbench.ts";
@@ -10,6 +10,7 @@ import { policyLab } from "../../lab-templates/gitops-promotion/policy-lab.ts";
 import { environments } from "../../shared/names.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { run } from "../../shared/exec.ts";
+import { cacheHome } from "../../shared/paths.ts";
 import { lookAtRollback } from "../../verification/held-rollback.ts";
 import { ImagePolicy, listLive } from "../../verification/live-objects.ts";
 import { explainPolicy } from "../../verification/policy-explanation.ts";
@@ -189,14 +190,16 @@ describe("the handout", () => {
       learner.registry.password,
       ...Object.values(parse(learner.cluster.kubeconfig).users[0].user as Record<string, string>),
     ];
-    for (const page of pages) for (const secret of secrets) expect(page).not.toContain(secret);
+    for (const page of pages) for (const secret of [...secrets, homedir(), cohort.home, cacheHome()]) expect(page).not.toContain(secret);
 
     const clone = /```sh\n(git clone [^`]*)```/.exec(pages[0]!)![1]!;
     await writeFile(
       join(home, "work.sh"),
       `set -e\ncd '${folder}'\n. ./env.sh\nflux get kustomizations -n flux-system >&2\ncd '${home}'\n${clone}\ncrane ls --insecure ${learner.registry.repository}\n`,
     );
-    const { stdout } = await run("bash", [join(home, "work.sh")], { env: { HOME: home, GIT_CONFIG_NOSYSTEM: "1" } });
+    const { stdout } = await run("bash", [join(home, "work.sh")], {
+      env: { HOME: home, XDG_CACHE_HOME: dirname(cacheHome()), GIT_CONFIG_NOSYSTEM: "1" },
+    });
     expect(stdout).toContain(learner.environments[0]!.tag);
     expect(await readFile(join(home, "gitops", "app", "VERSION"), "utf8")).toBe("0.3.0\n");
   });
