@@ -38,7 +38,7 @@ const minutes = 60_000;
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "gl-verdict-"));
-  cohort = new TestCohort(`e2e-verdict-${process.pid}`, join(home, "lab"), ["ada"], { interval: "45s" });
+  cohort = new TestCohort(`e2e-verdict-${process.pid}`, join(home, "lab"), ["ada"], { interval: "25s" });
   await cohort.writeFile();
   succeeded(await cohort.lab("up", cohort.name));
   learner = (await cohort.outputs()).learners["ada"]!;
@@ -151,10 +151,10 @@ describe("a promotion", () => {
         state: "rolled-back",
         promotion: { commit: learner.rollbackSha },
         asked: { image: first.from, commit: reverted },
-        hold: { state: "waiting", neededSeconds: 90 },
+        hold: { state: "waiting", neededSeconds: 50 },
       },
     });
-    expect(Date.parse(seen.promotion.hold!.until) - Date.parse(seen.promotion.since!)).toBe(90_000);
+    expect(Date.parse(seen.promotion.hold!.until) - Date.parse(seen.promotion.since!)).toBe(50_000);
     expect(seen.promotion.says).toMatch(/^production is rolled back .* waiting: it holds in \d+ s$/);
     expect(await truth()).toEqual({ asked: formatImage(first.from), deployed: formatImage(first.from) });
     const check = await cohort.lab("exercise", "check", "rollback", "ada", "--cohort", cohort.name, "--json");
