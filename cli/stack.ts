@@ -1,7 +1,7 @@
 import { glob, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { LocalWorkspace, PulumiCommand, Stack, StackNotFoundError } from "@pulumi/pulumi/automation/index.js";
+import type { LocalWorkspace, Stack } from "@pulumi/pulumi/automation/index.js";
 import { z } from "zod";
 import { readInventory, recordCreation, recordGone, type Thing } from "../host/inventory/inventory.ts";
 import type { Sight } from "../host/inventory/looks.ts";
@@ -22,8 +22,12 @@ import { withState } from "./state/failures.ts";
 import { mendSettings, mendState } from "./state/mend.ts";
 import { requireOwnSecrets } from "./state/passphrase.ts";
 
+/** Over a hundred modules, which take a second to load: only what needs an engine waits for them. */
+const automation = () => import("@pulumi/pulumi/automation/index.js");
+
 /** A workspace on this project, with the tools and the state backend that `./lab env` names. */
 async function openWorkspace(cohort: string): Promise<LocalWorkspace> {
+  const { LocalWorkspace, PulumiCommand } = await automation();
   const environment = { ...(await pulumiEnvironment()), GITOPS_LAB_PULUMI: await toolPath("pulumi") };
   // The library asks `pulumi` for its version in this process' environment; the engine looks for its plugins on its own.
   Object.assign(process.env, environment);
@@ -55,6 +59,7 @@ async function makeReady(cohort: string, foreign: ForeignLocks): Promise<void> {
 
 /** The cohort's stack, made when it does not exist yet. Waits for an operation on it that still runs. */
 export async function openStack(cohort: string): Promise<Stack> {
+  const { Stack } = await automation();
   const workspace = await openWorkspace(cohort);
   await makeReady(cohort, "refuse");
   await requireOwnSecrets(cohort);
@@ -73,6 +78,7 @@ export async function openStack(cohort: string): Promise<Stack> {
 
 /** The cohort's stack; undefined where there is none. Waits like `openStack`. Looks at no other cohort's. */
 export async function findStack(cohort: string, foreign: ForeignLocks = "refuse"): Promise<Stack | undefined> {
+  const { Stack, StackNotFoundError } = await automation();
   const workspace = await openWorkspace(cohort);
   await makeReady(cohort, foreign);
   // What is to go needs no secret of the file's.

@@ -50,6 +50,8 @@ interface Import {
   readonly from: string;
   readonly to: string;
   readonly typeOnly: boolean;
+  /** Loaded when it is asked for. */
+  readonly late: boolean;
 }
 
 const sources = globSync(["index.ts", ...Object.keys(allowed).map((folder) => `${folder}/**/*.ts`)], { cwd: root }).filter(
@@ -65,6 +67,7 @@ const imports: readonly Import[] = sources.flatMap((from) => {
         from,
         to: target.startsWith(".") ? relative(root, join(root, dirname(from), target)) : target,
         typeOnly: type !== undefined,
+        late: dynamic !== undefined,
       };
     },
   );
@@ -125,6 +128,20 @@ describe("the architecture", () => {
   test("only one place starts programs", () => {
     const starters = imports.filter(({ to, typeOnly }) => !typeOnly && /^(node:)?child_process$|^execa$/.test(to)).map(({ from }) => from);
     expect([...new Set(starters)]).toEqual(["shared/exec.ts"]);
+  });
+
+  test("loads no module of Pulumi before a command asks for the engine", () => {
+    const loads = (file: string, seen: Set<string>): string[] =>
+      imports
+        .filter(({ from, typeOnly, late }) => from === file && !typeOnly && !late)
+        .flatMap(({ to }) => {
+          if (to.startsWith("@pulumi/")) return [`${file} loads ${to}`];
+          if (seen.has(to)) return [];
+          seen.add(to);
+          return loads(to, seen);
+        });
+    const commands = sources.filter((file) => file === "cli/start.ts" || file === "cli/main.ts" || file.startsWith("cli/commands/"));
+    expect(commands.flatMap((file) => loads(file, new Set([file])))).toEqual([]);
   });
 
   test("imports what exists", () => {
