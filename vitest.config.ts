@@ -25,8 +25,8 @@ export default defineConfig({
     experimental: { viteModuleRunner: false },
     // A shared machine may stall for longer than a test waits. `./lab test` names every test that needed its second try.
     retry: process.env["CI"] === undefined ? 0 : 1,
-    // On two cores: a third of the time of two files at once goes by in waiting, that of three hardly any.
-    maxWorkers: 3,
+    // Two cores: three files at once take longer than one after the other, and their waits run into deadlines.
+    maxWorkers: 2,
     sequence: { sequencer: SlowFirst },
   },
 });
