@@ -2,8 +2,8 @@ import { relative } from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** The folders whose files take minutes come first: one of those begun last would keep a single core busy at the end. */
-const slowFirst = ["test/faults/", "test/e2e/", "test/contract/", "test/browser/"];
+/** What takes minutes comes first: one of those begun last would keep a single core busy at the end. */
+const slowFirst = ["test/faults/", "test/e2e/attempts.test.ts", "test/e2e/", "test/contract/", "test/browser/"];
 
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

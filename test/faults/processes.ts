@@ -14,8 +14,8 @@ import type { StandingLab } from "./kills.ts";
 import { census, surplus } from "./soundness.ts";
 import { trial, type Results, type Trial } from "./trials.ts";
 
-/** Seconds in which a lab has to be whole again after one of its processes was killed; ten on a quiet machine. */
-export const healingSeconds = 120;
+/** Seconds in which a lab has to be whole again after one of its processes was killed: ten on a quiet machine, many beside other tests. */
+const healingSeconds = 300;
 
 /** The processes of a cohort that can be killed: those that the daemon keeps, the daemon, and who starts that again. */
 export async function killable(cohort: string, home: string): Promise<{ readonly name: string; readonly pid: number }[]> {
