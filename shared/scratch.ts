@@ -1,7 +1,7 @@
-import { mkdtemp, readdir, stat } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { homeMark } from "./paths.ts";
+import { homeMark, labHome } from "./paths.ts";
 import { startTimeOf } from "./proc.ts";
 
 /**
@@ -36,4 +36,14 @@ export async function abandonedScratchFolders(parent: string = tmpdir(), purpose
     }),
   );
   return found.flat();
+}
+
+/**
+ * Takes away what killed processes of this lab home left among the temporary folders: all of it is without use, and some holds
+ * credentials. Returns what could not be taken away.
+ */
+export async function dropAbandonedScratch(): Promise<string[]> {
+  const find = async () => [...(await abandonedScratchFolders()), ...(await abandonedScratchFolders(labHome()))];
+  for (const folder of await find()) await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+  return find();
 }

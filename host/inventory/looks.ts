@@ -1,9 +1,8 @@
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { cohortPaths } from "../../shared/paths.ts";
-import { abandonedScratchFolders } from "../../shared/scratch.ts";
+import { dropAbandonedScratch } from "../../shared/scratch.ts";
 import { shellWord } from "../../shared/shell-word.ts";
 import { callerOf, listenerOn } from "../listeners.ts";
 import { leasedPorts } from "../ports.ts";
@@ -84,7 +83,7 @@ export async function lookForAll(cohort: string, items: readonly Item[], { looks
       .map((mark) => ({ kind: "process" as const, id: mark, name: mark.slice(mark.indexOf("#") + 1), at }))
       .filter(({ name }) => isMeant(name)),
     ...(learner === undefined ? around.mounts.map((point) => ({ kind: "mount" as const, id: point, at })) : []),
-    ...(learner === undefined ? await leftOfPlugins() : []).map((path) => ({ kind: "folder" as const, id: path, at })),
+    ...(learner === undefined ? await dropAbandonedScratch() : []).map((path) => ({ kind: "folder" as const, id: path, at })),
     ...Object.entries(around.leases).flatMap(([lease, port]) =>
       lease.startsWith(`${cohort}/`) && isMeant(lease.slice(cohort.length + 1))
         ? [{ kind: "port" as const, id: String(port), name: lease, at }]
@@ -92,16 +91,6 @@ export async function lookForAll(cohort: string, items: readonly Item[], { looks
     ),
   ].filter(({ kind, id }) => !known.has(`${kind} ${id}`));
   return Promise.all([...items, ...untold].map(async (item) => ({ ...item, sight: await lookFor(item, around, own) })));
-}
-
-/**
- * Temporary folders of Kubernetes plugins that have ended. They hold credentials of clusters. Whoever takes them away as a
- * plugin ends may not be there yet, or was killed, so they are taken away here: what is returned could not be.
- */
-async function leftOfPlugins(): Promise<string[]> {
-  for (const folder of await abandonedScratchFolders(undefined, "plugin"))
-    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
-  return abandonedScratchFolders(undefined, "plugin");
 }
 
 async function lookFor(item: Item, around: Surroundings, own: Partial<Record<Kind, Look>>): Promise<Sight> {

@@ -3,7 +3,7 @@ import { glob, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { dropAbandoned, isAbandoned } from "../../shared/locked.ts";
 import { cohortPaths, homeMark, labHome } from "../../shared/paths.ts";
-import { abandonedScratchFolders } from "../../shared/scratch.ts";
+import { abandonedScratchFolders, dropAbandonedScratch } from "../../shared/scratch.ts";
 import { planCgroup } from "../room/cgroups.ts";
 import { leasedPorts } from "../ports.ts";
 import { allMarked, endOne, engineName, isRunning, orphansOfEngine } from "../process-identity.ts";
@@ -122,8 +122,9 @@ export async function findCrumbs(cohorts: readonly string[]): Promise<Crumb[]> {
   ];
 }
 
-/** Forgets that commands were cut short while they changed a cohort that is whole. */
+/** Forgets that commands were cut short while they changed a cohort that is whole, and takes away what they left for the moment. */
 export async function forgetCutShort(cohort: string): Promise<void> {
+  await dropAbandonedScratch();
   const items = await readInventory(cohort);
   await recordGone(
     cohort,

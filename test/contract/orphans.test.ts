@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, utimes } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { whileRunning } from "../../cli/receipts.ts";
@@ -11,7 +12,7 @@ import { leasePorts, releasePorts } from "../../host/ports.ts";
 import { engineName, identify, mark } from "../../host/process-identity.ts";
 import { LabError } from "../../shared/errors.ts";
 import { cohortPaths, homeMark, labHome } from "../../shared/paths.ts";
-import { abandonedScratchFolders, makeScratchFolder } from "../../shared/scratch.ts";
+import { abandonedScratchFolders, dropAbandonedScratch, makeScratchFolder } from "../../shared/scratch.ts";
 import { useLabHome } from "../support/lab-home.ts";
 
 const home = useLabHome();
@@ -122,5 +123,14 @@ describe("crumbs", () => {
     expect(await abandonedScratchFolders(parent)).toEqual([abandoned]);
     expect(existsSync(own)).toBe(true);
     await rm(parent, { recursive: true });
+  });
+
+  test("that are such folders go with the next run, and no other does", async () => {
+    const own = await makeScratchFolder("bench");
+    const [abandoned, foreign] = [homeMark(), "00000000"].map((mark) => join(tmpdir(), `gitops-lab-crane-${mark}-${process.pid}-1-abc`));
+    for (const path of [abandoned!, foreign!]) await mkdir(path);
+    expect(await dropAbandonedScratch()).toEqual([]);
+    expect([own, abandoned!, foreign!].map(existsSync)).toEqual([true, false, true]);
+    for (const path of [own, foreign!]) await rm(path, { recursive: true });
   });
 });

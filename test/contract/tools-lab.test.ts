@@ -159,6 +159,19 @@ test("refuses a Node.js that is not the pinned one, and installs nothing of it",
   expect(await readdir(join(cache, "gitops-lab", "node"))).toEqual([]);
 });
 
+test("empties no folder that node_modules is a link to", async () => {
+  const { root, bin, lab } = await checkout();
+  const elsewhere = await newFolder();
+  await writeFile(join(elsewhere, "kept"), "");
+  await symlink(elsewhere, join(root, "node_modules"));
+  await linkPrograms(bin, ["node"]);
+  await program(bin, "npm", `rm -rf "${elsewhere}"/*`);
+  const { exitCode, stderr } = await lab([]);
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain(`\`rm ${join(root, "node_modules")}\``);
+  expect(await readdir(elsewhere)).toEqual(["kept"]);
+});
+
 test("says so when npm ci fails", async () => {
   const { root, bin, lab } = await checkout();
   await linkPrograms(bin, ["node"]);

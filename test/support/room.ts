@@ -2,13 +2,13 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { chmod, chown, copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { run } from "../../shared/exec.ts";
 import { toolPath } from "../../tools/locate.ts";
 import type { RoomConfig } from "../../host/room/config.ts";
+import { openFolder } from "./open-folder.ts";
 
 /** Who makes a room: root, whose rooms have numbers of their own, or an account, which is the root of its rooms. */
 export interface Maker {
@@ -63,7 +63,7 @@ export function useRooms(): Rooms {
   let base = "";
   let ends: (() => Promise<unknown>)[] = [];
   beforeAll(async () => {
-    base = await mkdtemp(join(tmpdir(), "lab-rooms-"));
+    base = openFolder("lab-rooms-");
     await chmod(base, 0o755);
     // Where an ordinary account finds them.
     await copyFile(await toolPath("lab-room"), join(base, "lab-room"));

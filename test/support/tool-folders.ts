@@ -1,8 +1,8 @@
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { afterEach } from "vitest";
 import { assetFolder, installFolder, isProgram } from "../../tools/locate.ts";
+import { openFolder } from "./open-folder.ts";
 import { assetNames, toolNames, type ToolName } from "../../tools/manifest.ts";
 
 /** Gives each test folders of its own, removed afterwards. */
@@ -12,7 +12,7 @@ export function useFolders(): () => Promise<string> {
     for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
   });
   return async () => {
-    const folder = await mkdtemp(join(tmpdir(), "gitops-lab-tools-"));
+    const folder = openFolder("gitops-lab-tools-");
     folders.push(folder);
     return folder;
   };
