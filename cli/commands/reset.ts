@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { creationTime, noteCreation, requireLayout } from "../../host/creation.ts";
+import { removeProcesses } from "../../host/daemon/client.ts";
 import { removeOwned } from "../../host/inventory/ownership.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -68,6 +69,8 @@ export async function resetLearner(id: string, options: ResetOptions): Promise<{
   await keepingCohortFile(cohort, () =>
     whileRunning(cohort, "reset", async () => {
       await removeLearner(stack, plan, id, backup);
+      // A run that was killed may have started what its state does not know.
+      await removeProcesses(cohort, id, "SIGKILL");
       await removeOwned(cohort, cohortPaths(cohort).learner(id).root);
       await settleLearner(stack, id, started);
     }),

@@ -72,6 +72,9 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
 
   async ensure({ cohort, learner, ports, nodes, isolation, generation = 0, openName }) {
     const paths = cohortPaths(cohort).learner(learner);
+    const isFresh = (await readIfExists(clusterIdFile(paths))) === undefined;
+    // What runs already, after a run that was killed, knows other certificates than those that are made now.
+    if (isFresh) await removeProcesses(cohort, learner, "SIGKILL");
     await recordCreation(
       cohort,
       { kind: "folder", id: paths.root, learner },
@@ -98,8 +101,6 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
       await removeProcesses(cohort, learner, "SIGKILL");
       await giveBackPorts(`${cohort}/${learner}`, ["api"]);
     };
-    // Written when all of it is there: nobody has the address before.
-    const isFresh = (await readIfExists(clusterIdFile(paths))) === undefined;
     const runApiServer = (processes: readonly ProcessSpec[]) =>
       orGiveBack(isFresh, giveBack, async () => {
         const room = await roomOf(plane, isolation);
@@ -184,6 +185,7 @@ async function clusterId(paths: LearnerPaths): Promise<string> {
   return id;
 }
 
+/** Written when all of the cluster is there: nobody has its address before. */
 const clusterIdFile = ({ cluster }: LearnerPaths) => join(cluster, "cluster-id");
 
 /** Where a learner's control plane and controllers run. */

@@ -96,6 +96,18 @@ test("and by `retry`", { timeout: 4 * minutes }, async () => {
   succeeded(await cohort.lab("verify", "--cohort", cohort.name));
 });
 
+test("a cluster whose folder and state are gone is made anew by `up`, though its processes run", { timeout: 4 * minutes }, async () => {
+  const before = processes();
+  await rm(cohortPaths(cohort.name, cohort.home).learner("ada").cluster, { recursive: true });
+  await dropCopies();
+  await truncate(places.checkpoint);
+  succeeded(await cohort.lab("up", cohort.name));
+  succeeded(await cohort.lab("verify", "--cohort", cohort.name));
+  const after = processes();
+  expect(Object.keys(after).sort()).toEqual(Object.keys(before).sort());
+  expect(after["ada/kube-apiserver"]).not.toBe(before["ada/kube-apiserver"]);
+});
+
 test("`down` needs no state, and says nothing of the other's", { timeout: 2 * minutes }, async () => {
   await dropCopies();
   await truncate(places.checkpoint, 1000);

@@ -44,8 +44,8 @@ interface KubeObject {
 
 export interface Reader {
   readonly read: () => Promise<Reading>;
-  /** Every digest that a commit on the branch has ever named, in any environment. */
-  readonly everWanted: () => Promise<ReadonlySet<string>>;
+  /** Every digest that a commit on the branch has ever named, in any environment or in those of some. */
+  readonly everWanted: (of?: readonly Environment[]) => Promise<ReadonlySet<string>>;
   readonly isOnBranch: (commit: string) => Promise<boolean>;
   readonly close: () => Promise<void>;
 }
@@ -95,9 +95,9 @@ export async function readerOf(cohort: string, home: string, learner: LearnerOut
         fingerprint: [tip, ...[...kustomizations, ...pods].map(({ metadata }) => `${metadata.name}@${metadata.resourceVersion}`)].join(" "),
       };
     },
-    async everWanted() {
+    async everWanted(of = environments) {
       const all = await Promise.all(
-        environments.map(async (environment) => {
+        of.map(async (environment) => {
           const texts = await git("log", "-p", "--no-color", "--format=", "refs/heads/main", "--", overlay(environment));
           return [...texts.matchAll(/sha256:[0-9a-f]{64}/g)].map(([digest]) => digest);
         }),

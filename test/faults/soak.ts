@@ -123,9 +123,10 @@ async function watch(
     if (after !== undefined) found.wrongDigests.push(...(await strangers(learner, reader, after)));
     if (before !== undefined && before.fingerprint === after?.fingerprint) {
       tally.comparable += 1;
+      const inStaging = await reader.everWanted(["staging"]);
       for (const { id, result } of reports) {
         if (result.status === "error") continue;
-        const is = truth(id, after);
+        const is = truth(id, after, inStaging);
         if (is === undefined) continue;
         tally.compared += 1;
         if ((result.status === "pass") !== is && (result.status === "pass" || id === "reconcile-success"))
@@ -136,11 +137,16 @@ async function watch(
   }
 }
 
-/** Whether what an item claims when it passes is so; undefined where a reading does not tell. */
-function truth(id: string, { allAtTip, running, wanted }: Reading): boolean | undefined {
+/**
+ * Whether what an item claims when it passes is so; undefined where a reading does not tell.
+ *
+ * @param inStaging every digest that staging was to run at some time: production may run one of them while staging is ahead
+ */
+function truth(id: string, { allAtTip, running, wanted }: Reading, inStaging: ReadonlySet<string>): boolean | undefined {
   if (id === "reconcile-success") return allAtTip;
   const only = (environment: "staging" | "production") => (running[environment].length === 1 ? running[environment][0] : undefined);
-  if (id === "deployed-digest") return only("production") !== undefined && only("production") === only("staging");
+  const production = only("production");
+  if (id === "deployed-digest") return production !== undefined && production === wanted.production && inStaging.has(production);
   if (id === "image-policy-match")
     return (["staging", "production"] as const).every((one) => only(one) === undefined || wanted[one] === only(one));
   return undefined;
