@@ -15,6 +15,7 @@ import { tokenEnd } from "../shared/kubeconfig.ts";
 import type { CohortOutputs, LearnerOutputs } from "../shared/outputs.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { readIfExists } from "../shared/private-files.ts";
+import { dropAbandonedScratch } from "../shared/scratch.ts";
 import { isolationLines, lookAgain, requireRooms } from "../stacks/isolation.ts";
 import type { CohortPlan } from "../stacks/plan.ts";
 import { fluxControllerNames } from "../tools/manifest.ts";
@@ -123,7 +124,10 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
       interruptible({ cohort, resume, onSignal: interruptionTeller(reporter) }, work),
     );
     // What they began is finished by now.
-    if (exitCode === ExitCode.ok && options.only === undefined) await forgetCutShort(cohort);
+    if (exitCode === ExitCode.ok && options.only === undefined) {
+      await forgetCutShort(cohort);
+      await dropAbandonedScratch();
+    }
     return exitCode;
   } catch (thrown) {
     const error = (await stateFailure(cohort, thrown)) ?? thrown;

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { lstat, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { homeMark, labHome } from "./paths.ts";
@@ -18,24 +18,26 @@ export function scratchBeginning(purpose: string, parent: string = tmpdir(), env
   return join(parent, `gitops-lab-${purpose}-${homeMark(env)}`);
 }
 
-/** The folders of this lab home and this user whose makers are gone; only those for one purpose, where one is given. */
-export async function abandonedScratchFolders(parent: string = tmpdir(), purpose = "[a-z]+"): Promise<string[]> {
-  const pattern = new RegExp(`^gitops-lab-${purpose}-${homeMark()}-(\\d+)-(\\d+)-`);
+/** The folders of this lab home and this user in `parent` whose makers are gone. */
+export async function abandonedScratchIn(parent: string): Promise<string[]> {
+  const pattern = new RegExp(`^gitops-lab-[a-z]+-${homeMark()}-(\\d+)-(\\d+)-`);
   const names = await readdir(parent).catch(() => []);
   const found = await Promise.all(
     names.map(async (name) => {
       const [, pid, startTime] = pattern.exec(name) ?? [];
       if (pid === undefined || startTimeOf(Number(pid)) === startTime) return [];
       const path = join(parent, name);
-      // Others may make folders here, too, and give them any name.
-      const owner = await stat(path).then(
-        ({ uid }) => uid,
-        () => undefined,
-      );
-      return owner === process.getuid?.() ? [path] : [];
+      // Others may make folders here, too, and links to one of this user's, and give them any name.
+      const seen = await lstat(path).catch(() => undefined);
+      return seen?.isDirectory() && seen.uid === process.getuid?.() ? [path] : [];
     }),
   );
   return found.flat();
+}
+
+/** The same in both places where there are any. */
+export async function abandonedScratch(): Promise<string[]> {
+  return [...(await abandonedScratchIn(tmpdir())), ...(await abandonedScratchIn(labHome()))];
 }
 
 /**
@@ -43,7 +45,6 @@ export async function abandonedScratchFolders(parent: string = tmpdir(), purpose
  * credentials. Returns what could not be taken away.
  */
 export async function dropAbandonedScratch(): Promise<string[]> {
-  const find = async () => [...(await abandonedScratchFolders()), ...(await abandonedScratchFolders(labHome()))];
-  for (const folder of await find()) await rm(folder, { recursive: true, force: true }).catch(() => undefined);
-  return find();
+  for (const folder of await abandonedScratch()) await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+  return abandonedScratch();
 }

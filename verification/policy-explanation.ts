@@ -55,14 +55,14 @@ export function explainPolicy(pattern: string, extract: string, ordering: Orderi
   );
   // Two tags with one value: the controller remembers the later.
   const owners = new Map([...values].map(([tag, value]) => [value, tag]));
-  const { value: best, failure } = latest([...owners.keys()], ordering);
+  const choice = latest([...owners.keys()], ordering);
+  const { value: best, failure } = choice;
   const selected = best === undefined ? undefined : owners.get(best);
-  const byChance = ordering.by === "numerical" && owners.size > 1 && [...owners.keys()].find((value) => Number.isNaN(goFloat(value)));
   return {
     tags: tags.map((tag) => {
       const value = values.get(tag);
       if (value === undefined) return { tag, matches: false, because: `${tag} does not match the pattern.` };
-      return { tag, matches: true, value, because: explain(tag, value, ordering, best, selected, failure, byChance || undefined) };
+      return { tag, matches: true, value, because: explain(tag, value, ordering, choice, selected) };
     }),
     ...(selected !== undefined && { selected }),
     ...(failure !== undefined && { failure }),
@@ -73,10 +73,8 @@ function explain(
   tag: string,
   value: string,
   { by, order }: Ordering,
-  best: string | undefined,
+  { value: best, failure, byChance }: Choice,
   selected: string | undefined,
-  failure: string | undefined,
-  byChance: string | undefined,
 ): string {
   const extracted = `${tag} matches, and "${excerpt(value)}" is compared`;
   if (failure !== undefined) return `${extracted}; but the policy fails. ${failure}`;
@@ -88,7 +86,14 @@ function explain(
   return `${extracted} ${by === "numerical" ? "as a number" : "as text"}: another tag's value is ${order === "asc" ? "greater" : "less"}.`;
 }
 
-function latest(values: readonly string[], { by, order }: Ordering): { readonly value?: string; readonly failure?: string } {
+interface Choice {
+  readonly value?: string;
+  readonly failure?: string;
+  /** The value beside which any other may win, since it compares with none. */
+  readonly byChance?: string | undefined;
+}
+
+function latest(values: readonly string[], { by, order }: Ordering): Choice {
   if (values.length === 0) return { failure: "No tag matches the pattern." };
   if (by === "alphabetical") {
     // Tags are ASCII, so the order of UTF-16 units is that of bytes.
@@ -98,7 +103,10 @@ function latest(values: readonly string[], { by, order }: Ordering): { readonly 
   const wrong = values.find((value) => goFloat(value) === undefined);
   if (wrong !== undefined) return { failure: `"${excerpt(wrong)}" is no number, and one that is none makes the whole policy fail.` };
   const isLess = (one: string, other: string) => goFloat(one)! < goFloat(other)!;
-  return { value: values.reduce((one, other) => ((order === "asc" ? isLess(other, one) : isLess(one, other)) ? one : other)) };
+  return {
+    value: values.reduce((one, other) => ((order === "asc" ? isLess(other, one) : isLess(one, other)) ? one : other)),
+    byChance: values.length > 1 ? values.find((value) => Number.isNaN(goFloat(value))) : undefined,
+  };
 }
 
 const patienceMs = 2000;

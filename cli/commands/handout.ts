@@ -85,22 +85,24 @@ async function refuseOther(folder: string): Promise<void> {
  * Found by the place of the file itself in bash and zsh, by the current folder in other shells. The lab's own programs serve whom
  * the lab belongs to: another account has no access to them, and is not to learn where they are.
  */
-function environmentOf(folders: readonly string[], { open }: LearnerOutputs): string {
+export function environmentOf(folders: readonly string[], { open }: Pick<LearnerOutputs, "open">): string {
   // Only for crane: the others read kubeconfig and Git's configuration, and other sites have other authorities.
   const crane = open ? `crane() { SSL_CERT_FILE="$HANDOUT/${handoutFiles.authority}" command crane "$@"; }\n` : "";
   const ofLab = folders.map((folder) => relative(cacheHome(), folder)).filter((folder) => !folder.startsWith(".."));
-  const own = ofLab.map((folder) => ` \\\n  "\${XDG_CACHE_HOME:-$HOME/.cache}/gitops-lab"/${shellWord(folder)}`).join("");
   return `# Source this in the shell in which you work: . ./${handoutFiles.environment}
 HANDOUT=$(CDPATH= cd -- "$(dirname -- "\${BASH_SOURCE:-$0}")" && pwd)
 export HANDOUT
 export KUBECONFIG="$HANDOUT/${handoutFiles.kubeconfig}"
 export DOCKER_CONFIG="$HANDOUT/${dirname(handoutFiles.registry)}"
-for folder in${own}; do
-  if [ -d "$folder" ]; then export PATH="$folder:$PATH"; fi
+lab_cache=\${XDG_CACHE_HOME:-}
+case $lab_cache in /*) ;; *) lab_cache=\${HOME:-}/.cache ;; esac
+for lab_folder in ${ofLab.map(shellWord).join(" ")}; do
+  if [ -d "$lab_cache/gitops-lab/$lab_folder" ]; then export PATH="$lab_cache/gitops-lab/$lab_folder:$PATH"; fi
 done
-for program in git kubectl flux crane; do
-  command -v "$program" >/dev/null || echo "$program is not on your PATH: install it, or ask who runs the lab." >&2
+for lab_program in git kubectl flux crane; do
+  command -v "$lab_program" >/dev/null || echo "$lab_program is not on your PATH: install it, or ask who runs the lab." >&2
 done
+unset lab_cache lab_folder lab_program
 ${crane}`;
 }
 

@@ -3,7 +3,7 @@ import { glob, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { dropAbandoned, isAbandoned } from "../../shared/locked.ts";
 import { cohortPaths, homeMark, labHome } from "../../shared/paths.ts";
-import { abandonedScratchFolders, dropAbandonedScratch } from "../../shared/scratch.ts";
+import { abandonedScratch } from "../../shared/scratch.ts";
 import { planCgroup } from "../room/cgroups.ts";
 import { leasedPorts } from "../ports.ts";
 import { allMarked, endOne, engineName, isRunning, orphansOfEngine } from "../process-identity.ts";
@@ -111,20 +111,21 @@ export interface Crumb {
 /** What killed runs left: processes of an engine, locks and temporary folders. */
 export async function findCrumbs(cohorts: readonly string[]): Promise<Crumb[]> {
   const engines = cohorts.flatMap((cohort) => orphansOfEngine(cohortPaths(cohort).daemon).map((identity) => ({ cohort, identity })));
-  const scratch = [...(await abandonedScratchFolders()), ...(await abandonedScratchFolders(labHome()))];
   return [
     ...engines.map(({ cohort, identity }) => ({
       says: `process ${identity.pid} of a killed Pulumi engine, cohort ${cohort}`,
       remove: async () => endOne(identity),
     })),
     ...(await staleLocks()).map((path) => ({ says: `lock ${path}`, remove: () => dropAbandoned(path) })),
-    ...scratch.map((path) => ({ says: `temporary folder ${path}`, remove: () => rm(path, { recursive: true, force: true }) })),
+    ...(await abandonedScratch()).map((path) => ({
+      says: `temporary folder ${path}`,
+      remove: () => rm(path, { recursive: true, force: true }),
+    })),
   ];
 }
 
-/** Forgets that commands were cut short while they changed a cohort that is whole, and takes away what they left for the moment. */
+/** Forgets that commands were cut short while they changed a cohort that is whole. */
 export async function forgetCutShort(cohort: string): Promise<void> {
-  await dropAbandonedScratch();
   const items = await readInventory(cohort);
   await recordGone(
     cohort,

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm, utimes } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
@@ -12,7 +12,7 @@ import { leasePorts, releasePorts } from "../../host/ports.ts";
 import { engineName, identify, mark } from "../../host/process-identity.ts";
 import { LabError } from "../../shared/errors.ts";
 import { cohortPaths, homeMark, labHome } from "../../shared/paths.ts";
-import { abandonedScratchFolders, dropAbandonedScratch, makeScratchFolder } from "../../shared/scratch.ts";
+import { abandonedScratchIn, dropAbandonedScratch, makeScratchFolder } from "../../shared/scratch.ts";
 import { useLabHome } from "../support/lab-home.ts";
 
 const home = useLabHome();
@@ -120,7 +120,7 @@ describe("crumbs", () => {
     const own = await makeScratchFolder("bench", parent);
     const abandoned = join(parent, `gitops-lab-bench-${homeMark()}-${process.pid}-1-abc`);
     for (const name of [abandoned, join(parent, `gitops-lab-bench-00000000-1-1-abc`), join(parent, "notes")]) await mkdir(name);
-    expect(await abandonedScratchFolders(parent)).toEqual([abandoned]);
+    expect(await abandonedScratchIn(parent)).toEqual([abandoned]);
     expect(existsSync(own)).toBe(true);
     await rm(parent, { recursive: true });
   });
@@ -129,8 +129,11 @@ describe("crumbs", () => {
     const own = await makeScratchFolder("bench");
     const [abandoned, foreign] = [homeMark(), "00000000"].map((mark) => join(tmpdir(), `gitops-lab-crane-${mark}-${process.pid}-1-abc`));
     for (const path of [abandoned!, foreign!]) await mkdir(path);
+    // As somebody else may lay it there, who can write among the temporary files.
+    const laid = join(tmpdir(), `gitops-lab-job-${homeMark()}-${process.pid}-1-abc`);
+    await symlink(foreign!, laid);
     expect(await dropAbandonedScratch()).toEqual([]);
-    expect([own, abandoned!, foreign!].map(existsSync)).toEqual([true, false, true]);
-    for (const path of [own, foreign!]) await rm(path, { recursive: true });
+    expect([own, abandoned!, foreign!, laid].map(existsSync)).toEqual([true, false, true, true]);
+    for (const path of [own, laid, foreign!]) await rm(path, { recursive: true });
   });
 });

@@ -14,8 +14,8 @@ import type { StandingLab } from "./kills.ts";
 import { census, surplus } from "./soundness.ts";
 import { trial, type Results, type Trial } from "./trials.ts";
 
-/** Seconds in which a lab has to be whole again after one of its processes was killed: ten on a quiet machine, many beside other tests. */
-const healingSeconds = 300;
+/** Seconds in which a lab has to be whole again after one of its processes was killed; ten on a quiet machine. */
+const healingSeconds = 120;
 
 /** The processes of a cohort that can be killed: those that the daemon keeps, the daemon, and who starts that again. */
 export async function killable(cohort: string, home: string): Promise<{ readonly name: string; readonly pid: number }[]> {
@@ -41,6 +41,7 @@ export async function killEachProcess(
   results: Results,
   rounds = 1,
   choose = (names: readonly string[]) => names,
+  patience = healingSeconds,
 ): Promise<Trial[]> {
   const { cohort } = lab;
   process.env["GITOPS_LAB_HOME"] = cohort.home;
@@ -58,7 +59,7 @@ export async function killEachProcess(
             const found = (await killable(cohort.name, cohort.home)).find((one) => one.name === name);
             if (found === undefined) throw new Error(`${name} does not run`);
             killOne(found.pid);
-            await awaitWhole(bench, cohort.name, names);
+            await awaitWhole(bench, cohort.name, names, patience);
           });
           if (done !== undefined) made.push(done);
         }
@@ -79,7 +80,7 @@ export async function killEachProcess(
 }
 
 /** Waits until every process runs, a push is taken, and the evidence is green at that push. */
-async function awaitWhole(bench: Backstage, cohort: string, names: readonly string[]): Promise<void> {
+async function awaitWhole(bench: Backstage, cohort: string, names: readonly string[], timeoutSeconds: number): Promise<void> {
   let pushed = false;
   await waitUntil(
     async (): Promise<Look<undefined>> => {
@@ -99,6 +100,6 @@ async function awaitWhole(bench: Backstage, cohort: string, names: readonly stri
       const red = reports.filter(({ result }) => result.status !== "pass");
       return red.length === 0 ? { done: true, value: undefined } : { done: false, because: JSON.stringify(red) };
     },
-    { what: "the lab to be whole again", timeoutSeconds: healingSeconds, intervalMs: 250, remedy: "" },
+    { what: "the lab to be whole again", timeoutSeconds, intervalMs: 250, remedy: "" },
   );
 }
