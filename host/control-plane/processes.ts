@@ -5,6 +5,7 @@ import type { ProcessSpec } from "../daemon/process-table.ts";
 import type { Needs, Placement } from "../room/placement.ts";
 import { nodeAddress, serviceNetwork } from "./networks.ts";
 import { clientAuthorities } from "./pki.ts";
+import { nodeRules, nodeRulesFile } from "./simulated-node.ts";
 
 /**
  * etcd's sockets, relative to its folder, which is also the API server's: an absolute path may exceed the 107 bytes a
@@ -158,14 +159,15 @@ export async function controlPlaneProcesses(plane: ControlPlane): Promise<Proces
             "kwok",
             (file) => [
               `--kubeconfig=${file(kubeconfig("kwok"))}`,
-              `--config=${file(join(paths.cluster, "kwok.yaml"))}`,
+              `--config=${file(nodeRulesFile(paths))}`,
               // The lab host's node is the daemon's.
               "--manage-nodes-with-label-selector=type=kwok",
               // kwok's own server would serve pod logs and exec, which simulated pods do not have.
               "--server-address=",
               "--node-lease-duration-seconds=40",
             ],
-            { env: smallHeap },
+            // With other rules it is another process, which starts anew.
+            { env: { ...smallHeap, RULES: (await nodeRules()).digest } },
           ),
         ]
       : []),

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { chown, readFile } from "node:fs/promises";
+import { chown } from "node:fs/promises";
 import { join } from "node:path";
 import { cohortPaths, type LearnerPaths } from "../../shared/paths.ts";
 import type { Limits } from "../../shared/limits.ts";
@@ -13,6 +13,7 @@ import type { Policy } from "../control-plane/policies/policy.ts";
 import { kubeconfig } from "../control-plane/kubeconfig.ts";
 import { apiServerName, clients, ensurePki, nodeName, type ClientName, type ClusterPki } from "../control-plane/pki.ts";
 import { controlPlaneProcesses, type ControlPlane } from "../control-plane/processes.ts";
+import { writeNodeRules } from "../control-plane/simulated-node.ts";
 import { forgetCreation, noteCreation } from "../creation.ts";
 import { ensureProcesses, openWays, processStatus, removeProcesses, shutWays, updateDoors } from "../daemon/client.ts";
 import { readDaemonConfig, type DaemonConfig } from "../daemon/config.ts";
@@ -116,10 +117,7 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
       });
       await awaitNode(learner, kubeconfigs.admin, paths);
     } else {
-      await writePrivateFile(
-        join(paths.cluster, "kwok.yaml"),
-        await readFile(new URL("../control-plane/kwok.yaml", import.meta.url), "utf8"),
-      );
+      await writeNodeRules(paths);
       await runApiServer(await controlPlaneProcesses({ ...plane, admission: await admissionOf(plane, commonPolicies) }));
       await applySimulatedNode(kubeconfigs.admin);
     }

@@ -96,6 +96,8 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
           reads: [kubeconfig],
           scratch: Object.fromEntries(Object.entries(held).map(([one, bytes]) => [placement.path(one), bytes])),
           reaches,
+          // What a learner's manifests make of one must not be the end of the API server.
+          expendable: true,
         },
       );
     };

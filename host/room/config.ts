@@ -30,6 +30,8 @@ export const Place = z.object({
   doors: z.array(Door).default([]),
   /** Whether it sees the room's processes in /proc. */
   proc: z.boolean().optional(),
+  /** Whether it goes before others where the learner's memory runs short. */
+  expendable: z.boolean().optional(),
 });
 export type Place = z.output<typeof Place>;
 
@@ -45,6 +47,7 @@ export interface ProgramConfig {
   readonly doors?: readonly Door[];
   readonly runs?: readonly string[];
   readonly proc?: boolean;
+  readonly expendable?: boolean;
   readonly fileSize?: number;
   readonly openFiles?: number;
   readonly cpuSeconds?: number;

@@ -12,6 +12,8 @@ export interface Needs {
   readonly scratch?: Readonly<Record<string, number>>;
   /** Hosts beyond this machine, or ports of it, as `host:port`. */
   readonly reaches?: readonly string[];
+  /** Whether it goes before others where the learner's memory runs short. */
+  readonly expendable?: boolean;
 }
 
 /** Where a learner's programs run: in the learner's room, or, where there is none, as processes like any other. */
@@ -36,7 +38,7 @@ export function inRoomOf(socket: string, folder: string): Placement {
   const show = (writable: boolean) => (source: string) => ({ source, target: path(source), writable, own: true });
   return {
     path,
-    place(spec, { reads = [], keeps = [], scratch = {}, reaches = [] }) {
+    place(spec, { reads = [], keeps = [], scratch = {}, reaches = [], expendable }) {
       const program = `/bin/${basename(spec.command)}`;
       const ways = waysTo(reaches);
       return {
@@ -52,6 +54,7 @@ export function inRoomOf(socket: string, folder: string): Placement {
           scratch: { "/tmp": smallScratch, ...scratch },
           files: { "/etc/hosts": ways.hosts, "/etc/passwd": accounts },
           doors: ways.doors,
+          ...(expendable === true ? { expendable } : {}),
         },
       };
     },

@@ -39,6 +39,7 @@ export async function startInRoom(
       files: room.files,
       doors: room.doors,
       proc: room.proc ?? false,
+      expendable: room.expendable ?? false,
       processes: mostProcesses,
     },
   });

@@ -2,9 +2,8 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink, utimes } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { whileRunning } from "../../cli/receipts.ts";
 import { readInventory, recordCreation } from "../../host/inventory/inventory.ts";
 import { findCrumbs, findTraces, forgetCutShort } from "../../host/inventory/orphans.ts";
@@ -19,6 +18,7 @@ const home = useLabHome();
 const children: ChildProcess[] = [];
 
 afterEach(async () => {
+  vi.unstubAllEnvs();
   for (const child of children.splice(0)) if (child.kill("SIGKILL")) await once(child, "exit");
   await rm(join(home(), "cohorts"), { recursive: true, force: true });
   await rm(join(home(), "inventory"), { recursive: true, force: true });
@@ -126,14 +126,17 @@ describe("crumbs", () => {
   });
 
   test("that are such folders go with the next run, and no other does", async () => {
+    // A place of its own: who looks among the temporary files meanwhile is not to see these.
+    const parent = await mkdtemp(join(labHome(), "tmp-"));
+    vi.stubEnv("TMPDIR", parent);
     const own = await makeScratchFolder("bench");
-    const [abandoned, foreign] = [homeMark(), "00000000"].map((mark) => join(tmpdir(), `gitops-lab-crane-${mark}-${process.pid}-1-abc`));
+    const [abandoned, foreign] = [homeMark(), "00000000"].map((mark) => join(parent, `gitops-lab-crane-${mark}-${process.pid}-1-abc`));
     for (const path of [abandoned!, foreign!]) await mkdir(path);
     // As somebody else may lay it there, who can write among the temporary files.
-    const laid = join(tmpdir(), `gitops-lab-job-${homeMark()}-${process.pid}-1-abc`);
+    const laid = join(parent, `gitops-lab-job-${homeMark()}-${process.pid}-1-abc`);
     await symlink(foreign!, laid);
     expect(await dropAbandonedScratch()).toEqual([]);
     expect([own, abandoned!, foreign!, laid].map(existsSync)).toEqual([true, false, true, true]);
-    for (const path of [own, laid, foreign!]) await rm(path, { recursive: true });
+    await rm(parent, { recursive: true });
   });
 });

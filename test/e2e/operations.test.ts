@@ -11,6 +11,7 @@ import { DaemonConfig } from "../../host/daemon/config.ts";
 import { webPlaces } from "../../host/web/places.ts";
 import { addressesOf, type CohortOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
+import { toolPath } from "../../tools/locate.ts";
 import { TestCohort } from "../support/lab-cli.ts";
 import { succeeded } from "../support/succeeded.ts";
 
@@ -65,6 +66,28 @@ test("a record that is UTF-16 is refused with its cause", { timeout: 2 * minutes
 
 test("an exercise is solved, so that something was built and promoted", { timeout: 5 * minutes }, async () => {
   succeeded(await cohort.lab("exercise", "solve", "git-only-promotion", "ada", ...ofCohort()));
+});
+
+test("pods of a simulated node that was lost are ready again", { timeout: 2 * minutes }, async () => {
+  const file = join(paths().learner("ada").cluster, "kubeconfig", "admin.yaml");
+  const kubectl = async (...args: string[]) =>
+    succeeded(await cohort.run(await toolPath("kubectl"), ["--kubeconfig", file, "--namespace", "production", ...args])).stdout;
+  const deployed = await kubectl("get", "pods", "--output", "name");
+  const pod = deployed.trim().split("\n")[0]!;
+  // What Kubernetes does with each pod of a node that it has not heard of for a minute.
+  const lost = { status: { conditions: [{ type: "Ready", status: "False", lastTransitionTime: "2026-01-01T00:00:00Z" }] } };
+  const seen = await kubectl(
+    "patch",
+    pod,
+    "--subresource=status",
+    "--patch",
+    JSON.stringify(lost),
+    "--output",
+    "jsonpath={.status.conditions}",
+  );
+  expect(seen).toContain("2026-01-01T00:00:00Z");
+  await kubectl("wait", pod, "--for=condition=Ready", "--timeout=60s");
+  expect(await kubectl("get", pod, "--output", "jsonpath={.status.conditions}")).not.toContain("2026-01-01T00:00:00Z");
 });
 
 describe("metrics", () => {

@@ -4,6 +4,7 @@ import { Agent, request } from "node:https";
 import { text } from "node:stream/consumers";
 import { parse } from "yaml";
 import { z } from "zod";
+import { waitUntil } from "../../../shared/wait.ts";
 
 export interface KubeAnswer {
   readonly status: number;
@@ -128,6 +129,18 @@ export class Kube {
     return answer;
   }
 
+  /** The items of a list. An API server that has too much to do, or starts anew, is asked again. */
+  async list<Item>(path: string): Promise<Item[]> {
+    return waitUntil<Item[]>(
+      async () => {
+        const answer = await this.send("GET", path).catch((error: Error) => ({ status: 0, text: error.message }));
+        if (answer.status !== 200) return { done: false, because: `${answer.status} ${answer.text}` };
+        return { done: true, value: (JSON.parse(answer.text) as { items: Item[] }).items };
+      },
+      { what: `${this.server} to list ${path}`, timeoutSeconds: 60, intervalMs: 300, remedy: "" },
+    );
+  }
+
   create(object: KubeObject, query = ""): Promise<KubeAnswer> {
     return this.send("POST", `${pathOf(object, false)}${query}`, object);
   }
@@ -148,11 +161,14 @@ export class Kube {
     return this.send("PATCH", path, body, "application/merge-patch+json");
   }
 
-  /** The Ready condition of an object that a controller has looked at since it was last changed; undefined until then. */
+  /**
+   * The Ready condition of an object that a controller has looked at since it was last changed; undefined until then, and
+   * where the API server does not answer.
+   */
   async ready(object: KubeObject): Promise<{ readonly status: string; readonly words: string } | undefined> {
-    const { status, text: body } = await this.send("GET", pathOf(object));
-    if (status !== 200) return undefined;
-    const parsed = Reconciled.parse(JSON.parse(body));
+    const answer = await this.send("GET", pathOf(object)).catch(() => undefined);
+    if (answer?.status !== 200) return undefined;
+    const parsed = Reconciled.parse(JSON.parse(answer.text));
     const ready = parsed.status?.conditions.find(({ type }) => type === "Ready");
     if (ready === undefined || ready.status === "Unknown" || ready.observedGeneration !== parsed.metadata.generation) return undefined;
     this.#tell(ready.message);

@@ -69,6 +69,11 @@ async function memoryLimit(pid: number | undefined): Promise<number | undefined>
   return found.length === 0 ? undefined : Math.min(...found);
 }
 
+/** How much sooner than by its size the kernel ends a process where memory runs short, from -1000 to 1000. */
+async function adjustment(pid: number | undefined): Promise<number> {
+  return Number(await readFile(`/proc/${pid}/oom_score_adj`, "utf8"));
+}
+
 export const largeRows: readonly Attempt[] = [
   digested("yaml-huge", "A manifest has two million bytes.", () => {
     const lines = Array.from({ length: 150_000 }, (_, index) => `  k${index}: v\n`);
@@ -133,7 +138,9 @@ export const largeRows: readonly Attempt[] = [
       const limits = await Promise.all(names.map((name) => memoryLimit(ground.processNamed(name)?.pid)));
       const free = limits.indexOf(undefined);
       if (free >= 0) scene.accepted = `${names[free]} has no limit of memory`;
-      return limits.join();
+      const adjustments = await Promise.all(names.map((name) => adjustment(ground.processNamed(name)?.pid)));
+      if (adjustments[0]! >= adjustments[1]!) scene.accepted = `${names[0]} goes as early as ${names[1]} where memory runs short`;
+      return [...limits, ...adjustments].join();
     },
     proof: wasAccepted,
   },

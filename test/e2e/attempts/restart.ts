@@ -6,9 +6,7 @@ import type { Scene } from "./scene.ts";
 export async function restartController({ kube }: Scene, app: string): Promise<void> {
   const pods = `/api/v1/namespaces/${cluster}/pods?labelSelector=app%3D${app}`;
   const ids = async () => {
-    const { items } = JSON.parse((await kube.send("GET", pods)).text) as {
-      items: { status: { containerStatuses?: { ready: boolean; containerID?: string }[] } }[];
-    };
+    const items = await kube.list<{ status: { containerStatuses?: { ready: boolean; containerID?: string }[] } }>(pods);
     return items.flatMap(({ status }) =>
       (status.containerStatuses ?? []).flatMap(({ ready, containerID }) => (ready ? (containerID ?? []) : [])),
     );

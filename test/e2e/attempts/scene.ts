@@ -114,10 +114,9 @@ export class Scene {
 
   /** Where something that is not the learner's came to: what was said to them, or an object of the row in their cluster. */
   async canarySeen(): Promise<string | undefined> {
-    const objects = await Promise.all(["configmaps", "secrets"].map((kind) => this.kube.send("GET", `/api/v1/namespaces/default/${kind}`)));
-    const own = objects
-      .flatMap(({ text }) => (JSON.parse(text) as { items: KubeObject[] }).items)
-      .filter(({ metadata }) => metadata.name.startsWith(this.name));
+    const kinds = ["configmaps", "secrets"];
+    const objects = await Promise.all(kinds.map((kind) => this.kube.list<KubeObject>(`/api/v1/namespaces/default/${kind}`)));
+    const own = objects.flat().filter(({ metadata }) => metadata.name.startsWith(this.name));
     const seen = [...this.told.map((text) => this.withoutOwnWords(text)), ...own.map((object) => JSON.stringify(object))].map(decoded);
     const canary = this.ground.canaries().find((one) => seen.some((text) => text.includes(one)));
     return canary && `${canary} in ${seen.find((text) => text.includes(canary))!.slice(0, 400)}`;

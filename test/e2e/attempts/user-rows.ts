@@ -1,7 +1,8 @@
 import { existsSync, readlinkSync } from "node:fs";
 import { readdir, readFile, readlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cacheHome } from "../../../shared/paths.ts";
+import { cacheHome, homeMark } from "../../../shared/paths.ts";
 import { run } from "../../../shared/exec.ts";
 import { listeningAddresses } from "../../support/listeners.ts";
 import { wasAccepted, type Attempt } from "./attempt.ts";
@@ -200,11 +201,12 @@ export const userRows: readonly Attempt[] = [
     "user-scratch",
     "Another user reads what builds and pushes leave in the folder for temporary files.",
     'ls "$1"',
-    async ({ ground }) =>
-      (await readdir("/tmp"))
-        .filter((name) => name.startsWith("gitops-lab"))
-        .map((name) => join("/tmp", name))
-        .concat(join(ground.cohort.home, "cohorts")),
+    async ({ ground }) => {
+      // Other labs, and other tests, have folders there as well.
+      const own = new RegExp(`^gitops-lab-[a-z]+-${homeMark({ ...process.env, GITOPS_LAB_HOME: ground.cohort.home })}-`);
+      const names = (await readdir(tmpdir())).filter((name) => own.test(name));
+      return [...names.map((name) => join(tmpdir(), name)), join(ground.cohort.home, "cohorts")];
+    },
   ),
   tried(
     "user-control-groups",

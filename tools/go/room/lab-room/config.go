@@ -85,6 +85,8 @@ type Program struct {
 	Doors []Door `json:"doors"`
 	// Proc shows it the room's processes in /proc, and with them where its own mounts come from.
 	Proc bool `json:"proc"`
+	// Expendable is what goes first where the learner's memory runs short: the control plane has it start again.
+	Expendable bool `json:"expendable"`
 	// FileSize is the longest file that it may write, in bytes, its log included; 0 is no limit.
 	FileSize uint64 `json:"fileSize"`
 	// OpenFiles is how many it may have open; 0 is the machine's own limit.

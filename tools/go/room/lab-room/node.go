@@ -154,7 +154,9 @@ func (s *inside) furnishNode(room Room, files []int, targets []string) error {
 	steps := []func() error{
 		makeTerminals,
 		func() error { return mountNew("tmpfs", filepath.Join(newRoot, "run"), plainMount, "mode=755,size=64m") },
-		func() error { return mountNew("tmpfs", filepath.Join(newRoot, "tmp"), plainMount, "mode=1777,size=64m") },
+		func() error {
+			return mountNew("tmpfs", filepath.Join(newRoot, "tmp"), plainMount, "mode=1777,size=64m")
+		},
 		func() error { return mountProc(filepath.Join(newRoot, "proc")) },
 		func() error {
 			return mountNew("sysfs", filepath.Join(newRoot, "sys"), unix.MS_RDONLY|plainMount|unix.MS_NOEXEC, "")
