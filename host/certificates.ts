@@ -107,8 +107,8 @@ function validity(): { serialNumber: string; notBefore: Date; notAfter: Date } {
   const now = Date.now();
   return {
     serialNumber: randomBytes(16).toString("hex"),
-    // A minute back, for clocks that were just set.
-    notBefore: new Date(now - 60_000),
+    // A clock that was wrong and is set right, or runs in another time zone's, goes back by hours.
+    notBefore: new Date(now - 2 * 86_400_000),
     notAfter: new Date(now + validDays * 86_400_000),
   };
 }

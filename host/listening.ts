@@ -53,10 +53,10 @@ export async function awaitListening<T>(
   look: () => Promise<Look<T>>,
   options: WaitOptions,
 ): Promise<T> {
-  let lookedAt = 0;
+  let lookedAt = Number.NEGATIVE_INFINITY;
   return waitUntil(async () => {
-    if (Date.now() - lookedAt >= lookEveryMs) {
-      lookedAt = Date.now();
+    if (performance.now() - lookedAt >= lookEveryMs) {
+      lookedAt = performance.now();
       for (const one of [leased].flat()) await lookListening(one);
     }
     return look();

@@ -19,11 +19,11 @@ export type Look<T> = { readonly done: true; readonly value: T } | { readonly do
  * last look saw.
  */
 export async function waitUntil<T>(look: () => Promise<Look<T>>, options: WaitOptions): Promise<T> {
-  const deadline = Date.now() + options.timeoutSeconds * 1000;
+  const deadline = performance.now() + options.timeoutSeconds * 1000;
   for (;;) {
     const seen = await look();
     if (seen.done) return seen.value;
-    if (Date.now() >= deadline) {
+    if (performance.now() >= deadline) {
       throw new LabError(
         "timeout",
         `Waited ${options.timeoutSeconds} s for ${options.what}, in vain. Last seen: ${seen.because} ${options.remedy}`,

@@ -31,10 +31,10 @@ const FromWeb = z.array(
 export function cohortMetrics(cohort: string, processes: () => readonly ProcessStatus[]): () => Promise<string> {
   let last: { readonly at: number; readonly text: Promise<string> } | undefined;
   return () => {
-    if (last === undefined || Date.now() - last.at > freshMs) {
+    if (last === undefined || performance.now() - last.at > freshMs) {
       const text = look(cohort, processes());
       text.catch(() => (last = undefined));
-      last = { at: Date.now(), text };
+      last = { at: performance.now(), text };
     }
     return last.text;
   };

@@ -180,13 +180,13 @@ export class Supervisor {
   async #keepRunning(process: Supervised, signal: AbortSignal): Promise<void> {
     let backoffMs = firstBackoffMs;
     while (!signal.aborted) {
-      const startedAt = Date.now();
+      const startedAt = performance.now();
       const reason = await this.#runOnce(process, signal);
       if (signal.aborted) return;
       process.entry.lastExit = { at: new Date().toISOString(), reason };
       process.entry.restarts += 1;
       await this.#save([process]);
-      if (Date.now() - startedAt > healthyAfterMs) backoffMs = firstBackoffMs;
+      if (performance.now() - startedAt > healthyAfterMs) backoffMs = firstBackoffMs;
       await delay(backoffMs, undefined, { signal }).catch(() => undefined);
       backoffMs = Math.min(backoffMs * 2, longestBackoffMs);
     }

@@ -51,9 +51,9 @@ const patience = { ms: 60_000, bytes: 4 * 1024 ** 3 };
 
 /** Takes in what is left of a body. */
 export async function discard(body: AsyncIterator<Buffer>): Promise<void> {
-  const until = Date.now() + patience.ms;
+  const until = performance.now() + patience.ms;
   let length = 0;
-  while (Date.now() < until && length < patience.bytes) {
+  while (performance.now() < until && length < patience.bytes) {
     const { done, value } = await body.next();
     if (done === true) return;
     length += value.length;

@@ -130,7 +130,7 @@ export class ImageQuota {
   async #isBeyond(learner: string, what: keyof typeof used, most: number): Promise<boolean> {
     const reckoning = await this.#reckoning(learner);
     if (used[what](reckoning) <= most) return false;
-    if (Date.now() - reckoning.seenAt < lookAgainMs) return true;
+    if (performance.now() - reckoning.seenAt < lookAgainMs) return true;
     this.forget(learner);
     return used[what](await this.#reckoning(learner)) > most;
   }
@@ -143,13 +143,13 @@ export class ImageQuota {
 
   async #look(learner: string): Promise<Reckoning> {
     const seen = await imageUsage(this.#options.storage, learner);
-    return { seen, seenAt: Date.now(), addedBytes: 0, addedRepositories: new Set(), addedTags: new Set() };
+    return { seen, seenAt: performance.now(), addedBytes: 0, addedRepositories: new Set(), addedTags: new Set() };
   }
 
   #refusal(learner: string, limit: string, code: "DENIED" | "SIZE_INVALID", message: string): Refusal {
     const told = `${learner} ${limit}`;
-    if (Date.now() - (this.#told.get(told) ?? Number.NEGATIVE_INFINITY) >= tellAgainMs) {
-      this.#told.set(told, Date.now());
+    if (performance.now() - (this.#told.get(told) ?? Number.NEGATIVE_INFINITY) >= tellAgainMs) {
+      this.#told.set(told, performance.now());
       this.#options.onRefused(learner, limit, message);
     }
     return { status: code === "SIZE_INVALID" ? 413 : 403, code, message };

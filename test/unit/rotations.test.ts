@@ -81,6 +81,17 @@ describe("a higher generation of certificates", () => {
   });
 });
 
+test("every certificate of a cluster still holds where the clock goes back by a day", async () => {
+  await ensurePki(folder, 1);
+  const certificates = (await readdir(folder)).filter((name) => name.endsWith(".crt"));
+  const dayAgo = Date.now() - 86_400_000;
+  const begins = await Promise.all(
+    certificates.map(async (name) => new X509Certificate(await readFile(join(folder, name), "utf8")).validFromDate.getTime()),
+  );
+  expect(begins.length).toBeGreaterThan(5);
+  expect(Math.max(...begins)).toBeLessThan(dayAgo);
+});
+
 test("a file in the place of a learner's folder is no reason to make nobody's lab", async () => {
   await writePrivateFile(cohortPaths("wishes").learner("eve").root, "");
   expect(await generationsOf("wishes", "eve")).toEqual({ kubeconfig: 0, git: 0, registry: 0 });
