@@ -6,8 +6,8 @@ import { isDaemonCurrent, isDaemonUp, processStatus, startDaemon } from "../host
 import { readDaemonConfig } from "../host/daemon/config.ts";
 import { startKindClusters } from "../host/drivers/kind-cluster.ts";
 import { removeOtherLearners } from "../host/drivers/lab-host.ts";
-import { readInventory } from "../host/inventory/inventory.ts";
-import { forgetCutShort } from "../host/inventory/orphans.ts";
+import { readInventory } from "../ledger/inventory.ts";
+import { forgetCutShort } from "../ledger/orphans.ts";
 import { containersOf } from "../host/kind/cli.ts";
 import { kindName } from "../host/kind/config.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";

@@ -30,7 +30,7 @@ export interface LearnerPlan {
   readonly ports: { readonly from: number; readonly to: number };
   /** Whether what the learner writes runs in a room of the learner's own, as far as it runs on this machine. */
   readonly isolation: Isolation;
-  /** Of the credentials, see host/rotations.ts. */
+  /** Of the credentials, see ledger/rotations.ts. */
   readonly generations: { readonly kubeconfig: number; readonly git: number; readonly registry: number };
   readonly lifetime: Lifetime;
   readonly template: LabTemplate;

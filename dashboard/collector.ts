@@ -5,7 +5,7 @@ import pLimit from "p-limit";
 import { pauseProcesses, processStatus, resumeProcesses } from "../host/daemon/client.ts";
 import type { ProcessStatus } from "../host/daemon/supervisor.ts";
 import { recentLimitHits } from "../host/limit-hits.ts";
-import { findMarked } from "../host/process-identity.ts";
+import { findMarked } from "../ledger/process-identity.ts";
 import { usageOf } from "../host/process-usage.ts";
 import { handoutOf } from "../lab-templates/handout/document.ts";
 import { renderPage } from "../lab-templates/handout/html.ts";

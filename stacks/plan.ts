@@ -1,7 +1,7 @@
 import type { GitSettings } from "../components/git/types.ts";
 import type { RegistrySettings } from "../components/registry/types.ts";
 import type { LearnerPlan } from "../components/learner.ts";
-import type { PortRange } from "../host/ports.ts";
+import type { PortRange } from "../ledger/ports.ts";
 import type { RoomFinding } from "../host/room/machine.ts";
 import { labTemplate } from "../lab-templates/templates.ts";
 import type { ClusterPlan, ClusterSpec } from "../shared/cluster-spec.ts";

@@ -4,7 +4,7 @@ import { ensurePki } from "../../host/control-plane/pki.ts";
 import { processStatus } from "../../host/daemon/client.ts";
 import { embeddedCluster } from "../../host/drivers/embedded-cluster.ts";
 import { labHost, removeCohortFromHost } from "../../host/drivers/lab-host.ts";
-import { defaultPortRange as ports } from "../../host/ports.ts";
+import { defaultPortRange as ports } from "../../ledger/ports.ts";
 import type { Isolation } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { memoryOf } from "./ground.ts";

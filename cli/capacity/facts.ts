@@ -3,7 +3,7 @@ import { readdir, readFile, readlink, statfs } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { processStatus } from "../../host/daemon/client.ts";
-import { leasedPorts } from "../../host/ports.ts";
+import { leasedPorts } from "../../ledger/ports.ts";
 import { labHome } from "../../shared/paths.ts";
 import { readIfExists } from "../../shared/private-files.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";

@@ -5,13 +5,13 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { endServer } from "../../dashboard/access.ts";
 import { removeProcesses } from "../../host/daemon/client.ts";
 import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
-import { forgetInventory, readInventory, recordGone, type Thing } from "../../host/inventory/inventory.ts";
-import { lookForAll } from "../../host/inventory/looks.ts";
-import { linesOf, makeReceipt, type Receipt } from "../../host/inventory/receipt.ts";
+import { forgetInventory, readInventory, recordGone, type Thing } from "../../ledger/inventory.ts";
+import { lookForAll } from "../../ledger/looks.ts";
+import { linesOf, makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { makeRoom } from "../../host/make-room.ts";
 import { roomThings } from "../../host/room/groups.ts";
-import { endOrphansOfEngine } from "../../host/process-identity.ts";
-import { takeRemainders } from "../../host/remainders.ts";
+import { endOrphansOfEngine } from "../../ledger/process-identity.ts";
+import { takeRemainders } from "../../ledger/remainders.ts";
 import { LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
@@ -21,6 +21,7 @@ import { cloudLook, cloudThings, noteUncertain } from "../cloud-things.ts";
 import { cohortNames, hasCohortFile, keepingCohortFile } from "../cohort-file.ts";
 import { repositoryLook } from "../github.ts";
 import { removeHomeWithoutCohorts } from "../home.ts";
+import { clusterLooks } from "../looks.ts";
 import { deleteUnreachable } from "../lost-clusters.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "../interrupt.ts";
 import { chooseDisplay } from "../progress/displays.ts";
@@ -179,6 +180,7 @@ async function remove(removal: Removal, stack: Stack | undefined, startedAt: Dat
   }
   const inCloud = stack === undefined || isForgotten ? [] : await cloudThings(stack);
   const looks = {
+    ...clusterLooks,
     stack: ({ name }: Thing) => lookForStack(cohort, name),
     "github-repository": lookOnGithub,
     "cloud-resource": cloudLook(inCloud, cohort),

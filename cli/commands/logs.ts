@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { notedLearners } from "../../host/creation.ts";
+import { notedLearners } from "../../ledger/creation.ts";
 import { daemonLog, readDaemonConfig } from "../../host/daemon/config.ts";
 import { cohortLogs, groupOf, lastLines, learnerLogs, linesSince, partGroups, type LogPart } from "../../host/daemon/log-parts.ts";
 import { processStatus } from "../../host/daemon/client.ts";

@@ -23,7 +23,7 @@ export interface ClusterArgs<Plan extends ClusterPlan = ClusterPlan> {
   /** What the cohort file says of the cluster. */
   readonly plan: Plan;
   readonly ports: { readonly from: number; readonly to: number };
-  /** Of the kubeconfigs, see host/rotations.ts; only what is embedded is rotated. */
+  /** Of the kubeconfigs, see ledger/rotations.ts; only what is embedded is rotated. */
   readonly generation: number;
   readonly lifetime: Lifetime;
   /** Whether what is embedded runs in a room of the learner's own. */

@@ -28,7 +28,7 @@ export interface RepositoryArgs {
   readonly learner: { readonly id: string; readonly name: string; readonly email: string; readonly github?: string | undefined };
   readonly repository: string;
   readonly branch: string;
-  /** Of the credentials, see host/rotations.ts. */
+  /** Of the credentials, see ledger/rotations.ts. */
   readonly generation: number;
   readonly via: Via;
   /** Content of the one seed commit, given the URL that Flux will clone. Used at creation only. */

@@ -21,7 +21,7 @@ export interface ImageRepositoryArgs {
   readonly settings: RegistrySettings;
   /** Names of other images of the learner, beside it. */
   readonly siblings: readonly string[];
-  /** Of the credentials, see host/rotations.ts; only what is embedded is rotated. */
+  /** Of the credentials, see ledger/rotations.ts; only what is embedded is rotated. */
   readonly generation: number;
   readonly via: Via;
   /** What must be there before anything of the learner is made. */

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { startDetached } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
-import { mark } from "../process-identity.ts";
+import { mark } from "../../ledger/process-identity.ts";
 import { configFile, daemonLog } from "./config.ts";
 import { passedEnvironment } from "./environment.ts";
 

@@ -9,7 +9,7 @@ import { fluxNamespace } from "../../shared/names.ts";
 import { fluxControllerNames, manifest, type FluxController } from "../../tools/manifest.ts";
 import { labHostNode } from "../control-plane/pki.ts";
 import { labHostTaint } from "../flux/deployments.ts";
-import { startOf } from "../process-identity.ts";
+import { startOf } from "../../ledger/process-identity.ts";
 import { BoundPod, hasProcess, podStatus, refusedStatus, says, seconds, type PodStatus } from "./pod-status.ts";
 import type { Supervisor } from "./supervisor.ts";
 import { log } from "../log.ts";

@@ -18,7 +18,7 @@ import { keepLogsSmall } from "./logs.ts";
 import { cohortMetrics } from "./metrics.ts";
 import { serveMetrics } from "./metrics-server.ts";
 import { ProcessTable } from "./process-table.ts";
-import { recordProcess } from "./record-process.ts";
+import { recordProcess } from "../../ledger/record-process.ts";
 import { Supervisor } from "./supervisor.ts";
 import { log, logWhatEndsThis } from "../log.ts";
 

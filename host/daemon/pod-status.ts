@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import type { ProcessIdentity } from "../process-identity.ts";
+import type { ProcessIdentity } from "../../ledger/process-identity.ts";
 import type { ProcessStatus } from "./supervisor.ts";
 
 const Condition = z.looseObject({ type: z.string(), status: z.string() });

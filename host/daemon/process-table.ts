@@ -1,7 +1,7 @@
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { readState, writeState } from "../../shared/state-file.ts";
-import { ProcessIdentity } from "../process-identity.ts";
+import { ProcessIdentity } from "../../ledger/process-identity.ts";
 import { Place } from "../room/config.ts";
 
 /** A process that is to run until it is removed. Holds no secrets: those are in files that `args` name. */

@@ -4,7 +4,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { messageOf } from "../../shared/errors.ts";
 import { startDetached } from "../../shared/exec.ts";
-import { findMarked, identify, isOfThisUser, isRunning, leadsGroup, mark, signalGroup, type ProcessIdentity } from "../process-identity.ts";
+import {
+  findMarked,
+  identify,
+  isOfThisUser,
+  isRunning,
+  leadsGroup,
+  mark,
+  signalGroup,
+  type ProcessIdentity,
+} from "../../ledger/process-identity.ts";
 import { startInRoom, watchInRoom } from "../room/start.ts";
 import type { ProcessEntry, ProcessSpec, ProcessTable } from "./process-table.ts";
 

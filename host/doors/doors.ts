@@ -4,7 +4,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import type { RequestListener } from "node:http";
 import { pipeline } from "node:stream";
 import { cohortPaths } from "../../shared/paths.ts";
-import { portsOf } from "../ports.ts";
+import { portsOf } from "../../ledger/ports.ts";
 import { readWebConfig } from "../web/config.ts";
 import { connections, outsideOptions } from "../web/outside.ts";
 import { serverCertificate } from "./authority.ts";

@@ -18,8 +18,8 @@ import { Kustomization, listLive } from "../../verification/live-objects.ts";
 import { limitsOf } from "../limits.ts";
 import { leanKubeReader } from "../kube-reader.ts";
 import { clusterClient } from "../kubernetes.ts";
-import { lookListening, orGiveBack } from "../listening.ts";
-import { giveBackPorts, leasePorts, type PortRange } from "../ports.ts";
+import { lookListening, orGiveBack } from "../../ledger/listening.ts";
+import { giveBackPorts, leasePorts, type PortRange } from "../../ledger/ports.ts";
 import { placementOf } from "./embedded-cluster.ts";
 
 export interface FluxControllersInput {

@@ -8,8 +8,8 @@ import { repositoryThing } from "../github/look.ts";
 import { Repository, repositoryAt, repositoryWithId, sshUrl } from "../github/repositories.ts";
 import { retire, type OnTeardown } from "../github/retire.ts";
 import { githubSession } from "../github/session.ts";
-import { recordCreation } from "../inventory/inventory.ts";
-import { noteRemainder } from "../remainders.ts";
+import { recordCreation } from "../../ledger/inventory.ts";
+import { noteRemainder } from "../../ledger/remainders.ts";
 
 export interface GithubRepositoryInput {
   readonly cohort: string;

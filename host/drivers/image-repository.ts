@@ -1,8 +1,8 @@
 import { cohortPaths } from "../../shared/paths.ts";
 import { fluxUsername, isIssued, issueCredential, pipelineUsername, revokeCredentials } from "../access.ts";
 import type { Driver } from "../driver.ts";
-import { recordCreation } from "../inventory/inventory.ts";
-import { ownership, removeOwned } from "../inventory/ownership.ts";
+import { recordCreation } from "../../ledger/inventory.ts";
+import { ownership, removeOwned } from "../../ledger/ownership.ts";
 import { learnerImages } from "../registry/config.ts";
 import { partsOf } from "./resource-id.ts";
 

@@ -4,7 +4,7 @@ import { LabError, messageOf } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, removeIfEmpty, writePrivateFile } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
-import { forgetCreation, noteCreation } from "../creation.ts";
+import { forgetCreation, noteCreation } from "../../ledger/creation.ts";
 import { updateDoors } from "../daemon/client.ts";
 import { readDaemonConfig } from "../daemon/config.ts";
 import { requireOpen } from "../doors/require-open.ts";
@@ -12,10 +12,10 @@ import type { Driver } from "../driver.ts";
 import { containersOf, docker, inNode, kind, type Container } from "../kind/cli.ts";
 import { hostsToml, kindConfig, kindFolder, kindName, nodeOf, nodeRegistries, type NodeRegistry } from "../kind/config.ts";
 import { readRecord, writeRecord } from "../kind/record.ts";
-import { recordCreation } from "../inventory/inventory.ts";
-import { removeOwned } from "../inventory/ownership.ts";
+import { recordCreation } from "../../ledger/inventory.ts";
+import { removeOwned } from "../../ledger/ownership.ts";
 import { clusterClient } from "../kubernetes.ts";
-import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
+import { leasePorts, releasePorts, type PortRange } from "../../ledger/ports.ts";
 import type { Doing } from "../step-failure.ts";
 
 export interface KindClusterInput {

@@ -2,7 +2,7 @@ import { LabError, messageOf } from "../../shared/errors.ts";
 import { parseTag } from "../../shared/tags.ts";
 import type { Driver } from "../driver.ts";
 import { withRepository, type RepositoryAccess } from "../images/crane.ts";
-import { noteRemainder } from "../remainders.ts";
+import { noteRemainder } from "../../ledger/remainders.ts";
 import { stackConfig } from "../stack-config.ts";
 
 export interface OciRepositoryInput extends RepositoryAccess {

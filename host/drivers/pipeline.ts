@@ -1,7 +1,7 @@
 import type { Environment } from "../../shared/names.ts";
 import { settlePipeline } from "../daemon/client.ts";
 import type { Driver } from "../driver.ts";
-import { ownership } from "../inventory/ownership.ts";
+import { ownership } from "../../ledger/ownership.ts";
 import type { RepositoryAccess } from "../images/crane.ts";
 import { readPipelineConfig, removePipelineConfig, writePipelineConfig } from "../pipeline/config.ts";
 import { partsOf } from "./resource-id.ts";

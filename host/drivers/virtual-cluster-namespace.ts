@@ -2,9 +2,9 @@ import { ApiError, connect, UnreachableError, type KubeApi } from "../../shared/
 import { cohortLabel, learnerLabel, markLabel } from "../../shared/names.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import type { Driver } from "../driver.ts";
-import { readInventory, recordCreation, type Thing } from "../inventory/inventory.ts";
-import { virtualClusterId } from "../inventory/virtual-clusters.ts";
-import { labMark } from "../lab-mark.ts";
+import { readInventory, recordCreation, type Thing } from "../../ledger/inventory.ts";
+import { virtualClusterId } from "../virtual-clusters/look.ts";
+import { labMark } from "../../ledger/lab-mark.ts";
 import { explained, markOf, namespaceAt, requireOwn, type Namespace } from "../virtual-clusters/namespaces.ts";
 import { isUnreachableGone } from "./virtual-cluster.ts";
 

@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { startPiped } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { passedEnvironment } from "../daemon/environment.ts";
-import { mark } from "../process-identity.ts";
+import { mark } from "../../ledger/process-identity.ts";
 import { startAlone } from "./alone.ts";
 import { accounts, loopbackHosts } from "./config.ts";
 import { sharedCgroup } from "./groups.ts";

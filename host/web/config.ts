@@ -2,7 +2,7 @@ import { z } from "zod";
 import { cohortPaths } from "../../shared/paths.ts";
 import { readState, writeState } from "../../shared/state-file.ts";
 import { readDaemonConfigIn, type DaemonConfig } from "../daemon/config.ts";
-import { portsOf } from "../ports.ts";
+import { portsOf } from "../../ledger/ports.ts";
 import { webPlaces } from "./places.ts";
 
 /** What the web process was told of the cohort; undefined where nobody told it yet. */

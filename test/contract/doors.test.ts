@@ -14,7 +14,7 @@ import { gitRepository, type GitRepositoryOutput } from "../../host/drivers/git-
 import { imageRepository, type ImageRepositoryOutput } from "../../host/drivers/image-repository.ts";
 import { withRepository } from "../../host/images/crane.ts";
 import { hostsToml, nodeRegistries } from "../../host/kind/config.ts";
-import { leasePorts, releasePorts } from "../../host/ports.ts";
+import { leasePorts, releasePorts } from "../../ledger/ports.ts";
 import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";

@@ -5,7 +5,7 @@ import { gitRepository, type GitRepositoryInput } from "../../host/drivers/git-r
 import { writeDaemonConfig } from "../../host/daemon/config.ts";
 import { requireImageNames } from "../../host/git/image-names.ts";
 import { createRepository, seedRepository } from "../../host/git/repository.ts";
-import { leasePorts } from "../../host/ports.ts";
+import { leasePorts } from "../../ledger/ports.ts";
 import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { GitClient } from "../support/git-client.ts";

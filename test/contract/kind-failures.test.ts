@@ -7,7 +7,7 @@ import { kindCluster, type KindClusterInput } from "../../host/drivers/kind-clus
 import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
 import { hostsToml, kindConfig, kindFolder, kindName } from "../../host/kind/config.ts";
 import { readRecord, writeRecord } from "../../host/kind/record.ts";
-import { portsOf } from "../../host/ports.ts";
+import { portsOf } from "../../ledger/ports.ts";
 import { ClusterSpec } from "../../shared/cluster-spec.ts";
 import { LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";

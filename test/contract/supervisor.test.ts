@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ProcessTable, type ProcessSpec } from "../../host/daemon/process-table.ts";
 import { endProcess, Supervisor } from "../../host/daemon/supervisor.ts";
-import { findMarked, identify, isRunning } from "../../host/process-identity.ts";
+import { findMarked, identify, isRunning } from "../../ledger/process-identity.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { statFields } from "../../shared/proc.ts";
 import { waitUntil } from "../../shared/wait.ts";

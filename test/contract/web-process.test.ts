@@ -9,7 +9,7 @@ import { controlSocket } from "../../host/daemon/config.ts";
 import { issueCredential } from "../../host/access.ts";
 import { gitRepository } from "../../host/drivers/git-repository.ts";
 import { labHost, removeCohortFromHost, type LabHostOutput } from "../../host/drivers/lab-host.ts";
-import { findMarked, identify, isRunning, leadsGroup, mark } from "../../host/process-identity.ts";
+import { findMarked, identify, isRunning, leadsGroup, mark } from "../../ledger/process-identity.ts";
 import { recentLimitHits } from "../../host/limit-hits.ts";
 import { learnerWay } from "../../host/ways.ts";
 import { connections } from "../../host/web/outside.ts";

@@ -1,4 +1,4 @@
-import { findMarked, leadsGroup } from "../../host/process-identity.ts";
+import { findMarked, leadsGroup } from "../../ledger/process-identity.ts";
 import { isDaemonUp, processStatus } from "../../host/daemon/client.ts";
 import { withWorkbench } from "../../host/workbench.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";

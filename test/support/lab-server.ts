@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { hookRoutes } from "../../host/git/hook-routes.ts";
 import type { Push, PushListener } from "../../host/git/push.ts";
-import { leasePorts } from "../../host/ports.ts";
+import { leasePorts } from "../../ledger/ports.ts";
 import { imageStorage, registryProcess, registrySocket } from "../../host/registry/config.ts";
 import { registryFront } from "../../host/registry/front.ts";
 import { ImageQuota, mostNames } from "../../host/registry/image-quota.ts";

@@ -1,13 +1,13 @@
 import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { labHome } from "../../shared/paths.ts";
-import { makePrivateFolder, readIfExists, removeIfEmpty } from "../../shared/private-files.ts";
-import { ProcessIdentity } from "../process-identity.ts";
+import { labHome } from "../shared/paths.ts";
+import { makePrivateFolder, readIfExists, removeIfEmpty } from "../shared/private-files.ts";
+import { ProcessIdentity } from "./process-identity.ts";
 
 /**
- * What a lab can make, by the way one looks for it again. A new kind is a word here and a line in looks.ts; until it has
- * that line, a receipt says of its things that they could not be looked at.
+ * What a lab can make, by the way one looks for it again. A new kind is a word here and a look, in looks.ts or
+ * handed in by who knows what made it; until it has one, a receipt says of its things that they could not be looked at.
  */
 export const kinds = [
   "process",
@@ -30,6 +30,19 @@ export const kinds = [
   "run",
 ] as const;
 export type Kind = (typeof kinds)[number];
+
+const plurals: Partial<Record<Kind, string>> = {
+  process: "processes",
+  repository: "repositories",
+  images: "image paths",
+  "control-group": "control groups",
+  "github-repository": "GitHub repositories",
+};
+
+/** Such as `2 processes`. */
+export function counted(kind: Kind, count: number): string {
+  return `${count} ${count === 1 ? (kind === "images" ? "image path" : kind) : (plurals[kind] ?? `${kind}s`)}`;
+}
 
 const Thing = z.strictObject({
   kind: z.enum(kinds),

@@ -1,9 +1,9 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { LabError, messageOf } from "../shared/errors.ts";
-import { labHome } from "../shared/paths.ts";
-import { createPrivateFile, readIfExists } from "../shared/private-files.ts";
+import { LabError, messageOf } from "../../shared/errors.ts";
+import { labHome } from "../../shared/paths.ts";
+import { createPrivateFile, readIfExists } from "../../shared/private-files.ts";
 
 /**
  * The Ed25519 key with which this lab signs evidence; made when there is none. It lives in the lab's folder and goes with

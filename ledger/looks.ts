@@ -1,41 +1,17 @@
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { cohortPaths } from "../../shared/paths.ts";
-import { dropAbandonedScratch } from "../../shared/scratch.ts";
-import { shellWord } from "../../shared/shell-word.ts";
-import { callerOf, listenerOn } from "../listeners.ts";
-import { leasedPorts } from "../ports.ts";
-import { findMarked, identify, isRunning, namespacesOf, type ProcessIdentity } from "../process-identity.ts";
+import { cohortPaths } from "../shared/paths.ts";
+import { dropAbandonedScratch } from "../shared/scratch.ts";
+import { shellWord } from "../shared/shell-word.ts";
+import { callerOf, listenerOn } from "./listeners.ts";
+import { leasedPorts } from "./ports.ts";
+import { findMarked, identify, isRunning, namespacesOf } from "./process-identity.ts";
 import type { Item, Kind, Thing } from "./inventory.ts";
-import { lookInDocker } from "./docker-things.ts";
 import { filesInTheWay, mountsBelow, ownership } from "./ownership.ts";
-import { lookForVirtualCluster } from "./virtual-clusters.ts";
+import type { Look, Sight, Surroundings } from "./sight.ts";
 
-/** What was found where a thing of the lab was. */
-export type Sight =
-  | { readonly state: "gone" /** What is in its place now, where that is worth telling. */; readonly says?: string }
-  /** Still there, as the cohort file wants it. */
-  | { readonly state: "kept"; readonly says: string }
-  /** `left` is the lab's own; `foreign` is not, and was left alone; `unknown` could not be looked at. */
-  | { readonly state: "left" | "foreign" | "unknown"; readonly says: string /** The command that removes it. */; readonly remove: string };
-
-export type Look = (item: Thing, around: Surroundings) => Sight | Promise<Sight>;
-
-/** What is looked at once for all things of a cohort. */
-export interface Surroundings {
-  readonly cohort: string;
-  readonly folder: "own" | "foreign" | "absent";
-  /** In the place of learners' folders. */
-  readonly inTheWay: readonly string[];
-  /** Every running process with a mark of the cohort, by its mark. */
-  readonly marked: ReadonlyMap<string, readonly ProcessIdentity[]>;
-  /** Port by `<owner>/<name>`. */
-  readonly leases: Readonly<Record<string, number>>;
-  readonly mounts: readonly string[];
-}
-
-/** One line for each kind; for what takes a credential or Pulumi (stacks, clouds, GitHub) the command line gives its own. */
+/** One line for each kind that this machine alone tells of. How to look for what Docker, a cluster, Pulumi or GitHub has is handed in. */
 const looks: Partial<Record<Kind, Look>> = {
   process: lookForProcess,
   port: lookForPort,
@@ -49,9 +25,6 @@ const looks: Partial<Record<Kind, Look>> = {
   namespace: lookForNamespace,
   mount: ({ id }, { mounts }) =>
     mounts.includes(id) ? { state: "left", says: `mount ${id}`, remove: `umount ${shellWord(id)}` } : { state: "gone" },
-  container: lookInDocker,
-  network: lookInDocker,
-  "virtual-cluster": lookForVirtualCluster,
   run: lookForRun,
 };
 
@@ -61,7 +34,7 @@ export function nameOf({ kind, id, name }: Pick<Thing, "kind" | "id" | "name">):
 }
 
 export interface Search {
-  /** Looks for kinds that need more than this host. */
+  /** How kinds are looked for of which this machine alone does not tell. */
   readonly looks?: Partial<Record<Kind, Look>>;
   /** Only what is this learner's. */
   readonly learner?: string;

@@ -3,10 +3,10 @@ import { messageOf } from "../../shared/errors.ts";
 import { connect } from "../../shared/kube-api.ts";
 import { shellWord } from "../../shared/shell-word.ts";
 import type { ReleasePlace } from "../helm/cli.ts";
-import { labMark } from "../lab-mark.ts";
-import { makerOf, markOf, namespaceAt } from "../virtual-clusters/namespaces.ts";
-import type { Thing } from "./inventory.ts";
-import type { Sight } from "./looks.ts";
+import { labMark } from "../../ledger/lab-mark.ts";
+import { makerOf, markOf, namespaceAt } from "./namespaces.ts";
+import type { Thing } from "../../ledger/inventory.ts";
+import type { Sight } from "../../ledger/sight.ts";
 
 /** Where a virtual cluster is: the kubeconfig of the cluster below, its context where one is named, the namespace. */
 export function virtualClusterId({ kubeconfig, context, namespace }: Pick<ReleasePlace, "kubeconfig" | "context" | "namespace">): string {

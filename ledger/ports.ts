@@ -8,7 +8,7 @@ import { locked } from "../shared/locked.ts";
 import { cacheHome, labHome } from "../shared/paths.ts";
 import { makePrivateFolder } from "../shared/private-files.ts";
 import { readState, writeState } from "../shared/state-file.ts";
-import { inventoriedCohorts, readInventory, recordCreation, recordGone, type Thing } from "./inventory/inventory.ts";
+import { inventoriedCohorts, readInventory, recordCreation, recordGone, type Thing } from "./inventory.ts";
 
 /** Below Linux' ephemeral range (32768-60999), so that no outgoing connection takes a leased port. */
 export const defaultPortRange = { from: 20000, to: 29999 } as const;

@@ -1,12 +1,11 @@
 import { existsSync } from "node:fs";
 import { glob, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { dropAbandoned, isAbandoned } from "../../shared/locked.ts";
-import { cohortPaths, homeMark, labHome } from "../../shared/paths.ts";
-import { abandonedScratch } from "../../shared/scratch.ts";
-import { planCgroup } from "../room/cgroups.ts";
-import { leasedPorts } from "../ports.ts";
-import { allMarked, endOne, engineName, isRunning, orphansOfEngine } from "../process-identity.ts";
+import { dropAbandoned, isAbandoned } from "../shared/locked.ts";
+import { cohortPaths, labHome } from "../shared/paths.ts";
+import { abandonedScratch } from "../shared/scratch.ts";
+import { leasedPorts } from "./ports.ts";
+import { allMarked, endOne, engineName, isRunning, orphansOfEngine } from "./process-identity.ts";
 import { inventoriedCohorts, readInventory, recordGone } from "./inventory.ts";
 import { mountsBelow } from "./ownership.ts";
 
@@ -32,14 +31,25 @@ export interface Traces {
   readonly backend: string | undefined;
 }
 
-/** Looks for whatever carries the mark of this lab home. */
-export async function findTraces(stacks: ReadonlySet<string>): Promise<Traces[]> {
+/** A control group of this lab home's. */
+export interface CohortGroup {
+  readonly cohort: string;
+  readonly folder: string;
+}
+
+/**
+ * Looks for whatever carries the mark of this lab home.
+ *
+ * @param stacks cohorts that have one in the state backend
+ * @param controlGroups those that are there
+ */
+export async function findTraces(stacks: ReadonlySet<string>, controlGroups: readonly CohortGroup[]): Promise<Traces[]> {
   const cohortsFolder = join(labHome(), "cohorts");
   const folders = new Set(await readdir(cohortsFolder).catch(() => []));
   const inCohorts = (path: string) => path.slice(cohortsFolder.length + 1).split("/")[0]!;
   const processes = Map.groupBy(allMarked(cohortsFolder), ({ cohort }) => cohort);
   const leases = Map.groupBy(Object.entries(await leasedPorts()), ([lease]) => lease.split("/")[0]!);
-  const groups = Map.groupBy(await controlGroups(), ({ cohort }) => cohort);
+  const groups = Map.groupBy(controlGroups, ({ cohort }) => cohort);
   const mounts = Map.groupBy(await mountsBelow(cohortsFolder), inCohorts);
   const names = new Set([
     ...folders,
@@ -91,15 +101,6 @@ export async function findTraces(stacks: ReadonlySet<string>): Promise<Traces[]>
       };
     }),
   );
-}
-
-async function controlGroups(): Promise<{ readonly cohort: string; readonly folder: string }[]> {
-  const parents = Object.values((await planCgroup("gitops-lab")).folders);
-  const prefix = `${homeMark()}-`;
-  const found = await Promise.all(
-    parents.map(async (parent) => (await readdir(parent).catch(() => [])).map((name) => ({ name, folder: join(parent, name) }))),
-  );
-  return found.flat().flatMap(({ name, folder }) => (name.startsWith(prefix) ? [{ cohort: name.slice(prefix.length), folder }] : []));
 }
 
 /** Something small that a killed run left beside a cohort that is well, or beside all cohorts. */

@@ -2,11 +2,11 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { LabError, messageOf } from "../../shared/errors.ts";
-import { DnsLabel } from "../../shared/names.ts";
-import { cohortPaths } from "../../shared/paths.ts";
-import { createPrivateFile, makePrivateFolder, readIfExists } from "../../shared/private-files.ts";
-import { shellWord } from "../../shared/shell-word.ts";
+import { LabError, messageOf } from "../shared/errors.ts";
+import { DnsLabel } from "../shared/names.ts";
+import { cohortPaths } from "../shared/paths.ts";
+import { createPrivateFile, makePrivateFolder, readIfExists } from "../shared/private-files.ts";
+import { shellWord } from "../shared/shell-word.ts";
 import { readInventory, recordCreation } from "./inventory.ts";
 
 /** In the cohort's folder: the word by which the inventory knows it. */

@@ -1,7 +1,7 @@
 import { childEnvironment } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
-import type { Thing } from "./inventory.ts";
-import type { Sight } from "./looks.ts";
+import type { Thing } from "../../ledger/inventory.ts";
+import type { Sight } from "../../ledger/sight.ts";
 
 const listings = {
   container: { list: ["ps", "--all"], remove: "docker rm --force --volumes" },

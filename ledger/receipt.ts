@@ -1,8 +1,9 @@
 import { hostname } from "node:os";
 import { z } from "zod";
-import { labHome } from "../../shared/paths.ts";
-import { kinds } from "./inventory.ts";
-import { nameOf, type Seen, type Sight } from "./looks.ts";
+import { labHome } from "../shared/paths.ts";
+import { counted, kinds } from "./inventory.ts";
+import { nameOf, type Seen } from "./looks.ts";
+import type { Sight } from "./sight.ts";
 
 const Remainder = z.strictObject({
   kind: z.enum(kinds),
@@ -88,14 +89,6 @@ function outermost<T extends { readonly id: string }>(found: readonly T[]): T[] 
   );
 }
 
-const plurals: Partial<Record<string, string>> = {
-  process: "processes",
-  repository: "repositories",
-  images: "image paths",
-  "control-group": "control groups",
-  "github-repository": "GitHub repositories",
-};
-
 /** How many of each kind were looked for, such as `12 processes, 4 ports, 1 stack`. */
 export function countsOf({ items }: Pick<Receipt, "items">): string {
   const counts = [
@@ -104,9 +97,7 @@ export function countsOf({ items }: Pick<Receipt, "items">): string {
       ({ kind }) => kind,
     ),
   ];
-  return counts
-    .map(([kind, { length }]) => `${length} ${length === 1 ? (kind === "images" ? "image path" : kind) : (plurals[kind] ?? `${kind}s`)}`)
-    .join(", ");
+  return counts.map(([kind, { length }]) => counted(kind, length)).join(", ");
 }
 
 /** A line for each thing that is not as it should be. */

@@ -1,6 +1,6 @@
-import { cohortPaths } from "../../shared/paths.ts";
-import { recordCreation } from "../inventory/inventory.ts";
-import type { ProcessIdentity } from "../process-identity.ts";
+import { cohortPaths } from "../shared/paths.ts";
+import { recordCreation } from "./inventory.ts";
+import type { ProcessIdentity } from "./process-identity.ts";
 
 /** Tells the inventory of a process, by the mark that it is going to carry, and once it runs by its identity as well. */
 export function recordProcess(
