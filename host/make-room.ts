@@ -1,7 +1,7 @@
 import { readdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { cohortPaths } from "../shared/paths.ts";
-import { daemonName } from "./daemon/guard.ts";
+import { daemonName } from "./processes/guard.ts";
 import { ownership } from "../ledger/ownership.ts";
 import { endOne, engineName, findMarked } from "../ledger/process-identity.ts";
 

@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 import { describe, expect, test } from "vitest";
 
@@ -12,7 +12,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "lab-templates": ["shared", "verification"],
   ledger: ["shared"],
   host: ["shared", "tools", "verification", "lab-templates/types.ts", "lab-templates/workbench.ts", "ledger"],
-  records: ["shared", "lab-templates", "host/drills"],
+  records: ["shared", "lab-templates", "host/workbench/snapshot.ts"],
   dashboard: ["shared", "tools", "verification", "lab-templates", "ledger", "host", "records"],
   components: ["shared", "tools", "lab-templates", "host/drivers"],
   stacks: [
@@ -89,6 +89,22 @@ const imports: readonly Import[] = sources.flatMap((from) => {
 
 const within = (file: string, places: readonly string[]) =>
   places.some((place) => file === place || file.startsWith(place.endsWith("/") ? place : `${place}/`));
+
+/** Each way along these that comes back to where it began. */
+function circles(edges: readonly { readonly from: string; readonly to: string }[]): string[] {
+  const next = new Map([...Map.groupBy(edges, ({ from }) => from)].map(([from, all]) => [from, new Set(all.map(({ to }) => to))]));
+  const found: string[] = [];
+  const state = new Map<string, "open" | "done">();
+  const visit = (place: string, path: readonly string[]): void => {
+    if (state.get(place) === "done") return;
+    if (state.get(place) === "open") return void found.push([...path.slice(path.indexOf(place)), place].join(" -> "));
+    state.set(place, "open");
+    for (const one of next.get(place) ?? []) visit(one, [...path, place]);
+    state.set(place, "done");
+  };
+  for (const place of next.keys()) visit(place, []);
+  return found;
+}
 
 describe("the architecture", () => {
   test("is read from every source", () => {
@@ -171,18 +187,38 @@ describe("the architecture", () => {
   });
 
   test("has no circle, types counted", () => {
-    const edges = new Map<string, string[]>();
-    for (const { from, to } of imports) if (sources.includes(to)) edges.set(from, [...(edges.get(from) ?? []), to]);
-    const circles: string[] = [];
-    const state = new Map<string, "open" | "done">();
-    const visit = (file: string, path: readonly string[]): void => {
-      if (state.get(file) === "done") return;
-      if (state.get(file) === "open") return void circles.push([...path.slice(path.indexOf(file)), file].join(" -> "));
-      state.set(file, "open");
-      for (const next of edges.get(file) ?? []) visit(next, [...path, file]);
-      state.set(file, "done");
-    };
-    for (const file of sources) visit(file, []);
-    expect(circles).toEqual([]);
+    expect(circles(imports.filter(({ to }) => sources.includes(to)))).toEqual([]);
+  });
+
+  test("has no circle of folders within host/, types counted", () => {
+    const inFolder = (file: string) => /^host\/.+\//.test(file);
+    const edges = imports
+      .filter(({ from, to }) => inFolder(from) && inFolder(to) && dirname(from) !== dirname(to))
+      .map(({ from, to }) => ({ from: dirname(from), to: dirname(to) }));
+    expect(edges.length).toBeGreaterThan(50);
+    expect(circles(edges)).toEqual([]);
+  });
+
+  test("lets nobody import the daemon, which is a program", () => {
+    expect(imports.filter(({ from, to }) => within(to, ["host/daemon"]) && !within(from, ["host/daemon"]))).toEqual([]);
+  });
+
+  test("keeps the addresses that states, hooks and running processes know", () => {
+    // In the provider of every dynamic resource, which Pulumi takes from the state for a delete.
+    expect(readFileSync(join(root, "components/managed-resource.ts"), "utf8")).toContain("/host/drivers/crud.ts`");
+    // What a daemon that runs starts again: itself, the web process, Git's hooks, the dashboard's pages; and what a lab's files name.
+    const addresses = [
+      "host/drivers/crud.ts",
+      "host/daemon/main.ts",
+      "host/web/main.ts",
+      "host/git/hooks/pre-receive",
+      "host/git/hooks/post-receive",
+      "host/git/hooks/ask-daemon.ts",
+      "dashboard/pages/main.ts",
+      "cli/main.ts",
+      "tools/pulumi-engine",
+      "tools/pulumi-plugins",
+    ];
+    expect(addresses.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile, readlink, statfs } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
-import { processStatus } from "../../host/daemon/client.ts";
+import { processStatus } from "../../host/processes/client.ts";
 import { leasedPorts } from "../../ledger/ports.ts";
 import { labHome } from "../../shared/paths.ts";
 import { readIfExists } from "../../shared/private-files.ts";

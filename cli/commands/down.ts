@@ -3,8 +3,9 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { endServer } from "../../dashboard/access.ts";
-import { removeProcesses } from "../../host/daemon/client.ts";
-import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
+import { removeProcesses } from "../../host/processes/client.ts";
+import { removeKindClusters } from "../../host/drivers/kind-cluster.ts";
+import { removeCohortFromHost } from "../../host/sweep.ts";
 import { forgetInventory, readInventory, recordGone, type Thing } from "../../ledger/inventory.ts";
 import { lookForAll } from "../../ledger/looks.ts";
 import { linesOf, makeReceipt, type Receipt } from "../../ledger/receipt.ts";
@@ -168,7 +169,7 @@ async function remove(removal: Removal, stack: Stack | undefined, startedAt: Dat
         note(`The state of cohort ${cohort} can't be opened: what there is of it is removed without.`);
       });
     await reporter.phase(phases.remove, async () => {
-      await removeCohortFromHost(cohort);
+      await removeCohortFromHost(cohort, removeKindClusters);
       endOrphansOfEngine(cohortPaths(cohort).daemon);
       if (problems.length === 0) await forgetStack(cohort, stack, isUnread);
       isForgotten = true;

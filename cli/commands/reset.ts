@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { creationTime, noteCreation, requireLayout } from "../../ledger/creation.ts";
-import { removeProcesses } from "../../host/daemon/client.ts";
+import { removeProcesses } from "../../host/processes/client.ts";
 import { removeOwned } from "../../ledger/ownership.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";

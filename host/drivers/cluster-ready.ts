@@ -1,7 +1,7 @@
 import { LabError, messageOf } from "../../shared/errors.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
 import type { Driver } from "../driver.ts";
-import { clusterClient } from "../kubernetes.ts";
+import { clusterClient } from "../kubernetes/client.ts";
 
 export interface ClusterReadyInput {
   readonly learner: string;

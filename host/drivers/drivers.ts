@@ -2,7 +2,7 @@ import type { Driver } from "../driver.ts";
 
 /** The drivers by name. Loaded on demand: a plugin process needs few of them at once. */
 const loaders = {
-  "lab-host": async () => (await import("./lab-host.ts")).labHost,
+  "lab-host": async () => (await import("./lab-host.ts")).labHost((await import("./kind-cluster.ts")).removeKindClusters),
   "embedded-cluster": async () => (await import("./embedded-cluster.ts")).embeddedCluster,
   "kind-cluster": async () => (await import("./kind-cluster.ts")).kindCluster,
   "virtual-cluster": async () => (await import("./virtual-cluster.ts")).virtualCluster,

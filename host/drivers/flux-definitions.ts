@@ -3,7 +3,7 @@ import { waitUntil } from "../../shared/wait.ts";
 import type { Properties } from "../../shared/json.ts";
 import type { Driver } from "../driver.ts";
 import { readFluxDefinitions, resourcesPath, type CustomResourceDefinition } from "../flux/definitions.ts";
-import { clusterClient } from "../kubernetes.ts";
+import { clusterClient } from "../kubernetes/client.ts";
 
 export interface FluxDefinitionsInput {
   readonly learner: string;

@@ -7,8 +7,8 @@ import type { Driver } from "../driver.ts";
 import { healthCheckNudge } from "../flux/health-check-nudge.ts";
 import { lookAtHandOver, type HandOver } from "../flux/hand-over.ts";
 import { oneLook } from "../flux/one-look.ts";
-import { leanKubeReader } from "../kube-reader.ts";
-import { clusterClient } from "../kubernetes.ts";
+import { leanKubeReader } from "../kubernetes/reader.ts";
+import { clusterClient } from "../kubernetes/client.ts";
 
 export interface FluxReadyInput {
   readonly learner: string;

@@ -5,9 +5,9 @@ import { fluxUsername, isIssued, issueCredential, revokeCredentials } from "../a
 import type { Driver } from "../driver.ts";
 import { recordCreation } from "../../ledger/inventory.ts";
 import { ownership, removeOwned } from "../../ledger/ownership.ts";
-import { removeLimitHits } from "../limit-hits.ts";
+import { removeLimitHits } from "../limits/hits.ts";
 import { createRepository, seedRepository, type Seed } from "../git/repository.ts";
-import { partsOf } from "./resource-id.ts";
+import { partsOf } from "../driver.ts";
 
 export interface GitRepositoryInput {
   readonly cohort: string;

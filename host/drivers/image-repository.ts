@@ -4,7 +4,7 @@ import type { Driver } from "../driver.ts";
 import { recordCreation } from "../../ledger/inventory.ts";
 import { ownership, removeOwned } from "../../ledger/ownership.ts";
 import { learnerImages } from "../registry/config.ts";
-import { partsOf } from "./resource-id.ts";
+import { partsOf } from "../driver.ts";
 
 export interface ImageRepositoryInput {
   readonly cohort: string;

@@ -5,8 +5,8 @@ import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, removeIfEmpty, writePrivateFile } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { forgetCreation, noteCreation } from "../../ledger/creation.ts";
-import { updateDoors } from "../daemon/client.ts";
-import { readDaemonConfig } from "../daemon/config.ts";
+import { updateDoors } from "../processes/client.ts";
+import { readDaemonConfig } from "../processes/config.ts";
 import { requireOpen } from "../doors/require-open.ts";
 import type { Driver } from "../driver.ts";
 import { containersOf, docker, inNode, kind, type Container } from "../kind/cli.ts";
@@ -14,7 +14,7 @@ import { hostsToml, kindConfig, kindFolder, kindName, nodeOf, nodeRegistries, ty
 import { readRecord, writeRecord } from "../kind/record.ts";
 import { recordCreation } from "../../ledger/inventory.ts";
 import { removeOwned } from "../../ledger/ownership.ts";
-import { clusterClient } from "../kubernetes.ts";
+import { clusterClient } from "../kubernetes/client.ts";
 import { leasePorts, releasePorts, type PortRange } from "../../ledger/ports.ts";
 import type { Doing } from "../step-failure.ts";
 

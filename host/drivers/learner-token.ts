@@ -1,6 +1,6 @@
 import { tokenEnd, withToken } from "../../shared/kubeconfig.ts";
 import type { Driver } from "../driver.ts";
-import { clusterClient } from "../kubernetes.ts";
+import { clusterClient } from "../kubernetes/client.ts";
 
 export interface LearnerTokenInput {
   readonly learner: string;

@@ -1,10 +1,10 @@
 import type { Environment } from "../../shared/names.ts";
-import { settlePipeline } from "../daemon/client.ts";
+import { settlePipeline } from "../processes/client.ts";
 import type { Driver } from "../driver.ts";
 import { ownership } from "../../ledger/ownership.ts";
 import type { RepositoryAccess } from "../images/crane.ts";
 import { readPipelineConfig, removePipelineConfig, writePipelineConfig } from "../pipeline/config.ts";
-import { partsOf } from "./resource-id.ts";
+import { partsOf } from "../driver.ts";
 
 export interface PipelineInput {
   readonly cohort: string;

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Duplex } from "node:stream";
 import { startPiped } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
-import { passedEnvironment } from "../daemon/environment.ts";
+import { passedEnvironment } from "../processes/environment.ts";
 import { mark } from "../../ledger/process-identity.ts";
 import { startAlone } from "./alone.ts";
 import { accounts, loopbackHosts } from "./config.ts";

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { gitRepository, type GitRepositoryInput } from "../../host/drivers/git-repository.ts";
-import { writeDaemonConfig } from "../../host/daemon/config.ts";
+import { writeDaemonConfig } from "../../host/processes/config.ts";
 import { requireImageNames } from "../../host/git/image-names.ts";
 import { createRepository, seedRepository } from "../../host/git/repository.ts";
 import { leasePorts } from "../../ledger/ports.ts";

@@ -13,7 +13,8 @@ import { countsOf, linesOf, makeReceipt } from "../../ledger/receipt.ts";
 import { embeddedCluster } from "../../host/drivers/embedded-cluster.ts";
 import { gitRepository } from "../../host/drivers/git-repository.ts";
 import { kindCluster } from "../../host/drivers/kind-cluster.ts";
-import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
+import { removeKindClusters } from "../../host/drivers/kind-cluster.ts";
+import { removeCohortFromHost } from "../../host/sweep.ts";
 import { pipeline } from "../../host/drivers/pipeline.ts";
 import { leasePorts, releasePorts } from "../../ledger/ports.ts";
 import { identify, isRunning, mark, namespacesOf } from "../../ledger/process-identity.ts";
@@ -251,13 +252,13 @@ describe("the cohort's folder", () => {
       fluxPassword: "",
     };
     await gitRepository.remove("taken/ada/lab", output);
-    await removeCohortFromHost("taken");
+    await removeCohortFromHost("taken", removeKindClusters);
     expect(files.filter((file) => !existsSync(file))).toEqual([]);
     expect(sightOf(await look("taken"), "folder", root)).toMatchObject({ state: "foreign", remove: `rm -r ${root}` });
     await expect(claimCohortFolder("taken")).rejects.toMatchObject({ code: "folder-foreign" });
     await rm(root, { recursive: true });
     await rename(`${root}-moved`, root);
-    await removeCohortFromHost("taken");
+    await removeCohortFromHost("taken", removeKindClusters);
     expect(existsSync(root)).toBe(false);
   });
 
@@ -281,7 +282,7 @@ describe("the cohort's folder", () => {
         adminKubeconfig: "",
         ...{ learnerKubeconfig: "", ingressPort: 0 },
       });
-    await removeCohortFromHost("file");
+    await removeCohortFromHost("file", removeKindClusters);
     expect((await readdir(root, { recursive: true })).sort()).toEqual(["learners", "learners/bob", "owner"]);
     expect(await readFile(file, "utf8")).toBe("notes");
     expect(sightOf(await look("file"), "folder", root)).toMatchObject({
@@ -290,7 +291,7 @@ describe("the cohort's folder", () => {
       remove: `rm ${file}`,
     });
     await rm(file);
-    await removeCohortFromHost("file");
+    await removeCohortFromHost("file", removeKindClusters);
     expect(sightOf(await look("file"), "folder", root)).toEqual({ state: "gone" });
   });
 
@@ -307,7 +308,7 @@ describe("the cohort's folder", () => {
     leader.kill("SIGKILL");
     await once(leader, "exit");
     expect(isRunning(child)).toBe(true);
-    await removeCohortFromHost("ends");
+    await removeCohortFromHost("ends", removeKindClusters);
     const seen = await look("ends");
     expect(isRunning(child)).toBe(false);
     expect(seen.map(({ sight }) => sight.state)).toEqual(["gone"]);

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { kindCluster, type KindClusterInput } from "../../host/drivers/kind-cluster.ts";
-import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
+import { removeKindClusters } from "../../host/drivers/kind-cluster.ts";
+import { removeCohortFromHost } from "../../host/sweep.ts";
 import { hostsToml, kindConfig, kindFolder, kindName } from "../../host/kind/config.ts";
 import { readRecord, writeRecord } from "../../host/kind/record.ts";
 import { portsOf } from "../../ledger/ports.ts";
@@ -166,7 +167,7 @@ test("a teardown finds what a killed run left, though Pulumi knows nothing of it
   await fake.failNext({ command: "kind create", stderr: "signal: killed", leaves: "container" });
   await failureOf(kindCluster.ensure({ ...input("kay"), cohort: "killed" }));
   expect(Object.keys(await fake.state())).toContain(kindName("killed", "kay"));
-  await removeCohortFromHost("killed");
+  await removeCohortFromHost("killed", removeKindClusters);
   expect(Object.keys(await fake.state())).not.toContain(kindName("killed", "kay"));
   expect(existsSync(cohortPaths("killed").root)).toBe(false);
 });

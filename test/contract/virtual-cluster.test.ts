@@ -9,7 +9,7 @@ import { virtualCluster, type VirtualClusterInput } from "../../host/drivers/vir
 import { virtualClusterNamespace, type VirtualClusterNamespaceInput } from "../../host/drivers/virtual-cluster-namespace.ts";
 import { renderVcluster } from "../../host/helm/cli.ts";
 import { readInventory, recordCreation, recordGone, type Thing } from "../../ledger/inventory.ts";
-import { clusterClient } from "../../host/kubernetes.ts";
+import { clusterClient } from "../../host/kubernetes/client.ts";
 import { lookForVirtualCluster } from "../../host/virtual-clusters/look.ts";
 import type { Properties } from "../../shared/json.ts";
 import { activeContext } from "../../shared/kube-api.ts";

@@ -7,7 +7,7 @@ import { drillCohort, type DrillAction } from "../../cli/commands/drill.ts";
 import { verifyCohort } from "../../cli/commands/verify.ts";
 import { readRuns, runningOf } from "../../records/drills.ts";
 import { endOne, findMarked } from "../../ledger/process-identity.ts";
-import { withWorkbench } from "../../host/workbench.ts";
+import { withWorkbench } from "../../host/workbench/workbench.ts";
 import { drills } from "../../lab-templates/gitops-promotion/drills/drills.ts";
 import type { Backstage } from "../../lab-templates/workbench.ts";
 import { environments } from "../../shared/names.ts";

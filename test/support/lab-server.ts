@@ -9,7 +9,7 @@ import { imageStorage, registryProcess, registrySocket } from "../../host/regist
 import { registryFront } from "../../host/registry/front.ts";
 import { ImageQuota, mostNames } from "../../host/registry/image-quota.ts";
 import type { ImagePush } from "../../host/registry/tokens.ts";
-import { capped, connections, outside, outsideOptions } from "../../host/web/outside.ts";
+import { capped, connections, outside, outsideOptions } from "../../host/doors/outside.ts";
 import { answeredBy, loopbackRoutes } from "../../host/web/routes.ts";
 import { run } from "../../shared/exec.ts";
 import type { CohortPaths } from "../../shared/paths.ts";

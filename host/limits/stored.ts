@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { defaultLimits, type Limits } from "../shared/limits.ts";
-import type { CohortPaths } from "../shared/paths.ts";
-import { readState, writeState } from "../shared/state-file.ts";
-import { webPlaces } from "./web/places.ts";
+import { defaultLimits, type Limits } from "../../shared/limits.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
+import { readState, writeState } from "../../shared/state-file.ts";
+import { webPlaces } from "../processes/web-places.ts";
 
 const Amount = z.number().positive();
 const StoredLimits = z.object({

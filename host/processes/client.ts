@@ -5,16 +5,17 @@ import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
 import { endOne, engineName, findMarked, identify, isRunning, leadsGroup } from "../../ledger/process-identity.ts";
-import { DoorStatus } from "../doors/status.ts";
+import { DoorStatus } from "./door-status.ts";
 import { awaitListening } from "../../ledger/listening.ts";
-import { writeApiPorts } from "../web/config.ts";
-import { webPlaces } from "../web/places.ts";
+import { writeApiPorts } from "./web-config.ts";
+import { webPlaces } from "./web-places.ts";
 import { askSocket, UnexpectedAnswer } from "./ask-socket.ts";
 import { controlSocket, daemonLog, daemonVersion, readDaemonConfig } from "./config.ts";
 import { daemonName, startGuarded } from "./guard.ts";
 import { ProcessTable, type ProcessSpec } from "./process-table.ts";
 import { recordProcess } from "../../ledger/record-process.ts";
-import { endProcess, type ProcessStatus } from "./supervisor.ts";
+import { endProcess } from "./end-process.ts";
+import type { ProcessStatus } from "./supervisor.ts";
 
 /** Whether the cohort's daemon answers. */
 export async function isDaemonUp(cohort: string): Promise<boolean> {

@@ -1,11 +1,11 @@
 import { request } from "node:http";
 import { join } from "node:path";
 import { z } from "zod";
-import type { CohortPaths } from "../../../shared/paths.ts";
-import { LearnerError } from "../../git/learner-error.ts";
-import { buildLimits } from "../../images/program.ts";
-import { webPlaces } from "../../web/places.ts";
-import type { Jobs } from "./jobs.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
+import { LearnerError } from "../git/learner-error.ts";
+import { buildLimits } from "../images/program.ts";
+import { webPlaces } from "../processes/web-places.ts";
+import type { Jobs } from "../pipeline/jobs.ts";
 import { outcomeHeader } from "./server.ts";
 
 /** Where the daemon listens for jobs: in the one of its folders that the web process sees. */

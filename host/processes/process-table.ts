@@ -2,7 +2,7 @@ import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { readState, writeState } from "../../shared/state-file.ts";
 import { ProcessIdentity } from "../../ledger/process-identity.ts";
-import { Place } from "../room/config.ts";
+import { Place } from "./place.ts";
 
 /** A process that is to run until it is removed. Holds no secrets: those are in files that `args` name. */
 export const ProcessSpec = z.object({

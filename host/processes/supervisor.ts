@@ -4,17 +4,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { messageOf } from "../../shared/errors.ts";
 import { startDetached } from "../../shared/exec.ts";
-import {
-  findMarked,
-  identify,
-  isOfThisUser,
-  isRunning,
-  leadsGroup,
-  mark,
-  signalGroup,
-  type ProcessIdentity,
-} from "../../ledger/process-identity.ts";
-import { startInRoom, watchInRoom } from "../room/start.ts";
+import { findMarked, identify, isOfThisUser, isRunning, leadsGroup, mark, type ProcessIdentity } from "../../ledger/process-identity.ts";
+import { endProcess, gone } from "./end-process.ts";
+import { startInRoom, watchInRoom } from "./start-in-room.ts";
 import type { ProcessEntry, ProcessSpec, ProcessTable } from "./process-table.ts";
 
 /** What the supervisor says of a process. */
@@ -40,7 +32,6 @@ const firstBackoffMs = 250;
 const longestBackoffMs = 30_000;
 /** A process that lived this long starts again at the first back-off. */
 const healthyAfterMs = 60_000;
-const adoptedPollMs = 500;
 const largestLogBytes = 8 * 1024 * 1024;
 
 /**
@@ -269,19 +260,6 @@ function statusOf({ entry, supervision }: Supervised): ProcessStatus {
     restarts,
     ...(lastExit !== undefined && { lastExit }),
   };
-}
-
-/** Signals the process and waits until it is gone; what does not go within five seconds is killed, and has half a minute to end. */
-export async function endProcess(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<void> {
-  if (!signalGroup(identity, signal)) return;
-  const grace = AbortSignal.timeout(5000);
-  await gone(identity, grace, 20);
-  if (grace.aborted && signalGroup(identity, "SIGKILL")) await gone(identity, AbortSignal.timeout(30_000), 20);
-}
-
-/** Waits until the process has ended or the signal fires. It need not be our child, so it is polled. */
-async function gone(identity: ProcessIdentity, signal: AbortSignal, pollMs = adoptedPollMs): Promise<void> {
-  while (isRunning(identity) && !signal.aborted) await delay(pollMs, undefined, { signal }).catch(() => undefined);
 }
 
 function prepareLog(file: string): void {

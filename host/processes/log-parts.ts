@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { CohortPaths } from "../../shared/paths.ts";
-import { webPlaces } from "../web/places.ts";
+import { webPlaces } from "./web-places.ts";
 import { openOrdinary } from "./logs.ts";
 
 /** A log of which a reader sees the lines that `shows` lets through. */

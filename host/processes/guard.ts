@@ -24,7 +24,7 @@ done`;
 /** Starts the daemon of a cohort with who guards it, and returns the guard's pid. Nobody else may run. */
 export function startGuarded(cohort: string): number | undefined {
   const { daemon } = cohortPaths(cohort);
-  const program = [process.execPath, fileURLToPath(new URL("main.ts", import.meta.url)), cohort];
+  const program = [process.execPath, fileURLToPath(new URL("../daemon/main.ts", import.meta.url)), cohort];
   // Pulumi's variables (passphrase, plugin sockets) are none of the daemon's business.
   const { pid } = startDetached("/bin/sh", ["-c", guard, configFile(cohort), ...program], {
     cwd: daemon,

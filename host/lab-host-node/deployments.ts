@@ -2,14 +2,14 @@ import { fluxLabels } from "../../shared/flux-labels.ts";
 import type { Properties } from "../../shared/json.ts";
 import { fluxNamespace } from "../../shared/names.ts";
 import { fluxControllerNames, fluxRelease, manifest, type FluxController } from "../../tools/manifest.ts";
-import { labHostNode } from "../control-plane/pki.ts";
+import { labHostNode } from "./name.ts";
 
 /** Keeps every other pod from the node that stands for the lab host. */
 export const labHostTaint = { key: "gitops-lab.dev/lab-host", effect: "NoSchedule" };
 
 /**
  * The Flux controllers that are processes of the lab host, as Deployments of the learner's cluster, whose pods the lab
- * daemon answers for (host/daemon/lab-host-node.ts). The names that `flux` looks for are those of Flux' own manifests. The image says
+ * daemon answers for (host/lab-host-node/node.ts). The names that `flux` looks for are those of Flux' own manifests. The image says
  * what it is, at an address that never resolves (RFC 2606): nothing is pulled.
  */
 export function fluxDeployments(): { readonly name: FluxController; readonly deployment: Properties }[] {

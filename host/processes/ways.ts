@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import type { CohortPaths } from "../shared/paths.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
 
 /** Folder of the sockets by which the learners' rooms come to what the lab serves. */
 export const waysFolder = (paths: CohortPaths) => join(paths.root, "ways");

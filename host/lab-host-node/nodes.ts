@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "../../shared/kube-api.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
-import { LabHostNode } from "./lab-host-node.ts";
-import type { Supervisor } from "./supervisor.ts";
+import { LabHostNode } from "./node.ts";
+import type { Supervisor } from "../processes/supervisor.ts";
 
 const answerTimeoutMs = 10_000;
 

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { messageOf } from "../shared/errors.ts";
-import type { Properties } from "../shared/json.ts";
-import { connect } from "../shared/kube-api.ts";
-import type { Look } from "../shared/wait.ts";
+import { messageOf } from "../../shared/errors.ts";
+import type { Properties } from "../../shared/json.ts";
+import { connect } from "../../shared/kube-api.ts";
+import type { Look } from "../../shared/wait.ts";
 
 /** The few writes that the lab itself makes in a learner's cluster; everything else is Pulumi's or Git's. */
 export interface ClusterClient {

@@ -4,7 +4,7 @@ import { LabError } from "../../shared/errors.ts";
 import { Opening } from "../../shared/opening.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { readState, removeState, writeState } from "../../shared/state-file.ts";
-import { webPlaces } from "../web/places.ts";
+import { webPlaces } from "./web-places.ts";
 
 /** Of the daemon's and the web process' common work. Counts up when a running daemon must be replaced by this program's. */
 export const daemonVersion = 4;

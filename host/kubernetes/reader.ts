@@ -1,5 +1,5 @@
-import { connect } from "../shared/kube-api.ts";
-import type { KubeReader } from "../verification/kube-reader.ts";
+import { connect } from "../../shared/kube-api.ts";
+import type { KubeReader } from "../../verification/kube-reader.ts";
 
 /**
  * A reader over the lean client, for the daemon: client-node would cost it 60 MB. Knows the kinds whose plural is the

@@ -3,8 +3,8 @@ import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import type { DetachedProcess } from "../../shared/exec.ts";
-import type { ProcessSpec } from "../daemon/process-table.ts";
-import type { Place } from "./config.ts";
+import type { ProcessSpec } from "./process-table.ts";
+import type { Place } from "./place.ts";
 
 const Answer = z.object({
   error: z.string().optional(),

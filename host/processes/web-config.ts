@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { cohortPaths } from "../../shared/paths.ts";
 import { readState, writeState } from "../../shared/state-file.ts";
-import { readDaemonConfigIn, type DaemonConfig } from "../daemon/config.ts";
+import { readDaemonConfigIn, type DaemonConfig } from "./config.ts";
 import { portsOf } from "../../ledger/ports.ts";
-import { webPlaces } from "./places.ts";
+import { webPlaces } from "./web-places.ts";
 
 /** What the web process was told of the cohort; undefined where nobody told it yet. */
 export async function readWebConfig(cohort: string): Promise<DaemonConfig | undefined> {

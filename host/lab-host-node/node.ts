@@ -7,11 +7,11 @@ import type { Properties } from "../../shared/json.ts";
 import { UnreachableError, type KubeApi } from "../../shared/kube-api.ts";
 import { fluxNamespace } from "../../shared/names.ts";
 import { fluxControllerNames, manifest, type FluxController } from "../../tools/manifest.ts";
-import { labHostNode } from "../control-plane/pki.ts";
-import { labHostTaint } from "../flux/deployments.ts";
+import { labHostNode } from "./name.ts";
+import { labHostTaint } from "./deployments.ts";
 import { startOf } from "../../ledger/process-identity.ts";
 import { BoundPod, hasProcess, podStatus, refusedStatus, says, seconds, type PodStatus } from "./pod-status.ts";
-import type { Supervisor } from "./supervisor.ts";
+import type { Supervisor } from "../processes/supervisor.ts";
 import { log } from "../log.ts";
 
 /** With the 50 s after which the controllers hold a node for lost, one renewal may fail. */

@@ -1,9 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { z } from "zod";
-import { DnsLabel } from "../../../shared/names.ts";
-import { mostInput, type Jobs } from "./jobs.ts";
+import { DnsLabel } from "../../shared/names.ts";
+import type { Jobs } from "../pipeline/jobs.ts";
+import { mostInput } from "./jobs.ts";
 import { JobQueue, QueueFull } from "./queue.ts";
-import { log } from "../../log.ts";
+import { log } from "../log.ts";
 
 const Asked = z.strictObject({ kind: z.enum(["build", "render"]), learner: DnsLabel });
 type Asked = z.output<typeof Asked>;

@@ -1,8 +1,8 @@
 import { appendFile, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { z } from "zod";
-import type { CohortPaths, LearnerPaths } from "../shared/paths.ts";
-import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
+import type { CohortPaths, LearnerPaths } from "../../shared/paths.ts";
+import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
 
 const LimitHit = z.object({
   at: z.iso.datetime(),

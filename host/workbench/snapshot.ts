@@ -20,8 +20,8 @@ import { observe, runChecks } from "../../verification/verify.ts";
 import { lookAtRest } from "../flux/at-rest.ts";
 import { healthCheckNudge } from "../flux/health-check-nudge.ts";
 import { oneLook } from "../flux/one-look.ts";
-import { clusterClient } from "../kubernetes.ts";
-import { leanKubeReader } from "../kube-reader.ts";
+import { clusterClient } from "../kubernetes/client.ts";
+import { leanKubeReader } from "../kubernetes/reader.ts";
 
 /** The state of a learner's lab that a reset brings back. What runs in the cluster follows from it. */
 export const Snapshot = z.object({

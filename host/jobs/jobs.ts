@@ -1,26 +1,16 @@
 import { access } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { fluxNamespace } from "../../../shared/names.ts";
-import type { CohortPaths } from "../../../shared/paths.ts";
-import { toolPath } from "../../../tools/locate.ts";
-import { buildModule, type Built } from "../../images/program.ts";
-import { fluxFolder } from "../../pipeline/flux-tree.ts";
-import { limitsOf } from "../../limits.ts";
-import { limits as learnerLimits } from "../cgroups.ts";
-import { cgroupOf } from "../groups.ts";
-import { leaseNumbers } from "../numbers.ts";
-import { runThrownAway, type JobRoom, type ThrownAwayOutcome } from "../thrown-away.ts";
-
-/** What is done with what a learner wrote, each time in a room of its own. There are these two kinds, and no others. */
-export interface Jobs {
-  /** Builds the app. @param module its files, as a tar */
-  build(learner: string, module: Uint8Array): Promise<Built>;
-  /** Renders what Flux would apply. @param tree in the form that tools/go/cluster/lab-render takes */
-  render(learner: string, tree: Uint8Array): Promise<RenderOutcome>;
-}
-
-/** What lab-render answered, or how it ended without. */
-export type RenderOutcome = Pick<ThrownAwayOutcome, "end" | "exitCode" | "stdout" | "stderr">;
+import { fluxNamespace } from "../../shared/names.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
+import { toolPath } from "../../tools/locate.ts";
+import { buildModule } from "../images/program.ts";
+import { fluxFolder } from "../pipeline/flux-tree.ts";
+import type { Jobs } from "../pipeline/jobs.ts";
+import { limitsOf } from "../limits/stored.ts";
+import { limits as learnerLimits } from "../room/cgroups.ts";
+import { cgroupOf } from "../room/groups.ts";
+import { leaseNumbers } from "../room/numbers.ts";
+import { runThrownAway, type JobRoom } from "../room/thrown-away.ts";
 
 /** The most that a job is given, in bytes. */
 export const mostInput = { build: 34 * 1024 ** 2, render: 10 * 1024 ** 2 } as const;

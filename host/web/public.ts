@@ -1,8 +1,8 @@
 import type { RequestListener } from "node:http";
 import { gitRoutes, type GitRoutes } from "../git/smart-http.ts";
 import { registryGateway } from "../registry/gateway.ts";
-import { answeredBy } from "../web/routes.ts";
-import { outside } from "../web/outside.ts";
+import { answeredBy } from "./routes.ts";
+import { outside } from "../doors/outside.ts";
 
 /** What learners beyond this machine ask for: their repositories below `/git`, their images below `/v2`, and nothing else. */
 export function publicWeb({ registryPort, ...git }: GitRoutes & { readonly registryPort: number }): RequestListener {

@@ -2,7 +2,7 @@ import { constants } from "node:os";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { ProcessIdentity } from "../../ledger/process-identity.ts";
-import type { ProcessStatus } from "./supervisor.ts";
+import type { ProcessStatus } from "../processes/supervisor.ts";
 
 const Condition = z.looseObject({ type: z.string(), status: z.string() });
 const ContainerStatus = z.looseObject({
