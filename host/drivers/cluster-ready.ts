@@ -18,7 +18,8 @@ export interface ClusterReadyOutput {
 }
 
 /** Waits until a cluster that somebody else made answers to our credential, and learns which one it is. */
-export const clusterReady: Driver<ClusterReadyInput, ClusterReadyOutput> = {
+export const clusterReady: Driver<ClusterReadyInput, ClusterReadyOutput, "cluster-ready"> = {
+  name: "cluster-ready",
   replaceOn: ["place"],
   creationOnly: ["timeoutSeconds"],
 

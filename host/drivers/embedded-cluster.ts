@@ -66,7 +66,8 @@ const simulatedNode = "simulated-node";
  * A control plane of its own per learner, as processes of the lab host: etcd, API server, controllers, and one node, which
  * kwok plays or which is real.
  */
-export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput> = {
+export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput, "embedded-cluster"> = {
+  name: "embedded-cluster",
   replaceOn: ["cohort", "learner", "nodes"],
   creationOnly: ["ports"],
   optional: ["nodes", "openName", "limits"],

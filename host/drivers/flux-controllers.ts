@@ -45,7 +45,8 @@ export interface FluxControllersOutput {
  * run. They listen nowhere but for source-controller's artifacts, on the room's own loopback. The cluster has Deployments whose pods stand for
  * them, which nothing here waits for.
  */
-export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput> = {
+export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput, "flux-controllers"> = {
+  name: "flux-controllers",
   replaceOn: ["cohort", "learner", "clusterId"],
   creationOnly: ["ports"],
 

@@ -22,7 +22,8 @@ export interface FluxDefinitionsOutput {
  * The CRDs of Flux in one cluster. As Pulumi resources of their own they would be three quarters of the state, of which
  * the engine writes all after every step: see docs/decisions.md.
  */
-export const fluxDefinitions: Driver<FluxDefinitionsInput, FluxDefinitionsOutput> = {
+export const fluxDefinitions: Driver<FluxDefinitionsInput, FluxDefinitionsOutput, "flux-definitions"> = {
+  name: "flux-definitions",
   replaceOn: ["clusterId"],
 
   async ensure({ learner, clusterId, kubeconfig, version }) {

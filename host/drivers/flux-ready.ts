@@ -26,7 +26,8 @@ export interface FluxReadyInput {
 export type FluxReadyOutput = HandOver;
 
 /** Waits until Flux has brought the whole lab up; at the deadline says what is missing, with the cluster's own events. */
-export const fluxReady: Driver<FluxReadyInput, FluxReadyOutput> = {
+export const fluxReady: Driver<FluxReadyInput, FluxReadyOutput, "flux-ready"> = {
+  name: "flux-ready",
   replaceOn: [],
   // Credentials change in a lab that a learner is at work in, where there is nothing to wait for.
   creationOnly: ["timeoutSeconds", "kubeconfig", "git"],

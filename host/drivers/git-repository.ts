@@ -35,7 +35,8 @@ export interface GitRepositoryOutput {
 }
 
 /** A learner's repository on the lab host: one folder, open to the learner and to Flux, who both fetch and push. */
-export const gitRepository: Driver<GitRepositoryInput, GitRepositoryOutput> = {
+export const gitRepository: Driver<GitRepositoryInput, GitRepositoryOutput, "git-repository"> = {
+  name: "git-repository",
   replaceOn: ["cohort", "learner", "repository", "branch"],
   creationOnly: ["seed"],
 

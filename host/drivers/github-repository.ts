@@ -42,7 +42,8 @@ export interface GithubRepositoryOutput {
  * A learner's private repository in an organization. Ours and not `github.Repository`, because that can neither take over
  * what an interrupted run has made nor tell, before it deletes, whether what has the name is still the same repository.
  */
-export const githubRepository: Driver<GithubRepositoryInput, GithubRepositoryOutput> = {
+export const githubRepository: Driver<GithubRepositoryInput, GithubRepositoryOutput, "github-repository"> = {
+  name: "github-repository",
   replaceOn: ["cohort", "learner", "organization", "name", "apiUrl", "topic"],
 
   async ensure(input) {

@@ -29,7 +29,8 @@ export interface ImageRepositoryOutput {
 }
 
 /** A learner's path in the cohort's registry. The learner pulls and pushes, Flux pulls, the pipeline also deletes. */
-export const imageRepository: Driver<ImageRepositoryInput, ImageRepositoryOutput> = {
+export const imageRepository: Driver<ImageRepositoryInput, ImageRepositoryOutput, "image-repository"> = {
+  name: "image-repository",
   replaceOn: ["cohort", "learner", "name"],
 
   async ensure({ cohort, learner, name, registry, generation }) {

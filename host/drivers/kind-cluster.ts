@@ -46,7 +46,8 @@ export interface KindClusterOutput {
 }
 
 /** A cluster of its own per learner, as one Docker container that kind makes. */
-export const kindCluster: Driver<KindClusterInput, KindClusterOutput> = {
+export const kindCluster: Driver<KindClusterInput, KindClusterOutput, "kind-cluster"> = {
+  name: "kind-cluster",
   replaceOn: ["cohort", "learner", "image"],
   creationOnly: ["ports"],
   optional: ["registry", "openName"],

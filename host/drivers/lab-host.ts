@@ -54,7 +54,8 @@ export interface OpenedHost {
  *
  * @param removeClusters takes what stands on this machine beside the lab host's processes, when the cohort goes
  */
-export const labHost = (removeClusters: RemoveClusters): Driver<LabHostInput, LabHostOutput> => ({
+export const labHost = (removeClusters: RemoveClusters): Driver<LabHostInput, LabHostOutput, "lab-host"> => ({
+  name: "lab-host",
   replaceOn: ["cohort"],
   creationOnly: ["ports"],
   optional: ["opening", "isolation", "limits"],

@@ -23,7 +23,8 @@ export interface PipelineOutput {
 }
 
 /** The delivery pipeline beside an embedded Git repository; the lab daemon runs it, see host/pipeline. */
-export const pipeline: Driver<PipelineInput, PipelineOutput> = {
+export const pipeline: Driver<PipelineInput, PipelineOutput, "pipeline"> = {
+  name: "pipeline",
   replaceOn: ["cohort", "learner"],
 
   async ensure({ cohort, learner, repository, environments, kubeconfig, registry }) {

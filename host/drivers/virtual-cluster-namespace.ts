@@ -35,7 +35,8 @@ const endSeconds = 300;
  * The namespace of a learner's virtual cluster, by the lab's mark and not by its name: another lab may have a learner of the
  * same name in a cohort of the same name. Ours and not Pulumi's, which takes over and deletes what has the name.
  */
-export const virtualClusterNamespace: Driver<VirtualClusterNamespaceInput, VirtualClusterNamespaceOutput> = {
+export const virtualClusterNamespace: Driver<VirtualClusterNamespaceInput, VirtualClusterNamespaceOutput, "virtual-cluster-namespace"> = {
+  name: "virtual-cluster-namespace",
   replaceOn: ["cohort", "learner", "kubeconfig", "context", "name"],
   optional: ["context"],
 

@@ -42,7 +42,8 @@ export interface VirtualClusterOutput {
 const startSeconds = 600;
 
 /** A virtual cluster in a namespace of a Kubernetes that is there already: vcluster's chart, by Helm. */
-export const virtualCluster: Driver<VirtualClusterInput, VirtualClusterOutput> = {
+export const virtualCluster: Driver<VirtualClusterInput, VirtualClusterOutput, "virtual-cluster"> = {
+  name: "virtual-cluster",
   replaceOn: ["kubeconfig", "context", "name"],
   optional: ["context", "server"],
 

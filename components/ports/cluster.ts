@@ -1,8 +1,8 @@
 import type * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
-import type { ClusterPlan } from "../../shared/cluster-spec.ts";
 import type { Isolation } from "../../shared/outputs.ts";
 import type { LabHost } from "../lab-host.ts";
+import type { Kinded } from "./kinded.ts";
 
 /** How long a lab is to be there; the same for as long as it is. */
 export interface Lifetime {
@@ -17,7 +17,7 @@ export interface Lifetime {
   readonly until: Date;
 }
 
-export interface ClusterArgs<Plan extends ClusterPlan = ClusterPlan> {
+export interface ClusterArgs<Plan extends Kinded = Kinded> {
   readonly cohort: string;
   readonly learner: string;
   /** What the cohort file says of the cluster. */
@@ -40,13 +40,13 @@ export interface ClusterProvider {
   /** What the clusters of one place share, such as a network. Absent where they share nothing. */
   readonly foundation?: {
     /** Names the place, in the form of a DNS label; clusters with one name share one foundation. */
-    place(plan: ClusterPlan): string;
+    place(plan: Kinded): string;
     create(name: string, args: FoundationArgs): unknown;
   };
   create(name: string, args: ClusterArgs, options: pulumi.ComponentResourceOptions): ClusterHandle;
 }
 
-export interface FoundationArgs<Plan extends ClusterPlan = ClusterPlan> {
+export interface FoundationArgs<Plan extends Kinded = Kinded> {
   readonly cohort: string;
   readonly plan: Plan;
   readonly lifetime: Lifetime;

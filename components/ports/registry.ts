@@ -1,24 +1,14 @@
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import type { Via } from "../../shared/opening.ts";
 import type { LabHost } from "../lab-host.ts";
-
-/** What the cohort file says of the registry, by kind. */
-export type RegistrySettings =
-  | { readonly kind: "embedded" }
-  | {
-      readonly kind: "oci" | "ghcr";
-      /** Under which every learner gets a path. */
-      readonly url: string;
-      readonly username: string;
-      /** A user who may only pull. */
-      readonly pullUsername?: string | undefined;
-    };
+import type { Kinded } from "./kinded.ts";
 
 export interface ImageRepositoryArgs {
   readonly cohort: string;
   readonly learner: string;
   readonly image: string;
-  readonly settings: RegistrySettings;
+  /** What the cohort file says of the registry. */
+  readonly settings: Kinded;
   /** Names of other images of the learner, beside it. */
   readonly siblings: readonly string[];
   /** Of the credentials, see ledger/rotations.ts; only what is embedded is rotated. */
@@ -59,4 +49,12 @@ export interface ImageRepositoryHandle {
   readonly flux: { readonly username: pulumi.Output<string>; readonly password: pulumi.Output<string> };
   /** May also take tags away. */
   readonly pipeline: { readonly username: pulumi.Output<string>; readonly password: pulumi.Output<string> };
+}
+
+/** The content of a Docker credential file for the image repository's registry. Secret. */
+export function dockerConfig({ repository, flux }: ImageRepositoryHandle): pulumi.Output<string> {
+  return pulumi.all([repository, flux.username, flux.password]).apply(([path, username, password]) => {
+    const auth = Buffer.from(`${username}:${password}`).toString("base64");
+    return JSON.stringify({ auths: { [path.split("/")[0] ?? path]: { username, password, auth } } });
+  });
 }

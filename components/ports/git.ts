@@ -2,26 +2,10 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { FileTree } from "../../lab-templates/types.ts";
 import type { Environment } from "../../shared/names.ts";
 import type { Via } from "../../shared/opening.ts";
-import type { ClusterHandle } from "../cluster/types.ts";
+import type { ClusterHandle } from "./cluster.ts";
 import type { LabHost } from "../lab-host.ts";
-import type { ImageRepositoryHandle } from "../registry/types.ts";
-
-/** What the cohort file says of Git, by kind. */
-export type GitSettings = { readonly kind: "embedded" } | GithubSettings;
-
-export interface GithubSettings {
-  readonly kind: "github";
-  readonly organization: string;
-  /** `https://github.com`, or that of a GitHub Enterprise Server. */
-  readonly url: string;
-  readonly onTeardown: "archive" | "delete";
-  /** Whether rulesets protect the branches. */
-  readonly protect: boolean;
-  /** The server's SSH keys (`<type> <base64>`), where it does not publish them itself. */
-  readonly hostKeys: readonly string[];
-  /** How fast it may be written to. */
-  readonly pace: { readonly perMinute: number; readonly perHour: number };
-}
+import type { Kinded } from "./kinded.ts";
+import type { ImageRepositoryHandle } from "./registry.ts";
 
 export interface RepositoryArgs {
   readonly cohort: string;
@@ -50,7 +34,8 @@ export interface GitHost {
 
 export interface CohortGitArgs {
   readonly cohort: string;
-  readonly settings: GitSettings;
+  /** What the cohort file says of it. */
+  readonly settings: Kinded;
   /** How many repositories there will be. */
   readonly learners: number;
 }
@@ -66,6 +51,8 @@ export interface RepositoryHandle {
   /** The same for learners beyond this machine; only where the cohort is opened. */
   readonly openUrl?: pulumi.Output<string>;
   readonly seedCommit: pulumi.Output<string>;
+  /** How long the way from the seed commit to the hand-over may take. */
+  readonly handOverSeconds: number;
   /** The password is empty where learners log in with an account of their own. */
   readonly learner: { readonly username: pulumi.Output<string>; readonly password: pulumi.Output<string> };
   /** Flux' own credential, in the form of a GitRepository's secret, and the URL that it is for. It pushes image updates. */
