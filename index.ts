@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { requireLayout } from "./host/creation.ts";
+import { requireLayout } from "./ledger/creation.ts";
 import { requireImageNames } from "./host/git/image-names.ts";
 import { LabError } from "./shared/errors.ts";
 import { createCohort } from "./stacks/cohort.ts";

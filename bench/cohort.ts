@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { cgroupMembers } from "../host/room/cgroups.ts";
 import { cgroupOf } from "../host/room/groups.ts";
-import { findMarked } from "../host/process-identity.ts";
+import { findMarked } from "../ledger/process-identity.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { TestCohort } from "../test/support/lab-cli.ts";
 

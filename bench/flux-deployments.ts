@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fluxManifests } from "../components/flux/manifests.ts";
 import { cgroupMembers } from "../host/room/cgroups.ts";
 import { cgroupOf } from "../host/room/groups.ts";
-import { findMarked } from "../host/process-identity.ts";
+import { findMarked } from "../ledger/process-identity.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { fluxControllerNames, type FluxController } from "../tools/manifest.ts";
 import { toolPath } from "../tools/locate.ts";

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { withWorkbench } from "../host/workbench.ts";
+import { withWorkbench } from "../host/workbench/workbench.ts";
 import type { Backstage } from "../lab-templates/workbench.ts";
 import { environments, type Environment } from "../shared/names.ts";
 import { desiredImage } from "../verification/desired-image.ts";

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
-import { withWorkbench } from "../host/workbench.ts";
+import { withWorkbench } from "../host/workbench/workbench.ts";
 import type { Backstage } from "../lab-templates/workbench.ts";
 import { environments, type Environment } from "../shared/names.ts";
 import { desiredImage, overlayPath } from "../verification/desired-image.ts";

@@ -2,12 +2,13 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import { isDaemonCurrent, isDaemonUp, processStatus, startDaemon } from "../host/daemon/client.ts";
-import { readDaemonConfig } from "../host/daemon/config.ts";
+import { isDaemonCurrent, isDaemonUp, processStatus, startDaemon } from "../host/processes/client.ts";
+import { readDaemonConfig } from "../host/processes/config.ts";
 import { startKindClusters } from "../host/drivers/kind-cluster.ts";
-import { removeOtherLearners } from "../host/drivers/lab-host.ts";
-import { readInventory } from "../host/inventory/inventory.ts";
-import { forgetCutShort } from "../host/inventory/orphans.ts";
+import { removeKindClusters } from "../host/drivers/kind-cluster.ts";
+import { removeOtherLearners } from "../host/sweep.ts";
+import { readInventory } from "../ledger/inventory.ts";
+import { forgetCutShort } from "../ledger/orphans.ts";
 import { containersOf } from "../host/kind/cli.ts";
 import { kindName } from "../host/kind/config.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
@@ -297,7 +298,7 @@ async function runEngine(
 /** Looks whether who left the cohort file has left anything else, and removes it. Returns the exit code: 1 when something stays. */
 async function removeLeavers(stack: Stack, learners: ReadonlySet<string>, since: Date): Promise<ExitCode> {
   const cohort = stack.name;
-  const removed = await removeOtherLearners(cohort, learners);
+  const removed = await removeOtherLearners(cohort, learners, removeKindClusters);
   if (removed.length > 0) note(`Removed what was still here of ${removed.join(", ")}, no learner of the cohort file.`);
   const told = new Set((await readInventory(cohort)).flatMap(({ learner }) => learner ?? []));
   const codes: ExitCode[] = [];

@@ -1,7 +1,7 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import type { Thing } from "../host/inventory/inventory.ts";
-import type { Sight } from "../host/inventory/looks.ts";
-import { noteRemainder } from "../host/remainders.ts";
+import type { Thing } from "../ledger/inventory.ts";
+import type { Sight } from "../ledger/sight.ts";
+import { noteRemainder } from "../ledger/remainders.ts";
 import { cohortLabel } from "../shared/names.ts";
 import { cloudPackages, isCloudKind } from "../tools/cloud-packages.ts";
 import { readResources, type InState } from "./stack.ts";

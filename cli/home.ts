@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { glob, readdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { inventoriedCohorts } from "../host/inventory/inventory.ts";
+import { inventoriedCohorts } from "../ledger/inventory.ts";
 import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
 import { cacheHome, labHome } from "../shared/paths.ts";
 import { homeMadeByLab, homeMarkFile, inHome } from "../shared/lab-home.ts";

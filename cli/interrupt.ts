@@ -1,4 +1,4 @@
-import { isRunning, livingEngines } from "../host/process-identity.ts";
+import { isRunning, livingEngines } from "../ledger/process-identity.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import type { RunReporter } from "./progress/reporter.ts";

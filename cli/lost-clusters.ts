@@ -1,5 +1,5 @@
-import { listenerOn } from "../host/listeners.ts";
-import { portsOf } from "../host/ports.ts";
+import { listenerOn } from "../ledger/listeners.ts";
+import { portsOf } from "../ledger/ports.ts";
 import { pluginChoice } from "../tools/plugin-choice.ts";
 import type { StateSummary } from "./stack.ts";
 

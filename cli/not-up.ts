@@ -1,4 +1,4 @@
-import { inventoriedCohorts } from "../host/inventory/inventory.ts";
+import { inventoriedCohorts } from "../ledger/inventory.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { cohortNames, hasCohortFile } from "./cohort-file.ts";
 

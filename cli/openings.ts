@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { doorStatus, isDaemonUp } from "../host/daemon/client.ts";
-import { readDaemonConfig } from "../host/daemon/config.ts";
+import { doorStatus, isDaemonUp } from "../host/processes/client.ts";
+import { readDaemonConfig } from "../host/processes/config.ts";
 import { labHome } from "../shared/paths.ts";
 import { paint } from "./terminal.ts";
 

@@ -1,5 +1,5 @@
-import { processStatus } from "../host/daemon/client.ts";
-import type { ProcessStatus } from "../host/daemon/supervisor.ts";
+import { processStatus } from "../host/processes/client.ts";
+import type { ProcessStatus } from "../host/processes/supervisor.ts";
 
 /** Learners all of whose processes are down because somebody wanted it. */
 export function pausedLearners(processes: readonly ProcessStatus[]): string[] {

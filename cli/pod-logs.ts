@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
-import { ProcessTable } from "../host/daemon/process-table.ts";
+import { ProcessTable } from "../host/processes/process-table.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { run } from "../shared/exec.ts";
 import { cohortPaths } from "../shared/paths.ts";

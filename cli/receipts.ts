@@ -2,14 +2,15 @@ import { existsSync } from "node:fs";
 import { access, constants, mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import { readInventory, recordCreation, recordGone, type Kind, type Thing } from "../host/inventory/inventory.ts";
-import { lookForAll, type Seen } from "../host/inventory/looks.ts";
-import { countsOf, linesOf, makeReceipt, type Receipt } from "../host/inventory/receipt.ts";
-import { identify } from "../host/process-identity.ts";
+import { readInventory, recordCreation, recordGone, type Kind, type Thing } from "../ledger/inventory.ts";
+import { lookForAll, type Seen } from "../ledger/looks.ts";
+import { countsOf, linesOf, makeReceipt, type Receipt } from "../ledger/receipt.ts";
+import { identify } from "../ledger/process-identity.ts";
 import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
 import { labHome } from "../shared/paths.ts";
 import { writePrivateFile } from "../shared/private-files.ts";
 import { repositoryLook } from "./github.ts";
+import { clusterLooks } from "./looks.ts";
 import { duration, note, print } from "./terminal.ts";
 
 /**
@@ -66,7 +67,10 @@ export function mustRemember(seen: readonly Seen[]): boolean {
 export async function settleLearner(stack: Stack, learner: string, startedAt: Date): Promise<ExitCode> {
   const cohort = stack.name;
   const items = (await readInventory(cohort)).filter((item) => item.learner === learner);
-  const seen = await lookForAll(cohort, items, { learner, looks: { "github-repository": await repositoryLook(stack, items) } });
+  const seen = await lookForAll(cohort, items, {
+    learner,
+    looks: { ...clusterLooks, "github-repository": await repositoryLook(stack, items) },
+  });
   await recordGone(
     cohort,
     seen.filter(({ sight }) => sight.state === "gone" || sight.state === "kept"),

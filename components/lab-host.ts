@@ -1,10 +1,10 @@
 import type * as pulumi from "@pulumi/pulumi";
-import type { LabHostInput, LabHostOutput, OpenedHost } from "../host/drivers/lab-host.ts";
+import type { labHost, LabHostInput, LabHostOutput, OpenedHost } from "../host/drivers/lab-host.ts";
 import type { Opening } from "../shared/opening.ts";
 import { ManagedResource } from "./managed-resource.ts";
 
 /** The cohort's daemon and registry on this machine; everything embedded depends on it. */
-export class LabHost extends ManagedResource<LabHostInput, Required<LabHostOutput>> {
+export class LabHost extends ManagedResource<ReturnType<typeof labHost>, Required<LabHostOutput>> {
   /** Where the cohort is opened beside loopback; undefined where it is not, and then there is no output `open`. */
   readonly opening: Opening | undefined;
   /** Of each learner. */

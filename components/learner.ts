@@ -1,36 +1,34 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { FluxReadyInput, FluxReadyOutput } from "../host/drivers/flux-ready.ts";
-import type { SeedImagesInput, SeedImagesOutput } from "../host/drivers/seed-images.ts";
+import type { fluxReady } from "../host/drivers/flux-ready.ts";
+import type { seedImages } from "../host/drivers/seed-images.ts";
 import type { LabTemplate, Release } from "../lab-templates/types.ts";
-import type { ClusterPlan } from "../shared/cluster-spec.ts";
 import { onLabHost, siblingImage } from "../shared/image-paths.ts";
 import type { Via } from "../shared/opening.ts";
 import type { Isolation, LearnerOutputs } from "../shared/outputs.ts";
 import { fluxRelease } from "../tools/manifest.ts";
 import { grantLearnerAccess } from "./cluster/learner-access.ts";
 import { grantPulling } from "./cluster/image-pull.ts";
-import { clusterProvider } from "./cluster/providers.ts";
-import type { ClusterHandle, Lifetime } from "./cluster/types.ts";
+import type { ClusterHandle, ClusterProvider, Lifetime } from "./ports/cluster.ts";
 import { FluxBootstrap } from "./flux/bootstrap.ts";
-import type { CohortGit, GitSettings, RepositoryHandle } from "./git/types.ts";
+import type { CohortGit, RepositoryHandle } from "./ports/git.ts";
 import type { LabHost } from "./lab-host.ts";
 import { ManagedResource } from "./managed-resource.ts";
-import { imageRegistry } from "./registry/registries.ts";
-import type { ImageRepositoryHandle, RegistrySettings } from "./registry/types.ts";
+import type { Kinded } from "./ports/kinded.ts";
+import type { ImageRepositoryHandle, Registry } from "./ports/registry.ts";
 
 /** Everything about one learner's lab that is known before anything is created. */
 export interface LearnerPlan {
   readonly cohort: string;
   readonly learner: { readonly id: string; readonly name: string; readonly email: string; readonly github?: string | undefined };
-  readonly cluster: ClusterPlan;
-  readonly git: GitSettings & { readonly repository: string; readonly branch: string };
-  readonly registry: RegistrySettings & { readonly image: string };
+  readonly cluster: Kinded;
+  readonly git: Kinded & { readonly repository: string; readonly branch: string };
+  readonly registry: Kinded & { readonly image: string };
   /** By which address the cluster comes to Git and registry, where these are embedded. */
   readonly via: Via;
   readonly ports: { readonly from: number; readonly to: number };
   /** Whether what the learner writes runs in a room of the learner's own, as far as it runs on this machine. */
   readonly isolation: Isolation;
-  /** Of the credentials, see host/rotations.ts. */
+  /** Of the credentials, see ledger/rotations.ts. */
   readonly generations: { readonly kubeconfig: number; readonly git: number; readonly registry: number };
   readonly lifetime: Lifetime;
   readonly template: LabTemplate;
@@ -42,9 +40,11 @@ export interface LearnerArgs {
   readonly plan: LearnerPlan;
   /** Absent in a cohort in which nothing is embedded. */
   readonly host: LabHost | undefined;
-  /** What the learner's cluster provider made for several learners. */
+  readonly provider: ClusterProvider;
+  /** What the provider made for several learners. */
   readonly foundation?: unknown;
   readonly git: CohortGit;
+  readonly registry: Registry;
 }
 
 type Wrapped<T> = { [K in keyof T]: pulumi.Input<WrappedValue<T[K]>> };
@@ -63,7 +63,7 @@ export class Learner extends pulumi.ComponentResource {
     const { cohort, learner, template } = plan;
     const here = { parent: this };
 
-    const cluster = clusterProvider(plan.cluster.kind).create(
+    const cluster = args.provider.create(
       name,
       {
         cohort,
@@ -80,7 +80,7 @@ export class Learner extends pulumi.ComponentResource {
     );
     const after = cluster.claim === undefined ? [] : [cluster.claim];
     const siblings = template.sideImages.map((side) => side.name);
-    const images = imageRegistry(plan.registry.kind).createImageRepository(
+    const images = args.registry.createImageRepository(
       name,
       {
         cohort,
@@ -113,7 +113,7 @@ export class Learner extends pulumi.ComponentResource {
       insecure: "plain",
       accessFolder: "plain",
     } as const;
-    const seedImages = new ManagedResource<SeedImagesInput, SeedImagesOutput>(
+    const seeded = new ManagedResource<typeof seedImages>(
       `${name}-seed-images`,
       {
         driver: "seed-images",
@@ -131,7 +131,7 @@ export class Learner extends pulumi.ComponentResource {
       { ...here, dependsOn: [images.resource], deletedWith: images.resource },
     );
     for (const side of template.sideImages) {
-      new ManagedResource<SeedImagesInput, SeedImagesOutput>(
+      new ManagedResource<typeof seedImages>(
         `${name}-seed-${side.name}`,
         {
           driver: "seed-images",
@@ -159,7 +159,7 @@ export class Learner extends pulumi.ComponentResource {
         images,
         host,
         seed: (url) =>
-          pulumi.all([url, images.repository, seedImages.output.digests]).apply(([gitUrl, imageRepository, digests]) =>
+          pulumi.all([url, images.repository, seeded.output.digests]).apply(([gitUrl, imageRepository, digests]) =>
             template.seed({
               params: plan.parameters,
               learner,
@@ -192,7 +192,7 @@ export class Learner extends pulumi.ComponentResource {
       seedCommit: repository.seedCommit,
       ...(repository.ssh && { ssh: repository.ssh }),
     };
-    const ready = new ManagedResource<FluxReadyInput, FluxReadyOutput>(
+    const ready = new ManagedResource<typeof fluxReady>(
       `${name}-flux-ready`,
       {
         driver: "flux-ready",
@@ -204,8 +204,7 @@ export class Learner extends pulumi.ComponentResource {
           kubeconfig: cluster.adminKubeconfig,
           git: pulumi.output(git),
           order: template.environments,
-          // Workflows wait for a runner, and nobody tells Flux of a push.
-          timeoutSeconds: plan.git.kind === "github" ? 1200 : 300,
+          timeoutSeconds: repository.handOverSeconds,
         },
         outputs: { environments: "plain", rollbackSha: "plain" },
       },

@@ -1,12 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { DriverName } from "../host/drivers/drivers.ts";
 
 /**
  * Pulumi keeps the provider of a dynamic resource as serialized source and runs that copy, even years later, for diffs
  * and deletes. So the serialized part is this stub that captures nothing but the driver's name: it imports the real code
  * from the project it runs in, as ordinary modules.
  */
-function stub(driver: DriverName): pulumi.dynamic.ResourceProvider {
+function stub(driver: string): pulumi.dynamic.ResourceProvider {
   const crud = async () => {
     const { pathToFileURL } = await import("node:url");
     return import(pathToFileURL(`${process.cwd()}/host/drivers/crud.ts`).href);
@@ -21,10 +20,10 @@ function stub(driver: DriverName): pulumi.dynamic.ResourceProvider {
   };
 }
 
-const stubs = new Map<DriverName, pulumi.dynamic.ResourceProvider>();
+const stubs = new Map<string, pulumi.dynamic.ResourceProvider>();
 
 /** One stub per driver: Pulumi serializes each object once, and that is most of what a resource costs in the program. */
-function stubOf(driver: DriverName): pulumi.dynamic.ResourceProvider {
+function stubOf(driver: string): pulumi.dynamic.ResourceProvider {
   const made = stubs.get(driver) ?? stub(driver);
   stubs.set(driver, made);
   return made;
@@ -32,20 +31,28 @@ function stubOf(driver: DriverName): pulumi.dynamic.ResourceProvider {
 
 type Outputs<T> = { readonly [K in keyof T]: pulumi.Output<T[K]> };
 
-export interface ManagedResourceArgs<Input extends object, Output extends object> {
-  readonly driver: DriverName;
+/** A driver as far as its types go. Components name it by `typeof`, and so load none. */
+interface DriverTypes {
+  readonly name: string;
+  ensure(input: never): Promise<{ readonly output: object }>;
+}
+type InputOf<Of extends DriverTypes> = Parameters<Of["ensure"]>[0];
+type OutputOf<Of extends DriverTypes> = Awaited<ReturnType<Of["ensure"]>>["output"];
+
+export interface ManagedResourceArgs<Of extends DriverTypes, Output extends object> {
+  readonly driver: Of["name"];
   /** Pulumi type of the resource, e.g. `EmbeddedCluster`. */
   readonly type: string;
-  readonly input: { readonly [K in keyof Input]: pulumi.Input<Input[K]> };
+  readonly input: { readonly [K in keyof InputOf<Of>]: pulumi.Input<InputOf<Of>[K]> };
   /** Every output of the driver; the secret ones are encrypted in the state. */
   readonly outputs: { readonly [K in keyof Output]: "plain" | "secret" };
 }
 
-/** A resource of the lab host, made by a driver. */
-export class ManagedResource<Input extends object, Output extends object> extends pulumi.dynamic.Resource {
+/** A resource that a driver makes. `Output` is given where it has more than the driver promises. */
+export class ManagedResource<Of extends DriverTypes, Output extends object = OutputOf<Of>> extends pulumi.dynamic.Resource {
   readonly output: Outputs<Output>;
 
-  constructor(name: string, args: ManagedResourceArgs<Input, Output>, options: pulumi.CustomResourceOptions) {
+  constructor(name: string, args: ManagedResourceArgs<Of, Output>, options: pulumi.CustomResourceOptions) {
     const names = Object.keys(args.outputs) as (keyof Output & string)[];
     const properties: Record<string, unknown> = { ...Object.fromEntries(names.map((key) => [key, undefined])), ...args.input };
     const additionalSecretOutputs = names.filter((key) => args.outputs[key] === "secret");

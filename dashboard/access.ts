@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { identify, isRunning, ProcessIdentity } from "../host/process-identity.ts";
+import { identify, isRunning, ProcessIdentity } from "../ledger/process-identity.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { makePrivateFolder, writePrivateFile } from "../shared/private-files.ts";
 import { readState } from "../shared/state-file.ts";

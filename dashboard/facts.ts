@@ -1,5 +1,5 @@
-import type { LimitHit } from "../host/limit-hits.ts";
-import type { ProcessStatus } from "../host/daemon/supervisor.ts";
+import type { LimitHit } from "../host/limits/hits.ts";
+import type { ProcessStatus } from "../host/processes/supervisor.ts";
 import type { QuizAnswers } from "../lab-templates/quiz.ts";
 import type { LabTemplate } from "../lab-templates/types.ts";
 import type { DrillRun } from "../records/drills.ts";

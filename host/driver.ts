@@ -5,7 +5,9 @@
  * A driver must still work for a learner that is no longer in the cohort file, so `remove` and `read` may use nothing
  * but what an earlier `ensure` returned.
  */
-export interface Driver<Input extends object, Output extends object> {
+export interface Driver<Input extends object, Output extends object, Name extends string = string> {
+  /** By which states know it: never to be changed. */
+  readonly name: Name;
   /** Makes it so, or finds that it is so already. Safe to repeat, also after being killed half-way. */
   ensure(input: Input): Promise<{ readonly id: string; readonly output: Output }>;
   /** The live state; undefined when the thing is gone and must be made again. */
@@ -18,4 +20,11 @@ export interface Driver<Input extends object, Output extends object> {
   readonly creationOnly?: readonly (keyof Input & string)[];
   /** Ends and deletes it. What is already gone is a success. */
   remove(id: string, output: Output): Promise<void>;
+}
+
+/** Cohort and learner in a resource id `<cohort>/<learner>/<name>`: all that is known of it when it is removed. */
+export function partsOf(id: string): [cohort: string, learner: string] {
+  const [cohort, learner, name] = id.split("/");
+  if (!cohort || !learner || !name) throw new Error(`${id} is no id of the form <cohort>/<learner>/<name>`);
+  return [cohort, learner];
 }

@@ -1,9 +1,9 @@
 import { readdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { cohortPaths } from "../shared/paths.ts";
-import { daemonName } from "./daemon/guard.ts";
-import { ownership } from "./inventory/ownership.ts";
-import { endOne, engineName, findMarked } from "./process-identity.ts";
+import { daemonName } from "./processes/guard.ts";
+import { ownership } from "../ledger/ownership.ts";
+import { endOne, engineName, findMarked } from "../ledger/process-identity.ts";
 
 /** What a teardown may write before it has removed anything: notes, locks, the state. */
 const neededBytes = 16 * 1024 ** 2;

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { Snapshot } from "../host/drills/snapshot.ts";
+import { Snapshot } from "../host/workbench/snapshot.ts";
 import { LabError } from "../shared/errors.ts";
 import { locked } from "../shared/locked.ts";
 import { cohortPaths } from "../shared/paths.ts";

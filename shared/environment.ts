@@ -106,7 +106,7 @@ const fixed: Partial<Record<ChildKind, Record<string, string>>> = {
   "go-settings": { GOTOOLCHAIN: "local" },
 };
 
-/** Marks a process as the lab's, with all that it starts: host/process-identity.ts. */
+/** Marks a process as the lab's, with all that it starts: ledger/process-identity.ts. */
 export const markVariable = "GITOPS_LAB_PROCESS";
 
 /**

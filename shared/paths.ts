@@ -64,7 +64,7 @@ export interface LearnerPaths {
   readonly pipeline: string;
   /** While this file says so, the Git server refuses the learner's repository: see host/git/outage.ts. */
   readonly gitOutage: string;
-  /** The limits that this learner came up against: see host/limit-hits.ts. The web process writes it, in its own folder. */
+  /** The limits that this learner came up against: see host/limits/hits.ts. The web process writes it, in its own folder. */
   readonly limitHits: string;
 }
 

@@ -2,9 +2,11 @@ import { availableParallelism } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
 import pLimit from "p-limit";
 import { Foundations } from "../components/cluster/foundations.ts";
+import { clusterProvider } from "../components/cluster/providers.ts";
 import { gitHost } from "../components/git/hosts.ts";
 import { LabHost } from "../components/lab-host.ts";
 import { Learner } from "../components/learner.ts";
+import { imageRegistry } from "../components/registry/registries.ts";
 import { isRemote } from "../shared/cluster-spec.ts";
 import { CohortOutputs } from "../shared/outputs.ts";
 import { pluginChoice } from "../tools/plugin-choice.ts";
@@ -31,7 +33,10 @@ export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
   const limit = pLimit(plan.parallel ?? atOnce(plan));
   const attempts = plan.learners.map((learner) =>
     limit(async () => {
-      const made = new Learner(learner.learner.id, { plan: learner, host, git, foundation: foundations.of(learner) });
+      const provider = clusterProvider(learner.cluster.kind);
+      const foundation = foundations.of(learner, provider);
+      const registry = imageRegistry(learner.registry.kind);
+      const made = new Learner(learner.learner.id, { plan: learner, host, provider, foundation, git, registry });
       learners.push(made);
       return (await isWhole(made)) ? [made] : [];
     }),

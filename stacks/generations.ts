@@ -1,4 +1,4 @@
-import { generationsOf, type Generations } from "../host/rotations.ts";
+import { generationsOf, type Generations } from "../ledger/rotations.ts";
 import type { CohortSpec } from "./cohort-spec.ts";
 
 /** Which generation each learner's credentials are to have, by id: what `./lab rotate` asked for, on this host. */

@@ -1,4 +1,4 @@
-import { creationTime, noteCreation } from "../host/creation.ts";
+import { creationTime, noteCreation } from "../ledger/creation.ts";
 import type { CohortSpec } from "./cohort-spec.ts";
 import type { Beginnings, CohortPlan } from "./plan.ts";
 

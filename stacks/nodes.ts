@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { preflight, type Condition } from "../host/node/preflight.ts";
+import type { Condition } from "../host/room/trials.ts";
+import { preflight } from "../host/node/preflight.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import type { CohortSpec } from "./cohort-spec.ts";

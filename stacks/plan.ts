@@ -1,7 +1,7 @@
-import type { GitSettings } from "../components/git/types.ts";
-import type { RegistrySettings } from "../components/registry/types.ts";
-import type { LearnerPlan } from "../components/learner.ts";
-import type { PortRange } from "../host/ports.ts";
+import type { GitSettings } from "../components/git/hosts.ts";
+import type { RegistrySettings } from "../components/registry/registries.ts";
+import type { LearnerPlan as LabPlan } from "../components/learner.ts";
+import type { PortRange } from "../ledger/ports.ts";
 import type { RoomFinding } from "../host/room/machine.ts";
 import { labTemplate } from "../lab-templates/templates.ts";
 import type { ClusterPlan, ClusterSpec } from "../shared/cluster-spec.ts";
@@ -17,6 +17,13 @@ import type { CohortSpec } from "./cohort-spec.ts";
 export interface Beginnings {
   readonly cohort: Date;
   readonly learners: Readonly<Record<string, Date>>;
+}
+
+/** A learner's lab, with what the cohort file says of each part's kind. */
+export interface LearnerPlan extends LabPlan {
+  readonly cluster: ClusterPlan;
+  readonly git: GitSettings & LabPlan["git"];
+  readonly registry: RegistrySettings & LabPlan["registry"];
 }
 
 export interface CohortPlan {

@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 import { describe, expect, test } from "vitest";
 
@@ -10,26 +10,43 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   tools: ["shared"],
   verification: ["shared", "tools"],
   "lab-templates": ["shared", "verification"],
-  host: ["shared", "tools", "verification", "lab-templates/types.ts", "lab-templates/workbench.ts"],
-  records: ["shared", "lab-templates", "host/drills"],
-  dashboard: ["shared", "tools", "verification", "lab-templates", "host", "records"],
+  ledger: ["shared"],
+  host: ["shared", "tools", "verification", "lab-templates/types.ts", "lab-templates/workbench.ts", "ledger"],
+  records: ["shared", "lab-templates", "host/workbench/snapshot.ts"],
+  dashboard: ["shared", "tools", "verification", "lab-templates", "ledger", "host", "records"],
   components: ["shared", "tools", "lab-templates", "host/drivers"],
   stacks: [
     "shared",
     "tools",
     "lab-templates",
     "components",
-    "host/ports.ts",
+    "ledger",
     "host/node/preflight.ts",
     "host/room/machine.ts",
     "host/room/preflight.ts",
-    "host/rotations.ts",
-    "host/creation.ts",
     "host/doors/address.ts",
     "host/github/preflight.ts",
   ],
-  cli: ["shared", "tools", "verification", "lab-templates", "host", "records", "dashboard", "stacks"],
+  cli: ["shared", "tools", "verification", "lab-templates", "ledger", "host", "records", "dashboard", "stacks"],
 };
+
+/** From the ground up: nothing imports from a room above its own, be it a type. */
+const floors = [
+  "shared",
+  "tools",
+  "verification",
+  "lab-templates",
+  "ledger",
+  "host",
+  "records",
+  "dashboard",
+  "components",
+  "stacks",
+  "cli",
+] as const;
+
+/** The one import back up: the first is an address in every state, the second the list of all drivers. */
+const backUp = { from: "host/drivers/crud.ts", to: "drivers.ts" } as const;
 
 /** Packages that only these places may load. */
 const reserved: Readonly<Record<string, readonly string[]>> = {
@@ -54,7 +71,7 @@ interface Import {
   readonly late: boolean;
 }
 
-const sources = globSync(["index.ts", ...Object.keys(allowed).map((folder) => `${folder}/**/*.ts`)], { cwd: root }).filter(
+const sources = globSync(["drivers.ts", "index.ts", ...Object.keys(allowed).map((folder) => `${folder}/**/*.ts`)], { cwd: root }).filter(
   (file) => !file.startsWith("lab-templates/gitops-promotion/files/"),
 );
 
@@ -76,6 +93,22 @@ const imports: readonly Import[] = sources.flatMap((from) => {
 const within = (file: string, places: readonly string[]) =>
   places.some((place) => file === place || file.startsWith(place.endsWith("/") ? place : `${place}/`));
 
+/** Each way along these that comes back to where it began. */
+function circles(edges: readonly { readonly from: string; readonly to: string }[]): string[] {
+  const next = new Map([...Map.groupBy(edges, ({ from }) => from)].map(([from, all]) => [from, new Set(all.map(({ to }) => to))]));
+  const found: string[] = [];
+  const state = new Map<string, "open" | "done">();
+  const visit = (place: string, path: readonly string[]): void => {
+    if (state.get(place) === "done") return;
+    if (state.get(place) === "open") return void found.push([...path.slice(path.indexOf(place)), place].join(" -> "));
+    state.set(place, "open");
+    for (const one of next.get(place) ?? []) visit(one, [...path, place]);
+    state.set(place, "done");
+  };
+  for (const place of next.keys()) visit(place, []);
+  return found;
+}
+
 describe("the architecture", () => {
   test("is read from every source", () => {
     expect(sources.length).toBeGreaterThan(40);
@@ -84,9 +117,28 @@ describe("the architecture", () => {
 
   test.each(Object.entries(allowed))("%s imports only what is below it", (folder, others) => {
     const wrong = imports.filter(
-      ({ from, to, typeOnly }) => from.startsWith(`${folder}/`) && sources.includes(to) && !typeOnly && !within(to, [folder, ...others]),
+      ({ from, to, typeOnly }) =>
+        from.startsWith(`${folder}/`) && sources.includes(to) && !typeOnly && !within(to, [folder, ...others]) && from !== backUp.from,
     );
     expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
+  });
+
+  test("has no import back up, of a type neither", () => {
+    expect(floors.toSorted()).toEqual(Object.keys(allowed).toSorted());
+    const floorOf = (file: string) => floors.findIndex((floor) => file.startsWith(`${floor}/`));
+    const wrong = imports.filter(({ from, to }) => floorOf(from) >= 0 && sources.includes(to) && floorOf(to) > floorOf(from));
+    expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
+    expect(imports.filter(({ to }) => to === backUp.to).map(({ from }) => from)).toEqual([backUp.from]);
+  });
+
+  test("has no component that knows which kinds of clusters, Git hosts and registries there are", () => {
+    const lists = ["components/cluster/providers.ts", "components/git/hosts.ts", "components/registry/registries.ts"];
+    const wrong = imports.filter(({ from, to }) => from.startsWith("components/") && lists.includes(to));
+    expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
+    const ports = imports.filter(
+      ({ from, to }) => from.startsWith("components/ports/") && /cluster-spec|components\/(cluster|git|registry)\//.test(to),
+    );
+    expect(ports.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
   });
 
   test.each(Object.entries(reserved))("only the named places load %s", (name, places) => {
@@ -149,19 +201,39 @@ describe("the architecture", () => {
     expect(missing.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
   });
 
-  test("has no circle", () => {
-    const edges = new Map<string, string[]>();
-    for (const { from, to, typeOnly } of imports) if (!typeOnly && sources.includes(to)) edges.set(from, [...(edges.get(from) ?? []), to]);
-    const circles: string[] = [];
-    const state = new Map<string, "open" | "done">();
-    const visit = (file: string, path: readonly string[]): void => {
-      if (state.get(file) === "done") return;
-      if (state.get(file) === "open") return void circles.push([...path.slice(path.indexOf(file)), file].join(" -> "));
-      state.set(file, "open");
-      for (const next of edges.get(file) ?? []) visit(next, [...path, file]);
-      state.set(file, "done");
-    };
-    for (const file of sources) visit(file, []);
-    expect(circles).toEqual([]);
+  test("has no circle, types counted", () => {
+    expect(circles(imports.filter(({ to }) => sources.includes(to)))).toEqual([]);
+  });
+
+  test("has no circle of folders within host/, types counted", () => {
+    const inFolder = (file: string) => /^host\/.+\//.test(file);
+    const edges = imports
+      .filter(({ from, to }) => inFolder(from) && inFolder(to) && dirname(from) !== dirname(to))
+      .map(({ from, to }) => ({ from: dirname(from), to: dirname(to) }));
+    expect(edges.length).toBeGreaterThan(50);
+    expect(circles(edges)).toEqual([]);
+  });
+
+  test("lets nobody import the daemon, which is a program", () => {
+    expect(imports.filter(({ from, to }) => within(to, ["host/daemon"]) && !within(from, ["host/daemon"]))).toEqual([]);
+  });
+
+  test("keeps the addresses that states, hooks and running processes know", () => {
+    // In the provider of every dynamic resource, which Pulumi takes from the state for a delete.
+    expect(readFileSync(join(root, "components/managed-resource.ts"), "utf8")).toContain("/host/drivers/crud.ts`");
+    // What a daemon that runs starts again: itself, the web process, Git's hooks, the dashboard's pages; and what a lab's files name.
+    const addresses = [
+      "host/drivers/crud.ts",
+      "host/daemon/main.ts",
+      "host/web/main.ts",
+      "host/git/hooks/pre-receive",
+      "host/git/hooks/post-receive",
+      "host/git/hooks/ask-daemon.ts",
+      "dashboard/pages/main.ts",
+      "cli/main.ts",
+      "tools/pulumi-engine",
+      "tools/pulumi-plugins",
+    ];
+    expect(addresses.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 });

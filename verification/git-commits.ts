@@ -1,4 +1,28 @@
-import type { Commit, CommitWithPaths, FileChange } from "./git-reader.ts";
+/** A commit of a learner's repository. */
+export interface Commit {
+  readonly id: string;
+  readonly parents: readonly string[];
+  readonly author: string;
+  readonly email: string;
+  /** ISO 8601 time at which it was committed. */
+  readonly date: string;
+  readonly subject: string;
+  readonly body: string;
+}
+
+/** A commit with the paths that it changed, for a merge those against its first parent. */
+export interface CommitWithPaths extends Commit {
+  readonly paths: readonly string[];
+  /** What it changed at each of the paths: two equal texts stand for the same file. */
+  readonly edits: readonly { readonly path: string; readonly from: string; readonly to: string }[];
+}
+
+/** A commit with the texts of a file before it (in its first parent) and after it; undefined where there was no such file. */
+export interface FileChange {
+  readonly commit: Commit;
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+}
 
 /** What `git log` is asked to say of a commit, a value each. */
 export const commitFields = ["%H", "%P", "%an", "%ae", "%cI", "%s", "%b"];

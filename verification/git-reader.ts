@@ -6,34 +6,17 @@ import { childEnvironment } from "../shared/environment.ts";
 import { run } from "../shared/exec.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 import { makeScratchFolder } from "../shared/scratch.ts";
-import { commitFields, commitOf, commitsWithPaths, fileChanges } from "./git-commits.ts";
+import {
+  commitFields,
+  commitOf,
+  commitsWithPaths,
+  fileChanges,
+  type Commit,
+  type CommitWithPaths,
+  type FileChange,
+} from "./git-commits.ts";
 import { sshEnvironment } from "./git-ssh.ts";
 import { journalRef, parseJournal, type JournalEntry } from "./journal.ts";
-
-export interface Commit {
-  readonly id: string;
-  readonly parents: readonly string[];
-  readonly author: string;
-  readonly email: string;
-  /** ISO 8601 time at which it was committed. */
-  readonly date: string;
-  readonly subject: string;
-  readonly body: string;
-}
-
-/** A commit with the paths that it changed, for a merge those against its first parent. */
-export interface CommitWithPaths extends Commit {
-  readonly paths: readonly string[];
-  /** What it changed at each of the paths: two equal texts stand for the same file. */
-  readonly edits: readonly { readonly path: string; readonly from: string; readonly to: string }[];
-}
-
-/** A commit with the texts of a file before it (in its first parent) and after it; undefined where there was no such file. */
-export interface FileChange {
-  readonly commit: Commit;
-  readonly before: string | undefined;
-  readonly after: string | undefined;
-}
 
 /** Reads one branch of a learner's repository, as it was at the first look. */
 export interface GitReader {

@@ -1,6 +1,6 @@
 import type { Environment } from "../shared/names.ts";
 import { overlayPath } from "./desired-image.ts";
-import type { Commit } from "./git-reader.ts";
+import type { Commit } from "./git-commits.ts";
 import { readImageHistory, type ImageHistory } from "./image-history.ts";
 import type { Rollout } from "./rollout.ts";
 import type { CheckContext } from "./types.ts";

@@ -1,6 +1,7 @@
 import { parseRecord, recordPath } from "./promotion-record.ts";
 import type { CheckContext } from "./types.ts";
-import type { CommitWithPaths, GitReader } from "./git-reader.ts";
+import type { CommitWithPaths } from "./git-commits.ts";
+import type { GitReader } from "./git-reader.ts";
 import type { JournalEntry } from "./journal.ts";
 import type { Environment } from "../shared/names.ts";
 

@@ -1,4 +1,4 @@
-import type { Commit } from "./git-reader.ts";
+import type { Commit } from "./git-commits.ts";
 import type { ImageReference } from "./image-reference.ts";
 
 /** A commit that gave an environment another image. */

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { limits, planCgroup, removeCgroup } from "../../host/room/cgroups.ts";
 import type { RoomConfig } from "../../host/room/config.ts";
 import { userLimits } from "../../host/room/room.ts";
-import { startInRoom } from "../../host/room/start.ts";
+import { startInRoom } from "../../host/processes/start-in-room.ts";
 import { defaultLimits } from "../../shared/limits.ts";
 import { run } from "../../shared/exec.ts";
 import { toolPath } from "../../tools/locate.ts";

@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import pLimit from "p-limit";
 import { stringify } from "yaml";
-import { evidenceKey } from "../../host/evidence-key.ts";
+import { evidenceKey } from "../course/evidence-key.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
 import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";

@@ -16,7 +16,7 @@ import { servePages } from "../../dashboard/pages/serve.ts";
 import type { Places } from "../../dashboard/pages/words.ts";
 import { Sessions } from "../../dashboard/sessions.ts";
 import { isSameSecret } from "../../host/access.ts";
-import { readDaemonConfig, type DaemonConfig } from "../../host/daemon/config.ts";
+import { readDaemonConfig, type DaemonConfig } from "../../host/processes/config.ts";
 import { serverCertificate } from "../../host/doors/authority.ts";
 import { startPages } from "../../host/room/pages.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";

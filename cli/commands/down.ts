@@ -3,15 +3,16 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { endServer } from "../../dashboard/access.ts";
-import { removeProcesses } from "../../host/daemon/client.ts";
-import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
-import { forgetInventory, readInventory, recordGone, type Thing } from "../../host/inventory/inventory.ts";
-import { lookForAll } from "../../host/inventory/looks.ts";
-import { linesOf, makeReceipt, type Receipt } from "../../host/inventory/receipt.ts";
+import { removeProcesses } from "../../host/processes/client.ts";
+import { removeKindClusters } from "../../host/drivers/kind-cluster.ts";
+import { removeCohortFromHost } from "../../host/sweep.ts";
+import { forgetInventory, readInventory, recordGone, type Thing } from "../../ledger/inventory.ts";
+import { lookForAll } from "../../ledger/looks.ts";
+import { linesOf, makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { makeRoom } from "../../host/make-room.ts";
 import { roomThings } from "../../host/room/groups.ts";
-import { endOrphansOfEngine } from "../../host/process-identity.ts";
-import { takeRemainders } from "../../host/remainders.ts";
+import { endOrphansOfEngine } from "../../ledger/process-identity.ts";
+import { takeRemainders } from "../../ledger/remainders.ts";
 import { LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
@@ -21,6 +22,7 @@ import { cloudLook, cloudThings, noteUncertain } from "../cloud-things.ts";
 import { cohortNames, hasCohortFile, keepingCohortFile } from "../cohort-file.ts";
 import { repositoryLook } from "../github.ts";
 import { removeHomeWithoutCohorts } from "../home.ts";
+import { clusterLooks } from "../looks.ts";
 import { deleteUnreachable } from "../lost-clusters.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "../interrupt.ts";
 import { chooseDisplay } from "../progress/displays.ts";
@@ -167,7 +169,7 @@ async function remove(removal: Removal, stack: Stack | undefined, startedAt: Dat
         note(`The state of cohort ${cohort} can't be opened: what there is of it is removed without.`);
       });
     await reporter.phase(phases.remove, async () => {
-      await removeCohortFromHost(cohort);
+      await removeCohortFromHost(cohort, removeKindClusters);
       endOrphansOfEngine(cohortPaths(cohort).daemon);
       if (problems.length === 0) await forgetStack(cohort, stack, isUnread);
       isForgotten = true;
@@ -179,6 +181,7 @@ async function remove(removal: Removal, stack: Stack | undefined, startedAt: Dat
   }
   const inCloud = stack === undefined || isForgotten ? [] : await cloudThings(stack);
   const looks = {
+    ...clusterLooks,
     stack: ({ name }: Thing) => lookForStack(cohort, name),
     "github-repository": lookOnGithub,
     "cloud-resource": cloudLook(inCloud, cohort),

@@ -1,5 +1,5 @@
-import { withWorkbench } from "../../host/workbench.ts";
-import { requireHealthy, restoreSnapshot, takeSnapshot } from "../../host/drills/snapshot.ts";
+import { withWorkbench } from "../../host/workbench/workbench.ts";
+import { requireHealthy, restoreSnapshot, takeSnapshot } from "../../host/workbench/snapshot.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import type { Drill, LabTemplate } from "../../lab-templates/types.ts";
 import type { Backstage } from "../../lab-templates/workbench.ts";

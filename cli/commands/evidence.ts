@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { join, relative, resolve } from "node:path";
-import { evidenceKey } from "../../host/evidence-key.ts";
+import { evidenceKey } from "../course/evidence-key.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";

@@ -1,4 +1,4 @@
-import { withWorkbench } from "../../host/workbench.ts";
+import { withWorkbench } from "../../host/workbench/workbench.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import type { Exercise, LabTemplate } from "../../lab-templates/types.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";

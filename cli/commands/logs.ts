@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { notedLearners } from "../../host/creation.ts";
-import { daemonLog, readDaemonConfig } from "../../host/daemon/config.ts";
-import { cohortLogs, groupOf, lastLines, learnerLogs, linesSince, partGroups, type LogPart } from "../../host/daemon/log-parts.ts";
-import { processStatus } from "../../host/daemon/client.ts";
+import { notedLearners } from "../../ledger/creation.ts";
+import { daemonLog, readDaemonConfig } from "../../host/processes/config.ts";
+import { cohortLogs, groupOf, lastLines, learnerLogs, linesSince, partGroups, type LogPart } from "../../host/processes/log-parts.ts";
+import { processStatus } from "../../host/processes/client.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { excerpt, quoted } from "../../shared/printable.ts";

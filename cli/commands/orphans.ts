@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
-import type { Receipt } from "../../host/inventory/receipt.ts";
-import { findCrumbs, findTraces, forgetCutShort, type Crumb, type CutShort, type Traces } from "../../host/inventory/orphans.ts";
+import { cohortGroups } from "../../host/room/cgroups.ts";
+import type { Receipt } from "../../ledger/receipt.ts";
+import { findCrumbs, findTraces, forgetCutShort, type Crumb, type CutShort, type Traces } from "../../ledger/orphans.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { labHome } from "../../shared/paths.ts";
 import { locate } from "../../tools/locate.ts";
@@ -61,7 +62,7 @@ export async function orphans({ yes, json }: { readonly yes: boolean; readonly j
 async function find(): Promise<Found> {
   // Without Pulumi's CLI there can be no stack.
   const hasPulumi = (await locate("pulumi")) !== undefined;
-  const traces = await findTraces(new Set(hasPulumi ? await stackNames() : []));
+  const traces = await findTraces(new Set(hasPulumi ? await stackNames() : []), await cohortGroups());
   const backend = hasPulumi ? await backendName() : undefined;
   const orphaned: Orphan[] = [];
   const doubts: string[] = [];

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { isDaemonUp, pauseProcesses, processStatus, resumeProcesses, startDaemon, stopCohort } from "../../host/daemon/client.ts";
-import { readDaemonConfig } from "../../host/daemon/config.ts";
-import type { ProcessStatus } from "../../host/daemon/supervisor.ts";
-import { limitHitsOfCohort } from "../../host/limit-hits.ts";
+import { isDaemonUp, pauseProcesses, processStatus, resumeProcesses, startDaemon, stopCohort } from "../../host/processes/client.ts";
+import { readDaemonConfig } from "../../host/processes/config.ts";
+import type { ProcessStatus } from "../../host/processes/supervisor.ts";
+import { limitHitsOfCohort } from "../../host/limits/hits.ts";
 import { startKindClusters } from "../../host/drivers/kind-cluster.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { noRoom, type Isolated } from "../../shared/isolation.ts";

@@ -1,5 +1,5 @@
 import { join, relative, resolve } from "node:path";
-import { isDaemonUp, pauseProcesses, processStatus } from "../../host/daemon/client.ts";
+import { isDaemonUp, pauseProcesses, processStatus } from "../../host/processes/client.ts";
 import { awaitLookAfterStart } from "../../host/flux/reconcile-now.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";

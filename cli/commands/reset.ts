@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import { creationTime, noteCreation, requireLayout } from "../../host/creation.ts";
-import { removeProcesses } from "../../host/daemon/client.ts";
-import { removeOwned } from "../../host/inventory/ownership.ts";
+import { creationTime, noteCreation, requireLayout } from "../../ledger/creation.ts";
+import { removeProcesses } from "../../host/processes/client.ts";
+import { removeOwned } from "../../ledger/ownership.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";

@@ -1,8 +1,8 @@
 import { endVisits, readServerPort } from "../../dashboard/access.ts";
-import { requireLayout } from "../../host/creation.ts";
-import { isDaemonUp, processStatus } from "../../host/daemon/client.ts";
+import { requireLayout } from "../../ledger/creation.ts";
+import { isDaemonUp, processStatus } from "../../host/processes/client.ts";
 import { awaitNewCredential, type Reconciled } from "../../host/flux/reconcile-now.ts";
-import { askForRotation, rotated, type Rotated } from "../../host/rotations.ts";
+import { askForRotation, rotated, type Rotated } from "../../ledger/rotations.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";

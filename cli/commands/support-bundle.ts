@@ -3,7 +3,7 @@ import { join, relative, resolve } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { createGzip } from "node:zlib";
 import { pack } from "tar-stream";
-import { readDaemonConfig } from "../../host/daemon/config.ts";
+import { readDaemonConfig } from "../../host/processes/config.ts";
 import { callersEnvironment } from "../../shared/environment.ts";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
 import { sizeText } from "../../shared/limits.ts";

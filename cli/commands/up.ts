@@ -1,8 +1,8 @@
-import { requireLayout } from "../../host/creation.ts";
+import { requireLayout } from "../../ledger/creation.ts";
 import { requireAddress } from "../../host/doors/address.ts";
 import { requireImageNames } from "../../host/git/image-names.ts";
-import { requirePorts } from "../../host/ports.ts";
-import { findMarked } from "../../host/process-identity.ts";
+import { requirePorts } from "../../ledger/ports.ts";
+import { findMarked } from "../../ledger/process-identity.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { requireRooms } from "../../stacks/isolation.ts";

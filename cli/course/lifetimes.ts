@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { creationTime } from "../../host/creation.ts";
+import { creationTime } from "../../ledger/creation.ts";
 import { LabError } from "../../shared/errors.ts";
 import { labHome } from "../../shared/paths.ts";
 import { readCohort } from "../cohort-file.ts";

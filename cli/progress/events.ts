@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Receipt } from "../../host/inventory/receipt.ts";
+import { Receipt } from "../../ledger/receipt.ts";
 import { promotionStates } from "../../verification/bundle/schema.ts";
 
 /*

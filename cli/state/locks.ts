@@ -2,7 +2,7 @@ import { rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename } from "node:path";
 import { z } from "zod";
-import { commandName, identify, isRunning, startOf } from "../../host/process-identity.ts";
+import { commandName, identify, isRunning, startOf } from "../../ledger/process-identity.ts";
 import { LabError } from "../../shared/errors.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { note } from "../terminal.ts";

@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { parseAllDocuments } from "yaml";
-import { openOrdinary } from "../../host/daemon/logs.ts";
+import { openOrdinary } from "../../host/processes/logs.ts";
 import type { Environment } from "../../shared/environment.ts";
 import { labHome } from "../../shared/paths.ts";
 

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { kubeconfigFor } from "../../shared/kubeconfig.ts";
 import { realCluster, whenReady } from "./real-cluster.ts";
-import type { ClusterArgs, ClusterHandle } from "./types.ts";
+import type { ClusterArgs, ClusterHandle } from "../ports/cluster.ts";
 
 /** A program that logs in to a cloud's cluster whenever somebody does, so that no credential is kept. */
 export interface LoginProgram {

@@ -3,7 +3,7 @@ import type { PlanOf } from "../../shared/cluster-spec.ts";
 import { cloudCluster } from "./cloud-cluster.ts";
 import { ask, CloudProvider, CloudResource } from "./cloud-resource.ts";
 import { marks, marksLine, physicalName } from "./marks.ts";
-import type { ClusterArgs, ClusterProvider, FoundationArgs } from "./types.ts";
+import type { ClusterArgs, ClusterProvider, FoundationArgs } from "../ports/cluster.ts";
 
 type Doks = PlanOf<"doks">;
 

@@ -2,7 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { PlanOf } from "../../shared/cluster-spec.ts";
 import { ask, CloudProvider, CloudResource } from "./cloud-resource.ts";
 import { marks, physicalName } from "./marks.ts";
-import type { FoundationArgs } from "./types.ts";
+import type { FoundationArgs } from "../ports/cluster.ts";
 
 export interface EksFoundation {
   readonly provider: CloudProvider;

@@ -4,7 +4,7 @@ import { cloudCluster } from "./cloud-cluster.ts";
 import { CloudResource } from "./cloud-resource.ts";
 import { createEksFoundation, type EksFoundation } from "./eks-foundation.ts";
 import { marks, physicalName } from "./marks.ts";
-import type { ClusterArgs, ClusterProvider, FoundationArgs } from "./types.ts";
+import type { ClusterArgs, ClusterProvider, FoundationArgs } from "../ports/cluster.ts";
 
 type Eks = PlanOf<"eks">;
 

@@ -1,14 +1,14 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { EmbeddedClusterInput, EmbeddedClusterOutput } from "../../host/drivers/embedded-cluster.ts";
-import type { FluxControllersInput, FluxControllersOutput } from "../../host/drivers/flux-controllers.ts";
+import type { embeddedCluster, EmbeddedClusterOutput } from "../../host/drivers/embedded-cluster.ts";
+import type { fluxControllers } from "../../host/drivers/flux-controllers.ts";
 import { fluxRelease } from "../../tools/manifest.ts";
 import { pluginChoice } from "../../tools/plugin-choice.ts";
 import { requireHost } from "../lab-host.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import type { PlanOf } from "../../shared/cluster-spec.ts";
 import { learnersGroup } from "./learner-access.ts";
-import type { ClusterArgs, ClusterHandle, ClusterProvider } from "./types.ts";
+import type { ClusterArgs, ClusterHandle, ClusterProvider } from "../ports/cluster.ts";
 
 /** A control plane as processes of the lab host, with a simulated or a real node. */
 export const embedded: ClusterProvider = {
@@ -38,7 +38,7 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
     this.nodes = args.plan.nodes;
     this.simulated =
       this.nodes === "real" ? [] : ["Pods are simulated: kwok reports the status that a kubelet would report and no container runs."];
-    const controlPlane = new ManagedResource<EmbeddedClusterInput, Required<EmbeddedClusterOutput>>(
+    const controlPlane = new ManagedResource<typeof embeddedCluster, Required<EmbeddedClusterOutput>>(
       `${name}-control-plane`,
       {
         driver: "embedded-cluster",
@@ -98,7 +98,7 @@ class EmbeddedCluster extends pulumi.ComponentResource implements ClusterHandle 
   }
 
   runFlux(name: string, follows: readonly pulumi.Output<string>[], options: pulumi.CustomResourceOptions): pulumi.Resource {
-    return new ManagedResource<FluxControllersInput, FluxControllersOutput>(
+    return new ManagedResource<typeof fluxControllers>(
       name,
       {
         driver: "flux-controllers",

@@ -1,10 +1,9 @@
-import type { ClusterPlan } from "../../shared/cluster-spec.ts";
-import { clusterProvider } from "./providers.ts";
-import type { Lifetime } from "./types.ts";
+import type { ClusterProvider, Lifetime } from "../ports/cluster.ts";
+import type { Kinded } from "../ports/kinded.ts";
 
 interface WithCluster {
   readonly cohort: string;
-  readonly cluster: ClusterPlan;
+  readonly cluster: Kinded;
   readonly lifetime: Lifetime;
 }
 
@@ -13,8 +12,7 @@ export class Foundations {
   readonly #made = new Map<string, unknown>();
 
   /** The foundation of a learner's cluster; undefined where its provider needs none. */
-  of({ cohort, cluster, lifetime }: WithCluster): unknown {
-    const { foundation } = clusterProvider(cluster.kind);
+  of({ cohort, cluster, lifetime }: WithCluster, { foundation }: Pick<ClusterProvider, "foundation">): unknown {
     if (foundation === undefined) return undefined;
     const name = `foundation-${foundation.place(cluster)}`;
     if (!this.#made.has(name)) this.#made.set(name, foundation.create(name, { cohort, plan: cluster, lifetime }));

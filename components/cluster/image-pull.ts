@@ -1,8 +1,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
-import { dockerConfig } from "../flux/bootstrap.ts";
-import type { ImageRepositoryHandle } from "../registry/types.ts";
-import { inCluster, type ClusterHandle } from "./types.ts";
+import { dockerConfig } from "../ports/registry.ts";
+import type { ImageRepositoryHandle } from "../ports/registry.ts";
+import { inCluster, type ClusterHandle } from "../ports/cluster.ts";
 
 /**
  * Lets the pods of each environment pull the learner's images, without a word of it in their manifests: by the default

@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { KindClusterInput, KindClusterOutput } from "../../host/drivers/kind-cluster.ts";
+import type { kindCluster, KindClusterOutput } from "../../host/drivers/kind-cluster.ts";
 import type { PlanOf } from "../../shared/cluster-spec.ts";
 import { requireDoor } from "../lab-host.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import { realCluster } from "./real-cluster.ts";
-import type { ClusterArgs, ClusterProvider } from "./types.ts";
+import type { ClusterArgs, ClusterProvider } from "../ports/cluster.ts";
 
 /** A cluster in a Docker container of this machine. */
 export const kind: ClusterProvider = {
@@ -14,7 +14,7 @@ export const kind: ClusterProvider = {
     const parent = new pulumi.ComponentResource("gitops-lab:cluster:Kind", name, {}, options);
     // Where nothing is opened, nothing of the cohort is embedded that the nodes would pull from.
     const opened = host?.opening === undefined ? undefined : { host, name: host.opening.name, door: requireDoor(host) };
-    const cluster = new ManagedResource<KindClusterInput, Required<KindClusterOutput>>(
+    const cluster = new ManagedResource<typeof kindCluster, Required<KindClusterOutput>>(
       `${name}-kind`,
       {
         driver: "kind-cluster",

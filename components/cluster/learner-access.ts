@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { environments } from "../../shared/names.ts";
-import { inCluster, type ClusterHandle } from "./types.ts";
+import { inCluster, type ClusterHandle } from "../ports/cluster.ts";
 
 /** The group in a learner's client certificate; see host/control-plane/pki.ts. */
 export const learnersGroup = "gitops-lab:learners";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { cohortLabel, learnerLabel } from "../../shared/names.ts";
-import type { Lifetime } from "./types.ts";
+import type { Lifetime } from "../ports/cluster.ts";
 
 /**
  * What everything in a cloud is marked with, for the bill and for whoever cleans up: whose it is and until when (UTC). In

@@ -1,13 +1,13 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { ClusterReadyInput, ClusterReadyOutput } from "../../host/drivers/cluster-ready.ts";
-import type { LearnerTokenInput, LearnerTokenOutput } from "../../host/drivers/learner-token.ts";
+import type { clusterReady } from "../../host/drivers/cluster-ready.ts";
+import type { learnerToken } from "../../host/drivers/learner-token.ts";
 import { atServer } from "../../shared/kubeconfig.ts";
 import type { FluxController } from "../../tools/manifest.ts";
 import { FluxDeployments } from "../flux/deployments.ts";
 import { publishedImage } from "../flux/manifests.ts";
 import { ManagedResource } from "../managed-resource.ts";
-import type { ClusterArgs, ClusterHandle } from "./types.ts";
+import type { ClusterArgs, ClusterHandle } from "../ports/cluster.ts";
 
 export interface MadeCluster {
   /** What a cloud, kind or vcluster made. */
@@ -42,7 +42,7 @@ export function whenReady(
   parent: pulumi.Resource,
   { resource, place, kubeconfig, dependsOn }: AwaitedCluster,
 ): Pick<MadeCluster, "clusterId" | "adminKubeconfig"> {
-  const ready = new ManagedResource<ClusterReadyInput, ClusterReadyOutput>(
+  const ready = new ManagedResource<typeof clusterReady>(
     `${name}-ready`,
     {
       driver: "cluster-ready",
@@ -78,7 +78,7 @@ export function realCluster(name: string, args: ClusterArgs, parent: pulumi.Reso
     },
     { parent },
   );
-  const token = new ManagedResource<LearnerTokenInput, LearnerTokenOutput>(
+  const token = new ManagedResource<typeof learnerToken>(
     `${name}-learner-token`,
     {
       driver: "learner-token",

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { isAbsolute, join } from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { VirtualClusterInput, VirtualClusterOutput } from "../../host/drivers/virtual-cluster.ts";
-import type { VirtualClusterNamespaceInput, VirtualClusterNamespaceOutput } from "../../host/drivers/virtual-cluster-namespace.ts";
+import type { virtualCluster } from "../../host/drivers/virtual-cluster.ts";
+import type { virtualClusterNamespace } from "../../host/drivers/virtual-cluster-namespace.ts";
 import type { PlanOf } from "../../shared/cluster-spec.ts";
 import type { Properties } from "../../shared/json.ts";
 import { markLabel } from "../../shared/names.ts";
@@ -11,7 +11,7 @@ import { ManagedResource } from "../managed-resource.ts";
 import { confineLearner } from "./confinement.ts";
 import { marks, physicalName } from "./marks.ts";
 import { realCluster, whenReady } from "./real-cluster.ts";
-import type { ClusterArgs, ClusterProvider, FoundationArgs } from "./types.ts";
+import type { ClusterArgs, ClusterProvider, FoundationArgs } from "../ports/cluster.ts";
 
 type Shared = PlanOf<"shared">;
 
@@ -29,7 +29,7 @@ export const shared: ClusterProvider = {
     const labels = marks(cohort, lifetime, learner);
     const virtual = physicalName(cohort, learner);
     const below = { kubeconfig: pathOf(plan), ...(plan.context !== undefined && { context: plan.context }) };
-    const claim = new ManagedResource<VirtualClusterNamespaceInput, VirtualClusterNamespaceOutput>(
+    const claim = new ManagedResource<typeof virtualClusterNamespace>(
       `${name}-namespace`,
       {
         driver: "virtual-cluster-namespace",
@@ -58,7 +58,7 @@ export const shared: ClusterProvider = {
     );
     const inNamespace = { parent, provider, dependsOn: [namespace], deletedWith: claim };
     const confined = confineLearner(name, { plan, namespace: virtual, labels }, inNamespace);
-    const cluster = new ManagedResource<VirtualClusterInput, VirtualClusterOutput>(
+    const cluster = new ManagedResource<typeof virtualCluster>(
       `${name}-vcluster`,
       {
         driver: "virtual-cluster",

@@ -1,11 +1,11 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { FluxDefinitionsInput, FluxDefinitionsOutput } from "../../host/drivers/flux-definitions.ts";
+import type { fluxDefinitions } from "../../host/drivers/flux-definitions.ts";
 import { fluxNamespace, registryAuthoritySecret } from "../../shared/names.ts";
-import { inCluster, type ClusterHandle } from "../cluster/types.ts";
-import type { RepositoryHandle } from "../git/types.ts";
+import { inCluster, type ClusterHandle } from "../ports/cluster.ts";
+import type { RepositoryHandle } from "../ports/git.ts";
 import { ManagedResource } from "../managed-resource.ts";
-import type { ImageRepositoryHandle } from "../registry/types.ts";
+import { dockerConfig, type ImageRepositoryHandle } from "../ports/registry.ts";
 
 export interface FluxBootstrapArgs {
   readonly cluster: ClusterHandle;
@@ -37,7 +37,7 @@ export class FluxBootstrap extends pulumi.ComponentResource {
     const here = (...dependsOn: pulumi.Resource[]) => inCluster(cluster, this, dependsOn);
 
     const namespace = new k8s.core.v1.Namespace(`${name}-namespace`, { metadata: { name: fluxNamespace } }, here());
-    const definitions = new ManagedResource<FluxDefinitionsInput, FluxDefinitionsOutput>(
+    const definitions = new ManagedResource<typeof fluxDefinitions>(
       `${name}-definitions`,
       {
         driver: "flux-definitions",
@@ -127,12 +127,4 @@ export class FluxBootstrap extends pulumi.ComponentResource {
     this.namespace = namespace;
     this.registerOutputs({});
   }
-}
-
-/** The content of a Docker credential file for the image repository's registry. Secret. */
-export function dockerConfig({ repository, flux }: ImageRepositoryHandle): pulumi.Output<string> {
-  return pulumi.all([repository, flux.username, flux.password]).apply(([path, username, password]) => {
-    const auth = Buffer.from(`${username}:${password}`).toString("base64");
-    return JSON.stringify({ auths: { [path.split("/")[0] ?? path]: { username, password, auth } } });
-  });
 }

@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { inCluster, type ClusterHandle } from "../cluster/types.ts";
+import { inCluster, type ClusterHandle } from "../ports/cluster.ts";
 import { fluxManifests, type FluxManifestOptions, type Manifest } from "./manifests.ts";
 
 /**

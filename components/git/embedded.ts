@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { GitRepositoryInput, GitRepositoryOutput } from "../../host/drivers/git-repository.ts";
-import type { PipelineInput, PipelineOutput } from "../../host/drivers/pipeline.ts";
+import type { gitRepository } from "../../host/drivers/git-repository.ts";
+import type { pipeline } from "../../host/drivers/pipeline.ts";
 import { requireDoor, requireHost } from "../lab-host.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import { seedOf } from "./seed.ts";
-import type { GitHost, PipelineArgs, RepositoryArgs, RepositoryHandle } from "./types.ts";
+import type { GitHost, PipelineArgs, RepositoryArgs, RepositoryHandle } from "../ports/git.ts";
 
 /** A bare repository on the lab host, served by git's own HTTP backend behind the lab daemon. */
 export const embedded: GitHost = {
@@ -19,6 +19,7 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
   readonly seedCommit: pulumi.Output<string>;
   readonly learner: RepositoryHandle["learner"];
   readonly flux: RepositoryHandle["flux"];
+  readonly handOverSeconds = 300;
   readonly #args: RepositoryArgs;
 
   constructor(name: string, args: RepositoryArgs, options: pulumi.ComponentResourceOptions) {
@@ -30,7 +31,7 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
     const door = args.via === "door" ? requireDoor(host) : undefined;
     const fluxUrl = pulumi.interpolate`${door?.url ?? baseUrl}/${path}`;
     if (host.opening) this.openUrl = pulumi.interpolate`${host.output.open.apply((open) => open?.url)}/${path}`;
-    const repository = new ManagedResource<GitRepositoryInput, GitRepositoryOutput>(
+    const repository = new ManagedResource<typeof gitRepository>(
       `${name}-repository`,
       {
         driver: "git-repository",
@@ -72,7 +73,7 @@ class EmbeddedRepository extends pulumi.ComponentResource implements RepositoryH
 
   runPipeline(name: string, { cluster, images, environments }: PipelineArgs, options: pulumi.CustomResourceOptions): pulumi.Resource {
     const { cohort, learner, repository } = this.#args;
-    return new ManagedResource<PipelineInput, PipelineOutput>(
+    return new ManagedResource<typeof pipeline>(
       name,
       {
         driver: "pipeline",

@@ -1,7 +1,7 @@
 import * as gh from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
 import { githubCredential, type GithubCredential } from "../../shared/github/credential.ts";
-import type { GithubSettings } from "./types.ts";
+import type { GithubSettings } from "./github-settings.ts";
 
 /**
  * The one provider for everything of a cohort in GitHub. What makes it slow is meant: one request after another, a pause

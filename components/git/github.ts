@@ -1,9 +1,9 @@
 import * as gh from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import type { GithubCohortInput, GithubCohortOutput } from "../../host/drivers/github-cohort.ts";
-import type { GithubRepositoryInput, GithubRepositoryOutput } from "../../host/drivers/github-repository.ts";
-import type { GithubSeedInput, GithubSeedOutput } from "../../host/drivers/github-seed.ts";
-import type { SshKeyInput, SshKeyOutput } from "../../host/drivers/ssh-key.ts";
+import type { githubCohort } from "../../host/drivers/github-cohort.ts";
+import type { githubRepository } from "../../host/drivers/github-repository.ts";
+import type { githubSeed } from "../../host/drivers/github-seed.ts";
+import type { sshKey } from "../../host/drivers/ssh-key.ts";
 import { apiUrlOf } from "../../shared/github/api.ts";
 import { paceShares } from "../../shared/github/pace.ts";
 import { githubWrites } from "../../shared/github/writes.ts";
@@ -12,7 +12,8 @@ import { ManagedResource } from "../managed-resource.ts";
 import { githubProvider } from "./github-provider.ts";
 import { protectBranches } from "./github-rulesets.ts";
 import { seedOf } from "./seed.ts";
-import type { CohortGitArgs, GitHost, GithubSettings, PipelineArgs, RepositoryArgs, RepositoryHandle } from "./types.ts";
+import type { GithubSettings } from "./github-settings.ts";
+import type { CohortGitArgs, GitHost, PipelineArgs, RepositoryArgs, RepositoryHandle } from "../ports/git.ts";
 
 /** A private repository per learner in a GitHub organization, with the template's workflows as its pipeline. */
 export const github: GitHost = {
@@ -27,10 +28,11 @@ class GithubCohort {
   readonly settings: GithubSettings;
   readonly apiUrl: string;
   readonly provider: gh.Provider;
-  readonly resource: ManagedResource<GithubCohortInput, GithubCohortOutput>;
+  readonly resource: ManagedResource<typeof githubCohort>;
 
-  constructor({ cohort, settings, learners }: CohortGitArgs) {
-    if (settings.kind !== "github") throw new Error(`settings of ${settings.kind} for GitHub`);
+  constructor({ cohort, settings: said, learners }: CohortGitArgs) {
+    if (said.kind !== "github") throw new Error(`settings of ${said.kind} for GitHub`);
+    const settings = said as GithubSettings;
     this.settings = settings;
     this.apiUrl = apiUrlOf(settings.url);
     // Where the secrets of a registry are not needed, this reckons with two writes too many.
@@ -42,7 +44,7 @@ class GithubCohort {
     this.provider = githubProvider("github", settings, share.writeDelayMs);
     const { organization, onTeardown, hostKeys } = settings;
     const { pace } = share;
-    this.resource = new ManagedResource<GithubCohortInput, GithubCohortOutput>(
+    this.resource = new ManagedResource<typeof githubCohort>(
       "github-cohort",
       {
         driver: "github-cohort",
@@ -62,6 +64,8 @@ class GithubRepository extends pulumi.ComponentResource implements RepositoryHan
   readonly learner: RepositoryHandle["learner"];
   readonly flux: RepositoryHandle["flux"];
   readonly ssh: NonNullable<RepositoryHandle["ssh"]>;
+  /** Workflows wait for a runner, and nobody tells Flux of a push. */
+  readonly handOverSeconds = 1200;
   readonly #seed: pulumi.Resource;
 
   constructor(
@@ -75,7 +79,7 @@ class GithubRepository extends pulumi.ComponentResource implements RepositoryHan
     const { organization, onTeardown } = settings;
     const account = learner.github;
     if (account === undefined) throw new Error(`learner ${learner.id} has no GitHub account`);
-    const repository = new ManagedResource<GithubRepositoryInput, GithubRepositoryOutput>(
+    const repository = new ManagedResource<typeof githubRepository>(
       `${name}-repository`,
       {
         driver: "github-repository",
@@ -106,7 +110,7 @@ class GithubRepository extends pulumi.ComponentResource implements RepositoryHan
     );
     // What is in the repository goes with it, and never by its name, which somebody else's may have by then.
     const within = { parent: this, provider, dependsOn: [repository], deletedWith: repository };
-    const key = new ManagedResource<SshKeyInput, SshKeyOutput>(
+    const key = new ManagedResource<typeof sshKey>(
       `${name}-flux-key`,
       {
         driver: "ssh-key",
@@ -149,7 +153,7 @@ class GithubRepository extends pulumi.ComponentResource implements RepositoryHan
           )
         : []),
     ];
-    const seed = new ManagedResource<GithubSeedInput, GithubSeedOutput>(
+    const seed = new ManagedResource<typeof githubSeed>(
       `${name}-seed`,
       {
         driver: "github-seed",

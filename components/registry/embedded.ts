@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { ImageRepositoryInput, ImageRepositoryOutput } from "../../host/drivers/image-repository.ts";
+import type { imageRepository } from "../../host/drivers/image-repository.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { requireDoor, requireHost } from "../lab-host.ts";
 import { ManagedResource } from "../managed-resource.ts";
-import type { ImageRepositoryArgs, ImageRepositoryHandle, Registry } from "./types.ts";
+import type { ImageRepositoryArgs, ImageRepositoryHandle, Registry } from "../ports/registry.ts";
 
 /** A path in the cohort's registry on the lab host. */
 export const embedded: Registry = {
@@ -28,7 +28,7 @@ class EmbeddedImageRepository extends pulumi.ComponentResource implements ImageR
   constructor(name: string, args: ImageRepositoryArgs, options: pulumi.ComponentResourceOptions) {
     super("gitops-lab:registry:Embedded", name, {}, options);
     const host = requireHost(args.host);
-    const path = new ManagedResource<ImageRepositoryInput, ImageRepositoryOutput>(
+    const path = new ManagedResource<typeof imageRepository>(
       `${name}-images`,
       {
         driver: "image-repository",

@@ -1,8 +1,18 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { OciRepositoryInput, OciRepositoryOutput } from "../../host/drivers/oci-repository.ts";
+import type { ociRepository } from "../../host/drivers/oci-repository.ts";
 import { siblingImage } from "../../shared/image-paths.ts";
 import { ManagedResource } from "../managed-resource.ts";
-import type { ImageRepositoryArgs, ImageRepositoryHandle, Registry } from "./types.ts";
+import type { ImageRepositoryArgs, ImageRepositoryHandle, Registry } from "../ports/registry.ts";
+
+/** What the cohort file says of a registry elsewhere. */
+export interface OciSettings {
+  readonly kind: "oci" | "ghcr";
+  /** Under which every learner gets a path. */
+  readonly url: string;
+  readonly username: string;
+  /** A user who may only pull. */
+  readonly pullUsername?: string | undefined;
+}
 
 /** A path of a registry elsewhere, by one credential of the cohort: `<url>/<cohort>-<learner>/<image>`. */
 export const oci: Registry = {
@@ -25,11 +35,12 @@ class OciImageRepository extends pulumi.ComponentResource implements ImageReposi
 
   constructor(
     name: string,
-    { cohort, learner, image, settings, siblings, after }: ImageRepositoryArgs,
+    { cohort, learner, image, settings: said, siblings, after }: ImageRepositoryArgs,
     options: pulumi.ComponentResourceOptions,
   ) {
     super("gitops-lab:registry:Oci", name, {}, options);
-    if (settings.kind === "embedded") throw new Error("settings of the embedded registry for one elsewhere");
+    if (said.kind === "embedded") throw new Error("settings of the embedded registry for one elsewhere");
+    const settings = said as OciSettings;
     const { protocol, host, pathname } = new URL(settings.url);
     this.insecure = protocol === "http:";
     this.takesJobToken = host === "ghcr.io";
@@ -41,7 +52,7 @@ class OciImageRepository extends pulumi.ComponentResource implements ImageReposi
         ? { username: settings.username, password }
         : { username: settings.pullUsername, password: config.requireSecret("registryPullPassword") };
     const path = `${host}${pathname.replace(/\/$/, "")}/${cohort}-${learner}/${image}`;
-    const repository = new ManagedResource<OciRepositoryInput, OciRepositoryOutput>(
+    const repository = new ManagedResource<typeof ociRepository>(
       `${name}-images`,
       {
         driver: "oci-repository",

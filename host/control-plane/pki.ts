@@ -4,12 +4,10 @@ import { LabError } from "../../shared/errors.ts";
 import { makePrivateFolder, readIfExists, writePrivateFile } from "../../shared/private-files.ts";
 import { newAuthority, newSigningKeys, type KeyPair } from "../certificates.ts";
 import { nodeAddress } from "./networks.ts";
+import { labHostNode } from "../lab-host-node/name.ts";
 
 /** Name of the one node that runs for real. */
 export const nodeName = "node";
-
-/** Name of the node that stands for the lab host, where Flux' controllers run as processes. */
-export const labHostNode = "lab-host";
 
 /** A name of every API server, by which it is known wherever it is reached. */
 export const apiServerName = "kubernetes.default.svc";
@@ -27,7 +25,7 @@ export const clients = {
   "kube-apiserver-kubelet": { user: "gitops-lab:kube-apiserver", groups: ["system:masters"] },
   /** Plays the kubelet of the simulated node, so it may write any pod's and node's status. */
   kwok: { user: "gitops-lab:kwok", groups: ["system:masters"] },
-  /** As whom the lab daemon answers for the processes of the lab host, see host/daemon/lab-host-node.ts. */
+  /** As whom the lab daemon answers for the processes of the lab host, see host/lab-host-node/node.ts. */
   "lab-host": { user: `system:node:${labHostNode}`, groups: ["system:nodes"] },
   /** Bound to cluster-admin by components/flux/bootstrap.ts, as Flux' own manifests do. */
   flux: { user: "gitops-lab:flux", groups: [] },

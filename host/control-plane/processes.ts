@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { LearnerPaths } from "../../shared/paths.ts";
 import { toolPath } from "../../tools/locate.ts";
-import type { ProcessSpec } from "../daemon/process-table.ts";
+import type { ProcessSpec } from "../processes/process-table.ts";
 import type { Needs, Placement } from "../room/placement.ts";
 import { nodeAddress, serviceNetwork } from "./networks.ts";
 import { clientAuthorities } from "./pki.ts";

@@ -1,8 +1,8 @@
 import { Hono } from "hono";
 import { z } from "zod";
-import { daemonVersion } from "./config.ts";
-import { ProcessSpec } from "./process-table.ts";
-import type { Supervisor } from "./supervisor.ts";
+import { daemonVersion } from "../processes/config.ts";
+import { ProcessSpec } from "../processes/process-table.ts";
+import type { Supervisor } from "../processes/supervisor.ts";
 
 /** Which processes a call is about: one learner's, or with no owner the whole cohort's. */
 const Selection = z.object({ owner: z.string().optional() });

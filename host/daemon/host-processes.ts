@@ -5,11 +5,11 @@ import { makePrivateFolder } from "../../shared/private-files.ts";
 import { imageStorage, registryProcess } from "../registry/config.ts";
 import { hostRoom, inHostRoom, programFiles } from "../room/host-room.ts";
 import { showsFilesAsOwn } from "../room/machine.ts";
-import { waysFolder } from "../ways.ts";
-import { webPlaces } from "../web/places.ts";
-import type { DaemonConfig } from "./config.ts";
-import { passedEnvironment } from "./environment.ts";
-import type { ProcessSpec } from "./process-table.ts";
+import { waysFolder } from "../processes/ways.ts";
+import { webPlaces } from "../processes/web-places.ts";
+import type { DaemonConfig } from "../processes/config.ts";
+import { passedEnvironment } from "../processes/environment.ts";
+import type { ProcessSpec } from "../processes/process-table.ts";
 
 /** The processes that a cohort has for all its learners, in the order of their start. */
 export async function hostProcesses(config: DaemonConfig): Promise<ProcessSpec[]> {

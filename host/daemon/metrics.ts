@@ -6,14 +6,14 @@ import { limitNewsMs } from "../../shared/limits.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { FluxObject } from "../../verification/live-objects.ts";
 import { notReady } from "../../verification/readiness.ts";
-import { leanKubeReader } from "../kube-reader.ts";
-import { limitHitsOfCohort } from "../limit-hits.ts";
+import { leanKubeReader } from "../kubernetes/reader.ts";
+import { limitHitsOfCohort } from "../limits/hits.ts";
 import { renderMetrics, type Metric, type Sample } from "../metrics/text.ts";
-import { usageOf } from "../process-usage.ts";
-import { webPlaces } from "../web/places.ts";
-import { askSocket } from "./ask-socket.ts";
-import { daemonVersion } from "./config.ts";
-import type { ProcessStatus } from "./supervisor.ts";
+import { usageOf } from "../processes/usage.ts";
+import { webPlaces } from "../processes/web-places.ts";
+import { askSocket } from "../processes/ask-socket.ts";
+import { daemonVersion } from "../processes/config.ts";
+import type { ProcessStatus } from "../processes/supervisor.ts";
 
 /** However often it is asked, processes and clusters are looked at no more often. */
 const freshMs = 5000;

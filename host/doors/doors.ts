@@ -4,11 +4,11 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import type { RequestListener } from "node:http";
 import { pipeline } from "node:stream";
 import { cohortPaths } from "../../shared/paths.ts";
-import { portsOf } from "../ports.ts";
-import { readWebConfig } from "../web/config.ts";
-import { connections, outsideOptions } from "../web/outside.ts";
+import { portsOf } from "../../ledger/ports.ts";
+import { readWebConfig } from "../processes/web-config.ts";
+import { connections, outsideOptions } from "./outside.ts";
 import { serverCertificate } from "./authority.ts";
-import type { DoorStatus } from "./status.ts";
+import type { DoorStatus } from "../processes/door-status.ts";
 import { log } from "../log.ts";
 
 interface Wanted {

@@ -1,5 +1,5 @@
 import { ExitCode, LabError } from "../../shared/errors.ts";
-import { updateDoors } from "../daemon/client.ts";
+import { updateDoors } from "../processes/client.ts";
 
 /** Lets the daemon open what is to be open. Throws LabError `door-shut` where the one of that name can't be. */
 export async function requireOpen(cohort: string, name: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { LabError, messageOf } from "../../shared/errors.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
 import type { Driver } from "../driver.ts";
-import { clusterClient } from "../kubernetes.ts";
+import { clusterClient } from "../kubernetes/client.ts";
 
 export interface ClusterReadyInput {
   readonly learner: string;
@@ -18,7 +18,8 @@ export interface ClusterReadyOutput {
 }
 
 /** Waits until a cluster that somebody else made answers to our credential, and learns which one it is. */
-export const clusterReady: Driver<ClusterReadyInput, ClusterReadyOutput> = {
+export const clusterReady: Driver<ClusterReadyInput, ClusterReadyOutput, "cluster-ready"> = {
+  name: "cluster-ready",
   replaceOn: ["place"],
   creationOnly: ["timeoutSeconds"],
 

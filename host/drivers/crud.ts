@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { setStackConfig } from "../stack-config.ts";
-import { loadDriver, type DriverName } from "./drivers.ts";
+// Back up, and the only import that does: this address is in every state, and the list is above all drivers.
+import { loadDriver, type DriverName } from "../../drivers.ts";
 
 /*
  * Pulumi's create, diff, read, update and delete in terms of a driver. What a resource keeps in the state is

@@ -14,19 +14,19 @@ import { kubeconfig } from "../control-plane/kubeconfig.ts";
 import { apiServerName, clients, ensurePki, nodeName, type ClientName, type ClusterPki } from "../control-plane/pki.ts";
 import { controlPlaneProcesses, type ControlPlane } from "../control-plane/processes.ts";
 import { writeNodeRules } from "../control-plane/simulated-node.ts";
-import { forgetCreation, noteCreation } from "../creation.ts";
-import { ensureProcesses, openWays, processStatus, removeProcesses, shutWays, updateDoors } from "../daemon/client.ts";
-import { readDaemonConfig, type DaemonConfig } from "../daemon/config.ts";
-import type { ProcessSpec } from "../daemon/process-table.ts";
+import { forgetCreation, noteCreation } from "../../ledger/creation.ts";
+import { ensureProcesses, openWays, processStatus, removeProcesses, shutWays, updateDoors } from "../processes/client.ts";
+import { readDaemonConfig, type DaemonConfig } from "../processes/config.ts";
+import type { ProcessSpec } from "../processes/process-table.ts";
 import { requireOpen } from "../doors/require-open.ts";
 import type { Driver } from "../driver.ts";
-import { recordCreation } from "../inventory/inventory.ts";
-import { ownership, removeOwned } from "../inventory/ownership.ts";
-import { limitsOf } from "../limits.ts";
-import { clusterClient } from "../kubernetes.ts";
-import { awaitListening, orGiveBack } from "../listening.ts";
+import { recordCreation } from "../../ledger/inventory.ts";
+import { ownership, removeOwned } from "../../ledger/ownership.ts";
+import { limitsOf } from "../limits/stored.ts";
+import { clusterClient } from "../kubernetes/client.ts";
+import { awaitListening, orGiveBack } from "../../ledger/listening.ts";
 import { doorsFolder, doorSocket, nodeProcess } from "../node/node-process.ts";
-import { giveBackPorts, leasePorts, releasePorts, type PortRange } from "../ports.ts";
+import { giveBackPorts, leasePorts, releasePorts, type PortRange } from "../../ledger/ports.ts";
 import { removeGroup } from "../room/groups.ts";
 import { leaseNumbers, releaseNumbers } from "../room/numbers.ts";
 import { inRoomOf, onHost, type Placement } from "../room/placement.ts";
@@ -66,7 +66,8 @@ const simulatedNode = "simulated-node";
  * A control plane of its own per learner, as processes of the lab host: etcd, API server, controllers, and one node, which
  * kwok plays or which is real.
  */
-export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput> = {
+export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput, "embedded-cluster"> = {
+  name: "embedded-cluster",
   replaceOn: ["cohort", "learner", "nodes"],
   creationOnly: ["ports"],
   optional: ["nodes", "openName", "limits"],

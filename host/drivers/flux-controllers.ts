@@ -9,17 +9,17 @@ import { waitUntil, type Look } from "../../shared/wait.ts";
 import { toolPath } from "../../tools/locate.ts";
 import type { FluxController } from "../../tools/manifest.ts";
 import { heapLimits, smallHeap } from "../control-plane/processes.ts";
-import { ensureProcesses, processStatus } from "../daemon/client.ts";
-import type { ProcessSpec } from "../daemon/process-table.ts";
-import type { ProcessStatus } from "../daemon/supervisor.ts";
+import { ensureProcesses, processStatus } from "../processes/client.ts";
+import type { ProcessSpec } from "../processes/process-table.ts";
+import type { ProcessStatus } from "../processes/supervisor.ts";
 import type { Driver } from "../driver.ts";
-import { fluxDeployments } from "../flux/deployments.ts";
+import { fluxDeployments } from "../lab-host-node/deployments.ts";
 import { Kustomization, listLive } from "../../verification/live-objects.ts";
-import { limitsOf } from "../limits.ts";
-import { leanKubeReader } from "../kube-reader.ts";
-import { clusterClient } from "../kubernetes.ts";
-import { lookListening, orGiveBack } from "../listening.ts";
-import { giveBackPorts, leasePorts, type PortRange } from "../ports.ts";
+import { limitsOf } from "../limits/stored.ts";
+import { leanKubeReader } from "../kubernetes/reader.ts";
+import { clusterClient } from "../kubernetes/client.ts";
+import { lookListening, orGiveBack } from "../../ledger/listening.ts";
+import { giveBackPorts, leasePorts, type PortRange } from "../../ledger/ports.ts";
 import { placementOf } from "./embedded-cluster.ts";
 
 export interface FluxControllersInput {
@@ -45,7 +45,8 @@ export interface FluxControllersOutput {
  * run. They listen nowhere but for source-controller's artifacts, on the room's own loopback. The cluster has Deployments whose pods stand for
  * them, which nothing here waits for.
  */
-export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput> = {
+export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput, "flux-controllers"> = {
+  name: "flux-controllers",
   replaceOn: ["cohort", "learner", "clusterId"],
   creationOnly: ["ports"],
 

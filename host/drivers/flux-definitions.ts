@@ -3,7 +3,7 @@ import { waitUntil } from "../../shared/wait.ts";
 import type { Properties } from "../../shared/json.ts";
 import type { Driver } from "../driver.ts";
 import { readFluxDefinitions, resourcesPath, type CustomResourceDefinition } from "../flux/definitions.ts";
-import { clusterClient } from "../kubernetes.ts";
+import { clusterClient } from "../kubernetes/client.ts";
 
 export interface FluxDefinitionsInput {
   readonly learner: string;
@@ -22,7 +22,8 @@ export interface FluxDefinitionsOutput {
  * The CRDs of Flux in one cluster. As Pulumi resources of their own they would be three quarters of the state, of which
  * the engine writes all after every step: see docs/decisions.md.
  */
-export const fluxDefinitions: Driver<FluxDefinitionsInput, FluxDefinitionsOutput> = {
+export const fluxDefinitions: Driver<FluxDefinitionsInput, FluxDefinitionsOutput, "flux-definitions"> = {
+  name: "flux-definitions",
   replaceOn: ["clusterId"],
 
   async ensure({ learner, clusterId, kubeconfig, version }) {

@@ -7,8 +7,8 @@ import type { Driver } from "../driver.ts";
 import { healthCheckNudge } from "../flux/health-check-nudge.ts";
 import { lookAtHandOver, type HandOver } from "../flux/hand-over.ts";
 import { oneLook } from "../flux/one-look.ts";
-import { leanKubeReader } from "../kube-reader.ts";
-import { clusterClient } from "../kubernetes.ts";
+import { leanKubeReader } from "../kubernetes/reader.ts";
+import { clusterClient } from "../kubernetes/client.ts";
 
 export interface FluxReadyInput {
   readonly learner: string;
@@ -26,7 +26,8 @@ export interface FluxReadyInput {
 export type FluxReadyOutput = HandOver;
 
 /** Waits until Flux has brought the whole lab up; at the deadline says what is missing, with the cluster's own events. */
-export const fluxReady: Driver<FluxReadyInput, FluxReadyOutput> = {
+export const fluxReady: Driver<FluxReadyInput, FluxReadyOutput, "flux-ready"> = {
+  name: "flux-ready",
   replaceOn: [],
   // Credentials change in a lab that a learner is at work in, where there is nothing to wait for.
   creationOnly: ["timeoutSeconds", "kubeconfig", "git"],

@@ -3,11 +3,11 @@ import { cohortPaths } from "../../shared/paths.ts";
 import { readIfExists } from "../../shared/private-files.ts";
 import { fluxUsername, isIssued, issueCredential, revokeCredentials } from "../access.ts";
 import type { Driver } from "../driver.ts";
-import { recordCreation } from "../inventory/inventory.ts";
-import { ownership, removeOwned } from "../inventory/ownership.ts";
-import { removeLimitHits } from "../limit-hits.ts";
+import { recordCreation } from "../../ledger/inventory.ts";
+import { ownership, removeOwned } from "../../ledger/ownership.ts";
+import { removeLimitHits } from "../limits/hits.ts";
 import { createRepository, seedRepository, type Seed } from "../git/repository.ts";
-import { partsOf } from "./resource-id.ts";
+import { partsOf } from "../driver.ts";
 
 export interface GitRepositoryInput {
   readonly cohort: string;
@@ -35,7 +35,8 @@ export interface GitRepositoryOutput {
 }
 
 /** A learner's repository on the lab host: one folder, open to the learner and to Flux, who both fetch and push. */
-export const gitRepository: Driver<GitRepositoryInput, GitRepositoryOutput> = {
+export const gitRepository: Driver<GitRepositoryInput, GitRepositoryOutput, "git-repository"> = {
+  name: "git-repository",
   replaceOn: ["cohort", "learner", "repository", "branch"],
   creationOnly: ["seed"],
 

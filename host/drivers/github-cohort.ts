@@ -29,7 +29,8 @@ export interface GithubCohortOutput {
 }
 
 /** What the repositories of a cohort on GitHub share. All of them go before it, so it finds what no state knows of. */
-export const githubCohort: Driver<GithubCohortInput, GithubCohortOutput> = {
+export const githubCohort: Driver<GithubCohortInput, GithubCohortOutput, "github-cohort"> = {
+  name: "github-cohort",
   replaceOn: ["cohort", "organization", "apiUrl"],
 
   async ensure({ cohort, organization, apiUrl, onTeardown, pace, hostKeys }) {

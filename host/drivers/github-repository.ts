@@ -8,8 +8,8 @@ import { repositoryThing } from "../github/look.ts";
 import { Repository, repositoryAt, repositoryWithId, sshUrl } from "../github/repositories.ts";
 import { retire, type OnTeardown } from "../github/retire.ts";
 import { githubSession } from "../github/session.ts";
-import { recordCreation } from "../inventory/inventory.ts";
-import { noteRemainder } from "../remainders.ts";
+import { recordCreation } from "../../ledger/inventory.ts";
+import { noteRemainder } from "../../ledger/remainders.ts";
 
 export interface GithubRepositoryInput {
   readonly cohort: string;
@@ -42,7 +42,8 @@ export interface GithubRepositoryOutput {
  * A learner's private repository in an organization. Ours and not `github.Repository`, because that can neither take over
  * what an interrupted run has made nor tell, before it deletes, whether what has the name is still the same repository.
  */
-export const githubRepository: Driver<GithubRepositoryInput, GithubRepositoryOutput> = {
+export const githubRepository: Driver<GithubRepositoryInput, GithubRepositoryOutput, "github-repository"> = {
+  name: "github-repository",
   replaceOn: ["cohort", "learner", "organization", "name", "apiUrl", "topic"],
 
   async ensure(input) {

@@ -18,7 +18,8 @@ export interface GithubSeedOutput {
 }
 
 /** The first commit of a learner's repository, pushed by Git as a whole when everything that its workflows need is there. */
-export const githubSeed: Driver<GithubSeedInput, GithubSeedOutput> = {
+export const githubSeed: Driver<GithubSeedInput, GithubSeedOutput, "github-seed"> = {
+  name: "github-seed",
   replaceOn: ["repositoryId", "branch"],
   creationOnly: ["url", "apiUrl", "seed"],
 

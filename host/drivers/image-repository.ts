@@ -1,10 +1,10 @@
 import { cohortPaths } from "../../shared/paths.ts";
 import { fluxUsername, isIssued, issueCredential, pipelineUsername, revokeCredentials } from "../access.ts";
 import type { Driver } from "../driver.ts";
-import { recordCreation } from "../inventory/inventory.ts";
-import { ownership, removeOwned } from "../inventory/ownership.ts";
+import { recordCreation } from "../../ledger/inventory.ts";
+import { ownership, removeOwned } from "../../ledger/ownership.ts";
 import { learnerImages } from "../registry/config.ts";
-import { partsOf } from "./resource-id.ts";
+import { partsOf } from "../driver.ts";
 
 export interface ImageRepositoryInput {
   readonly cohort: string;
@@ -29,7 +29,8 @@ export interface ImageRepositoryOutput {
 }
 
 /** A learner's path in the cohort's registry. The learner pulls and pushes, Flux pulls, the pipeline also deletes. */
-export const imageRepository: Driver<ImageRepositoryInput, ImageRepositoryOutput> = {
+export const imageRepository: Driver<ImageRepositoryInput, ImageRepositoryOutput, "image-repository"> = {
+  name: "image-repository",
   replaceOn: ["cohort", "learner", "name"],
 
   async ensure({ cohort, learner, name, registry, generation }) {

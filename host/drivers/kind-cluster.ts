@@ -4,18 +4,18 @@ import { LabError, messageOf } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, removeIfEmpty, writePrivateFile } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
-import { forgetCreation, noteCreation } from "../creation.ts";
-import { updateDoors } from "../daemon/client.ts";
-import { readDaemonConfig } from "../daemon/config.ts";
+import { forgetCreation, noteCreation } from "../../ledger/creation.ts";
+import { updateDoors } from "../processes/client.ts";
+import { readDaemonConfig } from "../processes/config.ts";
 import { requireOpen } from "../doors/require-open.ts";
 import type { Driver } from "../driver.ts";
 import { containersOf, docker, inNode, kind, type Container } from "../kind/cli.ts";
 import { hostsToml, kindConfig, kindFolder, kindName, nodeOf, nodeRegistries, type NodeRegistry } from "../kind/config.ts";
 import { readRecord, writeRecord } from "../kind/record.ts";
-import { recordCreation } from "../inventory/inventory.ts";
-import { removeOwned } from "../inventory/ownership.ts";
-import { clusterClient } from "../kubernetes.ts";
-import { leasePorts, releasePorts, type PortRange } from "../ports.ts";
+import { recordCreation } from "../../ledger/inventory.ts";
+import { removeOwned } from "../../ledger/ownership.ts";
+import { clusterClient } from "../kubernetes/client.ts";
+import { leasePorts, releasePorts, type PortRange } from "../../ledger/ports.ts";
 import type { Doing } from "../step-failure.ts";
 
 export interface KindClusterInput {
@@ -46,7 +46,8 @@ export interface KindClusterOutput {
 }
 
 /** A cluster of its own per learner, as one Docker container that kind makes. */
-export const kindCluster: Driver<KindClusterInput, KindClusterOutput> = {
+export const kindCluster: Driver<KindClusterInput, KindClusterOutput, "kind-cluster"> = {
+  name: "kind-cluster",
   replaceOn: ["cohort", "learner", "image"],
   creationOnly: ["ports"],
   optional: ["registry", "openName"],

@@ -1,27 +1,21 @@
 import { randomBytes } from "node:crypto";
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
 import { LabError } from "../../shared/errors.ts";
 import { defaultLimits, type Limits } from "../../shared/limits.ts";
 import type { Opening } from "../../shared/opening.ts";
 import { cohortPaths } from "../../shared/paths.ts";
-import { readDaemonConfig, removeDaemonConfig, writeDaemonConfig } from "../daemon/config.ts";
-import { ensureHostProcesses, processStatus, removeProcesses, shutWays, stopDaemon, updateDoors } from "../daemon/client.ts";
-import { forgetCreation, noteCreation, notedLearners } from "../creation.ts";
+import { readDaemonConfig, removeDaemonConfig, writeDaemonConfig } from "../processes/config.ts";
+import { ensureHostProcesses, processStatus, removeProcesses, stopDaemon } from "../processes/client.ts";
+import { noteCreation, notedLearners } from "../../ledger/creation.ts";
 import { ensureServerCertificate } from "../doors/authority.ts";
 import { requireOpen } from "../doors/require-open.ts";
 import type { Driver } from "../driver.ts";
-import { readInventory, recordCreation } from "../inventory/inventory.ts";
-import { claimCohortFolder, removeOwned } from "../inventory/ownership.ts";
-import { removeKindClusters } from "./kind-cluster.ts";
-import { writeLimits } from "../limits.ts";
+import { recordCreation } from "../../ledger/inventory.ts";
+import { claimCohortFolder } from "../../ledger/ownership.ts";
+import { removeCohortFromHost, type RemoveClusters } from "../sweep.ts";
+import { writeLimits } from "../limits/stored.ts";
 import { limitNow } from "../room/limits-now.ts";
-import { awaitListening, orGiveBack } from "../listening.ts";
-import { giveBackPorts, leasePorts, releasePorts, type PortRange } from "../ports.ts";
-import { endStragglers } from "../process-identity.ts";
-import { removeGroup, removeGroups } from "../room/groups.ts";
-import { releaseNumbers } from "../room/numbers.ts";
-import { learnerImages } from "../registry/config.ts";
+import { awaitListening, orGiveBack } from "../../ledger/listening.ts";
+import { giveBackPorts, leasePorts, type PortRange } from "../../ledger/ports.ts";
 import { signingKeyFile } from "../registry/signing-key.ts";
 
 export interface LabHostInput {
@@ -55,8 +49,13 @@ export interface OpenedHost {
   readonly ca: string;
 }
 
-/** What a cohort shares on the lab host: its folder, its daemon, its registry and its web process. */
-export const labHost: Driver<LabHostInput, LabHostOutput> = {
+/**
+ * What a cohort shares on the lab host: its folder, its daemon, its registry and its web process.
+ *
+ * @param removeClusters takes what stands on this machine beside the lab host's processes, when the cohort goes
+ */
+export const labHost = (removeClusters: RemoveClusters): Driver<LabHostInput, LabHostOutput, "lab-host"> => ({
+  name: "lab-host",
   replaceOn: ["cohort"],
   creationOnly: ["ports"],
   optional: ["opening", "isolation", "limits"],
@@ -110,54 +109,9 @@ export const labHost: Driver<LabHostInput, LabHostOutput> = {
   },
 
   async remove(cohort) {
-    await removeCohortFromHost(cohort);
+    await removeCohortFromHost(cohort, removeClusters);
   },
-};
-
-/**
- * Ends every process of the cohort and deletes its folder and port leases, whatever Pulumi's state knows of them: also
- * after an `up` that was killed half-way. Throws LabError, after everything else, where the folder can't be removed.
- */
-export async function removeCohortFromHost(cohort: string): Promise<void> {
-  await removeProcesses(cohort, undefined, "SIGKILL");
-  await stopDaemon(cohort);
-  endStragglers(cohortPaths(cohort).daemon);
-  await removeKindClusters(cohort);
-  await removeGroups(cohort);
-  await releaseNumbers(cohort);
-  await releasePorts(cohort);
-  await removeOwned(cohort, cohortPaths(cohort).root);
-}
-
-/**
- * Removes what learners other than these have on the host: an `up` killed between making a thing and noting it leaves
- * things that Pulumi's state does not know, and a learner who is then taken out of the cohort file would leave them for
- * ever. Returns the ids of those it found.
- */
-export async function removeOtherLearners(cohort: string, known: ReadonlySet<string>): Promise<string[]> {
-  const paths = cohortPaths(cohort);
-  const folders = [paths.git, join(paths.root, "learners"), learnerImages(paths, ".")];
-  const owners = (await processStatus(cohort)).flatMap(({ owner }) => (owner === "cohort" ? [] : [owner]));
-  const told = new Set((await readInventory(cohort)).flatMap(({ learner }) => learner ?? []));
-  const here = (await Promise.all(folders.map((folder) => readdir(folder).catch(() => [])))).flat();
-  // A folder that nobody told of is nobody's of ours.
-  const found = new Set([...owners, ...here.filter((name) => told.has(name))]);
-  const others = [...found].filter((learner) => !known.has(learner));
-  for (const learner of others) {
-    await removeProcesses(cohort, learner, "SIGKILL");
-    await removeKindClusters(cohort, [learner]);
-    await removeGroup(paths.learner(learner));
-    await releaseNumbers(`${cohort}/${learner}`);
-    await shutWays(cohort, learner);
-    for (const folder of folders) await removeOwned(cohort, join(folder, learner));
-    await releasePorts(`${cohort}/${learner}`);
-    await forgetCreation(cohort, learner);
-  }
-  if (others.length > 0 && (await readDaemonConfig(cohort))?.opening !== undefined) await updateDoors(cohort);
-  // Of learners whose clusters were elsewhere a note is all there was.
-  for (const learner of await notedLearners(cohort)) if (!known.has(learner)) await forgetCreation(cohort, learner);
-  return others;
-}
+});
 
 /** Apart from the cohort's `ports`, of which learners may need the last one. */
 const metricsPorts = { from: 19700, to: 19999 } as const;

@@ -1,6 +1,6 @@
 import { tokenEnd, withToken } from "../../shared/kubeconfig.ts";
 import type { Driver } from "../driver.ts";
-import { clusterClient } from "../kubernetes.ts";
+import { clusterClient } from "../kubernetes/client.ts";
 
 export interface LearnerTokenInput {
   readonly learner: string;
@@ -24,7 +24,8 @@ export interface LearnerTokenOutput {
  * The learner's own access to a cluster that signs no certificates for us: a bound token of a service account, which the
  * API server lets end. Once it has, `./lab up` makes another.
  */
-export const learnerToken: Driver<LearnerTokenInput, LearnerTokenOutput> = {
+export const learnerToken: Driver<LearnerTokenInput, LearnerTokenOutput, "learner-token"> = {
+  name: "learner-token",
   replaceOn: ["clusterId"],
 
   async ensure({ learner, kubeconfig, namespace, until }) {

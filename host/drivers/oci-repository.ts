@@ -2,7 +2,7 @@ import { LabError, messageOf } from "../../shared/errors.ts";
 import { parseTag } from "../../shared/tags.ts";
 import type { Driver } from "../driver.ts";
 import { withRepository, type RepositoryAccess } from "../images/crane.ts";
-import { noteRemainder } from "../remainders.ts";
+import { noteRemainder } from "../../ledger/remainders.ts";
 import { stackConfig } from "../stack-config.ts";
 
 export interface OciRepositoryInput extends RepositoryAccess {
@@ -24,7 +24,8 @@ export const registryPassword = "registryPassword";
  * A learner's path in a registry elsewhere. The registry makes it with the first image; all that is looked at before is
  * that the credential works and that nobody else's images are there.
  */
-export const ociRepository: Driver<OciRepositoryInput, OciRepositoryOutput> = {
+export const ociRepository: Driver<OciRepositoryInput, OciRepositoryOutput, "oci-repository"> = {
+  name: "oci-repository",
   replaceOn: ["repository"],
 
   async ensure({ cohort, learner, siblings, repository, username, password, insecure }) {

@@ -1,10 +1,10 @@
 import type { Environment } from "../../shared/names.ts";
-import { settlePipeline } from "../daemon/client.ts";
+import { settlePipeline } from "../processes/client.ts";
 import type { Driver } from "../driver.ts";
-import { ownership } from "../inventory/ownership.ts";
+import { ownership } from "../../ledger/ownership.ts";
 import type { RepositoryAccess } from "../images/crane.ts";
 import { readPipelineConfig, removePipelineConfig, writePipelineConfig } from "../pipeline/config.ts";
-import { partsOf } from "./resource-id.ts";
+import { partsOf } from "../driver.ts";
 
 export interface PipelineInput {
   readonly cohort: string;
@@ -23,7 +23,8 @@ export interface PipelineOutput {
 }
 
 /** The delivery pipeline beside an embedded Git repository; the lab daemon runs it, see host/pipeline. */
-export const pipeline: Driver<PipelineInput, PipelineOutput> = {
+export const pipeline: Driver<PipelineInput, PipelineOutput, "pipeline"> = {
+  name: "pipeline",
   replaceOn: ["cohort", "learner"],
 
   async ensure({ cohort, learner, repository, environments, kubeconfig, registry }) {

@@ -26,7 +26,8 @@ export interface SeedImagesOutput extends RepositoryAccess {
 }
 
 /** The images that a learner's registry path holds at hand-over. */
-export const seedImages: Driver<SeedImagesInput, SeedImagesOutput> = {
+export const seedImages: Driver<SeedImagesInput, SeedImagesOutput, "seed-images"> = {
+  name: "seed-images",
   replaceOn: ["repository"],
   creationOnly: ["username", "password"],
 

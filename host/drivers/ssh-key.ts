@@ -13,7 +13,8 @@ export interface SshKeyOutput {
 }
 
 /** A key pair that is kept in the state alone. */
-export const sshKey: Driver<SshKeyInput, SshKeyOutput> = {
+export const sshKey: Driver<SshKeyInput, SshKeyOutput, "ssh-key"> = {
+  name: "ssh-key",
   replaceOn: [],
   creationOnly: ["comment"],
 

@@ -2,9 +2,9 @@ import { ApiError, connect, UnreachableError, type KubeApi } from "../../shared/
 import { cohortLabel, learnerLabel, markLabel } from "../../shared/names.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import type { Driver } from "../driver.ts";
-import { readInventory, recordCreation, type Thing } from "../inventory/inventory.ts";
-import { virtualClusterId } from "../inventory/virtual-clusters.ts";
-import { labMark } from "../lab-mark.ts";
+import { readInventory, recordCreation, type Thing } from "../../ledger/inventory.ts";
+import { virtualClusterId } from "../virtual-clusters/look.ts";
+import { labMark } from "../../ledger/lab-mark.ts";
 import { explained, markOf, namespaceAt, requireOwn, type Namespace } from "../virtual-clusters/namespaces.ts";
 import { isUnreachableGone } from "./virtual-cluster.ts";
 
@@ -35,7 +35,8 @@ const endSeconds = 300;
  * The namespace of a learner's virtual cluster, by the lab's mark and not by its name: another lab may have a learner of the
  * same name in a cohort of the same name. Ours and not Pulumi's, which takes over and deletes what has the name.
  */
-export const virtualClusterNamespace: Driver<VirtualClusterNamespaceInput, VirtualClusterNamespaceOutput> = {
+export const virtualClusterNamespace: Driver<VirtualClusterNamespaceInput, VirtualClusterNamespaceOutput, "virtual-cluster-namespace"> = {
+  name: "virtual-cluster-namespace",
   replaceOn: ["cohort", "learner", "kubeconfig", "context", "name"],
   optional: ["context"],
 

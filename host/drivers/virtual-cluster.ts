@@ -6,7 +6,7 @@ import { atServer } from "../../shared/kubeconfig.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
 import type { Driver } from "../driver.ts";
 import { applyVcluster, removeRelease, type ReleasePlace } from "../helm/cli.ts";
-import { clusterClient, type ClusterClient } from "../kubernetes.ts";
+import { clusterClient, type ClusterClient } from "../kubernetes/client.ts";
 import { explained, markOf, namespaceAt, requireOwn } from "../virtual-clusters/namespaces.ts";
 
 export interface VirtualClusterInput {
@@ -42,7 +42,8 @@ export interface VirtualClusterOutput {
 const startSeconds = 600;
 
 /** A virtual cluster in a namespace of a Kubernetes that is there already: vcluster's chart, by Helm. */
-export const virtualCluster: Driver<VirtualClusterInput, VirtualClusterOutput> = {
+export const virtualCluster: Driver<VirtualClusterInput, VirtualClusterOutput, "virtual-cluster"> = {
+  name: "virtual-cluster",
   replaceOn: ["kubeconfig", "context", "name"],
   optional: ["context", "server"],
 

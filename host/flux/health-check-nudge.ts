@@ -4,7 +4,7 @@ import type { KubeReader } from "../../verification/kube-reader.ts";
 import { Deployment, getLive, Kustomization } from "../../verification/live-objects.ts";
 import { appsKustomization } from "../../verification/readiness.ts";
 import { incomplete } from "../../verification/rollout.ts";
-import type { ClusterClient } from "../kubernetes.ts";
+import type { ClusterClient } from "../kubernetes/client.ts";
 import { fluxKustomization } from "./objects.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { fluxNamespace } from "../../shared/names.ts";
-import type { FluxObjectName } from "../kubernetes.ts";
+import type { FluxObjectName } from "../kubernetes/client.ts";
 
 /** What fetches the learner's repository. */
 export const fluxSource: FluxObjectName = {

@@ -4,7 +4,7 @@ import { connect } from "../../shared/kube-api.ts";
 import type { Environment } from "../../shared/names.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { requiredKustomizations } from "../../verification/readiness.ts";
-import { clusterClient, type FluxObjectName } from "../kubernetes.ts";
+import { clusterClient, type FluxObjectName } from "../kubernetes/client.ts";
 import { fluxImages, fluxKustomization, fluxSource } from "./objects.ts";
 
 /** What came of a look that Flux was asked for. */

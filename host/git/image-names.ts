@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import type { Opening, Via } from "../../shared/opening.ts";
 import { cohortPaths } from "../../shared/paths.ts";
-import { readDaemonConfig } from "../daemon/config.ts";
-import { portsOf } from "../ports.ts";
+import { readDaemonConfig } from "../processes/config.ts";
+import { portsOf } from "../../ledger/ports.ts";
 import { seedMentions } from "./repository.ts";
 
 interface Named {

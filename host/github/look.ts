@@ -1,8 +1,8 @@
 import { LabError } from "../../shared/errors.ts";
 import { githubApi } from "../../shared/github/api.ts";
 import { githubCredential } from "../../shared/github/credential.ts";
-import type { Thing } from "../inventory/inventory.ts";
-import type { Sight } from "../inventory/looks.ts";
+import type { Thing } from "../../ledger/inventory.ts";
+import type { Sight } from "../../ledger/sight.ts";
 import { requireAccess } from "./preflight.ts";
 import { repositoryWithId } from "./repositories.ts";
 

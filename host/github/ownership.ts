@@ -1,4 +1,4 @@
-import { labMark } from "../lab-mark.ts";
+import { labMark } from "../../ledger/lab-mark.ts";
 import type { Repository } from "./repositories.ts";
 
 /** On every repository of any lab. */

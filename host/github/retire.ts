@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { GithubApi } from "../../shared/github/api.ts";
-import { noteRemainder } from "../remainders.ts";
+import { noteRemainder } from "../../ledger/remainders.ts";
 import type { Repository } from "./repositories.ts";
 
 /** What becomes of a repository when its lab goes. */

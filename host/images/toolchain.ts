@@ -2,10 +2,9 @@ import { access, mkdir, mkdtemp, realpath, rename, rm, chmod } from "node:fs/pro
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { ExitCode, LabError } from "../../shared/errors.ts";
-import { childEnvironment } from "../../shared/environment.ts";
-import { run } from "../../shared/exec.ts";
 import { locked } from "../../shared/locked.ts";
 import { cacheHome } from "../../shared/paths.ts";
+import { goHere } from "../../tools/go-here.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { runThrownAway, type JobRoom, type ThrownAwayJob } from "../room/thrown-away.ts";
 
@@ -32,30 +31,6 @@ export async function toolchain(): Promise<Toolchain> {
     );
   }
   return { goVersion: (await goHere()).version, arch, args: buildArgs };
-}
-
-/** The Go on PATH, which may be a link or a script that leads to another folder. */
-async function goHere(): Promise<{ readonly root: string; readonly version: string }> {
-  const result = await run("go", ["env", "GOROOT", "GOVERSION"], {
-    env: childEnvironment("program", { GOENV: "off", GOWORK: "off", GOTOOLCHAIN: "local", GOCACHE: "/nowhere" }),
-    reject: false,
-    stdin: "ignore",
-    timeout: 60_000,
-  });
-  const [root = "", version = ""] = result.failed ? [] : result.stdout.split("\n");
-  if (root !== "" && version !== "") return { root, version };
-  throw new LabError(
-    "go-missing",
-    result.code === "ENOENT"
-      ? "The lab builds the backend's images itself and found no Go on PATH. Install Go 1.24 or newer and run the command again."
-      : `The lab builds the backend's images itself, and \`go env\` failed: ${result.stderr || (result.shortMessage ?? "it says nothing")}. Check the Go installation with \`go version\`.`,
-    { exitCode: ExitCode.badInput },
-  );
-}
-
-/** Folder of the Go toolchain of this machine. Throws LabError `go-missing`. */
-export async function goRoot(): Promise<string> {
-  return (await goHere()).root;
 }
 
 /** Where a build has its toolchain and the cache of the standard library. */

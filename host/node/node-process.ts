@@ -11,15 +11,15 @@ import type { Credential } from "../access.ts";
 import { nodeAddress, podNetwork } from "../control-plane/networks.ts";
 import { nodeName } from "../control-plane/pki.ts";
 import { smallHeap } from "../control-plane/processes.ts";
-import type { ProcessSpec } from "../daemon/process-table.ts";
+import type { ProcessSpec } from "../processes/process-table.ts";
 import { imageArchive } from "../images/archive.ts";
-import { limitsOf } from "../limits.ts";
+import { limitsOf } from "../limits/stored.ts";
 import { limits } from "../room/cgroups.ts";
 import type { RoomConfig } from "../room/config.ts";
 import { ensureCgroup } from "../room/groups.ts";
 import { leaseNumbers, nodeNumbers } from "../room/numbers.ts";
-import { userLimits } from "../room/room.ts";
-import { learnerWay } from "../ways.ts";
+import { nodeFile, userLimits } from "../room/room.ts";
+import { learnerWay } from "../processes/ways.ts";
 import { containerdConfiguration, containerdSocket } from "./containerd.ts";
 import { kubeletConfiguration, oomScoreAdjustment, secrets, verbosity } from "./kubelet.ts";
 import { cniConfiguration, corefile, firewall } from "./network.ts";
@@ -60,8 +60,6 @@ const expectedSettings = {
 const iptablesCommands = ["iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"];
 
 export const nodeFolder = (paths: LearnerPaths) => join(paths.cluster, "node");
-/** What the node is started from. */
-export const nodeFile = (paths: LearnerPaths) => join(nodeFolder(paths), "node.json");
 
 /**
  * Writes everything that a learner's real node reads and returns its process: lab-room, which makes a room for container

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { environments } from "../../shared/names.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { copyOf, readState, writeState } from "../../shared/state-file.ts";
-import { removeOwned } from "../inventory/ownership.ts";
+import { removeOwned } from "../../ledger/ownership.ts";
 
 /** What the pipeline of a learner needs to know of the lab. Kept in a file of mode 0600, for it holds credentials. */
 export const PipelineConfig = z.object({

@@ -1,7 +1,7 @@
 import pLimit from "p-limit";
 import { z } from "zod";
 import { printable } from "../../shared/printable.ts";
-import type { RenderOutcome } from "../room/jobs/jobs.ts";
+import type { RenderOutcome } from "./jobs.ts";
 import { fluxFolder, type FluxTree } from "./flux-tree.ts";
 import { log } from "../log.ts";
 

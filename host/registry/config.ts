@@ -3,7 +3,7 @@ import { stringify } from "yaml";
 import type { CohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
 import { toolPath } from "../../tools/locate.ts";
-import type { ProcessSpec } from "../daemon/process-table.ts";
+import type { ProcessSpec } from "../processes/process-table.ts";
 import { inHostRoom } from "../room/host-room.ts";
 import { ensureSigningKey, publicKeysFile, tokens } from "./signing-key.ts";
 

@@ -2,7 +2,9 @@ import { constants } from "node:fs";
 import { access, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
+import type { CohortGroup } from "../../ledger/orphans.ts";
 import type { Limits } from "../../shared/limits.ts";
+import { homeMark } from "../../shared/paths.ts";
 import { readIfExists } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";
 
@@ -26,6 +28,16 @@ export async function planCgroup(name: string): Promise<Cgroup> {
   if (planned.version === 1 || process.getuid?.() === 0) return planned;
   const group = await handedOverGroup(own);
   return group === undefined ? planned : { version: 2, folders: { unified: join(group, name) } };
+}
+
+/** The control groups that cohorts of this lab home have. */
+export async function cohortGroups(): Promise<CohortGroup[]> {
+  const parents = Object.values((await planCgroup("gitops-lab")).folders);
+  const prefix = `${homeMark()}-`;
+  const found = await Promise.all(
+    parents.map(async (parent) => (await readdir(parent).catch(() => [])).map((name) => ({ name, folder: join(parent, name) }))),
+  );
+  return found.flat().flatMap(({ name, folder }) => (name.startsWith(prefix) ? [{ cohort: name.slice(prefix.length), folder }] : []));
 }
 
 /** The topmost group of version 2 above this process that is its user's, as systemd hands one over; by /proc/self/cgroup. */

@@ -5,10 +5,10 @@ import { dirname, join } from "node:path";
 import { cohortPaths, homeMark, type LearnerPaths } from "../../shared/paths.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
 import { readState } from "../../shared/state-file.ts";
-import { troubleOfRoot } from "../node/preflight.ts";
-import { recordCreation, type Thing } from "../inventory/inventory.ts";
-import { ownership } from "../inventory/ownership.ts";
-import { commandName, findMarked, identify, namespacesOf } from "../process-identity.ts";
+import { troubleOfRoot } from "./trials.ts";
+import { recordCreation, type Thing } from "../../ledger/inventory.ts";
+import { ownership } from "../../ledger/ownership.ts";
+import { commandName, findMarked, identify, namespacesOf } from "../../ledger/process-identity.ts";
 import type { RoomConfig } from "./config.ts";
 import { Cgroup, cgroupMembers, planCgroup, presentFolders, removeCgroup } from "./cgroups.ts";
 

@@ -3,11 +3,12 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cacheHome, type CohortPaths } from "../../shared/paths.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
+import { goHere } from "../../tools/go-here.ts";
 import { toolPath } from "../../tools/locate.ts";
-import { goRoot } from "../images/toolchain.ts";
-import type { ProcessSpec } from "../daemon/process-table.ts";
+import type { ProcessSpec } from "../processes/process-table.ts";
 import { sharedCgroup } from "./groups.ts";
-import { accounts, loopbackHosts, type Bind, type RoomConfig } from "./config.ts";
+import type { Bind } from "../processes/place.ts";
+import { accounts, loopbackHosts, type RoomConfig } from "./config.ts";
 import { leaseNumbers } from "./numbers.ts";
 
 /** Short, as `roomSocket`; no learner's name has an underscore. */
@@ -76,7 +77,7 @@ export async function programFiles(): Promise<string[]> {
   const project = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
   const tools = await Promise.all((["git", "crane"] as const).map(async (tool) => realpathSync(await toolPath(tool))));
   // Go builds in rooms of its own; here it only says which version it is.
-  const go = (await goRoot().catch(() => undefined)) ?? "/usr/local/go";
+  const go = (await goHere().catch(() => undefined))?.root ?? "/usr/local/go";
   const system = ["/usr", "/bin", "/sbin", "/lib", "/lib64"];
   // May be a link into another checkout.
   const packages = realpathSync(join(project, "node_modules"));

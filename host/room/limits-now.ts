@@ -7,10 +7,9 @@ import type { Limits } from "../../shared/limits.ts";
 import type { CohortPaths, LearnerPaths } from "../../shared/paths.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
 import { readState } from "../../shared/state-file.ts";
-import { nodeFile } from "../node/node-process.ts";
 import { limits, type Cgroup } from "./cgroups.ts";
 import { cgroupOf } from "./groups.ts";
-import { roomFile, userLimits } from "./room.ts";
+import { nodeFile, roomFile, userLimits } from "./room.ts";
 
 /**
  * Has limits hold for the labs that run: of their control groups at once, and of what the kernel counts for a user from the

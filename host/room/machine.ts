@@ -10,7 +10,7 @@ import { readIfExists } from "../../shared/private-files.ts";
 import { locate } from "../../tools/locate.ts";
 import { handedOverGroup } from "./cgroups.ts";
 import { idsThere } from "./ids.ts";
-import { troubleOf, tryCgroups } from "../node/preflight.ts";
+import { troubleOf, tryCgroups } from "./trials.ts";
 import { assessRoom, roomKind, type RoomCondition, type RoomFacts, type RoomKind, type RoomTrial } from "./preflight.ts";
 
 /** Which room this machine can make. */

@@ -1,6 +1,7 @@
 import { basename, join, relative } from "node:path";
-import type { ProcessSpec } from "../daemon/process-table.ts";
-import { accounts, type Door } from "./config.ts";
+import type { ProcessSpec } from "../processes/process-table.ts";
+import type { Door } from "../processes/place.ts";
+import { accounts } from "./config.ts";
 
 /** What a program needs of the host's files, and where it may write. */
 export interface Needs {

@@ -1,4 +1,4 @@
-import type { Condition } from "../node/preflight.ts";
+import type { Condition } from "./trials.ts";
 import { hasRoomIds, roomIds } from "./ids.ts";
 
 /** What a room is made of, as the words of a trial: empty where it works, else why not; undefined where it was not tried. */

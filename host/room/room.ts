@@ -5,9 +5,9 @@ import type { Limits } from "../../shared/limits.ts";
 import type { CohortPaths, LearnerPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
 import { toolPath } from "../../tools/locate.ts";
-import type { ProcessSpec } from "../daemon/process-table.ts";
-import { limitsOf } from "../limits.ts";
-import { learnerWay } from "../ways.ts";
+import type { ProcessSpec } from "../processes/process-table.ts";
+import { limitsOf } from "../limits/stored.ts";
+import { learnerWay } from "../processes/ways.ts";
 import { limits } from "./cgroups.ts";
 import type { RoomConfig } from "./config.ts";
 import { ensureCgroup } from "./groups.ts";
@@ -23,6 +23,8 @@ export interface RoomOptions {
 
 /** What the room is started from. */
 export const roomFile = ({ cluster }: LearnerPaths) => join(cluster, "room", "room.json");
+/** What a real node is started from, which is a room, too. */
+export const nodeFile = ({ cluster }: LearnerPaths) => join(cluster, "node", "node.json");
 
 /** Where the programs of a learner's room are asked for. Short: a Unix socket's path has 107 bytes. */
 export function roomSocket(paths: CohortPaths, learner: string): string {

@@ -6,7 +6,8 @@ import { startPiped } from "../../shared/exec.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { startAlone } from "./alone.ts";
 import type { Cgroup } from "./cgroups.ts";
-import type { Bind, RoomConfig } from "./config.ts";
+import type { Bind } from "../processes/place.ts";
+import type { RoomConfig } from "./config.ts";
 
 /** A program that runs in a room of its own, which goes with it: no network, and no file but what is named here. */
 export interface ThrownAwayJob {

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { DnsLabel } from "../../shared/names.ts";
-import { daemonVersion } from "../daemon/config.ts";
+import { daemonVersion } from "../processes/config.ts";
 import type { Doors } from "../doors/doors.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Ways } from "./ways.ts";

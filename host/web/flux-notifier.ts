@@ -1,7 +1,7 @@
 import { messageOf } from "../../shared/errors.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
 import { fluxImages, fluxSource } from "../flux/objects.ts";
-import { clusterClient, type ClusterClient } from "../kubernetes.ts";
+import { clusterClient, type ClusterClient } from "../kubernetes/client.ts";
 import { readPipelineConfig } from "../pipeline/config.ts";
 import { log } from "../log.ts";
 

@@ -5,7 +5,7 @@ import { bodyLimit } from "hono/body-limit";
 import { gitRoutes, type GitRoutes } from "../git/smart-http.ts";
 import { registryFront, type RegistryFront } from "../registry/front.ts";
 import { registryRoutes, tokenRoutes, type RegistryRoutes } from "../registry/tokens.ts";
-import { outside } from "./outside.ts";
+import { outside } from "../doors/outside.ts";
 import type { WayListeners } from "./ways.ts";
 
 /** The most of a body that is read whole, in bytes. */

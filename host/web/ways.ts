@@ -3,8 +3,8 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { join } from "node:path";
 import { DnsLabel } from "../../shared/names.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
-import { learnerWay, waysFolder } from "../ways.ts";
-import { capped, connections, outsideOptions } from "./outside.ts";
+import { learnerWay, waysFolder } from "../processes/ways.ts";
+import { capped, connections, outsideOptions } from "../doors/outside.ts";
 import { log } from "../log.ts";
 
 /** Answers the requests that come by one learner's ways. */

@@ -6,8 +6,8 @@ import { buffer } from "node:stream/consumers";
 import { pack } from "tar-stream";
 import { describe, expect, test } from "vitest";
 import { buildModule, type Built } from "../../host/images/program.ts";
-import { jobsServer } from "../../host/room/jobs/server.ts";
-import { JobQueue, QueueFull } from "../../host/room/jobs/queue.ts";
+import { jobsServer } from "../../host/jobs/server.ts";
+import { JobQueue, QueueFull } from "../../host/jobs/queue.ts";
 import { runThrownAway, type JobRoom } from "../../host/room/thrown-away.ts";
 import { useLabHome } from "../support/lab-home.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { clusterReady } from "../../host/drivers/cluster-ready.ts";
 import { learnerToken } from "../../host/drivers/learner-token.ts";
-import { clusterClient } from "../../host/kubernetes.ts";
+import { clusterClient } from "../../host/kubernetes/client.ts";
 import { activeContext, connect } from "../../shared/kube-api.ts";
 import { kubeconfigFor, tokenEnd } from "../../shared/kubeconfig.ts";
 import { parseCohort } from "../../stacks/load-spec.ts";

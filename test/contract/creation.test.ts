@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { creationTime, noteCreation, requireLayout } from "../../host/creation.ts";
+import { creationTime, noteCreation, requireLayout } from "../../ledger/creation.ts";
 import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";

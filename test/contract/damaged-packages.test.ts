@@ -17,6 +17,7 @@ beforeAll(async () => {
     "cli",
     "shared",
     "host",
+    "ledger",
     "stacks",
     "tools",
     "verification",

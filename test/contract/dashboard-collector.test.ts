@@ -6,7 +6,7 @@ import { bareRepository, pipelineAuthor } from "../../host/pipeline/bare-reposit
 import { run } from "../../shared/exec.ts";
 import { environments } from "../../shared/names.ts";
 import type { CohortOutputs } from "../../shared/outputs.ts";
-import { recordLimitHit } from "../../host/limit-hits.ts";
+import { recordLimitHit } from "../../host/limits/hits.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { changeRecord } from "../../records/exercises.ts";

@@ -11,7 +11,7 @@ import { Sessions } from "../../dashboard/sessions.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { findRoom } from "../../host/room/machine.ts";
 import { releaseNumbers } from "../../host/room/numbers.ts";
-import { findMarked } from "../../host/process-identity.ts";
+import { findMarked } from "../../ledger/process-identity.ts";
 import { startPiped } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";

@@ -6,7 +6,7 @@ import { imageRepository } from "../../host/drivers/image-repository.ts";
 import { forward } from "../../host/registry/forward.ts";
 import { registryGateway } from "../../host/registry/gateway.ts";
 import { ensureSigningKey } from "../../host/registry/signing-key.ts";
-import { outside } from "../../host/web/outside.ts";
+import { outside } from "../../host/doors/outside.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { useLabHome } from "../support/lab-home.ts";
 

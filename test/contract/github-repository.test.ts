@@ -6,10 +6,10 @@ import { githubRepository, type GithubRepositoryInput } from "../../host/drivers
 import { githubSeed } from "../../host/drivers/github-seed.ts";
 import { sshKey } from "../../host/drivers/ssh-key.ts";
 import { lookForRepository } from "../../host/github/look.ts";
-import { forgetInventory, readInventory } from "../../host/inventory/inventory.ts";
-import { lookForAll } from "../../host/inventory/looks.ts";
-import { makeReceipt } from "../../host/inventory/receipt.ts";
-import { takeRemainders } from "../../host/remainders.ts";
+import { forgetInventory, readInventory } from "../../ledger/inventory.ts";
+import { lookForAll } from "../../ledger/looks.ts";
+import { makeReceipt } from "../../ledger/receipt.ts";
+import { takeRemainders } from "../../ledger/remainders.ts";
 import { gitReader } from "../../verification/git-reader.ts";
 import { startGithubFake, type GithubFake } from "../support/github-fake/fake.ts";
 import { GitClient } from "../support/git-client.ts";

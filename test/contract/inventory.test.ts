@@ -5,17 +5,19 @@ import { appendFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } fro
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { forgetInventory, readInventory, recordCreation, recordGone, type Item } from "../../host/inventory/inventory.ts";
-import { lookForAll, type Seen } from "../../host/inventory/looks.ts";
-import { claimCohortFolder, ownership, removeOwned } from "../../host/inventory/ownership.ts";
-import { countsOf, linesOf, makeReceipt } from "../../host/inventory/receipt.ts";
+import { forgetInventory, readInventory, recordCreation, recordGone, type Item } from "../../ledger/inventory.ts";
+import { clusterLooks } from "../../cli/looks.ts";
+import { lookForAll, type Seen } from "../../ledger/looks.ts";
+import { claimCohortFolder, ownership, removeOwned } from "../../ledger/ownership.ts";
+import { countsOf, linesOf, makeReceipt } from "../../ledger/receipt.ts";
 import { embeddedCluster } from "../../host/drivers/embedded-cluster.ts";
 import { gitRepository } from "../../host/drivers/git-repository.ts";
 import { kindCluster } from "../../host/drivers/kind-cluster.ts";
-import { removeCohortFromHost } from "../../host/drivers/lab-host.ts";
+import { removeKindClusters } from "../../host/drivers/kind-cluster.ts";
+import { removeCohortFromHost } from "../../host/sweep.ts";
 import { pipeline } from "../../host/drivers/pipeline.ts";
-import { leasePorts, releasePorts } from "../../host/ports.ts";
-import { identify, isRunning, mark, namespacesOf } from "../../host/process-identity.ts";
+import { leasePorts, releasePorts } from "../../ledger/ports.ts";
+import { identify, isRunning, mark, namespacesOf } from "../../ledger/process-identity.ts";
 import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
@@ -41,7 +43,7 @@ async function marked(cohort: string, name: string) {
 const processOf = (cohort: string, name: string) => ({ kind: "process", id: `${cohortPaths(cohort).daemon}#${name}`, name }) as const;
 
 async function look(cohort: string): Promise<Seen[]> {
-  return lookForAll(cohort, await readInventory(cohort));
+  return lookForAll(cohort, await readInventory(cohort), { looks: clusterLooks });
 }
 
 const sightOf = (seen: readonly Seen[], kind: Item["kind"], id: string) => seen.find((item) => item.kind === kind && item.id === id)?.sight;
@@ -250,13 +252,13 @@ describe("the cohort's folder", () => {
       fluxPassword: "",
     };
     await gitRepository.remove("taken/ada/lab", output);
-    await removeCohortFromHost("taken");
+    await removeCohortFromHost("taken", removeKindClusters);
     expect(files.filter((file) => !existsSync(file))).toEqual([]);
     expect(sightOf(await look("taken"), "folder", root)).toMatchObject({ state: "foreign", remove: `rm -r ${root}` });
     await expect(claimCohortFolder("taken")).rejects.toMatchObject({ code: "folder-foreign" });
     await rm(root, { recursive: true });
     await rename(`${root}-moved`, root);
-    await removeCohortFromHost("taken");
+    await removeCohortFromHost("taken", removeKindClusters);
     expect(existsSync(root)).toBe(false);
   });
 
@@ -280,7 +282,7 @@ describe("the cohort's folder", () => {
         adminKubeconfig: "",
         ...{ learnerKubeconfig: "", ingressPort: 0 },
       });
-    await removeCohortFromHost("file");
+    await removeCohortFromHost("file", removeKindClusters);
     expect((await readdir(root, { recursive: true })).sort()).toEqual(["learners", "learners/bob", "owner"]);
     expect(await readFile(file, "utf8")).toBe("notes");
     expect(sightOf(await look("file"), "folder", root)).toMatchObject({
@@ -289,7 +291,7 @@ describe("the cohort's folder", () => {
       remove: `rm ${file}`,
     });
     await rm(file);
-    await removeCohortFromHost("file");
+    await removeCohortFromHost("file", removeKindClusters);
     expect(sightOf(await look("file"), "folder", root)).toEqual({ state: "gone" });
   });
 
@@ -306,7 +308,7 @@ describe("the cohort's folder", () => {
     leader.kill("SIGKILL");
     await once(leader, "exit");
     expect(isRunning(child)).toBe(true);
-    await removeCohortFromHost("ends");
+    await removeCohortFromHost("ends", removeKindClusters);
     const seen = await look("ends");
     expect(isRunning(child)).toBe(false);
     expect(seen.map(({ sight }) => sight.state)).toEqual(["gone"]);
@@ -324,8 +326,8 @@ describe("what is mounted in the cohort's folder", () => {
     await mkdir(point);
     // In a mount namespace of its own, so that nothing is mounted on this machine.
     const script = `
-      import { lookForAll } from ${JSON.stringify(new URL("../../host/inventory/looks.ts", import.meta.url).href)};
-      import { removeOwned } from ${JSON.stringify(new URL("../../host/inventory/ownership.ts", import.meta.url).href)};
+      import { lookForAll } from ${JSON.stringify(new URL("../../ledger/looks.ts", import.meta.url).href)};
+      import { removeOwned } from ${JSON.stringify(new URL("../../ledger/ownership.ts", import.meta.url).href)};
       const problem = await removeOwned("mounted", ${JSON.stringify(root)}).then(() => "none", ({ code }) => code);
       const seen = await lookForAll("mounted", []);
       console.log(JSON.stringify({ problem, seen: seen.map(({ kind, sight }) => [kind, sight.remove]) }));`;

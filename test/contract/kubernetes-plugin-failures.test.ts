@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { endOne, identify, isRunning, type ProcessIdentity } from "../../host/process-identity.ts";
+import { endOne, identify, isRunning, type ProcessIdentity } from "../../ledger/process-identity.ts";
 import { run } from "../../shared/exec.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { createProvider } from "../../tools/kubernetes-plugin/provider.ts";

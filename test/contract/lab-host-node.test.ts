@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { LabHostNode } from "../../host/daemon/lab-host-node.ts";
-import { ProcessTable } from "../../host/daemon/process-table.ts";
-import { Supervisor } from "../../host/daemon/supervisor.ts";
-import { fluxDeployments } from "../../host/flux/deployments.ts";
-import { clusterClient } from "../../host/kubernetes.ts";
+import { LabHostNode } from "../../host/lab-host-node/node.ts";
+import { ProcessTable } from "../../host/processes/process-table.ts";
+import { Supervisor } from "../../host/processes/supervisor.ts";
+import { fluxDeployments } from "../../host/lab-host-node/deployments.ts";
+import { clusterClient } from "../../host/kubernetes/client.ts";
 import { connect } from "../../shared/kube-api.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 import { waitUntil } from "../../shared/wait.ts";

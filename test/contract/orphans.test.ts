@@ -5,10 +5,11 @@ import { mkdir, mkdtemp, rm, symlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { whileRunning } from "../../cli/receipts.ts";
-import { readInventory, recordCreation } from "../../host/inventory/inventory.ts";
-import { findCrumbs, findTraces, forgetCutShort } from "../../host/inventory/orphans.ts";
-import { leasePorts, releasePorts } from "../../host/ports.ts";
-import { engineName, identify, mark } from "../../host/process-identity.ts";
+import { cohortGroups } from "../../host/room/cgroups.ts";
+import { readInventory, recordCreation } from "../../ledger/inventory.ts";
+import { findCrumbs, findTraces, forgetCutShort } from "../../ledger/orphans.ts";
+import { leasePorts, releasePorts } from "../../ledger/ports.ts";
+import { engineName, identify, mark } from "../../ledger/process-identity.ts";
 import { LabError } from "../../shared/errors.ts";
 import { cohortPaths, homeMark, labHome } from "../../shared/paths.ts";
 import { abandonedScratchIn, dropAbandonedScratch, makeScratchFolder } from "../../shared/scratch.ts";
@@ -41,7 +42,7 @@ describe("traces", () => {
     await marked("/elsewhere/cohorts/lost/daemon", "ada/etcd");
     await leasePorts("leased/ada", ["api"], { from: 31340, to: 31349 });
     await mkdir(cohortPaths("folder").root, { recursive: true });
-    const traces = await findTraces(new Set(["stack"]));
+    const traces = await findTraces(new Set(["stack"]), await cohortGroups());
     expect(traces.map(({ cohort, folder, stack }) => [cohort, folder, stack])).toEqual([
       ["folder", true, false],
       ["leased", false, false],
@@ -64,7 +65,7 @@ describe("traces", () => {
       id: "gitops-lab/running",
       name: "s3://elsewhere",
     });
-    const [interrupted, killed, running] = await findTraces(new Set());
+    const [interrupted, killed, running] = await findTraces(new Set(), await cohortGroups());
     expect(interrupted).toMatchObject({ cohort: "interrupted", cutShort: [{ command: "down", how: "interrupted" }], busy: false });
     expect(killed).toMatchObject({ cohort: "killed", cutShort: [{ command: "up", how: "killed" }], busy: false, backend: undefined });
     expect(running).toMatchObject({
@@ -74,7 +75,7 @@ describe("traces", () => {
       backend: "s3://elsewhere",
     });
     for (const cohort of ["interrupted", "running"]) await forgetCutShort(cohort);
-    expect(await findTraces(new Set())).toMatchObject([
+    expect(await findTraces(new Set(), await cohortGroups())).toMatchObject([
       { cohort: "interrupted", cutShort: [] },
       { cohort: "killed" },
       { cohort: "running", cutShort: [], busy: true },

@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:net";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { leasePorts, portsOf, releasePorts, requirePorts } from "../../host/ports.ts";
+import { leasePorts, portsOf, releasePorts, requirePorts } from "../../ledger/ports.ts";
 import { copyOf } from "../../shared/state-file.ts";
 import { useLabHome } from "../support/lab-home.ts";
 

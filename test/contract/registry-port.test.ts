@@ -4,7 +4,7 @@ import { imageRepository } from "../../host/drivers/image-repository.ts";
 import { ociRepository } from "../../host/drivers/oci-repository.ts";
 import { seedImages } from "../../host/drivers/seed-images.ts";
 import { withRepository, type RepositoryAccess } from "../../host/images/crane.ts";
-import { takeRemainders } from "../../host/remainders.ts";
+import { takeRemainders } from "../../ledger/remainders.ts";
 import { gitopsPromotion as template } from "../../lab-templates/gitops-promotion/template.ts";
 import { siblingImage } from "../../shared/image-paths.ts";
 import { cohortPaths } from "../../shared/paths.ts";

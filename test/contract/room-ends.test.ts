@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { cgroupMembers, planCgroup, removeCgroup } from "../../host/room/cgroups.ts";
-import { startInRoom, watchInRoom } from "../../host/room/start.ts";
-import { troubleOf, tryCgroups } from "../../host/node/preflight.ts";
+import { startInRoom, watchInRoom } from "../../host/processes/start-in-room.ts";
+import { troubleOf, tryCgroups } from "../../host/room/trials.ts";
 import { run } from "../../shared/exec.ts";
 import { account, actingAs, ask, lineOf, lives, makers, suiteIsRoot, useRooms, type Maker, type Room } from "../support/room.ts";
 

@@ -9,7 +9,7 @@ import { gitRepository } from "../../host/drivers/git-repository.ts";
 import { imageRepository } from "../../host/drivers/image-repository.ts";
 import { imageStorage, registrySocket } from "../../host/registry/config.ts";
 import { ImageQuota, mostNames } from "../../host/registry/image-quota.ts";
-import { learnerWay } from "../../host/ways.ts";
+import { learnerWay } from "../../host/processes/ways.ts";
 import { answeredBy, wayListeners } from "../../host/web/routes.ts";
 import { Ways } from "../../host/web/ways.ts";
 import { cohortPaths } from "../../shared/paths.ts";

@@ -4,15 +4,17 @@ import { readdir, readFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { isDaemonCurrent, isDaemonUp, openWays, processStatus, shutWays, startDaemon, stopDaemon } from "../../host/daemon/client.ts";
-import { controlSocket } from "../../host/daemon/config.ts";
+import { isDaemonCurrent, isDaemonUp, openWays, processStatus, shutWays, startDaemon, stopDaemon } from "../../host/processes/client.ts";
+import { controlSocket } from "../../host/processes/config.ts";
 import { issueCredential } from "../../host/access.ts";
 import { gitRepository } from "../../host/drivers/git-repository.ts";
-import { labHost, removeCohortFromHost, type LabHostOutput } from "../../host/drivers/lab-host.ts";
-import { findMarked, identify, isRunning, leadsGroup, mark } from "../../host/process-identity.ts";
-import { recentLimitHits } from "../../host/limit-hits.ts";
-import { learnerWay } from "../../host/ways.ts";
-import { connections } from "../../host/web/outside.ts";
+import { removeKindClusters } from "../../host/drivers/kind-cluster.ts";
+import { removeCohortFromHost } from "../../host/sweep.ts";
+import { labHost, type LabHostOutput } from "../../host/drivers/lab-host.ts";
+import { findMarked, identify, isRunning, leadsGroup, mark } from "../../ledger/process-identity.ts";
+import { recentLimitHits } from "../../host/limits/hits.ts";
+import { learnerWay } from "../../host/processes/ways.ts";
+import { connections } from "../../host/doors/outside.ts";
 import { startDetached } from "../../shared/exec.ts";
 import { defaultLimits } from "../../shared/limits.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -26,13 +28,13 @@ const paths = () => cohortPaths(cohort);
 let host: LabHostOutput;
 
 beforeAll(async () => {
-  host = (await labHost.ensure({ cohort, ports })).output;
+  host = (await labHost(removeKindClusters).ensure({ cohort, ports })).output;
   const seed = { files: { "README.md": "# Lab\n" }, message: "Seed", author: { name: "Lab", email: "lab@localhost" }, date: 1_767_225_600 };
   await gitRepository.ensure({ cohort, learner: "ada", repository: "gitops", baseUrl: host.httpUrl, branch: "main", seed });
   await openWays(cohort, "ada");
   await openWays(cohort, "bob");
 }, 60_000);
-afterAll(() => removeCohortFromHost(cohort), 60_000);
+afterAll(() => removeCohortFromHost(cohort, removeKindClusters), 60_000);
 
 const refs = () => fetch(`${host.httpUrl}/git/ada/gitops.git/info/refs?service=git-upload-pack`).then(({ status }) => status);
 const web = async () => (await processStatus(cohort)).find(({ name }) => name === "web")!;
@@ -73,11 +75,11 @@ test("holds images within the limits that the cohort file sets now, and keeps wh
   };
   const MiB = 1024 ** 2;
   expect((await push(3 * MiB)).status).toBe(202);
-  await labHost.ensure({ cohort, ports, limits: { ...defaultLimits, layer: 2 * MiB } });
+  await labHost(removeKindClusters).ensure({ cohort, ports, limits: { ...defaultLimits, layer: 2 * MiB } });
   const refused = await push(3 * MiB);
   expect([refused.status, await refused.text()]).toEqual([413, expect.stringContaining("may have 2 MiB")]);
   await eventually("the note of it", async () => (await recentLimitHits(paths().learner("ada"))).some(({ limit }) => limit === "layer"));
-  await labHost.ensure({ cohort, ports });
+  await labHost(removeKindClusters).ensure({ cohort, ports });
 });
 
 /** Requests that are nearly right, cut, joined and turned over, with bytes of all kinds in between. */

@@ -4,7 +4,7 @@ import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findMarked, namespacesOf } from "../../host/process-identity.ts";
+import { findMarked, namespacesOf } from "../../ledger/process-identity.ts";
 import { run } from "../../shared/exec.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { cacheHome, cohortPaths } from "../../shared/paths.ts";

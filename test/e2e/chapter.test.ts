@@ -3,7 +3,7 @@ import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { withWorkbench } from "../../host/workbench.ts";
+import { withWorkbench } from "../../host/workbench/workbench.ts";
 import { settled } from "../../lab-templates/gitops-promotion/exercises/settled.ts";
 import { gitopsPromotion as template } from "../../lab-templates/gitops-promotion/template.ts";
 import { policyLab } from "../../lab-templates/gitops-promotion/policy-lab.ts";

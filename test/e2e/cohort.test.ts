@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildImages } from "../../host/images/build.ts";
 import { withRepository } from "../../host/images/crane.ts";
-import { endOne, findMarked, type ProcessIdentity } from "../../host/process-identity.ts";
+import { endOne, findMarked, type ProcessIdentity } from "../../ledger/process-identity.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Receipt } from "../../host/inventory/receipt.ts";
+import { Receipt } from "../../ledger/receipt.ts";
 import { TestCohort } from "../support/lab-cli.ts";
 import { kubernetesPlugins } from "../support/pulumi-project.ts";
 import { succeeded } from "../support/succeeded.ts";

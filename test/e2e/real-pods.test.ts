@@ -9,7 +9,7 @@ import { withRepository } from "../../host/images/crane.ts";
 import { presentFolders } from "../../host/room/cgroups.ts";
 import { cgroupOf, roomThings } from "../../host/room/groups.ts";
 import { preflight } from "../../host/node/preflight.ts";
-import { endOne, findMarked, type ProcessIdentity } from "../../host/process-identity.ts";
+import { endOne, findMarked, type ProcessIdentity } from "../../ledger/process-identity.ts";
 import { defaultLimits } from "../../shared/limits.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ProgressEvent } from "../../cli/progress/events.ts";
-import { endOne, findMarked, livingEngines } from "../../host/process-identity.ts";
+import { endOne, findMarked, livingEngines } from "../../ledger/process-identity.ts";
 import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";

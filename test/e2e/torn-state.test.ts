@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { statePlaces } from "../../cli/state/files.ts";
-import { endOne, findMarked } from "../../host/process-identity.ts";
+import { endOne, findMarked } from "../../ledger/process-identity.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { TestCohort } from "../support/lab-cli.ts";
 import { succeeded } from "../support/succeeded.ts";

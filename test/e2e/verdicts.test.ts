@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { issueCredential } from "../../host/access.ts";
-import { withWorkbench } from "../../host/workbench.ts";
+import { withWorkbench } from "../../host/workbench/workbench.ts";
 import { gitOnlyPromotion } from "../../lab-templates/gitops-promotion/exercises/git-only-promotion.ts";
 import { settled } from "../../lab-templates/gitops-promotion/exercises/settled.ts";
 import { gitopsPromotion as template } from "../../lab-templates/gitops-promotion/template.ts";

@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import { endOne, livingEngines } from "../../host/process-identity.ts";
+import { endOne, livingEngines } from "../../ledger/process-identity.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import type { TestCohort } from "../support/lab-cli.ts";
 import { oneOf, shuffled, type Random } from "./random.ts";

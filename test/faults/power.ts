@@ -1,7 +1,7 @@
 import { globSync } from "node:fs";
 import { stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
-import { endOne, findMarked } from "../../host/process-identity.ts";
+import { endOne, findMarked } from "../../ledger/process-identity.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { wholeCourse } from "./cut.ts";
 import { awaitGreen, surplus, Work } from "./soundness.ts";

@@ -1,6 +1,6 @@
-import { findMarked, leadsGroup } from "../../host/process-identity.ts";
-import { isDaemonUp, processStatus } from "../../host/daemon/client.ts";
-import { withWorkbench } from "../../host/workbench.ts";
+import { findMarked, leadsGroup } from "../../ledger/process-identity.ts";
+import { isDaemonUp, processStatus } from "../../host/processes/client.ts";
+import { withWorkbench } from "../../host/workbench/workbench.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
 import type { Backstage } from "../../lab-templates/workbench.ts";
 import { messageOf } from "../../shared/errors.ts";

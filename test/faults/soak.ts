@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { withWorkbench } from "../../host/workbench.ts";
+import { withWorkbench } from "../../host/workbench/workbench.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
 import { messageOf } from "../../shared/errors.ts";
 import { environments } from "../../shared/names.ts";

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { findMarked, leadsGroup } from "../../host/process-identity.ts";
+import { findMarked, leadsGroup } from "../../ledger/process-identity.ts";
 import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { copyOf } from "../../shared/state-file.ts";

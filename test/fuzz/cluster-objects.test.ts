@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { BoundPod, podStatus, refusedStatus, says } from "../../host/daemon/pod-status.ts";
+import { BoundPod, podStatus, refusedStatus, says } from "../../host/lab-host-node/pod-status.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
 import { promotedBy } from "../../verification/bundle/promoted.ts";
 import { backendDeployment } from "../../verification/backend-deployment.ts";

@@ -3,7 +3,7 @@ import { connect, type AddressInfo } from "node:net";
 import fc from "fast-check";
 import pLimit from "p-limit";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { publicWeb } from "../../host/doors/web.ts";
+import { publicWeb } from "../../host/web/public.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { manifestIn, registryReader } from "../../verification/registry-reader.ts";
 import { answerOf, forEvery, nothingIsMade, seed } from "../support/hostile/soundness.ts";

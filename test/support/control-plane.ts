@@ -8,7 +8,7 @@ import { onHost } from "../../host/room/placement.ts";
 import { kubeconfig } from "../../host/control-plane/kubeconfig.ts";
 import { clients, ensurePki, type ClientName } from "../../host/control-plane/pki.ts";
 import { controlPlaneProcesses, type ControlPlane, type NodeAccess } from "../../host/control-plane/processes.ts";
-import { clusterClient } from "../../host/kubernetes.ts";
+import { clusterClient } from "../../host/kubernetes/client.ts";
 import { run } from "../../shared/exec.ts";
 import { makePrivateFolder, writePrivateFile } from "../../shared/private-files.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";

@@ -14,7 +14,19 @@ export interface ErrorSite {
 
 /** Every place in the sources where a LabError, or one of its kinds, is made. */
 export function errorSites(): ErrorSite[] {
-  const folders = ["cli", "stacks", "components", "host", "records", "dashboard", "verification", "lab-templates", "tools", "shared"];
+  const folders = [
+    "cli",
+    "stacks",
+    "components",
+    "ledger",
+    "host",
+    "records",
+    "dashboard",
+    "verification",
+    "lab-templates",
+    "tools",
+    "shared",
+  ];
   const files: readonly string[] = globSync(["index.ts", ...folders.map((folder) => `${folder}/**/*.ts`)], { cwd: root });
   return files.flatMap((file) => {
     const text = readFileSync(join(root, file), "utf8");

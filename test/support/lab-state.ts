@@ -1,6 +1,7 @@
 import { environments, type Environment } from "../../shared/names.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
-import type { Commit, GitReader } from "../../verification/git-reader.ts";
+import type { Commit } from "../../verification/git-commits.ts";
+import type { GitReader } from "../../verification/git-reader.ts";
 import type { JournalEntry } from "../../verification/journal.ts";
 import type { ImageReference } from "../../verification/image-reference.ts";
 import type { KubeReader } from "../../verification/kube-reader.ts";

@@ -7,7 +7,7 @@ import { seedImages } from "../../host/drivers/seed-images.ts";
 import { withRepository, type RepositoryAccess } from "../../host/images/crane.ts";
 import { bareRepository } from "../../host/pipeline/bare-repository.ts";
 import { writePipelineConfig } from "../../host/pipeline/config.ts";
-import { jobsHere } from "../../host/room/jobs/jobs.ts";
+import { jobsHere } from "../../host/jobs/jobs.ts";
 import { Pipeline } from "../../host/pipeline/pipeline.ts";
 import { gitopsPromotion as template } from "../../lab-templates/gitops-promotion/template.ts";
 import type { Environment } from "../../shared/names.ts";

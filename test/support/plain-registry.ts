@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { run } from "../../shared/exec.ts";
-import { leasePorts } from "../../host/ports.ts";
+import { leasePorts } from "../../ledger/ports.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { eventually, type RunningRegistry } from "./lab-server.ts";
 

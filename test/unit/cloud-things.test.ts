@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { cloudLook, cloudThings, noteUncertain } from "../../cli/cloud-things.ts";
-import { takeRemainders } from "../../host/remainders.ts";
+import { takeRemainders } from "../../ledger/remainders.ts";
 
 let home: string;
 beforeEach(async () => {

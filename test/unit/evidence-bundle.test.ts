@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { evidenceKey } from "../../host/evidence-key.ts";
+import { evidenceKey } from "../../cli/course/evidence-key.ts";
 import { checkBundle } from "../../verification/bundle/check-bundle.ts";
 import { renderHtml } from "../../verification/bundle/render-html.ts";
 import { renderMarkdown } from "../../verification/bundle/render-markdown.ts";

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fullDisk } from "../../cli/full-disk.ts";
-import { claimCohortFolder } from "../../host/inventory/ownership.ts";
+import { claimCohortFolder } from "../../ledger/ownership.ts";
 import { makeRoom } from "../../host/make-room.ts";
 import { LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { quotaLines, quotasOf } from "../../cli/capacity/quotas.ts";
-import { recentLimitHits, recordLimitHit } from "../../host/limit-hits.ts";
-import { limitsForWeb, limitsOf, writeLimits } from "../../host/limits.ts";
+import { recentLimitHits, recordLimitHit } from "../../host/limits/hits.ts";
+import { limitsForWeb, limitsOf, writeLimits } from "../../host/limits/stored.ts";
 import { LabError } from "../../shared/errors.ts";
 import { defaultLimits } from "../../shared/limits.ts";
 import { cohortPaths } from "../../shared/paths.ts";

@@ -1,9 +1,9 @@
 import { appendFile, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { beforeEach, expect, test, vi } from "vitest";
-import { groupOf, lastLines, learnerLogs, linesSince, type LogPart } from "../../host/daemon/log-parts.ts";
+import { groupOf, lastLines, learnerLogs, linesSince, type LogPart } from "../../host/processes/log-parts.ts";
 import { log } from "../../host/log.ts";
-import { webPlaces } from "../../host/web/places.ts";
+import { webPlaces } from "../../host/processes/web-places.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { useLabHome } from "../support/lab-home.ts";
 

@@ -1,8 +1,8 @@
 import { mkdir, open, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { shortenLog, shortenLogs } from "../../host/daemon/logs.ts";
-import { ProcessTable } from "../../host/daemon/process-table.ts";
+import { shortenLog, shortenLogs } from "../../host/processes/logs.ts";
+import { ProcessTable } from "../../host/processes/process-table.ts";
 import { useLabHome } from "../support/lab-home.ts";
 
 const home = useLabHome();

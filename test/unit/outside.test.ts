@@ -4,7 +4,7 @@ import { connect, type AddressInfo } from "node:net";
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { askedOf } from "../../host/registry/asked.ts";
-import { isPlain, outside } from "../../host/web/outside.ts";
+import { isPlain, outside } from "../../host/doors/outside.ts";
 
 test.each(["/", "/v2/", "/git/ada/gitops.git/info/refs?service=git-upload-pack", "/v2/a/b/blobs/sha256:00", "/a/..b/c..?q=/../x"])(
   "a target that can be read in one way is plain: %s",

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { BoundPod, podStatus, refusedStatus, says, type PodProcess, type PodStatus } from "../../host/daemon/pod-status.ts";
+import { BoundPod, podStatus, refusedStatus, says, type PodProcess, type PodStatus } from "../../host/lab-host-node/pod-status.ts";
 
 const now = new Date("2026-11-01T10:00:00.900Z");
 const later = new Date("2026-11-01T10:05:00Z");

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { cgroupAt, limits } from "../../host/room/cgroups.ts";
 import { containerdConfiguration } from "../../host/node/containerd.ts";
 import { firewall } from "../../host/node/network.ts";
-import { assess, troubleOfHierarchies, troubleOfRoot, type HostFacts, type RootGroup } from "../../host/node/preflight.ts";
+import { troubleOfHierarchies, troubleOfRoot, type RootGroup } from "../../host/room/trials.ts";
+import { assess, type HostFacts } from "../../host/node/preflight.ts";
 
 const able: HostFacts = {
   platform: "linux",

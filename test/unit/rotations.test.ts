@@ -5,7 +5,7 @@ import { X509Certificate } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { authenticate, issueCredential, nodeUsername, passwordOf } from "../../host/access.ts";
 import { clientAuthorities, ensurePki } from "../../host/control-plane/pki.ts";
-import { askForRotation, generationsOf } from "../../host/rotations.ts";
+import { askForRotation, generationsOf } from "../../ledger/rotations.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
 import { useLabHome } from "../support/lab-home.ts";

@@ -1,6 +1,7 @@
 import type { Environment } from "../../shared/names.ts";
 import { desiredImage, overlayPath } from "../desired-image.ts";
-import type { CommitWithPaths, GitReader } from "../git-reader.ts";
+import type { CommitWithPaths } from "../git-commits.ts";
+import type { GitReader } from "../git-reader.ts";
 import { imageChanges as changesOf } from "../held-rollback.ts";
 import { sameImage, type ImageReference } from "../image-reference.ts";
 import { promotionTrailer, recordPath } from "../promotion-record.ts";

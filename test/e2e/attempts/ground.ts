@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { findMarked, type ProcessIdentity } from "../../../host/process-identity.ts";
+import { findMarked, type ProcessIdentity } from "../../../ledger/process-identity.ts";
 import { cohortPaths } from "../../../shared/paths.ts";
 import { waitUntil } from "../../../shared/wait.ts";
 import { TestCohort, type CommandResult } from "../../support/lab-cli.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
-import { fluxDeployments } from "../../../host/flux/deployments.ts";
+import { fluxDeployments } from "../../../host/lab-host-node/deployments.ts";
 import type { RawRequest } from "../raw-requests.ts";
 import {
   container,
