@@ -23,7 +23,7 @@ import { verdict } from "../verification/verdict.ts";
 import { costsOf } from "./capacity/costs.ts";
 import { cloudRemedy } from "./cloud-failures.ts";
 import { noteUncertain } from "./cloud-things.ts";
-import { installTools } from "./commands/setup.ts";
+import { installTools } from "./tools.ts";
 import { arrivals, backUp, hasWork, leavers, leaversSentence } from "./course/backup.ts";
 import { requireGithub } from "./github.ts";
 import { interruptible, interruptionTeller, type Interrupt } from "./interrupt.ts";
@@ -47,7 +47,7 @@ import { cohortOption } from "./which-cohort.ts";
 
 /* Pulumi's library and the checks take seconds to load on a busy machine: a run has begun to tell of itself by then. */
 const loadStack = () => import("./stack.ts");
-const loadVerify = () => import("./commands/verify.ts");
+const loadChecklist = () => import("./checklist.ts");
 
 export interface BringUpOptions {
   readonly command: "up" | "retry";
@@ -323,7 +323,7 @@ async function conclude(
   const [up, failed] = [new Set(ofResult("up").map(({ learner }) => learner)), ofResult("failed", "unfinished")];
   const reports = up.size === 0 ? [] : await interrupt.orEnd(reporter.phase(phases.evidence, () => evidenceOf(cohort, up)));
   for (const report of reports) reporter.evidence(report);
-  const { exitCodeOf, printReports } = await loadVerify();
+  const { exitCodeOf, printReports } = await loadChecklist();
   // What was handed over before is its learner's work, which this run had nothing to do with.
   const own = reports.filter(({ id }) => reporter.handedOver.has(id));
   const proven = exitCodeOf(own.map((learner) => verdict(learner.reports)));
@@ -355,7 +355,7 @@ async function conclude(
 async function evidenceOf(cohort: string, learners: ReadonlySet<string>) {
   const outputs = await readOutputs(cohort);
   for (const sentence of outputs.simulated) note(paint("yellow", `simulated: ${sentence}`, process.stderr));
-  const { lookAtEvidence } = await loadVerify();
+  const { lookAtEvidence } = await loadChecklist();
   return lookAtEvidence(
     outputs,
     Object.values(outputs.learners).filter(({ id }) => learners.has(id)),
