@@ -2,8 +2,8 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import type { Thing } from "../host/inventory/inventory.ts";
 import type { Sight } from "../host/inventory/looks.ts";
 import { noteRemainder } from "../host/remainders.ts";
+import { cloudPlugins, isCloudKind, type CloudKind } from "../shared/cloud-plugins.ts";
 import { cohortLabel } from "../shared/names.ts";
-import { cloudPackages, isCloudKind } from "../tools/cloud-packages.ts";
 import type { InState } from "./stack.ts";
 import { nameIn, typeIn } from "./urn.ts";
 
@@ -11,17 +11,17 @@ import { nameIn, typeIn } from "./urn.ts";
 const loadStack = () => import("./stack.ts");
 
 /** Lists what carries the cohort's mark in a cloud; see components/cluster/marks.ts. */
-const searches: Readonly<Record<keyof typeof cloudPackages, (cohort: string) => string>> = {
+const searches: Readonly<Record<CloudKind, (cohort: string) => string>> = {
   gke: (cohort) => `gcloud asset search-all-resources --query=labels.${cohortLabel}=${cohort}`,
   eks: (cohort) => `aws resourcegroupstaggingapi get-resources --tag-filters Key=${cohortLabel},Values=${cohort}`,
   doks: (cohort) => `doctl compute tag get ${cohortLabel}:${cohort}`,
 };
 
-function cloudOf({ urn }: InState): keyof typeof cloudPackages | undefined {
+function cloudOf({ urn }: InState): CloudKind | undefined {
   const type = typeIn(urn);
-  return Object.keys(cloudPackages)
+  return Object.keys(cloudPlugins)
     .filter(isCloudKind)
-    .find((kind) => type.startsWith(`${cloudPackages[kind].name}:`));
+    .find((kind) => type.startsWith(`${cloudPlugins[kind].name}:`));
 }
 
 const typeAndName = (urn: string) => `${typeIn(urn)} ${nameIn(urn)}`;

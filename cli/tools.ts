@@ -1,8 +1,9 @@
+import { cloudPlugins, isCloudKind } from "../shared/cloud-plugins.ts";
 import type { CohortPlan } from "../stacks/plan.ts";
-import { cloudPackages, installCloudPlugin, isCloudKind } from "../tools/cloud-packages.ts";
 import { setupTools } from "../tools/install.ts";
 import type { Purpose } from "../tools/manifest.ts";
 import { progressLines, type Step } from "../tools/progress.ts";
+import { installResourcePlugin } from "../tools/resource-plugin.ts";
 
 /**
  * Installs whatever tool is missing. Says nothing when all are there.
@@ -27,8 +28,8 @@ async function install(plan: CohortPlan | undefined, onProgress: (step: Step) =>
   });
   const clouds = [...new Set(plan?.learners.map(({ cluster }) => cluster.kind))].filter(isCloudKind);
   for (const [i, kind] of clouds.entries()) {
-    const { name, version } = cloudPackages[kind];
-    await installCloudPlugin(kind, (activity) =>
+    const { name, version } = cloudPlugins[kind];
+    await installResourcePlugin({ name, version }, `clusters of kind ${kind}`, (activity) =>
       onProgress({ index: i + 1, total: clouds.length, what: `Pulumi's plugin ${name} ${version}`, activity }),
     );
   }
