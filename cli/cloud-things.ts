@@ -2,30 +2,33 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import type { Thing } from "../ledger/inventory.ts";
 import type { Sight } from "../ledger/sight.ts";
 import { noteRemainder } from "../ledger/remainders.ts";
+import { cloudPlugins, isCloudKind, type CloudKind } from "../shared/cloud-plugins.ts";
 import { cohortLabel } from "../shared/names.ts";
-import { cloudPackages, isCloudKind } from "../tools/cloud-packages.ts";
-import { readResources, type InState } from "./stack.ts";
+import type { InState } from "./stack.ts";
 import { nameIn, typeIn } from "./urn.ts";
 
+/* A run has begun to tell of itself before it needs the stack. */
+const loadStack = () => import("./stack.ts");
+
 /** Lists what carries the cohort's mark in a cloud; see components/cluster/marks.ts. */
-const searches: Readonly<Record<keyof typeof cloudPackages, (cohort: string) => string>> = {
+const searches: Readonly<Record<CloudKind, (cohort: string) => string>> = {
   gke: (cohort) => `gcloud asset search-all-resources --query=labels.${cohortLabel}=${cohort}`,
   eks: (cohort) => `aws resourcegroupstaggingapi get-resources --tag-filters Key=${cohortLabel},Values=${cohort}`,
   doks: (cohort) => `doctl compute tag get ${cohortLabel}:${cohort}`,
 };
 
-function cloudOf({ urn }: InState): keyof typeof cloudPackages | undefined {
+function cloudOf({ urn }: InState): CloudKind | undefined {
   const type = typeIn(urn);
-  return Object.keys(cloudPackages)
+  return Object.keys(cloudPlugins)
     .filter(isCloudKind)
-    .find((kind) => type.startsWith(`${cloudPackages[kind].name}:`));
+    .find((kind) => type.startsWith(`${cloudPlugins[kind].name}:`));
 }
 
 const typeAndName = (urn: string) => `${typeIn(urn)} ${nameIn(urn)}`;
 
 /** What the state says that the cohort has in a cloud. */
 export async function cloudThings(stack: Stack): Promise<Thing[]> {
-  const { resources } = await readResources(stack);
+  const { resources } = await (await loadStack()).readResources(stack);
   return resources
     .filter((one) => cloudOf(one) !== undefined)
     .map(({ urn, id }) => ({
@@ -50,7 +53,7 @@ export function cloudLook(left: readonly Thing[], cohort: string): (thing: Thing
  * called before the state forgets that, too.
  */
 export async function noteUncertain(stack: Stack): Promise<void> {
-  const { creating } = await readResources(stack);
+  const { creating } = await (await loadStack()).readResources(stack);
   for (const one of creating) {
     const cloud = cloudOf(one);
     if (cloud !== undefined)

@@ -1,33 +1,23 @@
-import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import pLimit from "p-limit";
-import { pauseProcesses, processStatus, resumeProcesses } from "../host/processes/client.ts";
+import { processStatus } from "../host/processes/client.ts";
 import type { ProcessStatus } from "../host/processes/supervisor.ts";
-import { recentLimitHits } from "../host/limits/hits.ts";
-import { findMarked } from "../ledger/process-identity.ts";
-import { usageOf } from "../host/processes/usage.ts";
 import { handoutOf } from "../lab-templates/handout/document.ts";
 import { renderPage } from "../lab-templates/handout/html.ts";
 import { gradeQuiz, type QuizAnswers } from "../lab-templates/quiz.ts";
 import { labTemplate } from "../lab-templates/templates.ts";
 import type { LabTemplate } from "../lab-templates/types.ts";
-import { drillRunsFile, readRuns } from "../records/drills.ts";
-import { exerciseRecordsFile, readRecords } from "../records/exercises.ts";
-import { quizAttemptsFile, readAttempts, recordAttempt, type Attempt } from "../records/quiz.ts";
+import { recordAttempt, type Attempt } from "../records/quiz.ts";
 import { messageOf } from "../shared/errors.ts";
 import type { CohortOutputs, LearnerOutputs } from "../shared/outputs.ts";
 import { noRoom } from "../shared/isolation.ts";
-import { cohortPaths } from "../shared/paths.ts";
-import { readIfExists } from "../shared/private-files.ts";
-import { gitChain } from "../verification/bundle/git-chain.ts";
-import { EvidenceBundle } from "../verification/bundle/schema.ts";
-import { renderHtml } from "../verification/bundle/render-html.ts";
-import { desiredImage } from "../verification/desired-image.ts";
-import { gitReader, type GitReader } from "../verification/git-reader.ts";
 import { verdict } from "../verification/verdict.ts";
-import { dashboardFolder } from "./access.ts";
+import { bundlePageOf, bundlesOf } from "./bundles.ts";
 import type { Action, BranchFacts, BundleFacts, Course, Job, LearnerFacts, Ports } from "./facts.ts";
+import { workOf } from "./jobs.ts";
+import { nextLookMs, verifyAgainMs } from "./next-look.ts";
+import { readBranch, refsIn, repositoryFolder, signsOf, timeOf, type CommitFiles, type Sign } from "./signs.ts";
+import { lookAtProcesses, noLook, processesOf, usageBetween, type Look } from "./usage.ts";
 
 /** How often cheap signs are looked at: where branches and records are, and the daemon's process table. */
 const tickMs = 3000;
@@ -37,30 +27,19 @@ const usageMs = 4000;
 const remoteMs = 120_000;
 /** After a branch moved, Flux needs a while. */
 const settleMs = 20_000;
-/** What changes without a commit, such as a Deployment edited by hand, is seen after this time. */
-const verifyAgainMs = 30 * 60_000;
-/** The same of a checklist with a failure. */
-const redAgainMs = 2 * 60_000;
-/** So long after a rollback has stood for long enough it is looked whether it did; and so often while it still waits. */
-const holdMarginMs = 5000;
 /** How often it is looked whether a learner whose repository refuses has got another lab. */
 const renewMs = 60_000;
-const commitLimit = 200;
-const mostHits = 20;
-const gitSeconds = 30;
 
 interface Watched {
   outputs: LearnerOutputs;
   facts: LearnerFacts;
   /** What the cheap signs were when each was acted upon. */
   readonly signs: Map<string, string>;
-  /** Files of commits never change. */
-  readonly files: Map<string, Promise<string | undefined>>;
+  readonly files: CommitFiles;
   remoteReadAt: number;
   renewedAt: number;
   verifyAt: number;
-  usage: ReadonlyMap<number, number>;
-  usageAt: number;
+  usage: Look;
 }
 
 /**
@@ -108,8 +87,7 @@ export class Collector implements Course {
             remoteReadAt: 0,
             renewedAt: 0,
             verifyAt: Date.now() + 2000 + index * 1500,
-            usage: new Map(),
-            usageAt: 0,
+            usage: noLook,
           },
         ];
       }),
@@ -145,20 +123,12 @@ export class Collector implements Course {
     return renderPage(handoutOf(this.cohort, this.#watched(learner).outputs, this.template));
   }
 
-  async bundles(learner: string): Promise<readonly BundleFacts[]> {
-    const folder = bundlesFolder(this.cohort.cohort, learner);
-    const names = await readdir(folder).catch(() => []);
-    const bundles = await Promise.all(names.map(async (name) => ({ name, bundle: await readBundle(join(folder, name)) })));
-    return bundles
-      .flatMap(({ name, bundle }) => (bundle === undefined ? [] : [{ name, createdAt: bundle.createdAt, verdict: bundle.verdict }]))
-      .toSorted((one, other) => Date.parse(other.createdAt) - Date.parse(one.createdAt));
+  bundles(learner: string): Promise<readonly BundleFacts[]> {
+    return bundlesOf(this.cohort.cohort, learner);
   }
 
-  async bundlePage(learner: string, name: string): Promise<string | undefined> {
-    // The name must be one of the list, so that no path can leave the folder.
-    const known = (await this.bundles(learner)).some((bundle) => bundle.name === name);
-    const bundle = known ? await readBundle(join(bundlesFolder(this.cohort.cohort, learner), name)) : undefined;
-    return bundle && renderHtml(bundle);
+  bundlePage(learner: string, name: string): Promise<string | undefined> {
+    return bundlePageOf(this.cohort.cohort, learner, name);
   }
 
   async takeQuiz(learner: string, answers: QuizAnswers): Promise<Attempt> {
@@ -171,7 +141,13 @@ export class Collector implements Course {
   act(learner: string, action: Action): void {
     const watched = this.#watched(learner);
     if (watched.facts.job?.state === "running") return;
-    const { what, work } = this.#workOf(watched, action);
+    const { what, work } = workOf(action, {
+      cohort: this.cohort.cohort,
+      outputs: watched.outputs,
+      ports: this.#ports,
+      verify: () => this.#verify(watched),
+      reset: () => this.#reset(watched),
+    });
     const startedAt = new Date().toISOString();
     const tell = (job: Omit<Job, "kind" | "what" | "startedAt">) =>
       this.#change(watched, { job: { kind: action.kind, what, startedAt, ...job } });
@@ -182,32 +158,11 @@ export class Collector implements Course {
       .finally(() => void this.#tick());
   }
 
-  #workOf(watched: Watched, action: Action): { readonly what: string; readonly work: () => Promise<string | undefined> } {
-    const { cohort } = this.cohort;
+  async #reset(watched: Watched): Promise<string> {
     const { outputs } = watched;
-    switch (action.kind) {
-      case "verify":
-        return { what: "Verify", work: async () => void (await this.#verify(watched)) };
-      case "evidence": {
-        const folder = join(bundlesFolder(cohort, outputs.id), new Date().toISOString().replace(/[-:]|\.\d+/g, ""));
-        return { what: "Create evidence", work: async () => `Verdict: ${await this.#ports.writeEvidence(outputs, folder)}.` };
-      }
-      case "pause":
-        return { what: "Pause processes", work: async () => void (await pauseProcesses(cohort, outputs.id)) };
-      case "resume":
-        return { what: "Resume processes", work: async () => void (await resumeProcesses(cohort, outputs.id)) };
-      case "reset":
-        return {
-          what: "Reset",
-          work: async () => {
-            const says = await this.#resets(() => this.#ports.reset(outputs));
-            await this.#renew(watched);
-            return says;
-          },
-        };
-      case "drill":
-        return { what: `Start drill ${action.drill}`, work: async () => void (await this.#ports.startDrill(outputs, action.drill)) };
-    }
+    const says = await this.#resets(() => this.#ports.reset(outputs));
+    await this.#renew(watched);
+    return says;
   }
 
   #watched(learner: string): Watched {
@@ -244,28 +199,22 @@ export class Collector implements Course {
 
   async #lookForSigns(watched: Watched): Promise<void> {
     const { cohort } = this.cohort;
-    const { id } = watched.outputs;
-    const when = async (sign: string, files: readonly string[], read: () => Promise<Partial<LearnerFacts>>) => {
-      const now = (await Promise.all(files.map(timeOf))).join(" ");
-      if (watched.signs.get(sign) === now) return;
-      watched.signs.set(sign, now);
-      void this.#reads(() => this.#read(watched, sign, read));
-    };
-    await when("exercise records", [exerciseRecordsFile(cohort, id)], async () => ({ exercises: await readRecords(cohort, id) }));
-    await when("quiz attempts", [quizAttemptsFile(cohort, id)], async () => ({ attempts: await readAttempts(cohort, id) }));
-    await when("drill runs", [drillRunsFile(cohort, id)], async () => ({ drills: await readRuns(cohort, id) }));
-    const own = cohortPaths(cohort).learner(id);
-    await when("limits", [own.limitHits], async () => ({ limitHits: (await recentLimitHits(own)).slice(-mostHits) }));
+    for (const sign of signsOf(cohort, watched.outputs.id)) await this.#readIfMoved(watched, sign);
     const repository = repositoryFolder(cohort, watched.outputs);
-    const { branch } = watched.outputs.git;
     if ((await timeOf(repository)) === "absent") {
       if (Date.now() - watched.remoteReadAt < remoteMs) return;
       watched.remoteReadAt = Date.now();
       watched.signs.delete("repository");
     }
-    // A ref is a file of its own or a line in this one.
-    const refs = [`refs/heads/${branch}`, "refs/notes/pipeline", "packed-refs"].map((ref) => join(repository, ref));
-    await when("repository", refs, async () => ({ branch: await this.#readBranch(watched) }));
+    const files = refsIn(repository, watched.outputs.git.branch);
+    await this.#readIfMoved(watched, { name: "repository", files, read: async () => ({ branch: await this.#readBranch(watched) }) });
+  }
+
+  async #readIfMoved(watched: Watched, { name, files, read }: Sign): Promise<void> {
+    const now = (await Promise.all(files.map(timeOf))).join(" ");
+    if (watched.signs.get(name) === now) return;
+    watched.signs.set(name, now);
+    void this.#reads(() => this.#read(watched, name, read));
   }
 
   async #read(watched: Watched, sign: string, read: () => Promise<Partial<LearnerFacts>>): Promise<void> {
@@ -293,20 +242,10 @@ export class Collector implements Course {
   }
 
   async #readBranch(watched: Watched): Promise<BranchFacts> {
-    const { git, registry } = watched.outputs;
-    const { environments } = this.template;
-    await using remote = gitReader(git, AbortSignal.timeout(gitSeconds * 1000));
-    const reader = remembering(remote, watched.files);
-    const tip = await reader.head();
-    const { commits, truncated } = await gitChain(reader, commitLimit, environments, registry.repository);
-    const images = [];
-    for (const name of environments) {
-      const image = await desiredImage(reader, tip, name, registry.repository);
-      images.push({ name, ...(image && { image }) });
-    }
+    const branch = await readBranch(watched.outputs, this.template.environments, watched.files);
     const before = watched.facts.branch?.tip;
-    if (before !== undefined && before !== tip) watched.verifyAt = Math.min(watched.verifyAt, Date.now() + settleMs);
-    return { name: git.branch, tip, commits, truncated, environments: images };
+    if (before !== undefined && before !== branch.tip) watched.verifyAt = Math.min(watched.verifyAt, Date.now() + settleMs);
+    return branch;
   }
 
   async #verify(watched: Watched): Promise<void> {
@@ -323,73 +262,9 @@ export class Collector implements Course {
     const all = [...this.#learners.values()];
     const watched = all[this.#nextUsage++ % all.length];
     if (watched === undefined) return;
-    const now = Date.now();
-    const pids = processesOf(this.cohort.cohort, watched.facts);
-    const seen = (await Promise.all(pids.map(async (pid) => ({ pid, usage: await usageOf(pid) })))).filter(
-      ({ usage }) => usage !== undefined,
-    );
-    const elapsed = (now - watched.usageAt) / 1000;
-    // Only of processes that both looks saw: one that was started in between has no share yet.
-    const spent = seen.reduce((sum, { pid, usage }) => sum + (watched.usage.has(pid) ? usage!.cpuSeconds - watched.usage.get(pid)! : 0), 0);
-    const cpuShare = watched.usage.size > 0 ? Math.round((spent / elapsed) * 1000) / 1000 : undefined;
-    watched.usage = new Map(seen.map(({ pid, usage }) => [pid, usage!.cpuSeconds]));
-    watched.usageAt = now;
-    const pssBytes = seen.reduce((sum, { usage }) => sum + usage!.pssBytes, 0);
-    this.#change(watched, {
-      usage: { pssBytes: Math.round(pssBytes / 1024 ** 2) * 1024 ** 2, ...(cpuShare !== undefined && { cpuShare }) },
-    });
+    const look = await lookAtProcesses(processesOf(this.cohort.cohort, watched.facts));
+    const usage = usageBetween(watched.usage, look);
+    watched.usage = look;
+    this.#change(watched, { usage });
   }
-}
-
-/** When a checklist is looked at again though nothing moved: soon after a rollback holds, and more often while it is red. */
-export function nextLookMs(checklist: LearnerFacts["checklist"], now = Date.now()): number {
-  const { hold } = checklist?.promotion ?? {};
-  if (hold?.state === "waiting") return Math.max(Date.parse(hold.until) - now, 0) + holdMarginMs;
-  return checklist?.redSince === undefined ? verifyAgainMs : redAgainMs;
-}
-
-/** By the daemon's table where it answers, else by the marks, which survive it. */
-function processesOf(cohort: string, { id, processes }: LearnerFacts): number[] {
-  const known = processes.flatMap(({ pid }) => pid ?? []);
-  if (processes.length > 0) return known;
-  return findMarked(cohortPaths(cohort).daemon).flatMap(({ name, identity }) => (name.startsWith(`${id}/`) ? [identity.pid] : []));
-}
-
-const bundlesFolder = (cohort: string, learner: string) => join(dashboardFolder(cohort), "evidence", learner);
-
-async function readBundle(folder: string): Promise<EvidenceBundle | undefined> {
-  const text = await readIfExists(join(folder, "evidence.json")).catch(() => undefined);
-  if (text === undefined) return undefined;
-  return EvidenceBundle.safeParse(JSON.parse(text)).data;
-}
-
-/** Where the learner's repository is if the lab host serves it; nothing is there otherwise. */
-function repositoryFolder(cohort: string, { id, git }: LearnerOutputs): string {
-  return join(cohortPaths(cohort).git, id, new URL(git.url).pathname.split("/").at(-1) ?? "");
-}
-
-/** When a file was last written; replaced ones differ by their inode as well. */
-async function timeOf(file: string): Promise<string> {
-  try {
-    const { mtimeMs, ino } = await stat(file);
-    return `${mtimeMs}/${ino}`;
-  } catch {
-    return "absent";
-  }
-}
-
-/** A reader that reads each file of each commit once. */
-function remembering(reader: GitReader, files: Map<string, Promise<string | undefined>>): GitReader {
-  return {
-    ...reader,
-    readFile(treeish, path) {
-      const key = `${treeish}:${path}`;
-      let content = files.get(key);
-      if (content === undefined) {
-        files.set(key, (content = reader.readFile(treeish, path)));
-        content.catch(() => files.delete(key));
-      }
-      return content;
-    },
-  };
 }

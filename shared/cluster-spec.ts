@@ -1,10 +1,8 @@
 import { z } from "zod";
+import { vclusterVersion } from "./pins.ts";
 
 /** The node image that kind v0.33.0 was released with: pkg/apis/config/defaults/image.go of its module. */
 const kindNodeImage = "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5";
-
-/** The chart that the values in components/cluster/shared.ts are written for; tools/go/vcluster has it. */
-export const vclusterVersion = "0.30.0";
 
 const Name = z.string().regex(/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/, "must be a name of a-z, 0-9 and -");
 const Count = z.int().min(1, "must be at least 1").max(10, "must be at most 10");

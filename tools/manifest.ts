@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import { vclusterVersion } from "../shared/cluster-spec.ts";
+import { vclusterVersion } from "../shared/pins.ts";
 import { atLeast, exactly, sameMinor } from "./version-fit.ts";
 
 /**

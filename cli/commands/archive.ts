@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import pLimit from "p-limit";
 import { stringify } from "yaml";
@@ -8,22 +7,20 @@ import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
 import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths, labHome } from "../../shared/paths.ts";
-import { largestPersonFile, readPersonBytes } from "../../shared/person-file.ts";
+import { largestPersonFile } from "../../shared/person-file.ts";
 import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
-import { makeScratchFolder } from "../../shared/scratch.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { readYaml } from "../../shared/yaml.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
-import { checkBundle } from "../../verification/bundle/check-bundle.ts";
 import { collectEvidence } from "../../verification/bundle/collect.ts";
-import { partNames, type EvidenceBundle } from "../../verification/bundle/schema.ts";
-import { fingerprintOf, manifestName as bundleManifestName, sealBundle, signatureName } from "../../verification/bundle/seal.ts";
+import type { EvidenceBundle } from "../../verification/bundle/schema.ts";
+import { fingerprintOf, sealBundle } from "../../verification/bundle/seal.ts";
 import { printable } from "../../shared/printable.ts";
 import type { CheckReport } from "../../verification/types.ts";
 import { observeAtRest, type LookedAtPromotion } from "../../verification/verify.ts";
 import { cohortFileText } from "../cohort-file.ts";
-import { checkArchive, packArchive, type ArchiveCheck, refuseCredentials, unpackArchive, withoutSecrets } from "../course/archive.ts";
-import { CohortResults } from "../course/results.ts";
+import { packArchive, refuseCredentials, withoutSecrets } from "../course/archive.ts";
+import { openArchive } from "../course/open-archive.ts";
 import { readOutputs } from "../outputs.ts";
 import { note, print, printJson } from "../terminal.ts";
 import { learnerResult, resultsOf } from "./results.ts";
@@ -208,68 +205,4 @@ export async function verifyArchive(
       note(`Who signed it was not checked: compare ${fingerprint} with the fingerprint that was printed when it was made.`);
   } else print(["not valid:", ...problems.map((problem) => `  ${printable(problem)}`)].join("\n"));
   return valid ? ExitCode.ok : ExitCode.failed;
-}
-
-/** Of a course of five hundred learners with all their evidence it is a tenth. */
-const largestArchive = 512 * 1024 * 1024;
-
-export interface OpenedArchive extends ArchiveCheck {
-  /** By name; to be trusted where there are no problems. */
-  readonly files: ReadonlyMap<string, Buffer>;
-}
-
-/**
- * Reads an archive and checks all of it, with every bundle in it. Throws LabError (exit code 2) where there is none to read,
- * or the fingerprint that it must be signed by is no fingerprint.
- */
-export async function openArchive(file: string, wanted: string | undefined): Promise<OpenedArchive> {
-  if (wanted !== undefined && !/^sha256:[0-9a-f]{64}$/.test(wanted)) {
-    throw new LabError(
-      "fingerprint-invalid",
-      "`--fingerprint` must be sha256: and 64 hexadecimal digits, as `./lab archive <cohort>` printed it.",
-      { exitCode: ExitCode.badInput },
-    );
-  }
-  const content = readPersonBytes(file, largestArchive);
-  if ("problem" in content)
-    throw new LabError("archive-unreadable", `${printable(file)} ${content.problem}. Name a file that \`./lab archive\` wrote.`, {
-      exitCode: ExitCode.badInput,
-    });
-  const files = await unpackArchive(content.bytes, file);
-  const { problems: ofArchive, manifest, fingerprint } = checkArchive(files);
-  const problems = [...ofArchive];
-  if (fingerprint !== undefined && wanted !== undefined && fingerprint !== wanted)
-    problems.push(`The archive is signed by the key ${fingerprint}, not by ${wanted}.`);
-  if (fingerprint !== undefined && problems.length === 0) problems.push(...(await problemsOfContent(files, fingerprint)));
-  return { files, problems, manifest, fingerprint };
-}
-
-/** Whether the results are in the documented form and every learner in them has a valid bundle by the same key. */
-async function problemsOfContent(files: ReadonlyMap<string, Buffer>, fingerprint: string): Promise<string[]> {
-  const results = resultsIn(files);
-  if (results === undefined) return ["results.json is not in the documented form."];
-  const folder = await makeScratchFolder("archive");
-  try {
-    const checks = results.learners.map(async ({ id }, index) => {
-      // A folder of our own naming: an id from a file may be any path.
-      const bundle = join(folder, String(index));
-      for (const name of [...partNames, bundleManifestName, signatureName]) {
-        const content = files.get(`learners/${id}/evidence/${name}`);
-        if (content !== undefined) await writePrivateFile(join(bundle, name), content);
-      }
-      if (!existsSync(bundle)) return [`The evidence of ${id} is missing.`];
-      return (await checkBundle(bundle, { fingerprint })).problems.map((problem) => `Evidence of ${id}: ${problem}`);
-    });
-    return (await Promise.all(checks)).flat();
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-export function resultsIn(files: ReadonlyMap<string, Buffer>): CohortResults | undefined {
-  try {
-    return CohortResults.parse(JSON.parse(files.get("results.json")?.toString("utf8") ?? ""));
-  } catch {
-    return undefined;
-  }
 }

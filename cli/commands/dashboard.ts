@@ -25,7 +25,7 @@ import type { CohortOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
 import { lookAtLearner } from "../../verification/verify.ts";
-import { readArchivedCourse } from "../archived-course.ts";
+import { readArchivedCourse } from "../course/archived-course.ts";
 import { selectLearner } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
 import { note, print } from "../terminal.ts";

@@ -14,7 +14,7 @@ import { changeRunning, changeRuns, readRuns, runningOf, type DrillRun } from ".
 import { selectLearner } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
 import { duration, note, print, printJson } from "../terminal.ts";
-import { exitCodeOf } from "./verify.ts";
+import { exitCodeOf } from "../checklist.ts";
 import { cohortOption } from "../which-cohort.ts";
 
 export type DrillAction = "start" | "hint" | "check" | "solve" | "reset";

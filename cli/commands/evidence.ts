@@ -14,7 +14,7 @@ import { observeAtRest } from "../../verification/verify.ts";
 import { selectLearner } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
 import { note, print, printJson } from "../terminal.ts";
-import { exitCodeOf } from "./verify.ts";
+import { exitCodeOf } from "../checklist.ts";
 
 export interface EvidenceOptions {
   readonly cohort: string;

@@ -12,7 +12,7 @@ import { changeRecord, readRecords, recordOf, type ExerciseRecord } from "../../
 import { selectLearner, selectLearners } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
 import { duration, note, print, printJson } from "../terminal.ts";
-import { exitCodeOf } from "./verify.ts";
+import { exitCodeOf } from "../checklist.ts";
 
 export interface ExerciseOptions {
   readonly cohort: string;

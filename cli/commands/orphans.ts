@@ -11,7 +11,7 @@ import { tellReceipt } from "../receipts.ts";
 import { backendName } from "../state/backend.ts";
 import { stackNames, staleStackLocks } from "../stack.ts";
 import { note, print, printJson } from "../terminal.ts";
-import { removeCohort } from "./down.ts";
+import { removeCohort } from "../tear-down/tear-down.ts";
 
 interface Orphan {
   readonly cohort: string;

@@ -14,7 +14,7 @@ import { readOutputs } from "../outputs.ts";
 import { tellReceipt, writeReceipt } from "../receipts.ts";
 import { note, print, printJson } from "../terminal.ts";
 import { archiveFile, archiveName, writeArchive } from "./archive.ts";
-import { removeCohort } from "./down.ts";
+import { removeCohort } from "../tear-down/tear-down.ts";
 import { bringBack } from "./processes.ts";
 
 export interface ReapOptions {

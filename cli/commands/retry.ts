@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { ExitCode } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
-import { bringUp } from "../bring-up.ts";
+import { bringUp } from "../bring-up/bring-up.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { readLastRun, type LearnerRun } from "../last-run.ts";
 import { notUp } from "../not-up.ts";

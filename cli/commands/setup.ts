@@ -1,51 +1,7 @@
-import type { CohortPlan } from "../../stacks/plan.ts";
-import { cloudPackages, installCloudPlugin, isCloudKind } from "../../tools/cloud-packages.ts";
-import { setupTools } from "../../tools/install.ts";
-import type { Purpose } from "../../tools/manifest.ts";
-import { progressLines, type Step } from "../../tools/progress.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { openStack } from "../stack.ts";
 import { note } from "../terminal.ts";
-
-/**
- * Installs whatever tool is missing. Says nothing when all are there.
- *
- * @param onProgress who shows how it goes; lines on standard error where it is not given
- */
-export async function installTools(plan?: CohortPlan, onProgress?: (step: Step) => void): Promise<void> {
-  if (onProgress !== undefined) return install(plan, onProgress);
-  const lines = progressLines(process.stderr);
-  try {
-    await install(plan, lines.show);
-  } finally {
-    lines.close();
-  }
-}
-
-async function install(plan: CohortPlan | undefined, onProgress: (step: Step) => void): Promise<void> {
-  await setupTools({
-    onProgress,
-    purposes: purposesOf(plan),
-    plugins: ["kubernetes", ...(plan?.git.kind === "github" ? (["github"] as const) : [])],
-  });
-  const clouds = [...new Set(plan?.learners.map(({ cluster }) => cluster.kind))].filter(isCloudKind);
-  for (const [i, kind] of clouds.entries()) {
-    const { name, version } = cloudPackages[kind];
-    await installCloudPlugin(kind, (activity) =>
-      onProgress({ index: i + 1, total: clouds.length, what: `Pulumi's plugin ${name} ${version}`, activity }),
-    );
-  }
-}
-
-/** What a cohort needs besides what every one does. */
-function purposesOf(plan: CohortPlan | undefined): ReadonlySet<Purpose> {
-  const needed: [Purpose, boolean][] = [
-    ["real-nodes", plan?.nodes === "real"],
-    ["kind", plan?.learners.some(({ cluster }) => cluster.kind === "kind") === true],
-    ["shared", plan?.learners.some(({ cluster }) => cluster.kind === "shared") === true],
-  ];
-  return new Set(needed.flatMap(([purpose, needs]) => (needs ? [purpose] : [])));
-}
+import { installTools } from "../tools.ts";
 
 /** Makes a cohort ready for `./lab up` and for plain `pulumi up`: its tools, and its stack. */
 export async function setup(name: string): Promise<void> {

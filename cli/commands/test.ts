@@ -5,7 +5,7 @@ import { run } from "../../shared/exec.ts";
 import { projectFolder } from "../cohort-file.ts";
 import { pluginChoice } from "../../tools/plugin-choice.ts";
 import { note, print } from "../terminal.ts";
-import { installTools } from "./setup.ts";
+import { installTools } from "../tools.ts";
 
 export interface FaultOptions {
   /** The long set of test/faults. */

@@ -7,7 +7,7 @@ import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { requireRooms } from "../../stacks/isolation.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
-import { bringUp } from "../bring-up.ts";
+import { bringUp } from "../bring-up/bring-up.ts";
 import { capacityFor, remedies } from "../capacity/capacity.ts";
 import { costsOf, learnersHere, portsNeeded } from "../capacity/costs.ts";
 import { machineFacts } from "../capacity/facts.ts";
@@ -37,7 +37,7 @@ export async function up(name: string, { force, json, parallel }: UpOptions): Pr
 export async function requireConditions(plan: CohortPlan, force: boolean): Promise<number> {
   await requireHome();
   await requireLayout(plan.cohort);
-  // Where nothing could try yet, the tools are installed first: cli/bring-up.ts looks again.
+  // Where nothing could try yet, the tools are installed first: cli/bring-up/ looks again.
   if (!plan.room?.because.some(({ untried }) => untried)) requireRooms(plan);
   if (plan.opening) await requireAddress(plan.opening);
   await requireImageNames(plan);

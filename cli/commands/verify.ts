@@ -1,17 +1,13 @@
-import pLimit from "p-limit";
-import { labTemplate } from "../../lab-templates/templates.ts";
 import { ExitCode } from "../../shared/errors.ts";
-import { noRoom } from "../../shared/isolation.ts";
-import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
+import type { CohortOutputs } from "../../shared/outputs.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
-import { renderReports, toJson, type LearnerReports } from "../../verification/render.ts";
+import { toJson } from "../../verification/render.ts";
 import { verdict } from "../../verification/verdict.ts";
-import { lookAtLearner } from "../../verification/verify.ts";
+import { exitCodeOf, lookAtEvidence, printReports } from "../checklist.ts";
 import { selectLearners } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
 import { pausedIn } from "../paused.ts";
-import { print, printJson } from "../terminal.ts";
-import { cohortOption } from "../which-cohort.ts";
+import { printJson } from "../terminal.ts";
 
 export interface VerifyOptions {
   readonly json: boolean;
@@ -32,36 +28,4 @@ export async function verifyCohort(outputs: CohortOutputs, options: VerifyOption
   // Of several, a paused one is as somebody wanted it; where nobody was looked at, nothing was verified.
   const looked = reports.filter((learner) => learner.paused === undefined);
   return looked.length === 0 ? ExitCode.unknown : exitCodeOf(looked.map((learner) => verdict(learner.reports)));
-}
-
-/** Looks at the evidence of these learners, some at a time; of paused ones there is nothing to see. */
-export async function lookAtEvidence(
-  { cohort, template }: CohortOutputs,
-  learners: readonly LearnerOutputs[],
-  paused: readonly string[] = [],
-): Promise<LearnerReports[]> {
-  const { evidence, environments } = labTemplate(template);
-  const atOnce = pLimit(8);
-  return Promise.all(
-    learners.map((learner) =>
-      atOnce(async () => {
-        const { id, name, isolation } = learner;
-        const about = { id, name, isolation, noRoom: noRoom(learner) };
-        if (paused.includes(id)) {
-          const resume = `./lab resume ${id}${cohortOption(cohort)}`;
-          return { ...about, reports: [], paused: resume };
-        }
-        return { ...about, ...(await lookAtLearner(learner, evidence, environments)) };
-      }),
-    ),
-  );
-}
-
-export function printReports(reports: readonly LearnerReports[]): void {
-  print(renderReports(reports, { colour: process.stdout.hasColors?.() === true && !process.env["NO_COLOR"] }).trimEnd());
-}
-
-/** The exit code for verdicts: a failure stands, whatever else could not be seen. */
-export function exitCodeOf(verdicts: readonly ReturnType<typeof verdict>[]): ExitCode {
-  return verdicts.includes("fail") ? ExitCode.failed : verdicts.includes("error") ? ExitCode.unknown : ExitCode.ok;
 }

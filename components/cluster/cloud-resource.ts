@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import { cloudPackages, type CloudPackage } from "../../tools/cloud-packages.ts";
+import { cloudPlugins, type CloudKind } from "../../shared/cloud-plugins.ts";
+import type { ResourcePlugin } from "../../tools/resource-plugin.ts";
 
 /*
  * Resources of a cloud by their type token. Pulumi's npm packages for the clouds (gcp 86 MB, aws 84 MB) hold, for each of
@@ -9,10 +10,10 @@ import { cloudPackages, type CloudPackage } from "../../tools/cloud-packages.ts"
 
 /** A configured plugin of a cloud. Credentials are what the cloud's own tools find (environment, files); none is in the state. */
 export class CloudProvider extends pulumi.ProviderResource {
-  readonly cloud: CloudPackage;
+  readonly cloud: ResourcePlugin;
 
-  constructor(name: string, kind: keyof typeof cloudPackages, inputs: pulumi.Inputs) {
-    const cloud = cloudPackages[kind];
+  constructor(name: string, kind: CloudKind, inputs: pulumi.Inputs) {
+    const cloud = cloudPlugins[kind];
     // A provider's own inputs go over the wire as strings.
     super(
       cloud.name,

@@ -6,7 +6,7 @@ import { childEnvironment } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
 import type { Properties } from "../../shared/json.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
-import { vclusterVersion } from "../../shared/cluster-spec.ts";
+import { vclusterVersion } from "../../shared/pins.ts";
 import { assetPath, toolPath } from "../../tools/locate.ts";
 import { saidLast, stepFailure, type Doing } from "../step-failure.ts";
 

@@ -1,10 +1,12 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { vclusterVersion, type ClusterKind } from "../../shared/cluster-spec.ts";
+import { cloudPlugins, isCloudKind, type CloudKind } from "../../shared/cloud-plugins.ts";
+import type { ClusterKind } from "../../shared/cluster-spec.ts";
+import { vclusterVersion } from "../../shared/pins.ts";
 import { childEnvironment, homeFolder, programFolders } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
-import { cloudPackages, isCloudInstalled, isCloudKind } from "../../tools/cloud-packages.ts";
+import { isPluginInstalled } from "../../tools/resource-plugin.ts";
 import { isInstalledAsset, isProgram, locate } from "../../tools/locate.ts";
 
 /** One thing that a cluster provider needs of this machine or of whoever uses it. */
@@ -92,7 +94,7 @@ interface Cloud {
   readonly files: readonly string[];
 }
 
-const clouds: Readonly<Record<keyof typeof cloudPackages, Cloud>> = {
+const clouds: Readonly<Record<CloudKind, Cloud>> = {
   gke: {
     login: "gcloud auth application-default login",
     program: "gke-gcloud-auth-plugin",
@@ -120,9 +122,9 @@ const clouds: Readonly<Record<keyof typeof cloudPackages, Cloud>> = {
 async function cloudConditions(kind: string, env: NodeJS.ProcessEnv): Promise<ProviderCondition[]> {
   if (!isCloudKind(kind)) return [];
   const { login, program, programHint, variables, files } = clouds[kind];
-  const { name, version } = cloudPackages[kind];
+  const { name, version } = cloudPlugins[kind];
   const found = variables.find((variable) => env[variable]) ?? files.find((file) => existsSync(join(homeFolder(env) ?? "/", file)));
-  const installed = isCloudInstalled(kind, env);
+  const installed = isPluginInstalled(cloudPlugins[kind], env);
   const hasProgram = (await Promise.all(programFolders(env).map((folder) => isProgram(join(folder, program))))).includes(true);
   return [
     { name: "credentials", met: found !== undefined, found: found === undefined ? `none; log in: \`${login}\`` : `${found} (not tried)` },

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openBrowser, requireChromium } from "../support/browser.ts";
 import { FakeCohort, serveCohort, type RunningDashboard } from "../support/dashboard-cohort.ts";
 import { archiveSource } from "../../dashboard/archive-source.ts";
-import { readArchivedCourse } from "../../cli/archived-course.ts";
+import { readArchivedCourse } from "../../cli/course/archived-course.ts";
 import { writeArchivedCourse } from "../support/archived-course.ts";
 import { useLabHome } from "../support/lab-home.ts";
 

@@ -60,7 +60,7 @@ const fuzzed: readonly (readonly [what: string, reader: string, test: string])[]
 
 /** Files that read something too, and nothing that a learner writes without one of the readers above being before them. */
 const others: Readonly<Record<string, string>> = {
-  "dashboard/collector.ts": "the dashboard's own bundles",
+  "dashboard/bundles.ts": "the dashboard's own bundles",
   "dashboard/pages/serve.ts": "lines of which pages/words.ts takes what it knows; any other ends the pages",
   "dashboard/pages/main.ts": "what the course tells its pages",
   "dashboard/sessions.ts": "the dashboard's own file; of a cookie only its hash is looked up",

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { LearnerFacts } from "../../dashboard/facts.ts";
 import { answersOf } from "../../dashboard/quiz-form.ts";
-import { nextLookMs } from "../../dashboard/collector.ts";
+import { nextLookMs } from "../../dashboard/next-look.ts";
 import { howLong, lastActivity, rowOf, stuckSince, waitingFor } from "../../dashboard/rows.ts";
 import { geometry, pushLane, timelineOf } from "../../dashboard/timeline.ts";
 import { timelineView } from "../../dashboard/views/timeline.ts";

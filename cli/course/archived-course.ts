@@ -1,11 +1,11 @@
-import type { ArchivedCourse } from "../dashboard/archive-source.ts";
-import { parseRuns } from "../records/drills.ts";
-import { parseRecords } from "../records/exercises.ts";
-import { parseAttempts } from "../records/quiz.ts";
-import { LabError } from "../shared/errors.ts";
-import { excerpt } from "../shared/printable.ts";
-import { EvidenceBundle } from "../verification/bundle/schema.ts";
-import { openArchive, resultsIn } from "./commands/archive.ts";
+import type { ArchivedCourse } from "../../dashboard/archive-source.ts";
+import { parseRuns } from "../../records/drills.ts";
+import { parseRecords } from "../../records/exercises.ts";
+import { parseAttempts } from "../../records/quiz.ts";
+import { LabError } from "../../shared/errors.ts";
+import { excerpt } from "../../shared/printable.ts";
+import { EvidenceBundle } from "../../verification/bundle/schema.ts";
+import { openArchive, resultsIn } from "./open-archive.ts";
 
 /**
  * What an archive has of a course, to be shown. Throws LabError `archive-invalid` where it is not as it was written, and what

@@ -1,0 +1,46 @@
+import { cloudPlugins, isCloudKind } from "../shared/cloud-plugins.ts";
+import type { CohortPlan } from "../stacks/plan.ts";
+import { setupTools } from "../tools/install.ts";
+import type { Purpose } from "../tools/manifest.ts";
+import { progressLines, type Step } from "../tools/progress.ts";
+import { installResourcePlugin } from "../tools/resource-plugin.ts";
+
+/**
+ * Installs whatever tool is missing. Says nothing when all are there.
+ *
+ * @param onProgress who shows how it goes; lines on standard error where it is not given
+ */
+export async function installTools(plan?: CohortPlan, onProgress?: (step: Step) => void): Promise<void> {
+  if (onProgress !== undefined) return install(plan, onProgress);
+  const lines = progressLines(process.stderr);
+  try {
+    await install(plan, lines.show);
+  } finally {
+    lines.close();
+  }
+}
+
+async function install(plan: CohortPlan | undefined, onProgress: (step: Step) => void): Promise<void> {
+  await setupTools({
+    onProgress,
+    purposes: purposesOf(plan),
+    plugins: ["kubernetes", ...(plan?.git.kind === "github" ? (["github"] as const) : [])],
+  });
+  const clouds = [...new Set(plan?.learners.map(({ cluster }) => cluster.kind))].filter(isCloudKind);
+  for (const [i, kind] of clouds.entries()) {
+    const { name, version } = cloudPlugins[kind];
+    await installResourcePlugin({ name, version }, `clusters of kind ${kind}`, (activity) =>
+      onProgress({ index: i + 1, total: clouds.length, what: `Pulumi's plugin ${name} ${version}`, activity }),
+    );
+  }
+}
+
+/** What a cohort needs besides what every one does. */
+function purposesOf(plan: CohortPlan | undefined): ReadonlySet<Purpose> {
+  const needed: [Purpose, boolean][] = [
+    ["real-nodes", plan?.nodes === "real"],
+    ["kind", plan?.learners.some(({ cluster }) => cluster.kind === "kind") === true],
+    ["shared", plan?.learners.some(({ cluster }) => cluster.kind === "shared") === true],
+  ];
+  return new Set(needed.flatMap(([purpose, needs]) => (needs ? [purpose] : [])));
+}
