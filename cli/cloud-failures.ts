@@ -1,4 +1,4 @@
-/** What helps where a cloud or a cluster refuses, by what their plugins print; the first that fits. */
+/** Help for refusals of a cloud or a cluster, by the plugin's words; the first that fits counts. */
 const remedies: readonly (readonly [RegExp, string])[] = [
   [
     /could not find default credentials|no valid credential sources|NoCredentialProviders|failed to refresh cached credentials|Unable to authenticate you|credentials? (were|was) not found/i,

@@ -41,7 +41,7 @@ export async function cohortFileText(cohort: string): Promise<string | undefined
   if (read.missing) return undefined;
   throw new LabError(
     "cohort-unreadable",
-    `The cohort file stacks/Pulumi.${cohort}.yaml ${read.problem}. Nothing was changed. Run the command again then; stacks/Pulumi.demo.yaml shows one.`,
+    `The cohort file stacks/Pulumi.${cohort}.yaml ${read.problem}. Nothing was changed. Repair the file and run the command again; stacks/Pulumi.demo.yaml is an example.`,
     { exitCode: ExitCode.badInput },
   );
 }

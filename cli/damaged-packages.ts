@@ -3,8 +3,8 @@
  */
 
 /**
- * The npm package that a module could not be loaded from, because a file of it is missing or cut off; undefined for any other
- * error. Node names the file of a syntax error on the first line of its stack, and the package in the words of the others.
+ * The npm package of a module that did not load, because a file of the package is missing or cut off; undefined for any other
+ * error. Node names the file of a syntax error on the first line of its stack, and the package in the message of the others.
  */
 export function damagedPackage(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -24,7 +24,7 @@ export function damagedPackage(error: unknown): string | undefined {
   return named ?? inPath ?? uncompiled;
 }
 
-/** What helps. npm's own note of a finished installation is what `./lab` goes by. */
+/** The remedy. `./lab` goes by npm's own note of a finished installation. */
 export function damagedSentence(name: string): string {
   return `npm's packages are damaged (${name}), as a full disk or a lost machine may leave it. Run \`rm node_modules/.package-lock.json\` in the folder of \`lab\`, then the command again, which installs the packages anew.`;
 }

@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
 import { cacheHome, labHome } from "../shared/paths.ts";
 
-/** What a write says for which there is no room; programs that the lab runs say it in words. */
+/** The error of a write that finds no room; programs that the lab runs say it in words. */
 const words = /\b(ENOSPC|EDQUOT)\b|no space left on device|disk quota exceeded/i;
 
-/** Less than this is full: what the lab's commands write of themselves. */
+/** With less than this a disk is full: the lab's own commands write as much. */
 const leastBytes = 1024 ** 2;
 
-/** What a full disk lets a command say, as an error that helps; undefined for anything else. */
+/** An error that helps, for a command that failed on a full disk; undefined for anything else. */
 export function fullDisk(error: unknown): LabError | undefined {
   if (error instanceof LabError || !(error instanceof Error)) return undefined;
   const { code = "" } = error as NodeJS.ErrnoException;
@@ -23,15 +23,15 @@ export function fullDisk(error: unknown): LabError | undefined {
   const where =
     full.length === 0
       ? "A disk is full, or a quota used up"
-      : `The disk is full that has ${full.map(([what, path]) => `${what} (${path})`).join(" and ")}`;
+      : `The disk of ${full.map(([what, path]) => `${what} (${path})`).join(" and ")} is full`;
   return new LabError(
     "disk-full",
-    `${where}. What was begun is as it was or half-done, and the same command goes on from there. Free some space (\`df -h${full.map(([, path]) => ` ${path}`).join("")}\` shows how much there is), then run the command again.`,
+    `${where}. The command stopped half-way, and goes on from there when you run it again. Free some space (\`df -h${full.map(([, path]) => ` ${path}`).join("")}\` shows how much there is), then run the command again.`,
     { exitCode: ExitCode.badInput, cause: error },
   );
 }
 
-/** Of the nearest folder that is there. */
+/** Looks at the nearest folder that exists. */
 function freeBytes(path: string): number | undefined {
   for (let folder = path; ; folder = folder.slice(0, folder.lastIndexOf("/"))) {
     try {

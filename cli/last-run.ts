@@ -17,13 +17,13 @@ const LastRun = z.object({ schemaVersion: z.literal(1), learners: z.record(z.str
 
 const fileOf = (cohort: string) => join(cohortPaths(cohort).root, "last-run.json");
 
-/** What came of each learner in the last run that was about them, by id; empty where there was none. */
+/** Each learner's outcome in their last run, by id; empty where there was none. */
 export async function readLastRun(cohort: string): Promise<Readonly<Record<string, LearnerRun>>> {
   // Damaged, or of another version: then the state has to tell.
   return (await readState(fileOf(cohort), LastRun, { orElse: undefined }))?.learners ?? {};
 }
 
-/** Keeps what comes of each learner while a run goes on, so that it is there however the run ends. */
+/** Keeps each learner's outcome while a run goes on, so that it is there however the run ends. */
 export class LastRunRecord {
   readonly #cohort: string;
   readonly #learners: Record<string, LearnerRun>;
@@ -35,9 +35,9 @@ export class LastRunRecord {
   }
 
   /**
-   * Begins a run that is about these learners.
+   * Begins a run for these learners.
    *
-   * @param roster everybody of the cohort file; of others nothing is kept
+   * @param roster everybody in the cohort file; nothing is kept about others
    */
   static async begin(cohort: string, command: RunCommand, about: readonly string[], roster: readonly string[]): Promise<LastRunRecord> {
     const before = await readLastRun(cohort);

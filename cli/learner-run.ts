@@ -14,13 +14,13 @@ export interface LearnerRun {
   readonly learner: string;
   /** Seconds it takes by earlier measurements. */
   readonly expectedSeconds: number;
-  /** The engine's operation, with what tells of it and what ends it. */
+  /** The engine's operation. It gets a callback for events and a signal that ends it. */
   readonly operate: (options: {
     readonly onEvent: (event: EngineEvent) => void;
     readonly color: "never";
     readonly signal: AbortSignal;
   }) => Promise<unknown>;
-  /** What is thrown where the operation fails, given what the engine told of the causes. */
+  /** The error to throw if the operation fails, from the causes that the engine told. */
   readonly failure: (causes: string, error: unknown) => LabError;
 }
 

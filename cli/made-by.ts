@@ -14,25 +14,25 @@ const MadeBy = z.object({ schemaVersion: z.literal(1), version: z.string().regex
 
 const fileOf = (cohort: string) => join(cohortPaths(cohort).root, "made-by.json");
 
-/** Throws LabError `made-by-newer` (exit code 2) where a later version than this had the cohort in hand; nothing was changed then. */
+/** Throws LabError `made-by-newer` (exit code 2) if a later version has worked on the cohort; nothing is changed then. */
 export async function requireNotNewer(cohort: string, version: string = productVersion()): Promise<void> {
   // Versions before 0.2.0 wrote none, and what is damaged tells nothing.
   const made = await readState(fileOf(cohort), MadeBy, { orElse: undefined });
   if (made === undefined || !isNewer(made.version, version)) return;
   throw new LabError(
     "made-by-newer",
-    `Cohort ${cohort} was brought up by gitops-lab ${made.version}, and this is ${version}, which does not know what a later version keeps. Nothing was changed. Use version ${made.version} or later; \`./lab down ${cohort}\` removes the cohort with this one, too.`,
+    `Cohort ${cohort} was brought up by gitops-lab ${made.version}, and this is ${version}, which can't read the records of a later version. Nothing was changed. Use version ${made.version} or later; \`./lab down ${cohort}\` removes the cohort with this one, too.`,
     { exitCode: ExitCode.badInput },
   );
 }
 
-/** Notes that this version has the cohort in hand, where there is something of it on this machine. */
+/** Notes that this version works on the cohort, if something of the cohort is on this machine. */
 export async function noteVersion(cohort: string): Promise<void> {
   if (!existsSync(cohortPaths(cohort).root)) return;
   await writeState(fileOf(cohort), JSON.stringify({ schemaVersion: 1, version: productVersion() } satisfies z.input<typeof MadeBy>));
 }
 
-/** By number; what stands behind a hyphen says nothing of what is kept. */
+/** Compares numbers; the part behind a hyphen says nothing about the layout. */
 export function isNewer(one: string, other: string): boolean {
   const [a, b] = [one, other].map((version) => version.replace(/-.*$/, "").split(".").map(Number));
   const [at] = [0, 1, 2].filter((place) => a![place] !== b![place]);

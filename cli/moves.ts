@@ -14,7 +14,7 @@ export interface Move {
   readonly kept: readonly string[];
 }
 
-/** The learners whose clusters are to be elsewhere than they are, and what that costs them. Pure. */
+/** The learners whose clusters the plan moves, and what they lose by that. Pure. */
 export function movesBetween({ learners }: Pick<CohortOutputs, "learners">, plan: Pick<CohortPlan, "learners">): readonly Move[] {
   return plan.learners.flatMap(({ learner, cluster, git, registry }) => {
     const there = learners[learner.id];
@@ -43,7 +43,7 @@ export function movesBetween({ learners }: Pick<CohortOutputs, "learners">, plan
   });
 }
 
-/** The learners whose labs are brought into rooms or out of them, where they are. Pure. */
+/** The learners whose labs stay where they are, but go into rooms or out of them. Pure. */
 export function roomChanges(
   { learners }: Pick<CohortOutputs, "learners">,
   plan: Pick<CohortPlan, "learners">,
@@ -57,7 +57,7 @@ export function roomChanges(
   return { into: changed("room"), outOf: changed("none") };
 }
 
-/** What an `up` of this plan would do with labs that are there; nothing where the cohort is not there yet. */
+/** What an `up` of this plan would do with existing labs; nothing if the cohort does not exist yet. */
 export async function changesOf(
   plan: CohortPlan,
 ): Promise<{ readonly moves: readonly Move[]; readonly rooms: ReturnType<typeof roomChanges> }> {

@@ -10,8 +10,8 @@ import { stateFailure } from "./state/failures.ts";
 import { mendState } from "./state/mend.ts";
 
 /**
- * What the last `up` of a cohort told, also while another operation runs. By Pulumi's CLI and not its automation library,
- * which alone takes longer to load. Throws LabError where there is none, or one of another version of this program.
+ * The outputs of a cohort's last `up`, also while another operation runs. Pulumi's CLI reads them, since its automation library
+ * takes longer to load. Throws LabError if there are none, or only those of another version of this program.
  */
 export async function readOutputs(cohort: string): Promise<CohortOutputs> {
   // Without Pulumi's CLI there can be no stack.

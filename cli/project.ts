@@ -8,8 +8,8 @@ import { cohortFileOf, projectFolder } from "./cohort-file.ts";
 const mirrors = new Map<string, Promise<string>>();
 
 /**
- * The folder that Pulumi works in for a cohort: this checkout, and where its cohort file may not be written a folder of links with
- * a copy of that file, for the time of this process. Pulumi writes the stack's salt into the file before it does anything.
+ * The folder that Pulumi works in for a cohort: this checkout. If its cohort file can't be written, it is a folder of links with a
+ * copy of that file, as long as this process runs. Pulumi writes the stack's salt into the file before it does anything.
  */
 export async function pulumiProject(cohort: string): Promise<string> {
   if (may(existsSync(cohortFileOf(cohort)) ? cohortFileOf(cohort) : join(projectFolder, "stacks"), constants.W_OK)) return projectFolder;

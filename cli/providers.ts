@@ -15,8 +15,8 @@ export async function inspectProviders(): Promise<
 }
 
 /**
- * Looks whether the cohort's providers have what they need, before anything is created. Where some learners' have and
- * others' have not, says so and goes on. Throws LabError `provider-unready` (exit code 2) where nobody's have.
+ * Looks whether the cohort's providers have what they need, before anything is created. If only some learners' providers
+ * have it, says so and goes on. Throws LabError `provider-unready` (exit code 2) if none has it.
  */
 export async function requireProviders({ cohort, learners }: CohortPlan): Promise<void> {
   const kinds = [...new Set(learners.map(({ cluster }) => cluster.kind))];
@@ -36,7 +36,7 @@ export async function requireProviders({ cohort, learners }: CohortPlan): Promis
   if (unmet.size < kinds.length) return note(`These learners will not come up, and the others will: ${sentences.join("; ")}.`);
   throw new LabError(
     "provider-unready",
-    `Cohort ${cohort} can't be brought up from here: ${sentences.join("; ")}. Nothing was created. Mend that and run \`./lab up ${cohort}\` again; \`./lab doctor\` shows every provider.`,
+    `Cohort ${cohort} can't be brought up from here: ${sentences.join("; ")}. Nothing was created. Repair that and run \`./lab up ${cohort}\` again; \`./lab doctor\` shows every provider.`,
     {
       exitCode: ExitCode.badInput,
     },

@@ -7,7 +7,7 @@ const causeWidth = 80;
 const shortestCause = 20;
 
 /**
- * What came of each learner in a run, as a table; ends with a line break.
+ * Each learner's outcome of a run, as a table; ends with a line break.
  *
  * @param columns of the terminal that shows it: causes are cut to fit
  */

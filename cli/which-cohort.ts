@@ -1,5 +1,5 @@
 /** The cohort of a command that names none. */
 export const defaultCohort = "demo";
 
-/** What a command for the cohort has behind it: nothing for the one that it would take anyway. */
+/** The argument that names the cohort in a command; empty for the one that the command takes anyway. */
 export const cohortOption = (cohort: string): string => (cohort === defaultCohort ? "" : ` --cohort ${cohort}`);

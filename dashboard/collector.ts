@@ -84,9 +84,9 @@ export class Collector implements Course {
             facts,
             signs: new Map(),
             files: new Map(),
-            remoteReadAt: 0,
-            renewedAt: 0,
-            verifyAt: Date.now() + 2000 + index * 1500,
+            remoteReadAt: Number.NEGATIVE_INFINITY,
+            renewedAt: Number.NEGATIVE_INFINITY,
+            verifyAt: performance.now() + 2000 + index * 1500,
             usage: noLook,
           },
         ];
@@ -187,8 +187,8 @@ export class Collector implements Course {
         const { id } = watched.outputs;
         this.#change(watched, { processes: processes.filter(({ owner }) => owner === id) });
         await this.#lookForSigns(watched);
-        if (Date.now() >= watched.verifyAt) {
-          watched.verifyAt = Date.now() + verifyAgainMs;
+        if (performance.now() >= watched.verifyAt) {
+          watched.verifyAt = performance.now() + verifyAgainMs;
           void this.#verifications(() => this.#verify(watched));
         }
       }
@@ -202,8 +202,8 @@ export class Collector implements Course {
     for (const sign of signsOf(cohort, watched.outputs.id)) await this.#readIfMoved(watched, sign);
     const repository = repositoryFolder(cohort, watched.outputs);
     if ((await timeOf(repository)) === "absent") {
-      if (Date.now() - watched.remoteReadAt < remoteMs) return;
-      watched.remoteReadAt = Date.now();
+      if (performance.now() - watched.remoteReadAt < remoteMs) return;
+      watched.remoteReadAt = performance.now();
       watched.signs.delete("repository");
     }
     const files = refsIn(repository, watched.outputs.git.branch);
@@ -226,25 +226,25 @@ export class Collector implements Course {
     } catch (error) {
       this.#change(watched, { problems: [...others(), `${prefix}${messageOf(error)}`] });
       // A lab that was made anew has other credentials.
-      if (sign === "repository" && Date.now() - watched.renewedAt > renewMs) await this.#renew(watched).catch(() => undefined);
+      if (sign === "repository" && performance.now() - watched.renewedAt > renewMs) await this.#renew(watched).catch(() => undefined);
     }
   }
 
   /** Takes over what a learner's lab is now; a new one is looked at from the beginning. */
   async #renew(watched: Watched): Promise<void> {
-    watched.renewedAt = Date.now();
+    watched.renewedAt = performance.now();
     const outputs = (await this.#ports.outputs()).learners[watched.outputs.id];
     if (outputs === undefined || isDeepStrictEqual(outputs, watched.outputs)) return;
     watched.outputs = outputs;
     watched.signs.clear();
     watched.files.clear();
-    watched.verifyAt = Date.now();
+    watched.verifyAt = performance.now();
   }
 
   async #readBranch(watched: Watched): Promise<BranchFacts> {
     const branch = await readBranch(watched.outputs, this.template.environments, watched.files);
     const before = watched.facts.branch?.tip;
-    if (before !== undefined && before !== branch.tip) watched.verifyAt = Math.min(watched.verifyAt, Date.now() + settleMs);
+    if (before !== undefined && before !== branch.tip) watched.verifyAt = Math.min(watched.verifyAt, performance.now() + settleMs);
     return branch;
   }
 
@@ -255,7 +255,7 @@ export class Collector implements Course {
     const redSince = verdict(reports) === "fail" ? (before?.redSince ?? at) : undefined;
     const state = promotion.status === "observed" ? promotion.value : undefined;
     this.#change(watched, { checklist: { at, reports, ...(state && { promotion: state }), ...(redSince !== undefined && { redSince }) } });
-    watched.verifyAt = Math.min(watched.verifyAt, Date.now() + nextLookMs(watched.facts.checklist));
+    watched.verifyAt = Math.min(watched.verifyAt, performance.now() + nextLookMs(watched.facts.checklist));
   }
 
   async #measureNext(): Promise<void> {

@@ -18,7 +18,7 @@ export const noLook: Look = { at: 0, cpuSeconds: new Map(), pssBytes: 0 };
 
 /** Looks at what these processes take. Those that have ended take nothing. */
 export async function lookAtProcesses(pids: readonly number[]): Promise<Look> {
-  const at = Date.now();
+  const at = performance.now();
   const all = await Promise.all(pids.map(async (pid) => ({ pid, usage: await usageOf(pid) })));
   const seen = all.flatMap(({ pid, usage }) => (usage === undefined ? [] : [{ pid, ...usage }]));
   return {

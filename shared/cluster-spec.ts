@@ -7,7 +7,7 @@ const kindNodeImage = "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd56
 const Name = z.string().regex(/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/, "must be a name of a-z, 0-9 and -");
 const Count = z.int().min(1, "must be at least 1").max(10, "must be at most 10");
 
-/** Networks that may reach an API server. What is open to everybody is never written by accident. */
+/** Networks that may reach an API server. Nobody opens one to everybody by accident. */
 const Networks = z
   .array(z.cidrv4("must be a network such as 203.0.113.0/24"))
   .min(1, "must name at least one network, such as your own address with /32")
@@ -134,7 +134,7 @@ export type ClusterSpec = z.output<typeof ClusterSpec>;
 export type ClusterKind = ClusterSpec["kind"];
 export const clusterKinds = ClusterSpec.options.map(({ shape }) => shape.kind.value);
 
-/** A cluster as it is to be made: like its spec, with every choice taken. */
+/** The plan of a cluster: like its spec, with every choice taken. */
 export type ClusterPlan = Exclude<ClusterSpec, { kind: "embedded" }> | { readonly kind: "embedded"; readonly nodes: Nodes };
 export type PlanOf<Kind extends ClusterKind> = Extract<ClusterPlan, { kind: Kind }>;
 type Nodes = "real" | "simulated";
@@ -144,7 +144,7 @@ export function nodesOf(plan: ClusterPlan): Nodes {
   return plan.kind === "embedded" ? plan.nodes : "real";
 }
 
-/** Whether its nodes are elsewhere than on this machine. */
+/** Whether its nodes are not on this machine. */
 export function isRemote({ kind }: Pick<ClusterPlan, "kind">): boolean {
   return kind !== "embedded" && kind !== "kind";
 }

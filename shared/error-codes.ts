@@ -17,7 +17,7 @@ export const exitCodes: readonly (readonly [code: ExitCode, meaning: string])[] 
   [ExitCode.terminated, "the same, ended by SIGTERM"],
 ];
 
-/** The exit codes with which an error ends a command, and what it is about; its own message says what helps. */
+/** The exit codes of an error, and what it is about; its own message says what helps. */
 export interface ErrorMeaning {
   readonly exits: readonly number[];
   readonly meaning: string;
@@ -25,7 +25,7 @@ export interface ErrorMeaning {
 
 const failed = (meaning: string): ErrorMeaning => ({ exits: [ExitCode.failed], meaning });
 const refused = (meaning: string): ErrorMeaning => ({ exits: [ExitCode.badInput], meaning });
-/** Refused where it was seen before anything was made, failed where it was seen later. */
+/** Refused if it is seen before anything was made, failed if it is seen later. */
 const either = (meaning: string): ErrorMeaning => ({ exits: [ExitCode.failed, ExitCode.badInput], meaning });
 const signalled = (meaning: string): ErrorMeaning => ({ exits: [ExitCode.hungUp, ExitCode.interrupted, ExitCode.terminated], meaning });
 
@@ -57,7 +57,7 @@ export const errorCodes: Readonly<Record<string, Readonly<Record<string, ErrorMe
     "roster-unreadable": refused("the roster is no text, or no file"),
     "shard-empty": refused("the shard has no learner"),
     "template-unknown": refused("no lab template of that name"),
-    "terminal-missing": refused("somebody is to be asked, and there is no terminal"),
+    "terminal-missing": refused("a question needs a terminal, and there is none"),
   },
   "This machine": {
     "architecture-unknown": refused("no images can be built for this processor"),
@@ -77,7 +77,7 @@ export const errorCodes: Readonly<Record<string, Readonly<Record<string, ErrorMe
     "home-unusable": refused("the lab's folder can't be used"),
     "lock-held": failed("another process holds a lock of the lab's for too long"),
     "login-unreadable": refused("Pulumi's file of logins is damaged"),
-    "made-by-newer": refused("a later version of this program had the cohort in hand"),
+    "made-by-newer": refused("a later version of this program has worked on the cohort"),
     "no-free-port": refused("no port is left in `ports`"),
     "no-number-left": refused("no user ids are left for rooms"),
     "no-room": refused("the cohort does not fit on this machine"),
@@ -94,7 +94,7 @@ export const errorCodes: Readonly<Record<string, Readonly<Record<string, ErrorMe
     "rooms-impossible": refused("no room can be made for several learners"),
     "secrets-foreign": refused("the cohort file's secrets belong to another passphrase"),
     "state-broken": failed("Pulumi's state of the cohort can't be read"),
-    "state-torn": failed("a file in which the lab keeps what it knows is empty or cut off"),
+    "state-torn": failed("one of the lab's own records is empty or cut off"),
     "tool-build": failed("a tool could not be built"),
     "tool-digest": failed("a download is not what it should be"),
     "tool-missing": refused("a tool is not installed"),
@@ -204,7 +204,7 @@ export const errorCodes: Readonly<Record<string, Readonly<Record<string, ErrorMe
     "kubeconfig-missing": failed("a provider has no kubeconfig"),
     "name-missing": failed("an object has no name"),
     "not-an-object": failed("an object has another form"),
-    "patch-resource": failed("a kind of resource that the stand-in does not have"),
+    "patch-resource": failed("a kind of resource that the fallback plugin does not have"),
     "pipeline-missing": failed("a learner has no pipeline on this machine"),
     "registry-failed": failed("the registry said something unexpected"),
     "registry-insecure": failed("a registry without TLS that is not on this machine"),
@@ -224,7 +224,7 @@ export const errorCodes: Readonly<Record<string, Readonly<Record<string, ErrorMe
     "github-rate-limited": failed("GitHub's limit of requests"),
     "github-redirect": failed("GitHub sends elsewhere"),
     "github-rejected": failed("GitHub refuses what was asked"),
-    "github-resource": failed("a kind of resource that the stand-in does not have"),
+    "github-resource": failed("a kind of resource that the fallback plugin does not have"),
     "github-unauthorized": failed("GitHub does not know the credential"),
     "github-unreachable": failed("GitHub does not answer"),
   },

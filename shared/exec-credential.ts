@@ -4,12 +4,12 @@ import { childEnvironment } from "./environment.ts";
 import { run } from "./exec.ts";
 import type { Properties } from "./json.ts";
 
-/** What a program that logs in for a kubeconfig's user gave. */
+/** The answer of a program that logs in for a kubeconfig's user. */
 export interface Login {
   readonly token?: string | undefined;
   readonly certificate?: string | undefined;
   readonly key?: string | undefined;
-  /** Milliseconds since 1970; until the API server refuses it where the program did not say. */
+  /** Milliseconds since 1970; if the program did not say, until the API server refuses it. */
   readonly endsAt: number;
 }
 

@@ -1,11 +1,11 @@
-/** The label by which a pod is one of a controller's. */
+/** The label that says which controller a pod belongs to. */
 export const componentLabel = "app.kubernetes.io/component";
 
 /**
- * What `flux install` puts on everything of Flux, and `flux check` looks for.
+ * The labels that `flux install` puts on everything of Flux, and that `flux check` looks for.
  *
  * @param release of Flux, as `2.9.2`
- * @param component the controller; without it what belongs to none
+ * @param component the controller; without it, objects that belong to none
  */
 export function fluxLabels(release: string, component?: string): Record<string, string> {
   return {

@@ -7,11 +7,11 @@ interface Access<Text> {
   readonly repository: Text;
   /** Whether over plain HTTP. */
   readonly insecure: boolean;
-  /** How this machine comes to the same images over loopback, where others come by an opened address. */
+  /** The address of the same images over loopback, for this machine, if others use an opened address. */
   readonly local?: Text | undefined;
 }
 
-/** The same images as this machine itself comes to them. */
+/** The same images at the address that this machine itself uses. */
 export function onLabHost<Text, Of extends Access<Text>>(access: Of & Access<Text>): Of {
   return access.local === undefined ? access : { ...access, repository: access.local, insecure: true };
 }

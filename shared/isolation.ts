@@ -1,6 +1,6 @@
 import type { LearnerOutputs } from "./outputs.ts";
 
-/** What decides how a learner's lab is kept apart, as far as it runs on the lab host. */
+/** The facts that decide how a learner's lab is kept apart, as far as it runs on the lab host. */
 export interface Isolated {
   readonly isolation: LearnerOutputs["isolation"];
   readonly cluster: { readonly kind: string };
@@ -12,7 +12,7 @@ export function isolationOf(lab: Omit<Isolated, "isolation">, hasRooms: boolean)
   return hasRooms && onHost(lab) !== undefined ? "room" : "none";
 }
 
-/** What of a learner's lab runs on the lab host what the learner writes; undefined where nothing does. */
+/** The parts of a lab that run the learner's files on the lab host; undefined if there are none. */
 function onHost({ cluster, git }: Omit<Isolated, "isolation">): "lab" | "builds" | undefined {
   return cluster.kind === "embedded" ? "lab" : git.kind === "embedded" ? "builds" : undefined;
 }
@@ -34,7 +34,7 @@ export function isolationSentence(lab: Isolated): string {
   return lab.isolation === "room" ? `A room: ${within[what]}.` : `No room: ${without[what]}.`;
 }
 
-/** The same where there should be a room and is none; undefined where all is well. */
+/** The same, if there should be a room and is none; undefined if all is well. */
 export function noRoom(lab: Isolated): string | undefined {
   return lab.isolation === "room" || onHost(lab) === undefined ? undefined : isolationSentence(lab);
 }

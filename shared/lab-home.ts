@@ -25,8 +25,8 @@ export async function homeMadeByLab(home: string = labHome()): Promise<boolean |
 }
 
 /**
- * Marks the lab's folder where it is not there yet or empty, and makes it (0700); one that was there keeps its mode. Does nothing
- * to any other: whether that may be used is `requireOwnHome`'s to say.
+ * Makes the lab's folder (0700) and marks it, if it is missing or empty; an empty one keeps its mode. Does nothing to any other
+ * folder: `requireOwnHome` says whether that may be used.
  */
 export async function claimHome(home: string = labHome()): Promise<void> {
   if ((await homeMadeByLab(home)) !== undefined) return;
@@ -38,7 +38,7 @@ export async function claimHome(home: string = labHome()): Promise<void> {
 
 let trialBefore: Promise<unknown> = Promise.resolve();
 
-/** Tries something in the lab's folder, which is not there afterwards where it was not before and nothing is in it. */
+/** Tries something in the lab's folder. If the folder was not there before and nothing is in it, it goes afterwards. */
 export function inHome<T>(trial: (home: string) => Promise<T>, home: string = labHome()): Promise<T> {
   // One after the other: two at once would each take the other's folder for one that was there.
   const mine = trialBefore.then(() => tryIn(home, trial));
@@ -66,8 +66,8 @@ async function unclaimHome(home: string): Promise<void> {
 }
 
 /**
- * Throws LabError (exit code 2) where the lab's folder is somebody's who keeps other things there; touches nothing of it. One
- * that a version before made is known by what it holds, and gets its mark.
+ * Throws LabError (exit code 2) if somebody keeps other things in the lab's folder; touches nothing in it. A folder that an
+ * earlier version made is known by its content, and gets its mark.
  */
 export async function requireOwnHome(home: string = labHome()): Promise<void> {
   if ((await homeMadeByLab(home)) !== undefined) return;

@@ -40,7 +40,7 @@ export interface Limits {
   readonly refs: number;
 }
 
-/** What holds where the cohort file says nothing, and for labs made before there was the field. */
+/** The defaults, also for labs from before there was the field. */
 export const defaultLimits: Limits = {
   // A lab with simulated pods holds 400 MiB, one with real pods 575 (cli/capacity/costs.ts); the rest is for the learner's pods.
   memory: 2 * GiB,
@@ -147,5 +147,5 @@ export function sizeText(bytes: number, space = " "): string {
   return `${Math.round((bytes / unit) * 10) / 10}${space}${name}`;
 }
 
-/** A learner came up against a limit: what is older than this many milliseconds is no news any more. */
+/** Milliseconds after which it is no news any more that a learner hit a limit. */
 export const limitNewsMs = 24 * 60 * 60 * 1000;

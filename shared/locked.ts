@@ -53,7 +53,7 @@ async function acquire(lock: string, timeoutSeconds: number, onWait: () => void)
   return () => drop(lock, [holder]);
 }
 
-/** Puts the draft in the lock's place, where nobody who lives is there. */
+/** Puts the draft in the lock's place, unless a living process is there. */
 async function take(draft: string, lock: string): Promise<boolean> {
   if (await isAbandoned(lock)) await drop(lock, await holdersOf(lock));
   // What an earlier version holds is an empty folder, which a rename would take away.
@@ -82,12 +82,12 @@ export async function isAbandoned(lock: string): Promise<boolean> {
 
 const unknownForMs = 15_000;
 
-/** Takes an abandoned lock away, and nobody's who has taken it meanwhile. */
+/** Takes an abandoned lock away, but not that of a process that has taken it meanwhile. */
 export async function dropAbandoned(lock: string): Promise<void> {
   if (await isAbandoned(lock)) await drop(lock, await holdersOf(lock));
 }
 
-/** By name, so that what another one has put in the place meanwhile stays. */
+/** Removes by name, so that another process' file in the same place stays. */
 async function drop(folder: string, holders: readonly string[]): Promise<void> {
   for (const holder of holders) await unlink(join(folder, holder)).catch(unlessCode("ENOENT"));
   await rmdir(folder).catch(unlessCode("ENOENT", "ENOTEMPTY", "EEXIST"));

@@ -12,17 +12,17 @@ export type Environment = (typeof environments)[number];
 /** Namespace of the Flux objects in every learner's cluster. */
 export const fluxNamespace = "flux-system";
 
-/** Labels of what is made on a Kubernetes or in a cloud that others have things in as well: whose it is. */
+/** Labels for things on a Kubernetes or in a cloud that others use as well: they say whose a thing is. */
 export const cohortLabel = "gitops-lab-cohort";
 export const learnerLabel = "gitops-lab-learner";
 
-/** Label of what several labs may have in one place, with the mark of the lab home that made it. */
+/** Label for things that several labs may have in one place, with the mark of the lab home that made it. */
 export const markLabel = "gitops-lab-mark";
 
 /** The Secret beside Flux with the authority of a registry that no public one vouches for. */
 export const registryAuthoritySecret = "backend-registry-ca";
 
-/** Who puts a learner's repository back to an earlier state; the gate lets this user alone through. A learner's id has no dot. */
+/** The user that puts a learner's repository back to an earlier state. The gate lets only this user through. A learner's id has no dot. */
 export function resetUsername(learner: string): string {
   return `${learner}.reset`;
 }

@@ -4,10 +4,10 @@ import { z } from "zod";
 export const Opening = z.object({
   /** Address of this machine, or a host name that leads to one, on which the lab listens. */
   listen: z.string(),
-  /** By which learners reach it; what URLs, kubeconfigs and certificates say. */
+  /** The name that learners use, in URLs, kubeconfigs and certificates. */
   name: z.string(),
 });
 export type Opening = z.output<typeof Opening>;
 
-/** How a cluster comes to what is embedded: over this machine's loopback, or by the opened address, over TLS. */
+/** How a cluster reaches embedded parts: over this machine's loopback, or by the opened address, over TLS. */
 export type Via = "loopback" | "door";

@@ -44,7 +44,7 @@ export const LearnerOutputs = z.object({
     /** Secret. Empty where the learner logs in with an account of their own. */
     password: z.string(),
     seedCommit: z.string(),
-    /** How the lab reads the repository where that is not by password. */
+    /** How the lab reads the repository, if not by password. */
     ssh: z
       .object({
         url: z.url(),
@@ -61,9 +61,9 @@ export const LearnerOutputs = z.object({
     repository: z.string(),
     /** True where the registry speaks plain HTTP (loopback only). */
     insecure: z.boolean(),
-    /** How this machine comes to the same images over loopback, where Git and the cluster call them by the opened address. */
+    /** The address of the same images over loopback, for this machine, if Git and the cluster use the opened address. */
     local: z.string().optional(),
-    /** Whether the credential is the whole cohort's: it is for the lab's own looks and goes to no learner. */
+    /** Whether the credential is the whole cohort's. Then only the lab itself uses it, and no learner gets it. */
     shared: z.boolean().optional(),
     username: z.string(),
     /** Secret. */

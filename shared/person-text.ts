@@ -5,7 +5,7 @@ import { quoted } from "./printable.ts";
  * way only is read; the rest is refused with its cause, and no letter is guessed.
  */
 
-/** What the file is to be, which decides who is told to save it anew: a spreadsheet program, or an editor or shell. */
+/** The kind of file. It decides which program should save it anew: a spreadsheet program, or an editor or shell. */
 export type PersonFileKind = "sheet" | "text";
 
 /** The text, with line breaks as `\n` and no mark before it, or a clause that says what the file is instead and how to save it. */
@@ -42,8 +42,8 @@ export function decodePersonText(bytes: Uint8Array, kind: PersonFileKind, { utf1
 }
 
 /**
- * What of a text that was read as UTF-8 already tells that its file was no UTF-8 text, or is not the one in its editor; undefined where nothing does. For what
- * Git keeps, whose bytes are read elsewhere.
+ * Says that a text, already read as UTF-8, came from a file that was no UTF-8 text, or is not the one in its editor; undefined if
+ * nothing tells so. For files in Git, whose bytes are read elsewhere.
  */
 export function textFault(text: string): string | undefined {
   if (/^\uFEFF?version https:\/\/git-lfs\.github\.com\/spec\//.test(text))
@@ -55,7 +55,7 @@ export function textFault(text: string): string | undefined {
   return undefined;
 }
 
-/** The same, and of letters that were lost: for what is written anew, and not for what was accepted long ago. */
+/** The same, and says if letters were lost: for a file that is written anew, not for one that was accepted long ago. */
 export function lettersLost(text: string): string | undefined {
   if (!text.includes("\ufffd")) return undefined;
   return `is not UTF-8, or holds the sign U+FFFD in place of a letter that was lost: look at line ${lineOf(text, "\ufffd")}. ${howToSave.text}`;

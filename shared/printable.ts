@@ -21,7 +21,7 @@ export function excerpt(text: string, limit = 120): string {
   return line.length > limit || text.length > limit * 8 ? `${line.slice(0, limit)}…` : line;
 }
 
-/** What nobody would see in a text, written as its number: `ada\u200b`. */
+/** Writes characters that nobody would see as their number: `ada\u200b`. */
 export function visible(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Co}\p{Cn}]|(?! )\p{Zs}/gu,
@@ -29,7 +29,7 @@ export function visible(text: string): string {
   );
 }
 
-/** The text in quotation marks, with all of it to be seen. No longer than a sentence can hold. */
+/** The text in quotation marks, with every character visible. No longer than a sentence can hold. */
 export function quoted(text: string, limit = 120): string {
   const seen = visible(JSON.stringify(text.slice(0, limit)));
   return text.length > limit ? `${seen.slice(0, -1)}…"` : seen;

@@ -5,9 +5,8 @@ import { homeMark, labHome } from "./paths.ts";
 import { startTimeOf } from "./proc.ts";
 
 /**
- * A new folder among the temporary ones, for its maker to remove. Its name tells whose it is, this lab home and this
- * process, so that what a killed process left can be told from everything else without a note that it might not have
- * come to write.
+ * A new folder among the temporary ones, for its maker to remove. Its name tells the lab home and the process that made it.
+ * So a killed process' folder is known without a note, which the process might not have written in time.
  */
 export function makeScratchFolder(purpose: string, parent: string = tmpdir()): Promise<string> {
   return mkdtemp(`${scratchBeginning(purpose, parent)}-${process.pid}-${startTimeOf(process.pid)}-`);
@@ -41,8 +40,8 @@ export async function abandonedScratch(): Promise<string[]> {
 }
 
 /**
- * Takes away what killed processes of this lab home left among the temporary folders: all of it is without use, and some holds
- * credentials. Returns what could not be taken away.
+ * Removes the temporary folders of this lab home's killed processes. They are of no use, and some hold credentials. Returns
+ * those that it could not remove.
  */
 export async function dropAbandonedScratch(): Promise<string[]> {
   for (const folder of await abandonedScratch()) await rm(folder, { recursive: true, force: true }).catch(() => undefined);

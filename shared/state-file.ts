@@ -18,7 +18,7 @@ export async function writeState(path: string, content: string): Promise<void> {
   await writePrivateFile(path, content);
 }
 
-/** What a file is taken for of which nothing can be read. */
+/** How to treat a file that can't be read. */
 export type StateOptions<T> =
   | {
       /** What the file is, as the beginning of a sentence. */
@@ -30,8 +30,8 @@ export type StateOptions<T> =
   | { readonly orElse: T | undefined };
 
 /**
- * What the file says; undefined where there is none. Of one that is damaged it is what its copy says. Throws LabError
- * `state-torn` where neither can be read and nothing holds in its place.
+ * The content of the file; undefined if there is none. If the file is damaged, the content of its copy. Throws LabError
+ * `state-torn` if neither can be read and nothing holds in its place.
  */
 export async function readState<S extends z.ZodType>(
   path: string,
@@ -47,7 +47,7 @@ export async function readState<S extends z.ZodType>(
   if ("orElse" in options) return options.orElse;
   throw new LabError(
     "state-torn",
-    `${options.what} can't be read: ${path} is ${text.trim() === "" ? "empty" : "cut off, or not of this program"}, as a lost machine or a full disk may leave it, and so is its copy, ${copyOf(path)}, or that is missing. ${options.remedy}`,
+    `${options.what} can't be read: ${path} is ${text.trim() === "" ? "empty" : "cut off, or not of this program"}, as a lost machine or a full disk may leave it. Its copy, ${copyOf(path)}, is damaged or missing too. ${options.remedy}`,
   );
 }
 

@@ -36,13 +36,13 @@ export function newestTag(tags: readonly string[], environment: Environment): st
 /** The last time that a tag has room for. */
 const lastTime = 9_999_999_999;
 const yearSeconds = 366 * 24 * 3600;
-/** A clock that is off, or that was set back, is no reason to take a tag for one that cannot be true. */
+/** Tolerance for a clock that is off, or that was set back. */
 const clockToleranceSeconds = 24 * 3600;
 
 /**
- * A time (Unix, in seconds) later than that of every tag of the family, so that the newest made is the newest by name too. It
- * always fits into a tag: tags that leave no room for a later one are not counted, and are named, for the policy picks one of
- * them until they are gone.
+ * A time (Unix, in seconds) later than that of every tag of the family, so that the newest tag is the newest by name too. It
+ * always fits into a tag. Tags that leave no room for a later one do not count; they are named, because the policy picks one
+ * of them until they are gone.
  */
 export function freshTime(
   tags: readonly string[],
@@ -60,7 +60,7 @@ export function freshTime(
   return { created: Math.max(Math.floor(now), newest(family.filter((one) => !isInTheWay(one))) + 1), inTheWay };
 }
 
-/** Whether a tag says that it was made at a time that is still to come: no later one would be the newest of its family until then. */
+/** Whether a tag has a time that is still to come: until then no later tag would be the newest of its family. */
 export function isOfTheFuture(tag: string, now: number = Date.now() / 1000): boolean {
   return (parseTag(tag)?.created ?? 0) > now + clockToleranceSeconds;
 }

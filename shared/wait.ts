@@ -11,7 +11,7 @@ export interface WaitOptions {
   readonly remedy: string;
 }
 
-/** What one look found: the value, or in a sentence why it is not there yet. */
+/** The result of one look: the value, or a sentence that says why it is not there yet. */
 export type Look<T> = { readonly done: true; readonly value: T } | { readonly done: false; readonly because: string };
 
 /**

@@ -26,7 +26,7 @@ export function readYaml(text: string, most: number = largestCharacters): { read
   }
 }
 
-/** YAML of somebody else to be changed, comments and all; an empty document where it is no map that can be read. */
+/** Somebody else's YAML, ready to be changed, with its comments; an empty document if it is no readable map. */
 export function editableYaml(text: string): Document {
   if (!("content" in readYaml(text))) return new Document({});
   const document = parseDocument(text, options);

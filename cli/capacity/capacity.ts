@@ -1,13 +1,13 @@
 import type { LabCosts } from "./costs.ts";
 
-/** What this machine has left, and what of the cohort is on it already. */
+/** What this machine has left, and how much of the cohort runs on it already. */
 export interface MachineFacts {
   readonly cores: number;
   /** MiB that can be taken without swapping. */
   readonly memoryMiB: number;
   /** MiB free where labs live. */
   readonly diskMiB: number;
-  /** Of this user: what may still be opened. */
+  /** How many more this user may open. */
   readonly inotifyInstances: number;
   readonly inotifyWatches: number;
   /** Of the whole machine. */
@@ -16,7 +16,7 @@ export interface MachineFacts {
   readonly ports: number;
   /** Whether the cohort's daemon and registry run. */
   readonly hostIsUp: boolean;
-  /** Of the cohort file's learners, how many have running processes. */
+  /** How many learners of the cohort file have running processes. */
   readonly learnersUp: number;
   /** Learners of all cohorts whose processes run, these among them. */
   readonly learnersOnMachine: number;
@@ -44,8 +44,8 @@ export interface Capacity {
 }
 
 /**
- * How many learners of a cohort fit on a machine. What is up has been paid for: the facts are of what is left. An idle
- * lab's memory grows little, so that counts as paid, too.
+ * How many learners of a cohort fit on a machine. The facts say what is left, so labs that are up are counted already. An
+ * idle lab's memory grows little, so it counts as it is.
  */
 export function capacityFor(wanted: number, facts: MachineFacts, costs: LabCosts): Capacity {
   const up = Math.min(facts.learnersUp, wanted);

@@ -51,15 +51,15 @@ export const measuredCosts: LabCosts = {
 
 /**
  * What a learner costs more where pods run for real: MiB of memory (by PSS 222, less the 48 that one process for kubelet and
- * kube-proxy saved since), seconds until ready (33-36 instead of 21 for one). What kubelet and containerd take of inotify and
- * open files has not been measured.
+ * kube-proxy saved since), seconds until ready (33-36 instead of 21 for one). Nobody has measured how much inotify and how
+ * many open files kubelet and containerd take.
  */
 const realNode = { memory: 175, ready: 14 };
 
 /** Ports of an opened cohort: for Git and images, and for the learners' pages. */
 const openedPorts = 2;
 
-/** The learners whose clusters run as processes of this machine; what others cost it has not been measured. */
+/** The learners whose clusters run as processes of this machine. Nobody has measured what the others cost it. */
 export function learnersHere({ learners }: CohortPlan): CohortPlan["learners"] {
   return learners.filter(({ cluster }) => cluster.kind === "embedded");
 }

@@ -14,8 +14,8 @@ export interface GithubBudget {
 }
 
 /**
- * What bringing a whole cohort up writes to GitHub, and how long that takes at the pace kept to; undefined where the cohort
- * is not on GitHub. Repositories that are there already cost nothing, which is not looked at.
+ * How many requests a whole cohort writes to GitHub, and how long they take at the lab's pace; undefined where the cohort is
+ * not on GitHub. Repositories that are there already cost nothing, but this does not look for them.
  */
 export function githubBudget(
   { git, registry, learners }: Pick<CohortPlan, "git" | "registry" | "learners">,

@@ -30,7 +30,7 @@ export const prices = {
     "s-2vcpu-4gb": 0.0357,
     "s-4vcpu-8gb": 0.0714,
   } as Readonly<Record<string, number>>,
-  /** What a machine that may be taken back costs of the price on demand, about. */
+  /** The price of a machine that the cloud may take back, as a share of the price on demand, about. */
   spot: { gke: 0.35, eks: 0.35 },
 } as const;
 
@@ -48,7 +48,7 @@ export interface CloudCost {
   readonly unknown: readonly string[];
 }
 
-/** What the cohort's clusters in clouds cost, by cloud; none where it has none. */
+/** The prices of the cohort's clusters, by cloud; empty where it has none in a cloud. */
 export function cloudCosts({ learners }: Pick<CohortPlan, "learners">): readonly CloudCost[] {
   return (Object.keys(prices.control) as Cloud[]).flatMap((kind) => {
     const ours = learners.flatMap(({ cluster, lifetime }) =>

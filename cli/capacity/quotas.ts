@@ -1,20 +1,20 @@
 import { sizeText, type Limits } from "../../shared/limits.ts";
 import type { MachineFacts } from "./capacity.ts";
 
-/** What all learners together could take if every one of them took all that the limits allow. */
+/** How much all learners together could take, if each took all that the limits allow. */
 export interface Quotas {
   readonly learners: number;
   /** Bytes a learner. */
   readonly memory: number;
   /** Bytes a learner: the sum of what Git, images, etcd, Flux and a real node may take. */
   readonly disk: number;
-  /** Whether this machine has as much. Where it has not, the limits still keep one learner from taking what is all's. */
+  /** Whether this machine has as much. If not, the limits still keep one learner from taking everybody's. */
   readonly memoryIsThere: boolean;
   readonly diskIsThere: boolean;
   readonly limits: Limits;
 }
 
-/** Reckons with the limits of a cohort's learners on this machine. What of them is used already counts as free. */
+/** Compares the limits of a cohort's learners with this machine. What they use already counts as free. */
 export function quotasOf(
   learners: number,
   limits: Limits,

@@ -2,7 +2,7 @@ import { callersEnvironment } from "../../shared/environment.ts";
 import { pulumiEnvironment } from "../../tools/environment.ts";
 import { print } from "../terminal.ts";
 
-/** What turns Pulumi, or the program that it runs, into another one where a shell has it. */
+/** Variables that make Pulumi, or the program that it runs, behave in another way. */
 const misleading = /^(PULUMI|NODE)_/;
 
 /** Prints shell lines that make plain `pulumi` work here: `eval "$(./lab env)"`. Names files, holds no secret. */

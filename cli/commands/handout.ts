@@ -66,7 +66,7 @@ export async function writeHandout(
   return ExitCode.ok;
 }
 
-/** The mode of the folder is changed and files in it are replaced, so it must be a handout's own. */
+/** This changes the folder's mode and replaces files in it, so the folder must be a handout's own. */
 async function refuseOther(folder: string): Promise<void> {
   const present: string[] = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [] as string[];
@@ -82,8 +82,8 @@ async function refuseOther(folder: string): Promise<void> {
 }
 
 /**
- * Found by the place of the file itself in bash and zsh, by the current folder in other shells. The lab's own programs serve whom
- * the lab belongs to: another account has no access to them, and is not to learn where they are.
+ * bash and zsh find the handout by the place of the file itself, other shells by the current folder. The lab's own programs are
+ * for the account that the lab belongs to: another has no access to them and should not learn where they are.
  */
 export function environmentOf(folders: readonly string[], { open }: Pick<LearnerOutputs, "open">): string {
   // Only for crane: the others read kubeconfig and Git's configuration, and other sites have other authorities.

@@ -98,7 +98,7 @@ function requireId(learner: string | undefined): string {
   if (learner !== undefined) return learner;
   throw new LabError(
     "learner-missing",
-    "The quiz is taken by one learner, and none was named. Run `./lab quiz <learner>`, or `./lab quiz --results` for the attempts of all.",
+    "One learner takes the quiz, and you named none. Run `./lab quiz <learner>`, or `./lab quiz --results` for the attempts of all.",
     {
       exitCode: ExitCode.badInput,
     },

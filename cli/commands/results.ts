@@ -24,7 +24,7 @@ export async function results(name: string, options: ResultsOptions): Promise<nu
   if (options.csv && options.json) {
     throw new LabError(
       "format-ambiguous",
-      `Results are printed in one form, and two were asked for. Run \`./lab results ${cohort} --csv\` or \`./lab results ${cohort} --json\`.`,
+      `Results come in one form, and you asked for two. Run \`./lab results ${cohort} --csv\` or \`./lab results ${cohort} --json\`.`,
       { exitCode: ExitCode.badInput },
     );
   }
@@ -34,7 +34,7 @@ export async function results(name: string, options: ResultsOptions): Promise<nu
   return ExitCode.ok;
 }
 
-/** With the mark by which Excel knows UTF-8, where there are letters that it would read in a code page otherwise. */
+/** Adds the mark that tells Excel of UTF-8, if there are letters that Excel would else read in a code page. */
 export function forSpreadsheets(csv: string): string {
   return /[^\0-\x7f]/.test(csv) ? `\ufeff${csv}` : csv;
 }
@@ -58,7 +58,7 @@ export function resultsOf({ cohort, course, template }: CohortOutputs, learners:
   return CohortResults.parse({ schemaVersion: 2, cohort, course, template, takenAt: new Date().toISOString(), learners });
 }
 
-/** @param look what a look at the learner's lab gave; undefined where it is paused */
+/** @param look the result of a look at the learner's lab; undefined where it is paused */
 export async function learnerResult(
   { cohort, template }: CohortOutputs,
   { id, name, email }: LearnerOutputs,

@@ -15,7 +15,7 @@ import { note } from "../terminal.ts";
 
 /**
  * Opens a shell, or runs a command, as a learner: with the learner's kubeconfig, Git credential and login to the registry in
- * files of a folder that goes afterwards. Returns the exit code of what ran, 128 and the signal's number where one ended it.
+ * files of a folder that is removed afterwards. Returns the exit code of the command, or 128 and the number of the signal that ended it.
  */
 export async function shell(id: string, command: readonly string[], options: { readonly cohort: string }): Promise<number> {
   const outputs = await readOutputs(parseCohortName(options.cohort));
@@ -59,7 +59,7 @@ function gitConfig(learner: LearnerOutputs, folder: string): string {
 ${learner.git.password === "" ? "" : `[credential ${quoted(origin)}]\n	helper = ${quoted(`store --file=${shellWord(join(folder, handoutFiles.git))}`)}\n`}${learner.open ? `[http ${quoted(origin)}]\n	sslCAInfo = ${quoted(join(folder, handoutFiles.authority))}\n` : ""}`;
 }
 
-/** A shell whose prompt names the learner: bash where it is the caller's or no other is known, else sh. */
+/** A shell with the learner's name in its prompt: bash if the caller uses it or no other is known, else sh. */
 async function interactive(folder: string, id: string, toolFolders: readonly string[]): Promise<[string, string[]]> {
   // The caller's start-up files may put other programs first.
   const settings = `PATH=${shellWord(toolFolders.join(":"))}:"$PATH"\nPS1='(${id}) '"$PS1"\n`;

@@ -28,7 +28,7 @@ const Manifest = z.strictObject({
 });
 export type ArchiveManifest = z.output<typeof Manifest>;
 
-/** Larger than any course's: what unpacks to more is no archive of ours. */
+/** Larger than any course's archive: a file that unpacks to more is not ours. */
 const largestBytes = 1024 ** 3;
 
 /** The content of an archive file with these files in it, sealed by the key. */
@@ -85,7 +85,7 @@ export interface ArchiveCheck {
   readonly fingerprint?: string | undefined;
 }
 
-/** Checks the signature, the digest of each file, and that none is missing or added. Who signed is for the caller to compare. */
+/** Checks the signature, the digest of each file, and that none is missing or added. The caller compares who signed. */
 export function checkArchive(files: ReadonlyMap<string, Buffer>): ArchiveCheck {
   const [sealed, signature] = [files.get(manifestName), files.get(signatureName)];
   if (sealed === undefined || signature === undefined)
@@ -114,8 +114,8 @@ export function checkArchive(files: ReadonlyMap<string, Buffer>): ArchiveCheck {
 }
 
 /**
- * Refuses files in which a credential of these learners stands. Nothing that an archive is made of should hold one; a
- * learner may have committed one, and an archive is handed on. Throws LabError `archive-secret`, which names the files.
+ * Refuses files that hold a credential of these learners. No part of an archive should hold one, but a learner may have
+ * committed one, and an archive is handed on. Throws LabError `archive-secret`, which names the files.
  */
 export function refuseCredentials(
   files: ReadonlyMap<string, Buffer>,
@@ -136,11 +136,11 @@ export function refuseCredentials(
   if (found.length === 0) return;
   throw new LabError(
     "archive-secret",
-    `A credential of a learner stands in ${found.join(", ")}, so no archive was written. It came from what the learner wrote, such as the subject of a commit; \`./lab evidence <learner>\` shows where. Change it there and run the command again.`,
+    `A credential of a learner stands in ${found.join(", ")}, so no archive was written. The learner wrote it, for example into the subject of a commit; \`./lab evidence <learner>\` shows where. Change it there and run the command again.`,
   );
 }
 
-/** The lines of an SSH key that are its own: what stands before the last few is alike in keys of one kind. */
+/** The lines of an SSH key that are its own: all but the last few are alike in keys of one kind. */
 function keyLines(privateKey: string | undefined): string[] {
   return (privateKey ?? "")
     .split("\n")

@@ -6,11 +6,11 @@ import { ExitCode, LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 
-/** What is kept of a learner beside the repository, by folder below the learner's own. */
+/** The parts of a backup beside the repository, by folder below the learner's own. */
 const records = ["exercises", "drills", "quiz"];
 
 /**
- * Keeps a learner's repository (`repository.bundle`) and records, before what they have is removed. Returns the folder's
+ * Keeps a learner's repository (`repository.bundle`) and records, before their lab is removed. Returns the folder's
  * path, relative to the current one. Throws LabError `backup-exists`: a backup is never overwritten.
  *
  * @param out new folder; default `backups/<cohort>-<learner>-<time>`
@@ -39,7 +39,7 @@ export async function backUp(cohort: string, learner: string, out?: string): Pro
   return relative("", folder);
 }
 
-/** Folders of the learner's repositories on this host in which there is something. */
+/** Folders of the learner's repositories on this host that are not empty. */
 async function repositoriesOf(cohort: string, learner: string): Promise<string[]> {
   const folder = join(cohortPaths(cohort).git, learner);
   const found = (await foldersIn(folder)).filter((name) => name.endsWith(".git")).map((name) => join(folder, name));
@@ -53,12 +53,12 @@ export async function hasWork(cohort: string, learner: string): Promise<boolean>
   return (await repositoriesOf(cohort, learner)).length > 0 || records.some((name) => existsSync(join(root, name)));
 }
 
-/** Who has something on this host and is no learner of the cohort file: the next `up` removes it. */
+/** Learners who have something on this host and are not in the cohort file: the next `up` removes it. */
 export async function leavers(cohort: string, staying: readonly string[]): Promise<string[]> {
   return (await foldersIn(join(cohortPaths(cohort).root, "learners"))).filter((id) => !staying.includes(id)).sort();
 }
 
-/** Who is in the cohort file and has nothing on this host yet. */
+/** Learners who are in the cohort file and have nothing on this host yet. */
 export async function arrivals(cohort: string, staying: readonly string[]): Promise<string[]> {
   const present = await foldersIn(join(cohortPaths(cohort).root, "learners"));
   return staying.filter((id) => !present.includes(id));
@@ -73,7 +73,7 @@ async function foldersIn(path: string): Promise<string[]> {
   }
 }
 
-/** A sentence on who leaves, and on who is new at the same time: a changed id is another learner. */
+/** A sentence about learners who leave, and about those who are new: a changed id is another learner. */
 export function leaversSentence(leaving: readonly string[], arriving: readonly string[]): string {
   const are = (ids: readonly string[], what: string) => `${ids.join(", ")} ${ids.length === 1 ? "is" : "are"} ${what}`;
   const also =

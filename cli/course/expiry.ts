@@ -6,7 +6,7 @@ export interface Lifetime {
   readonly createdAt: Date;
   /** `12h`, `14d` or `2w`. */
   readonly ttl: string;
-  /** Those who have a time of their own. */
+  /** Learners with a time of their own. */
   readonly learners: readonly { readonly id: string; readonly createdAt: Date; readonly ttl: string }[];
 }
 
@@ -22,7 +22,7 @@ export interface Expiry {
 
 const hourMs = 3_600_000;
 
-/** When a cohort and its learners end, the cohort first; what has not ended when the cohort does ends with it. */
+/** When a cohort and its learners end, the cohort first. A learner whose time is longer ends with the cohort. */
 export function expiries({ cohort, createdAt, ttl, learners }: Lifetime, now: Date): Expiry[] {
   const end = (from: Date, time: string) => from.getTime() + ttlMs(time);
   const expiry = (ends: number): Pick<Expiry, "endsAt" | "state"> => ({

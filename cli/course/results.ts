@@ -12,7 +12,7 @@ const Status = z.enum(["pass", "fail", "error"]);
 const ExerciseResult = z.strictObject({
   id: z.string(),
   checks: z.int(),
-  /** The first check that passed; what was shown once is not taken back by what happened in the lab later. */
+  /** The first check that passed. Nothing that happens in the lab later takes it back. */
   firstPass: Time.optional(),
   hints: z.int(),
   /** Whether the reference solver did it in the learner's place before the first pass. */
@@ -33,7 +33,7 @@ const PromotionResult = z.strictObject({
   /** `paused`: not looked at, since the lab is stopped; `not-seen`: could not be looked at. */
   state: z.enum([...promotionStates, "paused", "not-seen"]),
   since: Time.optional(),
-  /** Of a rollback, and until when it has to wait. */
+  /** Until when a rollback has to wait. */
   hold: z.enum(["waiting", "held"]).optional(),
   holdsAt: Time.optional(),
   says: z.string(),
@@ -46,7 +46,7 @@ const LearnerResult = z.strictObject({
   email: z.string(),
   evidence: z.strictObject({
     verdict: Status,
-    /** What has become of the newest promotion; results of version 1 do not tell. */
+    /** Where the newest promotion stands; results of version 1 do not tell. */
     promotion: PromotionResult.optional(),
     items: z.array(z.strictObject({ id: z.string(), title: z.string(), status: Status, observedAt: Time })),
   }),
@@ -64,7 +64,7 @@ export type LearnerResult = z.output<typeof LearnerResult>;
 
 /** What a cohort's learners have done, as `./lab results --json` prints it and `results.json` in an archive keeps it. */
 export const CohortResults = z.strictObject({
-  /** 1 did not tell what has become of the promotion. */
+  /** 1 did not tell where the promotion stands. */
   schemaVersion: z.literal([1, 2]),
   cohort: z.string(),
   course: z.string(),
@@ -173,8 +173,8 @@ function drillResults(runs: LearnerRecords["drills"]): z.output<typeof DrillResu
 }
 
 /**
- * A line per learner, as RFC 4180 says it. What a spreadsheet would take for a formula begins with an apostrophe, also where its
- * locale divides the line at semicolons or tabs, and a quoted line break where it is.
+ * A line per learner, as RFC 4180 says it. A cell that a spreadsheet would take for a formula begins with an apostrophe, also if
+ * its locale divides the line at semicolons or tabs, and also after a quoted line break.
  */
 export function renderCsv({ learners }: CohortResults): string {
   const items = unique(learners.flatMap(({ evidence }) => evidence.items.map(({ id }) => id)));

@@ -21,9 +21,9 @@ export interface EstimateInput {
 }
 
 /**
- * Seconds until all learners are done, by the share of the work that is: each step weighs what it takes, as measured in
- * this run or else earlier, by this run's speed. While little is done the earlier measurements speak, and the more is done, the more this
- * run's own pace. Undefined when nothing is left to do or nothing can be said.
+ * Seconds until all learners are done, by the share of finished work and this run's speed. Each step weighs the time it
+ * takes, measured in this run or else earlier. At first the earlier measurements decide, later more and more this run's own
+ * pace. Undefined when nothing is left to do or nothing can be said.
  */
 export function remainingSeconds({ work, typical, measured, expectedSeconds, elapsedSeconds }: EstimateInput): number | undefined {
   const means = new Map(

@@ -14,7 +14,7 @@ export interface Terminal {
 
 const marks = { waits: "·", works: "▸", done: "✓", failed: "✗" } as const;
 const styles = { waits: "dim", works: "none", done: "green", failed: "red" } as const;
-/** Whoever can change is shown before who can't, where not all fit. */
+/** If not all fit, learners who can still change come first. */
 const urgency = { failed: 0, works: 1, waits: 2, done: 3 } as const;
 
 /**
@@ -53,7 +53,7 @@ export function countLine({ rows, done, failed, doneWord, seconds, secondsLeft }
   return `${done} of ${rows.length} ${doneWord}${failed > 0 ? `, ${failed} failed` : ""}; ${duration(seconds * 1000)} so far${left}`;
 }
 
-/** An estimate no finer than it is good: `40 s`, `2 min`. */
+/** An estimate, no more precise than it deserves: `40 s`, `2 min`. */
 export function about(seconds: number): string {
   if (seconds < 10) return "10 s";
   return seconds < 90 ? `${Math.ceil(seconds / 10) * 10} s` : `${Math.ceil(seconds / 60)} min`;

@@ -31,7 +31,7 @@ export interface RunView {
   readonly cohort: readonly OpenStep[];
   readonly done: number;
   readonly failed: number;
-  /** What a learner is when done: `up` or `gone`. */
+  /** The state of a learner who is done: `up` or `gone`. */
   readonly doneWord: string;
   readonly seconds: number;
   /** An estimate; undefined where all is done or nothing can be said. */
@@ -58,7 +58,7 @@ export interface RunModelOptions {
   readonly startedAt: number;
 }
 
-/** What a run has come to, by its events. Holds no clock and draws nothing: `view` tells how it stands at a time. */
+/** The state of a run, by its events. Holds no clock and draws nothing: `view` tells the state at a time. */
 export class RunModel {
   readonly #options: RunModelOptions;
   readonly #learners: Map<string, Learner>;
@@ -161,7 +161,7 @@ export class RunModel {
     if (whose !== undefined) whose.finished ??= finished;
   }
 
-  /** Undefined for a learner of whom this run was not told, such as one who has left the roster. */
+  /** Undefined for a learner whom this run does not know, such as one who has left the roster. */
   #openSteps(learner: string | null): Open | undefined {
     return learner === null ? this.#cohort : this.#learners.get(learner)?.open;
   }

@@ -20,9 +20,9 @@ const handOverStep = "flux-ready";
 export interface RunReporterOptions {
   readonly command: RunCommand;
   readonly cohort: string;
-  /** Whom the run is about. */
+  /** The learners that the run works on. */
   readonly learners: readonly string[];
-  /** Who else has resources in the cohort, such as those who have left the roster. */
+  /** Other learners with resources in the cohort, such as those who have left the roster. */
   readonly others?: readonly string[];
   readonly typical: StepSeconds;
   readonly expectedSeconds: number;
@@ -33,7 +33,7 @@ export interface RunReporterOptions {
 
 /** Takes what happens in a run, from the engine and from the commands, to a display, and never stays silent for long. */
 export class RunReporter {
-  /** Of the whole cohort, or of nobody who is known. */
+  /** Causes that concern the whole cohort, or nobody who is known. */
   readonly errors: string[] = [];
   /** What went wrong, by learner. */
   readonly failures = new Map<string, string[]>();
@@ -111,7 +111,7 @@ export class RunReporter {
     if (since !== undefined) this.tell({ event, learner: null, step, title, action: "do", seconds: (Date.now() - since) / 1000 });
   }
 
-  /** Has the engine do something and takes its events. What is still under way when it has ended was not done. */
+  /** Has the engine do something and takes its events. Steps still under way at its end were not done. */
   async engine<T>(operation: (onEvent: (event: EngineEvent) => void) => Promise<T>): Promise<T> {
     this.#reader = this.#newReader();
     this.begin(phases.compare);
@@ -127,7 +127,7 @@ export class RunReporter {
     }
   }
 
-  /** The engine's errors only: for an operation of whose steps nobody needs to know. */
+  /** Takes the engine's errors only, for an operation whose steps nobody needs to know. */
   readonly errorsOnly = (event: EngineEvent): void => {
     for (const change of this.#newReader().read(event)) if (change.kind === "cause") this.#cause(change.learner, change.cause);
   };
@@ -136,7 +136,7 @@ export class RunReporter {
     return ["down", "reset"].includes(this.#options.command);
   }
 
-  /** What has come of each learner so far. */
+  /** Each learner's outcome so far. */
   get outcomes(): readonly LearnerOutcome[] {
     return [...this.#outcomes.values()];
   }

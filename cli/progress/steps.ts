@@ -23,13 +23,13 @@ export const stepsByType: Readonly<Record<string, StepName>> = {
   FluxReady: { step: "flux-ready", title: "Flux brings the lab up" },
 };
 
-/** Many small objects that are one step to who waits: those below components/flux/bootstrap.ts in a learner's cluster. */
+/** Many small objects that are one step for the person who waits: those below components/flux/bootstrap.ts in a learner's cluster. */
 export const fluxObjects: StepName = { step: "flux-objects", title: "Flux objects" };
 
 /** The object of `fluxObjects` that is made last. */
 export const lastFluxObject = /\$kubernetes:kustomize\.toolkit\.fluxcd\.io\/v1:Kustomization$/;
 
-/** A learner is up when Flux is and these bindings, which nothing waits for, are there: components/cluster/learner-access.ts. */
+/** A learner is up when Flux is up and these bindings exist. Nothing else waits for them: components/cluster/learner-access.ts. */
 export const lastObjects = {
   type: /^gitops-lab:lab:Learner\$kubernetes:rbac\.authorization\.k8s\.io\/v1:RoleBinding$/,
   count: environments.length,

@@ -6,7 +6,7 @@ import { backendUrl, stateFolder } from "./backend.ts";
 import { unlock } from "./locks.ts";
 import { passphraseError } from "./passphrase.ts";
 
-/** What Pulumi says where it can't get at a state at all, before it has done anything: by its own words, version 3.259. */
+/** Pulumi's words if it can't get at a state at all, before it has done anything: version 3.259. */
 const sayings = {
   passphrase: /incorrect passphrase|passphrase must be set|invalid or corrupt passphrase/i,
   locked: /stack is currently locked by|Another update is currently in progress/i,
@@ -24,7 +24,7 @@ export const stateErrors: ReadonlySet<string> = new Set([
   "secrets-foreign",
 ]);
 
-/** What Pulumi said as an error that helps, where it is about the state as a whole; undefined for anything else. */
+/** Pulumi's message as an error that helps, if it is about the state as a whole; undefined for anything else. */
 export async function stateFailure(cohort: string, error: unknown): Promise<LabError | undefined> {
   if (error instanceof LabError) return undefined;
   const text = messageOf(error);
@@ -78,7 +78,7 @@ function lastError(text: string): string {
   return /[.!?]$/.test(words) ? words : `${words}.`;
 }
 
-/** Does something with a cohort's state; what Pulumi says where that can't be got at becomes an error that helps. */
+/** Does something with a cohort's state. If Pulumi can't get at the state, its message becomes an error that helps. */
 export async function withState<T>(cohort: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

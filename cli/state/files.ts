@@ -32,7 +32,7 @@ export function statePlaces(backend: string, cohort: string): StatePlaces {
   };
 }
 
-/** Everything that a file backend has of a cohort, as a pattern below its folder. */
+/** All files of a cohort in a file backend, as a pattern below its folder. */
 export function stateFiles(cohort: string): string {
   return `.pulumi/{backups,history,locks,stacks}/{organization/,}${project}/{${cohort},${cohort}.json*,${cohort}.pulumi-tags*}`;
 }
@@ -48,7 +48,7 @@ export async function filesIn(folder: string, pattern = "*"): Promise<string[]> 
   return (await Array.fromAsync(glob(pattern, { cwd: folder }))).map((path) => join(folder, path));
 }
 
-/** What is in a file that Pulumi wrote as JSON, compressed or not; undefined for one that is cut off, or gone. */
+/** The content of a file that Pulumi wrote as JSON, compressed or not; undefined if the file is cut off, or gone. */
 export async function readWhole(path: string): Promise<object | undefined> {
   try {
     const value: unknown = JSON.parse(inflate(await readFile(path)).toString("utf8"));
@@ -61,7 +61,7 @@ export async function readWhole(path: string): Promise<object | undefined> {
   }
 }
 
-/** A cohort's checkpoint as Pulumi wrote it, which it may have compressed; undefined where there is none that is whole. */
+/** A cohort's checkpoint as Pulumi wrote it, perhaps compressed; undefined if there is none that is whole. */
 export async function readCheckpoint(backend: string, cohort: string): Promise<object | undefined> {
   const { checkpoint } = statePlaces(backend, cohort);
   return (await readWhole(checkpoint)) ?? (await readWhole(`${checkpoint}.gz`)) ?? readWhole(`${checkpoint}.zst`);

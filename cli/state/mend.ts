@@ -4,9 +4,8 @@ import { note } from "../terminal.ts";
 import { filesIn, readWhole, statePlaces } from "./files.ts";
 
 /**
- * Makes the folder of a file backend readable for what is to be done with one cohort, whatever a killed engine or a power loss
- * left of its files. What other cohorts have there is none of this one's concern, but for what says nothing anyway.
- * Writes nothing where all is well.
+ * Makes the folder of a file backend readable for work on one cohort, whatever a killed engine or a power loss left of its
+ * files. Leaves other cohorts' files alone, except those that say nothing anyway. Writes nothing if all is well.
  */
 export async function mendState(backend: string, cohort: string): Promise<void> {
   const { stacks, locks, history, backups } = statePlaces(backend, cohort);
@@ -29,10 +28,10 @@ async function dropTornMeta(path: string): Promise<void> {
   if (text !== undefined && text !== meta && (meta.startsWith(text) || isBlank(text))) await rm(path, { force: true });
 }
 
-/** Nothing, or what a file system has after a power loss where it had not written yet. */
+/** Nothing, or the zeros that a file system leaves after a power loss. */
 const isBlank = (text: string) => /^[\0\s]*$/.test(text);
 
-/** What Pulumi tells of earlier operations, and its drafts: none of it is needed, and what is cut off ends every command. */
+/** Pulumi's history of operations, and its drafts. Nobody needs them, and a file that is cut off ends every command. */
 async function dropTornRecords(backend: string, cohort: string): Promise<void> {
   const { history, tags, stacks } = statePlaces(backend, cohort);
   for (const path of await filesIn(history, "*.history.json*"))
@@ -42,7 +41,7 @@ async function dropTornRecords(backend: string, cohort: string): Promise<void> {
     if (Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? Date.now()) > 60_000) await rm(path, { force: true });
 }
 
-/** Whether Pulumi can take this for a checkpoint: with its version, and what it is of. */
+/** Whether Pulumi can take this for a checkpoint: it has a version and a content. */
 async function isCheckpoint(path: string): Promise<boolean> {
   const value = (await readWhole(path)) as { readonly version?: unknown; readonly checkpoint?: unknown } | undefined;
   return typeof value?.version === "number" && typeof value.checkpoint === "object" && value.checkpoint !== null;

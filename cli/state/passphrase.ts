@@ -33,7 +33,7 @@ export async function opens(salt: string, passphrase: string): Promise<boolean> 
   }
 }
 
-/** The cohorts in whose files something is encrypted with a passphrase. */
+/** The cohorts whose files hold something that is encrypted with a passphrase. */
 export async function cohortsWithSecrets(): Promise<string[]> {
   const names = await cohortNames();
   const texts = await Promise.all(names.map(async (name) => ({ name, text: (await cohortFileText(name)) ?? "" })));
@@ -61,7 +61,7 @@ async function passphraseInUse(): Promise<string | undefined> {
   return (await readIfExists(file ?? "").catch(() => undefined))?.trim();
 }
 
-/** That a cohort's state was encrypted with another passphrase, with what opens it. */
+/** The error for a state that was encrypted with another passphrase; it says what opens it. */
 export async function passphraseError(cohort: string, cause: unknown): Promise<LabError> {
   const folder = await stateFolder();
   const state = folder === undefined ? undefined : await readCheckpoint(folder, cohort);
@@ -84,9 +84,9 @@ async function nameOfPassphrase(): Promise<string> {
 }
 
 /**
- * What gives Pulumi the passphrase that belongs to the salt: tried for the lab's own.
+ * How to give Pulumi the passphrase that belongs to the salt; tries the lab's own.
  *
- * @param lost what is left to do where nobody has it any more
+ * @param lost what to do if nobody has it any more
  */
 async function remedy(cohort: string, salt: string | undefined, lost: string): Promise<string> {
   const own = await readIfExists(ownPassphraseFile()).catch(() => undefined);

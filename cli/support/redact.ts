@@ -4,8 +4,8 @@ export type Redact = (text: string) => string;
 const gone = "[redacted]";
 
 /**
- * What is a secret by its form, whoever wrote it: keys in PEM, credentials in URLs, tokens, hashes of passwords, and values
- * that are called so.
+ * Texts with the form of a secret, whoever wrote them: keys in PEM, credentials in URLs, tokens, hashes of passwords, and values
+ * with such a name.
  */
 const forms: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$)/g, gone],
@@ -41,7 +41,7 @@ export function redactor(secrets: Iterable<string>, personal: Iterable<string> =
   };
 }
 
-/** In what writings a secret stands in texts. */
+/** The writings of a secret in texts. */
 export function writingsOf(secret: string): string[] {
   const base64 = Buffer.from(secret).toString("base64");
   const all = [secret, base64, base64.replaceAll("=", ""), encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)];

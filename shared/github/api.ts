@@ -12,7 +12,7 @@ export interface GithubRequest extends Purpose {
   readonly body?: Properties;
   /** False for a request that makes nothing, whatever its method says. */
   readonly isWrite?: false;
-  /** Refusals that the caller has a meaning for, and gets as an answer. */
+  /** Refusals that the caller understands and gets as an answer. */
   readonly mayAnswer?: readonly number[];
 }
 
@@ -34,7 +34,7 @@ export function apiUrlOf(url: string): string {
 
 const apiVersion = "2022-11-28";
 const answerTimeoutMs = 30_000;
-/** Nobody waits longer than this for a limit; the next run goes on where this one ended. */
+/** Nobody waits longer than this for a limit; the next run goes on from there. */
 const patienceMs = 15 * 60_000;
 
 /** @param budget shared by every process that writes to this GitHub */
@@ -58,7 +58,7 @@ export function githubApi(apiUrl: string, credential: GithubCredential, budget: 
     return fresh;
   }
 
-  /** Sends until GitHub no longer asks to wait. */
+  /** Sends again until GitHub no longer asks to wait. */
   async function exchange(request: GithubRequest, bearer: string): Promise<Answer> {
     const deadline = Date.now() + patienceMs;
     for (let attempt = 1; ; attempt += 1) {

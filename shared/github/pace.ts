@@ -38,9 +38,9 @@ export function pacedSeconds(writes: number, pace: Pace): number {
 }
 
 /**
- * Who may write how fast. The stand-in for Pulumi's plugin keeps to the lab's own budget; the official one knows only a
- * pause after each of its writes and gets three quarters, so long a pause that it also keeps to the hour's where it has more
- * to write than that.
+ * Who may write how fast. The fallback plugin keeps to the lab's own budget. The official one knows only a pause after each
+ * of its writes and gets three quarters. If it has more to write than fits into an hour, the pause is so long that it keeps
+ * to the hour's limit too.
  *
  * @param writes of the plugin, for the whole cohort
  */
@@ -71,7 +71,7 @@ export interface WriteBudget {
   take(): Promise<void>;
   /** Waits until GitHub may be asked anything at all. */
   awaitUnblocked(): Promise<void>;
-  /** Keeps every process from asking before that time. */
+  /** Keeps every process from asking GitHub before that time. */
   block(until: number): Promise<void>;
   setPace(pace: Pace): Promise<void>;
 }
@@ -119,7 +119,7 @@ export function writeBudget(apiUrl: string): WriteBudget {
   return budget;
 }
 
-/** In the cache and not with the labs: what was written in the last hour counts also after the last lab is gone. */
+/** In the cache and not with the labs: the writes of the last hour count also after the last lab is gone. */
 export function budgetFile(apiUrl: string): string {
   return join(cacheHome(), `github-writes-${new URL(apiUrl).host.replace(/[^a-z0-9.]/gi, "-")}.json`);
 }

@@ -1,4 +1,4 @@
-/** What decides how much is written to GitHub for a learner. */
+/** The settings that decide how many writes to GitHub a learner takes. */
 export interface GithubWork {
   /** Whether rulesets protect the branches. */
   readonly protect: boolean;
