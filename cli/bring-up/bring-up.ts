@@ -69,9 +69,9 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
         return written(run, "exitCode");
       }),
     );
-    // What they began is finished by now.
-    if (exitCode === ExitCode.ok && options.only === undefined) {
-      await forgetCutShort(cohort);
+    if (exitCode === ExitCode.ok) {
+      // What runs about everybody began is finished by now.
+      if (options.only === undefined) await forgetCutShort(cohort);
       await dropAbandonedScratch();
     }
     return exitCode;

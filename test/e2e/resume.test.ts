@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ProgressEvent } from "../../cli/progress/events.ts";
 import { endOne, findMarked, livingEngines } from "../../ledger/process-identity.ts";
 import { run } from "../../shared/exec.ts";
-import { cohortPaths } from "../../shared/paths.ts";
+import { cohortPaths, homeMark } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { pulumiEnvironment } from "../../tools/environment.ts";
 import { toolPath } from "../../tools/locate.ts";
@@ -110,7 +110,11 @@ describe("a cohort of three with one who fails", () => {
     expect([before.ada.length, before.cleo.length].every((count) => count > 20)).toBe(true);
     // Not even what the cohort file has come to say of them: `up` would remove cleo now.
     await cohort.setLearners(["ada", "bob"]);
+    // As a killed run leaves it; no process has had this number since the machine started.
+    const abandoned = join(tmpdir(), `gitops-lab-crane-${homeMark({ ...process.env, GITOPS_LAB_HOME: cohort.home })}-1-1-${process.pid}`);
+    await mkdir(abandoned);
     const run = succeeded(await startRun(cohort, "retry", cohort.name).ended);
+    expect(existsSync(abandoned)).toBe(false);
     await cohort.setLearners(["ada", "bob", "cleo"]);
     expect(summaryOf(run)).toMatchObject({ command: "retry", result: "succeeded", learners: [green("bob")] });
     expect(Object.keys(summaryOf(run).changes)).toEqual(["create"]);
