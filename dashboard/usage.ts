@@ -5,7 +5,7 @@ import type { LearnerFacts } from "./facts.ts";
 
 /** What a look at processes has seen. */
 export interface Look {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds, by the clock of `performance`. */
   readonly at: number;
   /** Processor seconds of each, by process id. */
   readonly cpuSeconds: ReadonlyMap<number, number>;

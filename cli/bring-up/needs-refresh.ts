@@ -13,9 +13,8 @@ import type { StateSummary } from "../stack.ts";
 
 /** Learners of whom a rotation was cut short after their cluster had taken the new credentials. */
 export async function rotating(stack: Stack): Promise<string[]> {
-  const all = Object.values(((await stack.outputs())["learners"]?.value ?? {}) as CohortOutputs["learners"]);
   const begun = await Promise.all(
-    all.map(async ({ id, cluster }) => {
+    (await learnersIn(stack)).map(async ({ id, cluster }) => {
       const present =
         cluster.kind === "embedded" ? await readIfExists(join(cohortPaths(stack.name).learner(id).kubeconfigs, "admin.yaml")) : undefined;
       return present !== undefined && present !== cluster.adminKubeconfig ? [id] : [];
@@ -29,7 +28,7 @@ export async function needsRefresh(stack: Stack, { isPending, learners }: StateS
   if (learners.size === 0 && !isPending) return false;
   const last = await stack.info();
   if (last?.result !== "succeeded" || isPending) return true;
-  const all = Object.values(((await stack.outputs())["learners"]?.value ?? {}) as CohortOutputs["learners"]);
+  const all = await learnersIn(stack);
   // A learner's token that has ended, and a kind cluster that is gone, are found by looking.
   if (all.some(({ cluster }) => cluster.kind !== "embedded" && (tokenEnd(cluster.kubeconfig) ?? new Date(8.64e15)) < new Date()))
     return true;
@@ -45,6 +44,11 @@ export async function needsRefresh(stack: Stack, { isPending, learners }: StateS
     told.length > 0 &&
     (expected.some((name) => !wanted.has(name)) || told.some(({ id }) => !existsSync(cohortPaths(stack.name).learner(id).root)))
   );
+}
+
+/** The learners that the last run handed over. */
+async function learnersIn(stack: Stack): Promise<LearnerOutputs[]> {
+  return Object.values(((await stack.outputs())["learners"]?.value ?? {}) as CohortOutputs["learners"]);
 }
 
 /** Whether a kind cluster that was made is there no more. Where Docker does not answer, that is for the run to say. */

@@ -1,5 +1,5 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import { readInventory } from "../../ledger/inventory.ts";
+import { readInventory, type Item } from "../../ledger/inventory.ts";
 import { roomThings } from "../../host/room/groups.ts";
 import { LabError } from "../../shared/errors.ts";
 import { locate } from "../../tools/locate.ts";
@@ -24,7 +24,8 @@ export async function findReadableStack(removal: Removal): Promise<void> {
 /** Lists what there is. What only a look at running nodes tells must be looked at before they end. */
 export async function listThings(removal: Removal): Promise<void> {
   const { cohort, stack } = removal;
-  removal.items = [...(await readInventory(cohort)), ...(await unnoted(cohort, stack))];
+  const noted = await readInventory(cohort);
+  removal.items = [...noted, ...(await unnoted(cohort, stack, noted))];
 }
 
 /** Keeps what a look afterwards needs and the removal takes with it, and notes what only a cloud will know. */
@@ -53,8 +54,8 @@ async function readableStack(cohort: string, problems: string[]): Promise<Stack 
 }
 
 /** What is there without the inventory's knowing: a stack that plain `pulumi up` made, what that has in a cloud, and what runs within real nodes. */
-async function unnoted(cohort: string, stack: Stack | undefined) {
-  const known = new Set((await readInventory(cohort)).map(({ kind, id }) => `${kind} ${id}`));
+async function unnoted(cohort: string, stack: Stack | undefined, noted: readonly Item[]) {
+  const known = new Set(noted.map(({ kind, id }) => `${kind} ${id}`));
   const things = [
     ...(stack === undefined ? [] : [await (await loadStack()).stackThing(cohort), ...(await cloudThings(stack))]),
     ...(await roomThings(cohort)),

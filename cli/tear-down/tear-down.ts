@@ -8,7 +8,7 @@ import { cohortPaths } from "../../shared/paths.ts";
 import { measuredCosts } from "../capacity/costs.ts";
 import { keepingCohortFile } from "../cohort-file.ts";
 import { removeHomeWithoutCohorts } from "../home.ts";
-import { interruptible, interruptionTeller, type Interrupt } from "../interrupt.ts";
+import { interruptible, interruptionTeller } from "../interrupt.ts";
 import { chooseDisplay } from "../progress/displays.ts";
 import { RunReporter } from "../progress/reporter.ts";
 import { fluxObjects } from "../progress/steps.ts";
@@ -47,9 +47,7 @@ export async function removeCohort(cohort: string, options: RemovalOptions = { j
 }
 
 /** A removal of which no step was done yet. */
-export function newRemoval(
-  about: Pick<Removal, "cohort" | "learners" | "parallel"> & { readonly reporter: RunReporter; readonly interrupt: Interrupt },
-): Removal {
+export function newRemoval(about: Pick<Removal, "cohort" | "learners" | "parallel" | "reporter" | "interrupt">): Removal {
   return { ...about, startedAt: new Date(), problems: [], items: [], isUnread: false, isForgotten: false, seen: [] };
 }
 
