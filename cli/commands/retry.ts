@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { ExitCode } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
+import { dropAbandonedScratch } from "../../shared/scratch.ts";
 import { bringUp } from "../bring-up/bring-up.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { readLastRun, type LearnerRun } from "../last-run.ts";
@@ -28,6 +29,8 @@ export async function retry(name: string, { json, parallel }: Pick<UpOptions, "j
     const left = unfinished(roster, await readLastRun(cohort), await readState(stack));
     const only = left.filter((learner) => !paused.includes(learner));
     if (only.length === 0) {
+      // A killed run may have come to the last learner's end.
+      await dropAbandonedScratch();
       const reporter = new RunReporter({
         command: "retry",
         cohort,

@@ -51,6 +51,13 @@ function cohortOf(name: string, learners: readonly string[]) {
   };
 }
 
+/** A temporary folder as a killed run of a lab home leaves it: no process that began then has number 1. */
+async function leaveScratch(lab: string): Promise<string> {
+  const folder = join(tmpdir(), `gitops-lab-crane-${homeMark({ ...process.env, GITOPS_LAB_HOME: lab })}-1-1-${process.pid}`);
+  await mkdir(folder);
+  return folder;
+}
+
 const isStep = (event: "step-started" | "step-done", step: string, learner: string | null) => (seen: ProgressEvent) =>
   seen.event === event && seen.step === step && seen.learner === learner;
 
@@ -110,9 +117,7 @@ describe("a cohort of three with one who fails", () => {
     expect([before.ada.length, before.cleo.length].every((count) => count > 20)).toBe(true);
     // Not even what the cohort file has come to say of them: `up` would remove cleo now.
     await cohort.setLearners(["ada", "bob"]);
-    // As a killed run leaves it; no process has had this number since the machine started.
-    const abandoned = join(tmpdir(), `gitops-lab-crane-${homeMark({ ...process.env, GITOPS_LAB_HOME: cohort.home })}-1-1-${process.pid}`);
-    await mkdir(abandoned);
+    const abandoned = await leaveScratch(cohort.home);
     const run = succeeded(await startRun(cohort, "retry", cohort.name).ended);
     expect(existsSync(abandoned)).toBe(false);
     await cohort.setLearners(["ada", "bob", "cleo"]);
@@ -128,7 +133,9 @@ describe("a cohort of three with one who fails", () => {
   });
 
   test("leaves retry nothing to do then", { timeout: minutes }, async () => {
+    const abandoned = await leaveScratch(cohort.home);
     expect(succeeded(await cohort.lab("retry", cohort.name))).toMatchObject({ stderr: expect.stringContaining("Nothing to try again") });
+    expect(existsSync(abandoned)).toBe(false);
   });
 
   test("is removed with a learner-done each, and nothing is left", { timeout: 2 * minutes }, async () => {
