@@ -8,6 +8,7 @@ import { environments, type Environment } from "../shared/names.ts";
 import { desiredImage } from "../verification/desired-image.ts";
 import { recordPath } from "../verification/promotion-record.ts";
 import { lookAtRollout } from "../verification/rollout.ts";
+import { waitUntil } from "../shared/wait.ts";
 import { TestCohort } from "../test/support/lab-cli.ts";
 import { startAttack } from "./neighbour/attack.ts";
 
@@ -35,11 +36,16 @@ interface Sample {
   readonly promoted: number;
 }
 
+/** With one look at Git before it: one with each look at the rollout would be most of what is measured. */
 const running = (bench: Backstage, environment: Environment, digest: string) =>
-  bench.waitFor(
-    `${environment} to run ${digest}`,
-    async (context) => ((await lookAtRollout(context, environment)).digest === digest ? true : undefined),
-    300,
+  bench.observe((context) =>
+    waitUntil(
+      async () => {
+        const seen = await lookAtRollout(context, environment);
+        return seen.digest === digest ? { done: true, value: undefined } : { done: false, because: seen.problem ?? "another image runs." };
+      },
+      { what: `${environment} to run ${digest}`, timeoutSeconds: 300, intervalMs: 100, remedy: "" },
+    ),
   );
 
 async function sample(bench: Backstage, version: string): Promise<Sample> {

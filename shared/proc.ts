@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** Fields of /proc/<pid>/stat after the command name, which may itself hold spaces and parentheses; undefined where no such process is. */
 export function statFields(pid: number): string[] | undefined {
@@ -16,4 +16,35 @@ export const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_i
 /** When the process was started, in clock ticks since boot: field 22 of proc_pid_stat(5). */
 export function startTimeOf(pid: number): string | undefined {
   return statFields(pid)?.[19];
+}
+
+interface RunningProcess {
+  readonly pid: number;
+  /** The beginning of the command line. */
+  readonly command: string;
+}
+
+/** The children of a process: field 4 of proc_pid_stat(5). */
+export const childrenNow = (pid: number): RunningProcess[] => running((fields) => fields[1] === String(pid));
+
+/** The processes of this process's session that were started after it: fields 6 and 22 of proc_pid_stat(5). */
+export function laterInSession(): RunningProcess[] {
+  const own = statFields(process.pid);
+  return running((fields) => fields[3] === own?.[3] && Number(fields[19]) > Number(own?.[19]));
+}
+
+function running(isMeant: (fields: string[]) => boolean): RunningProcess[] {
+  return readdirSync("/proc").flatMap((entry) => {
+    const fields = /^\d+$/.test(entry) ? statFields(Number(entry)) : undefined;
+    if (fields === undefined || fields[0] === "Z" || !isMeant(fields)) return [];
+    return [{ pid: Number(entry), command: commandOf(Number(entry)).slice(0, 2_000) }];
+  });
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+  } catch {
+    return "";
+  }
 }

@@ -1,12 +1,11 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { stringify } from "yaml";
 import { cgroupOf } from "../../host/room/groups.ts";
 import type { Backstage } from "../../lab-templates/workbench.ts";
 import { messageOf } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
-import { cohortPaths } from "../../shared/paths.ts";
+import { cohortPaths, labHome } from "../../shared/paths.ts";
 import { attackDeployment, attackSource } from "./program.ts";
 
 export interface Attack {
@@ -40,40 +39,30 @@ export async function startAttack({ cohort, bench, nodes, folder }: AttackOption
     .then(() => "150 Kustomizations and 50 GitRepositories, each with an interval of a second", messageOf);
   told["pods"] = nodes === "real" ? await startPods(bench) : await startSimulatedPods(bench);
 
-  const stopped = new AbortController();
-  const program = join(import.meta.dirname, "flood.ts");
-  const flood = run("nice", ["-n", "19", process.execPath, program, kubeconfig, "16"], { reject: false, stdin: "ignore" });
-  const pushes = { built: 0, refused: 0, lastRefusal: "" };
-  const pushing = (async () => {
-    for (let number = 1; !stopped.signal.aborted; number += 1) {
-      try {
-        await bench.commit(`Build ${number}`, async (files) => {
-          await files.write("app/VERSION", `0.9.${number}\n`);
-          await files.write("app/number.go", `package main\n\nconst number = ${number}\n`);
-          await files.write("ballast", Buffer.alloc(1024 ** 2, `${number} ${Math.random()}`).toString("base64"));
-        });
-        pushes.built += 1;
-      } catch (error) {
-        pushes.refused += 1;
-        pushes.lastRefusal = messageOf(error).split("\n")[0] ?? "";
-        await delay(500);
-      }
-    }
-  })();
+  const lowly = (program: string, args: readonly string[], input = "") =>
+    run("nice", ["-n", "19", process.execPath, join(import.meta.dirname, program), ...args], {
+      env: { GITOPS_LAB_HOME: labHome() },
+      input,
+      reject: false,
+    });
+  const flood = lowly("flood.ts", [kubeconfig, "16"]);
+  const pushing = lowly("push.ts", [], JSON.stringify({ cohort, learner: bench.learner }));
+  const said = async (program: typeof flood): Promise<unknown> => {
+    program.kill("SIGTERM");
+    const { stdout } = await program;
+    return stdout === undefined || stdout === "" ? "none counted" : (JSON.parse(stdout) as unknown);
+  };
   const before = await usage(cohort, bench.learner.id);
   const began = Date.now();
   return {
     async stop() {
       const after = await usage(cohort, bench.learner.id);
       const seconds = (Date.now() - began) / 1000;
-      stopped.abort();
-      flood.kill("SIGTERM");
-      const { stdout } = await flood;
-      await pushing;
+      const [requests, pushes] = await Promise.all([said(flood), said(pushing)]);
       return {
         ...told,
         pushes,
-        requests: stdout === undefined || stdout === "" ? "none counted" : (JSON.parse(String(stdout)) as unknown),
+        requests,
         ofTheAttackersGroup: {
           ...after,
           cores: after.cpuSeconds === undefined ? undefined : (after.cpuSeconds - (before.cpuSeconds ?? 0)) / seconds,

@@ -1,11 +1,11 @@
 import { join, resolve } from "node:path";
-import { startVitest } from "vitest/node";
 import { ExitCode } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
 import { projectFolder } from "../cohort-file.ts";
 import { pluginChoice } from "../../tools/plugin-choice.ts";
 import { note, print } from "../terminal.ts";
 import { installTools } from "../tools.ts";
+import { runTests } from "./test-run.ts";
 
 export interface FaultOptions {
   /** The long set of test/faults. */
@@ -27,7 +27,7 @@ export async function test(filters: readonly string[], faults: FaultOptions): Pr
   await installTools();
   note("Checking the types and the style.");
   const checks = [await check("typescript/bin/tsc", "--noEmit"), await check("@biomejs/biome/bin/biome", "ci", "--colors=off")];
-  const vitest = await startVitest("test", [...filters], { run: true, root: projectFolder, watch: false, env });
+  const { vitest, left } = await runTests(projectFolder, filters, env);
   const again = vitest.state
     .getTestModules()
     .flatMap((module) => [...module.children.allTests()])
@@ -41,12 +41,14 @@ export async function test(filters: readonly string[], faults: FaultOptions): Pr
     return module.state() === "failed" && !tests.includes("failed") ? [...tests, "failed" as const] : tests;
   });
   const errors = vitest.state.getUnhandledErrors().length;
-  await vitest.close();
   const count = (state: string) => outcomes.filter((outcome) => outcome === state).length;
   const passed = count("passed") + checks.filter((ok) => ok).length;
   const failed = count("failed") + errors + checks.filter((ok) => !ok).length;
   print(`${passed} passed, ${failed} failed, ${count("skipped")} skipped`);
-  return failed === 0 && count("skipped") === 0 && count("passed") > 0 ? ExitCode.ok : ExitCode.failed;
+  const code = failed === 0 && count("skipped") === 0 && count("passed") > 0 ? ExitCode.ok : ExitCode.failed;
+  if (left === undefined) return code;
+  note(`Vitest did not end after its last test. Of this session still run: ${left.join("; ") || "nothing"}.`);
+  process.exit(code);
 }
 
 /** Runs a program of an npm package, whose output goes to standard error, and tells whether it found nothing wrong. */

@@ -17,6 +17,7 @@ import { keepLabHostNodes } from "../lab-host-node/nodes.ts";
 import { keepLogsSmall } from "../processes/logs.ts";
 import { cohortMetrics } from "./metrics.ts";
 import { serveMetrics } from "./metrics-server.ts";
+import { keepTurns } from "../room/turns.ts";
 import { ProcessTable } from "../processes/process-table.ts";
 import { recordProcess } from "../../ledger/record-process.ts";
 import { Supervisor } from "../processes/supervisor.ts";
@@ -65,6 +66,7 @@ jobs.listen(jobsSocket(paths));
 insistOnGuard(config.cohort);
 process.on("SIGTERM", () => process.exit(0));
 keepLabHostNodes(paths, supervisor);
+void keepTurns(paths);
 void keepLogsSmall(table, daemonLog(config.cohort));
 await supervisor.start();
 

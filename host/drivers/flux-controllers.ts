@@ -8,7 +8,7 @@ import { makePrivateFolder, readIfExists } from "../../shared/private-files.ts";
 import { waitUntil, type Look } from "../../shared/wait.ts";
 import { toolPath } from "../../tools/locate.ts";
 import type { FluxController } from "../../tools/manifest.ts";
-import { heapLimits, smallHeap } from "../control-plane/processes.ts";
+import { growingHeap, smallHeap } from "../control-plane/processes.ts";
 import { ensureProcesses, processStatus } from "../processes/client.ts";
 import type { ProcessSpec } from "../processes/process-table.ts";
 import type { ProcessStatus } from "../processes/supervisor.ts";
@@ -88,7 +88,7 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
             HOME: placement.path(folder("tmp")),
             // Nothing that a learner writes needs a program, and whatever finds one runs it.
             PATH: "/nowhere",
-            ...(tool === "kustomize-controller" ? heapLimits[tool] : smallHeap),
+            ...(tool === "kustomize-controller" ? growingHeap : smallHeap),
           },
           cwd: folder("tmp"),
           logFile: join(paths.logs, `${tool}.log`),

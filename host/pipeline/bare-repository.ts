@@ -1,8 +1,11 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { run } from "../../shared/exec.ts";
 import { sizeText } from "../../shared/limits.ts";
 import { parseJournal, journalRef, type JournalEntry } from "../../verification/journal.ts";
 import { boundedGit } from "../git/bounded-git.ts";
 import { LearnerError } from "../git/learner-error.ts";
+import { ObjectReader } from "../git/object-reader.ts";
 import { gitEnvironment } from "../git/repository.ts";
 import { extractTree, listTree, type ExtractBounds, type TreeFile } from "./source-tree.ts";
 
@@ -61,6 +64,7 @@ const largestOutput = 4 * 1024 * 1024;
 const timeoutMs = 60_000;
 
 export function bareRepository(path: string, quarantine: Readonly<Record<string, string>> = {}): BareRepository {
+  const objects = new ObjectReader(path, quarantine);
   async function git(args: readonly string[], options: { readonly input?: string; readonly mayFail?: boolean } = {}) {
     const [command, all] = await boundedGit([`--git-dir=${path}`, ...args]);
     const result = await run(command, all, {
@@ -82,27 +86,20 @@ export function bareRepository(path: string, quarantine: Readonly<Record<string,
     path,
     async branch() {
       // By its full name: in short it depends on which other refs there are.
-      return ((await git(["symbolic-ref", "HEAD"])) ?? "").trim().replace(/^refs\/heads\//, "");
+      const head = await readFile(join(path, "HEAD"), "utf8");
+      return head.trim().replace(/^ref: *refs\/heads\//, "");
     },
-    async resolve(revision) {
-      return (await git(["rev-parse", "--verify", "--quiet", revision], { mayFail: true }))?.trim();
-    },
-    async resolveAll(revisions) {
-      if (revisions.length === 0) return [];
-      const lines = (await git(["cat-file", "--batch-check"], { input: `${revisions.join("\n")}\n` })) ?? "";
-      return lines.split("\n", revisions.length).map((line) => /^([0-9a-f]{40}) \w+ \d+$/.exec(line)?.[1]);
-    },
+    resolve: async (revision) => (await objects.info(revision))?.oid,
+    resolveAll: async (revisions) => (revisions.length === 0 ? [] : (await objects.infos(revisions)).map((found) => found?.oid)),
     async readFile(treeish, file, mostBytes = largestRead) {
-      const input = `${treeish}:${file}\n`;
-      const [, size] = / blob (\d+)\n$/.exec((await git(["cat-file", "--batch-check"], { input })) ?? "") ?? [];
-      if (size === undefined) return undefined;
-      if (Number(size) > mostBytes)
+      const found = await objects.info(`${treeish}:${file}`);
+      if (found?.type !== "blob") return undefined;
+      if (found.bytes > mostBytes)
         throw new LearnerError(
           "file-too-large",
-          `${file} has ${sizeText(Number(size))}, and the lab reads up to ${sizeText(mostBytes)} of it. Make it smaller, and push again.`,
+          `${file} has ${sizeText(found.bytes)}, and the lab reads up to ${sizeText(mostBytes)} of it. Make it smaller, and push again.`,
         );
-      const content = (await git(["cat-file", "--batch"], { input })) ?? "";
-      return content.slice(content.indexOf("\n") + 1, -1);
+      return (await objects.contents(found)).toString("utf8");
     },
     commitsTouching: (tip, file, limit) =>
       words("log", "--format=%H", ...(limit === undefined ? [] : [`--max-count=${limit}`]), tip, "--", file),
@@ -135,12 +132,21 @@ export function bareRepository(path: string, quarantine: Readonly<Record<string,
     files: (treeish, bounds) => listTree({ repository: path, quarantine }, treeish, bounds),
     extract: (treeish, target, bounds) => extractTree({ repository: path, quarantine }, treeish, target, bounds),
     async journal(commit) {
-      return parseJournal((await git(["notes", `--ref=${journalRef}`, "show", commit], { mayFail: true })) ?? "");
+      const found = (await objects.infos(noteNames(commit))).find((one) => one?.type === "blob");
+      if (found === undefined) return [];
+      if (found.bytes > largestOutput) throw new Error(`the journal of ${commit} in ${path} has ${found.bytes} bytes`);
+      return parseJournal((await objects.contents(found)).toString("utf8"));
     },
     async note(commit, entry) {
       await git(["notes", `--ref=${journalRef}`, "append", "--message", JSON.stringify(entry), commit]);
     },
   };
+}
+
+/** Where Git keeps the note of a commit: the more notes there are, the more folders, each named by two digits. */
+function noteNames(commit: string): string[] {
+  const [, one = "", two = "", rest = ""] = /^(..)(..)(.*)$/.exec(commit) ?? [];
+  return [commit, `${one}/${two}${rest}`, `${one}/${two}/${rest}`].map((name) => `${journalRef}:${name}`);
 }
 
 const identity = {

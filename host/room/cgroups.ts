@@ -18,6 +18,12 @@ export type Cgroup = z.output<typeof Cgroup>;
 
 export const cgroupRoot = "/sys/fs/cgroup";
 
+/** Where a controller's files of a group are; undefined where the machine has no such controller. */
+export function folderOf({ version, folders }: Cgroup, controller: string): string | undefined {
+  if (version === 2) return folders["unified"];
+  return Object.entries(folders).find(([names]) => names.split(",").includes(controller))?.[1];
+}
+
 /**
  * Where a group of that name belongs on this machine. With version 2 below the root, since a group with processes of its
  * own can limit none within it; with version 1 below this process' own groups, whose limits go on to hold. Whoever is not root has with version 2 what was handed over.

@@ -7,7 +7,7 @@ import type { Limits } from "../../shared/limits.ts";
 import type { CohortPaths, LearnerPaths } from "../../shared/paths.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
 import { readState } from "../../shared/state-file.ts";
-import { limits, type Cgroup } from "./cgroups.ts";
+import { folderOf, limits, type Cgroup } from "./cgroups.ts";
 import { cgroupOf } from "./groups.ts";
 import { nodeFile, roomFile, userLimits } from "./room.ts";
 
@@ -26,11 +26,9 @@ export async function limitNow(paths: CohortPaths, most: Limits): Promise<void> 
   }
 }
 
-async function writeTo({ version, folders }: Cgroup, values: Readonly<Record<string, string>>): Promise<void> {
+async function writeTo(group: Cgroup, values: Readonly<Record<string, string>>): Promise<void> {
   for (const [file, value] of Object.entries(values)) {
-    const controller = file.split(".")[0]!;
-    const folder =
-      version === 2 ? folders["unified"] : Object.entries(folders).find(([names]) => names.split(",").includes(controller))?.[1];
+    const folder = folderOf(group, file.split(".")[0]!);
     const path = folder && join(folder, file);
     if (path === undefined || !existsSync(path)) continue;
     // EBUSY: it can't be made to fit.
