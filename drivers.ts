@@ -1,20 +1,15 @@
-import type { Driver } from "./host/driver.ts";
+import { clusterProviders } from "./clusters/providers.ts";
+import type { Driver, Drivers } from "./host/driver.ts";
 
-/** The drivers by the names that states have. Loaded on demand: a plugin process needs few of them at once. */
-const loaders = {
-  "lab-host": async () =>
-    (await import("./host/drivers/lab-host.ts")).labHost((await import("./host/drivers/kind-cluster.ts")).removeKindClusters),
-  "embedded-cluster": async () => (await import("./host/drivers/embedded-cluster.ts")).embeddedCluster,
-  "kind-cluster": async () => (await import("./host/drivers/kind-cluster.ts")).kindCluster,
-  "virtual-cluster": async () => (await import("./host/drivers/virtual-cluster.ts")).virtualCluster,
-  "virtual-cluster-namespace": async () => (await import("./host/drivers/virtual-cluster-namespace.ts")).virtualClusterNamespace,
+/** The drivers that are no provider's. */
+const ofNobody: Drivers = {
+  "lab-host": async () => (await import("./host/drivers/lab-host.ts")).labHost((await import("./clusters/upkeep.ts")).sweepClusters),
   "learner-token": async () => (await import("./host/drivers/learner-token.ts")).learnerToken,
   "cluster-ready": async () => (await import("./host/drivers/cluster-ready.ts")).clusterReady,
   "git-repository": async () => (await import("./host/drivers/git-repository.ts")).gitRepository,
   "image-repository": async () => (await import("./host/drivers/image-repository.ts")).imageRepository,
   "seed-images": async () => (await import("./host/drivers/seed-images.ts")).seedImages,
   "flux-definitions": async () => (await import("./host/drivers/flux-definitions.ts")).fluxDefinitions,
-  "flux-controllers": async () => (await import("./host/drivers/flux-controllers.ts")).fluxControllers,
   pipeline: async () => (await import("./host/drivers/pipeline.ts")).pipeline,
   "oci-repository": async () => (await import("./host/drivers/oci-repository.ts")).ociRepository,
   "ssh-key": async () => (await import("./host/drivers/ssh-key.ts")).sshKey,
@@ -22,14 +17,18 @@ const loaders = {
   "github-repository": async () => (await import("./host/drivers/github-repository.ts")).githubRepository,
   "github-seed": async () => (await import("./host/drivers/github-seed.ts")).githubSeed,
   "flux-ready": async () => (await import("./host/drivers/flux-ready.ts")).fluxReady,
-} as const;
+};
 
-export type DriverName = keyof typeof loaders;
-export const driverNames = Object.keys(loaders) as readonly DriverName[];
+/** The drivers by the names that states have. Loaded on demand: a plugin process needs few of them at once. */
+const loaders: Drivers = Object.assign({}, ofNobody, ...clusterProviders.map(({ drivers }) => drivers));
+
+export const driverNames: readonly string[] = Object.keys(loaders);
 
 type AnyDriver = Driver<Record<string, unknown>, Record<string, unknown>>;
 
 /** The driver of that name, seen through plain JSON as Pulumi sees it. */
-export async function loadDriver(name: DriverName): Promise<AnyDriver> {
-  return (await loaders[name]()) as unknown as AnyDriver;
+export async function loadDriver(name: string): Promise<AnyDriver> {
+  const load = loaders[name];
+  if (load === undefined) throw new Error(`no driver "${name}"; known: ${driverNames.join(", ")}`);
+  return (await load()) as unknown as AnyDriver;
 }

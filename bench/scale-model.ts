@@ -1,4 +1,4 @@
-import type { ClusterKind } from "../shared/cluster-spec.ts";
+import type { ClusterKind } from "../clusters/providers.ts";
 
 /**
  * The paper calculation of docs/scaling.md: what a cohort of many learners asks of Pulumi and of the API servers. The

@@ -1,27 +1,19 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import { clusterProviders } from "../clusters/providers.ts";
 import type { Thing } from "../ledger/inventory.ts";
 import type { Sight } from "../ledger/sight.ts";
 import { noteRemainder } from "../ledger/remainders.ts";
-import { cloudPlugins, isCloudKind, type CloudKind } from "../shared/cloud-plugins.ts";
-import { cohortLabel } from "../shared/names.ts";
 import type { InState } from "./stack.ts";
-import { nameIn, typeIn } from "./urn.ts";
+import { nameIn, typeIn } from "../shared/urn.ts";
 
 /* A run has begun to tell of itself before it needs the stack. */
 const loadStack = () => import("./stack.ts");
 
-/** Lists what carries the cohort's mark in a cloud; see components/cluster/marks.ts. */
-const searches: Readonly<Record<CloudKind, (cohort: string) => string>> = {
-  gke: (cohort) => `gcloud asset search-all-resources --query=labels.${cohortLabel}=${cohort}`,
-  eks: (cohort) => `aws resourcegroupstaggingapi get-resources --tag-filters Key=${cohortLabel},Values=${cohort}`,
-  doks: (cohort) => `doctl compute tag get ${cohortLabel}:${cohort}`,
-};
+const clouds = clusterProviders.flatMap(({ kind, cloud }) => (cloud === undefined ? [] : [{ kind, ...cloud }]));
 
-function cloudOf({ urn }: InState): CloudKind | undefined {
+function cloudOf({ urn }: InState): (typeof clouds)[number] | undefined {
   const type = typeIn(urn);
-  return Object.keys(cloudPlugins)
-    .filter(isCloudKind)
-    .find((kind) => type.startsWith(`${cloudPlugins[kind].name}:`));
+  return clouds.find(({ plugin }) => type.startsWith(`${plugin.name}:`));
 }
 
 const typeAndName = (urn: string) => `${typeIn(urn)} ${nameIn(urn)}`;
@@ -33,7 +25,7 @@ export async function cloudThings(stack: Stack): Promise<Thing[]> {
     .filter((one) => cloudOf(one) !== undefined)
     .map(({ urn, id }) => ({
       kind: "cloud-resource",
-      id: id === undefined || id === "" ? urn : `${cloudOf({ urn })}/${id}`,
+      id: id === undefined || id === "" ? urn : `${cloudOf({ urn })?.kind}/${id}`,
       name: typeAndName(urn),
     }));
 }
@@ -59,7 +51,7 @@ export async function noteUncertain(stack: Stack): Promise<void> {
     if (cloud !== undefined)
       await noteRemainder(
         stack.name,
-        `${typeAndName(one.urn)}, perhaps: a run was killed while it was made, and only the cloud knows. \`${searches[cloud](stack.name)}\` lists what there is of the cohort; remove it there`,
+        `${typeAndName(one.urn)}, perhaps: a run was killed while it was made, and only the cloud knows. \`${cloud.search(stack.name)}\` lists what there is of the cohort; remove it there`,
       );
   }
 }

@@ -1,7 +1,12 @@
+import { clusterProviders } from "../clusters/providers.ts";
 import { listenerOn } from "../ledger/listeners.ts";
 import { portsOf } from "../ledger/ports.ts";
+import { isOnLabHost } from "../shared/on-lab-host.ts";
 import { pluginChoice } from "../tools/plugin-choice.ts";
 import type { StateSummary } from "./stack.ts";
+
+/** Pulumi types of the clusters that are processes of this machine. */
+const onThisMachine = clusterProviders.filter(isOnLabHost).map(({ type }) => type);
 
 /** The variable by which both Kubernetes plugins take the objects of a cluster that they can't reach for gone. */
 export const deleteUnreachable = "PULUMI_K8S_DELETE_UNREACHABLE";
@@ -15,7 +20,7 @@ export const deleteUnreachable = "PULUMI_K8S_DELETE_UNREACHABLE";
 export async function mustGiveUpLost(cohort: string, { learners }: Pick<StateSummary, "learners">): Promise<boolean> {
   if (pluginChoice("kubernetes").implementation === "fallback") return false;
   const withCluster = [...learners].filter(([, urns]) => urns.some((urn) => urn.includes("gitops-lab:cluster:")));
-  if (withCluster.some(([, urns]) => !urns.some((urn) => urn.includes("gitops-lab:cluster:Embedded")))) return false;
+  if (withCluster.some(([, urns]) => !urns.some((urn) => onThisMachine.some((type) => urn.includes(type))))) return false;
   for (const [learner] of withCluster) {
     const owner = `${cohort}/${learner}`;
     const port = (await portsOf(owner))[`${owner}/api`];

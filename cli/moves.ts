@@ -1,5 +1,8 @@
 import { existsSync } from "node:fs";
+import type { Pods } from "../clusters/provider.ts";
+import { clusterProvider, knownProvider } from "../clusters/providers.ts";
 import { LabError } from "../shared/errors.ts";
+import { isOnLabHost } from "../shared/on-lab-host.ts";
 import type { CohortOutputs, Isolation } from "../shared/outputs.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import type { CohortPlan } from "../stacks/plan.ts";
@@ -19,16 +22,16 @@ export function movesBetween({ learners }: Pick<CohortOutputs, "learners">, plan
   return plan.learners.flatMap(({ learner, cluster, git, registry }) => {
     const there = learners[learner.id];
     if (there === undefined) return [];
-    const same = there.cluster.kind === cluster.kind && (cluster.kind !== "embedded" || cluster.nodes === there.cluster.nodes);
+    const pods = clusterProvider(cluster.kind).pods(cluster);
+    const same = there.cluster.kind === cluster.kind && there.cluster.nodes === pods;
     if (same) return [];
     const sameGit = there.git.kind === git.kind;
     const sameImages = there.registry.kind === registry.kind;
-    const name = ({ kind, nodes }: { kind: string; nodes: string }) => (kind === "embedded" ? `embedded (pods ${nodes})` : kind);
     return [
       {
         learner: learner.id,
-        from: name(there.cluster),
-        to: name({ kind: cluster.kind, nodes: cluster.kind === "embedded" ? cluster.nodes : "real" }),
+        from: titleOf(there.cluster.kind, there.cluster.nodes),
+        to: titleOf(cluster.kind, pods),
         madeAnew: [
           "cluster",
           "everything in the cluster",
@@ -43,6 +46,8 @@ export function movesBetween({ learners }: Pick<CohortOutputs, "learners">, plan
   });
 }
 
+const titleOf = (kind: string, pods: Pods) => knownProvider(kind)?.shown.title?.(pods) ?? kind;
+
 /** The learners whose labs stay where they are, but go into rooms or out of them. Pure. */
 export function roomChanges(
   { learners }: Pick<CohortOutputs, "learners">,
@@ -51,7 +56,7 @@ export function roomChanges(
   const changed = (to: Isolation) =>
     plan.learners.flatMap(({ learner: { id }, cluster, isolation }) => {
       const there = learners[id];
-      const stays = there !== undefined && there.cluster.kind === "embedded" && cluster.kind === "embedded";
+      const stays = there !== undefined && isOnLabHost(there.cluster) && isOnLabHost(cluster);
       return stays && isolation === to && there.isolation !== to ? [id] : [];
     });
   return { into: changed("room"), outOf: changed("none") };

@@ -1,17 +1,15 @@
-import { existsSync } from "node:fs";
-import { isAbsolute, join } from "node:path";
-import { providerConditions, type ProviderCondition } from "../host/providers/conditions.ts";
-import { clusterKinds, type ClusterKind } from "../shared/cluster-spec.ts";
+import type { ProviderCondition } from "../clusters/condition.ts";
+import { clusterKinds, type ClusterKind } from "../clusters/providers.ts";
+import { conditionsOf } from "../clusters/upkeep.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import type { CohortPlan } from "../stacks/plan.ts";
-import { projectFolder } from "./cohort-file.ts";
 import { note } from "./terminal.ts";
 
 /** Every provider of clusters with what it needs, for `./lab doctor`. */
 export async function inspectProviders(): Promise<
   readonly { readonly kind: ClusterKind; readonly conditions: readonly ProviderCondition[] }[]
 > {
-  return Promise.all(clusterKinds.map(async (kind) => ({ kind, conditions: await providerConditions(kind) })));
+  return Promise.all(clusterKinds.map(async (kind) => ({ kind, conditions: await conditionsOf(kind) })));
 }
 
 /**
@@ -22,7 +20,8 @@ export async function requireProviders({ cohort, learners }: CohortPlan): Promis
   const kinds = [...new Set(learners.map(({ cluster }) => cluster.kind))];
   const unmet = new Map<ClusterKind, string>();
   for (const kind of kinds) {
-    const faults = [...(await providerConditions(kind)), ...filesOf(kind, learners)].filter(({ met, advice }) => !met && !advice);
+    const plans = learners.flatMap(({ cluster }) => (cluster.kind === kind ? [cluster] : []));
+    const faults = (await conditionsOf(kind, plans)).filter(({ met, advice }) => !met && !advice);
     if (faults.length > 0) unmet.set(kind, faults.map(({ name, found }) => `${name}: ${found}`).join("; "));
   }
   if (unmet.size === 0) return;
@@ -41,14 +40,4 @@ export async function requireProviders({ cohort, learners }: CohortPlan): Promis
       exitCode: ExitCode.badInput,
     },
   );
-}
-
-/** The kubeconfig files that shared clusters name. */
-function filesOf(kind: ClusterKind, learners: CohortPlan["learners"]): ProviderCondition[] {
-  if (kind !== "shared") return [];
-  const files = new Set(learners.flatMap(({ cluster }) => (cluster.kind === "shared" ? [cluster.kubeconfig] : [])));
-  return [...files].map((file) => {
-    const path = isAbsolute(file) ? file : join(projectFolder, "stacks", file);
-    return { name: "kubeconfig", met: existsSync(path), found: existsSync(path) ? path : `${path} does not exist` };
-  });
 }

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { access, constants, mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import { clusterLooks, clusterThings } from "../clusters/upkeep.ts";
 import { readInventory, recordCreation, recordGone, type Kind, type Thing } from "../ledger/inventory.ts";
 import { lookForAll, type Seen } from "../ledger/looks.ts";
 import { countsOf, linesOf, makeReceipt, type Receipt } from "../ledger/receipt.ts";
@@ -10,7 +11,6 @@ import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
 import { labHome } from "../shared/paths.ts";
 import { writePrivateFile } from "../shared/private-files.ts";
 import { repositoryLook } from "./github.ts";
-import { clusterLooks } from "./looks.ts";
 import { duration, note, print } from "./terminal.ts";
 
 /**
@@ -56,11 +56,11 @@ export function exitCodeOf({ result }: Pick<Receipt, "result">): ExitCode {
 }
 
 /** Where somebody else has one of these, the lab's own is gone for good: nobody can have moved it away. */
-const passing: ReadonlySet<string> = new Set<Kind>(["port", "virtual-cluster"]);
+const isPassing = (kind: Kind) => kind === "port" || clusterThings[kind]?.passing === true;
 
 /** Whether the inventory must be kept: something is still there that a later teardown has to know of. */
 export function mustRemember(seen: readonly Seen[]): boolean {
-  return seen.some(({ kind, sight: { state } }) => state === "left" || state === "unknown" || (state === "foreign" && !passing.has(kind)));
+  return seen.some(({ kind, sight: { state } }) => state === "left" || state === "unknown" || (state === "foreign" && !isPassing(kind)));
 }
 
 /** Looks whether a learner who was removed has left anything; tells only that. Returns the exit code. */

@@ -1,4 +1,4 @@
-import { cloudPlugins, isCloudKind } from "../shared/cloud-plugins.ts";
+import { clusterProvider } from "../clusters/providers.ts";
 import type { CohortPlan } from "../stacks/plan.ts";
 import { setupTools } from "../tools/install.ts";
 import type { Purpose } from "../tools/manifest.ts";
@@ -26,10 +26,11 @@ async function install(plan: CohortPlan | undefined, onProgress: (step: Step) =>
     purposes: purposesOf(plan),
     plugins: ["kubernetes", ...(plan?.git.kind === "github" ? (["github"] as const) : [])],
   });
-  const clouds = [...new Set(plan?.learners.map(({ cluster }) => cluster.kind))].filter(isCloudKind);
-  for (const [i, kind] of clouds.entries()) {
-    const { name, version } = cloudPlugins[kind];
-    await installResourcePlugin({ name, version }, `clusters of kind ${kind}`, (activity) =>
+  const kinds = [...new Set(plan?.learners.map(({ cluster }) => cluster.kind))].map(clusterProvider);
+  const clouds = kinds.flatMap(({ kind, cloud }) => (cloud === undefined ? [] : [{ kind, plugin: cloud.plugin }]));
+  for (const [i, { kind, plugin }] of clouds.entries()) {
+    const { name, version } = plugin;
+    await installResourcePlugin(plugin, `clusters of kind ${kind}`, (activity) =>
       onProgress({ index: i + 1, total: clouds.length, what: `Pulumi's plugin ${name} ${version}`, activity }),
     );
   }
@@ -37,10 +38,5 @@ async function install(plan: CohortPlan | undefined, onProgress: (step: Step) =>
 
 /** What a cohort needs besides what every one does. */
 function purposesOf(plan: CohortPlan | undefined): ReadonlySet<Purpose> {
-  const needed: [Purpose, boolean][] = [
-    ["real-nodes", plan?.nodes === "real"],
-    ["kind", plan?.learners.some(({ cluster }) => cluster.kind === "kind") === true],
-    ["shared", plan?.learners.some(({ cluster }) => cluster.kind === "shared") === true],
-  ];
-  return new Set(needed.flatMap(([purpose, needs]) => (needs ? [purpose] : [])));
+  return new Set(plan?.learners.flatMap(({ cluster }) => clusterProvider(cluster.kind).purposes(cluster)));
 }

@@ -8,7 +8,7 @@ import type { Isolation, LearnerOutputs } from "../shared/outputs.ts";
 import { fluxRelease } from "../tools/manifest.ts";
 import { grantLearnerAccess } from "./cluster/learner-access.ts";
 import { grantPulling } from "./cluster/image-pull.ts";
-import type { ClusterHandle, ClusterProvider, Lifetime } from "./ports/cluster.ts";
+import type { ClusterHandle, ClusterComponent, Lifetime } from "./ports/cluster.ts";
 import { FluxBootstrap } from "./flux/bootstrap.ts";
 import type { CohortGit, RepositoryHandle } from "./ports/git.ts";
 import type { LabHost } from "./lab-host.ts";
@@ -40,8 +40,8 @@ export interface LearnerArgs {
   readonly plan: LearnerPlan;
   /** Absent in a cohort in which nothing is embedded. */
   readonly host: LabHost | undefined;
-  readonly provider: ClusterProvider;
-  /** What the provider made for several learners. */
+  readonly provider: ClusterComponent;
+  /** What it made for several learners. */
   readonly foundation?: unknown;
   readonly git: CohortGit;
   readonly registry: Registry;

@@ -22,6 +22,9 @@ export interface Driver<Input extends object, Output extends object, Name extend
   remove(id: string, output: Output): Promise<void>;
 }
 
+/** Drivers by the names that states have. Each is loaded on demand: a plugin process needs few of them at once. */
+export type Drivers = Readonly<Record<string, () => Promise<{ readonly name: string }>>>;
+
 /** Cohort and learner in a resource id `<cohort>/<learner>/<name>`: all that is known of it when it is removed. */
 export function partsOf(id: string): [cohort: string, learner: string] {
   const [cohort, learner, name] = id.split("/");

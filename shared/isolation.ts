@@ -1,3 +1,4 @@
+import { isOnLabHost } from "./on-lab-host.ts";
 import type { LearnerOutputs } from "./outputs.ts";
 
 /** The facts that decide how a learner's lab is kept apart, as far as it runs on the lab host. */
@@ -14,7 +15,7 @@ export function isolationOf(lab: Omit<Isolated, "isolation">, hasRooms: boolean)
 
 /** The parts of a lab that run the learner's files on the lab host; undefined if there are none. */
 function onHost({ cluster, git }: Omit<Isolated, "isolation">): "lab" | "builds" | undefined {
-  return cluster.kind === "embedded" ? "lab" : git.kind === "embedded" ? "builds" : undefined;
+  return isOnLabHost(cluster) ? "lab" : isOnLabHost(git) ? "builds" : undefined;
 }
 
 const without = {

@@ -1,2 +1,2 @@
-/** The chart that the values in components/cluster/shared.ts are written for; tools/go/vcluster has it. */
+/** The chart that the values in clusters/vcluster/component.ts are written for; tools/go/vcluster has it. */
 export const vclusterVersion = "0.30.0";

@@ -1,7 +1,8 @@
 import { z } from "zod";
-import { ClusterSpec } from "../shared/cluster-spec.ts";
+import { ClusterSpec } from "../clusters/providers.ts";
 import { LimitsSpec } from "../shared/limits.ts";
 import { DnsLabel } from "../shared/names.ts";
+import { labHostKind } from "../shared/on-lab-host.ts";
 import { Shard } from "./shards.ts";
 
 /** A time to live such as `12h`, `14d` or `2w`. */
@@ -166,9 +167,9 @@ export const CohortSpec = z
     /** Parameters of the template; the template's own schema checks them. */
     parameters: z.record(z.string(), z.unknown()).default({}),
     ttl: Duration.default("14d"),
-    cluster: ClusterSpec.prefault({ kind: "embedded" }),
-    git: GitSpec.prefault({ kind: "embedded" }),
-    registry: RegistrySpec.prefault({ kind: "embedded" }),
+    cluster: ClusterSpec.prefault({ kind: labHostKind }),
+    git: GitSpec.prefault({ kind: labHostKind }),
+    registry: RegistrySpec.prefault({ kind: labHostKind }),
     access: AccessSpec.optional(),
     /** Whether what a learner writes runs in a room of the learner's own; `none` also where this machine could make them. */
     isolation: z.enum(["rooms", "none"]).default("rooms"),
@@ -203,3 +204,8 @@ export const CohortSpec = z
   })
   .superRefine(checkGithub);
 export type CohortSpec = z.output<typeof CohortSpec>;
+
+/** What is said of each learner's cluster. */
+export function clustersOf({ cluster, learners }: Pick<CohortSpec, "cluster" | "learners">): readonly ClusterSpec[] {
+  return learners.map(({ cluster: own = cluster }) => own);
+}

@@ -2,12 +2,11 @@ import { availableParallelism } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
 import pLimit from "p-limit";
 import { Foundations } from "../components/cluster/foundations.ts";
-import { clusterProvider } from "../components/cluster/providers.ts";
 import { gitHost } from "../components/git/hosts.ts";
 import { LabHost } from "../components/lab-host.ts";
 import { Learner } from "../components/learner.ts";
 import { imageRegistry } from "../components/registry/registries.ts";
-import { isRemote } from "../shared/cluster-spec.ts";
+import { clusterProvider } from "../clusters/providers.ts";
 import { CohortOutputs } from "../shared/outputs.ts";
 import { pluginChoice } from "../tools/plugin-choice.ts";
 import type { CohortPlan } from "./plan.ts";
@@ -29,11 +28,13 @@ export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
     : undefined;
   const foundations = new Foundations();
   const git = gitHost(plan.git.kind).forCohort({ cohort: plan.cohort, settings: plan.git, learners: plan.learners.length });
+  const kinds = [...new Set(plan.learners.map(({ cluster }) => cluster.kind))];
+  const components = Object.fromEntries(await Promise.all(kinds.map(async (kind) => [kind, await clusterProvider(kind).component()])));
   const learners: Learner[] = [];
   const limit = pLimit(plan.parallel ?? atOnce(plan));
   const attempts = plan.learners.map((learner) =>
     limit(async () => {
-      const provider = clusterProvider(learner.cluster.kind);
+      const provider = components[learner.cluster.kind]!;
       const foundation = foundations.of(learner, provider);
       const registry = imageRegistry(learner.registry.kind);
       const made = new Learner(learner.learner.id, { plan: learner, host, provider, foundation, git, registry });
@@ -63,7 +64,7 @@ export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
  * faster and the first are ready last (docs/measurements.md). Clusters elsewhere cost this machine next to nothing.
  */
 function atOnce({ learners }: CohortPlan): number {
-  return learners.some(({ cluster }) => !isRemote(cluster)) ? Math.max(2, availableParallelism()) : 16;
+  return learners.some(({ cluster }) => clusterProvider(cluster.kind).place.onThisMachine) ? Math.max(2, availableParallelism()) : 16;
 }
 
 /** Whether everything of a learner was made. With `--continue-on-error` the others' outputs are told without the failed ones'. */

@@ -2,6 +2,7 @@ import { findRoom, type RoomFinding } from "../host/room/machine.ts";
 import { reasons } from "../host/room/preflight.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { isolationOf, noRoom } from "../shared/isolation.ts";
+import { isOnLabHost } from "../shared/on-lab-host.ts";
 import type { CohortSpec } from "./cohort-spec.ts";
 import type { CohortPlan } from "./plan.ts";
 
@@ -10,7 +11,7 @@ export async function lookForRoom(
   { isolation, cluster, git, learners }: Pick<CohortSpec, "isolation" | "cluster" | "git" | "learners">,
   find: () => Promise<RoomFinding> = findRoom,
 ): Promise<RoomFinding | undefined> {
-  const runsHere = git.kind === "embedded" || learners.some((learner) => (learner.cluster ?? cluster).kind === "embedded");
+  const runsHere = isOnLabHost(git) || learners.some((learner) => isOnLabHost(learner.cluster ?? cluster));
   return isolation === "rooms" && runsHere ? find() : undefined;
 }
 
@@ -34,7 +35,7 @@ export function requireRooms(plan: Pick<CohortPlan, "cohort" | "room" | "learner
  * can: there are rooms, or the cohort file asks for none. One learner goes without, and clusters elsewhere need none.
  */
 export function roomsRefusal({ cohort, room, learners }: Pick<CohortPlan, "cohort" | "room" | "learners">): LabError | undefined {
-  const here = learners.filter(({ cluster }) => cluster.kind === "embedded");
+  const here = learners.filter(({ cluster }) => isOnLabHost(cluster));
   if (room === undefined || room.kind !== "none" || here.length < 2) return undefined;
   return new LabError(
     "rooms-impossible",

@@ -1,3 +1,4 @@
+import { clusterProvider } from "../clusters/providers.ts";
 import { creationTime, noteCreation } from "../ledger/creation.ts";
 import type { CohortSpec } from "./cohort-spec.ts";
 import type { Beginnings, CohortPlan } from "./plan.ts";
@@ -19,5 +20,5 @@ export async function readBeginnings(
 export async function noteBeginnings({ cohort, learners }: CohortPlan): Promise<void> {
   await noteCreation(cohort, undefined, learners[0]?.lifetime.cohortSince);
   for (const { learner, cluster, lifetime } of learners)
-    if (cluster.kind !== "embedded" && cluster.kind !== "kind") await noteCreation(cohort, learner.id, lifetime.since);
+    if (!clusterProvider(cluster.kind).place.onThisMachine) await noteCreation(cohort, learner.id, lifetime.since);
 }

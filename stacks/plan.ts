@@ -4,10 +4,11 @@ import type { LearnerPlan as LabPlan } from "../components/learner.ts";
 import type { PortRange } from "../ledger/ports.ts";
 import type { RoomFinding } from "../host/room/machine.ts";
 import { labTemplate } from "../lab-templates/templates.ts";
-import type { ClusterPlan, ClusterSpec } from "../shared/cluster-spec.ts";
+import { clusterKinds, clusterProvider, type ClusterPlan, type ClusterSpec } from "../clusters/providers.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { isolationOf } from "../shared/isolation.ts";
 import type { Limits } from "../shared/limits.ts";
+import { isOnLabHost, labHostKind } from "../shared/on-lab-host.ts";
 import type { Opening } from "../shared/opening.ts";
 import type { Isolation } from "../shared/outputs.ts";
 import { ttlMs } from "../shared/ttl.ts";
@@ -56,7 +57,7 @@ export interface CohortPlan {
 
 /** What a plan takes from the machine beside the cohort file. */
 export interface Found {
-  /** What `cluster.nodes: auto` means here: stacks/nodes.ts. */
+  /** What `cluster.nodes: auto` means here: `chooseFor` of clusters/upkeep.ts. */
   readonly nodes?: "real" | "simulated";
   /** Which room the machine can make: stacks/isolation.ts. */
   readonly room?: RoomFinding | undefined;
@@ -100,7 +101,7 @@ export function planCohort(
       cluster: planCluster(cluster, nodes),
       git: { ...spec.git, repository: spec.git.kind === "github" ? `${cohort}-${id}` : "gitops", branch: "main" },
       registry: { ...spec.registry, image: "backend" },
-      via: cluster.kind === "embedded" || spec.access === undefined ? "loopback" : "door",
+      via: clusterProvider(cluster.kind).place.reach === "loopback" || spec.access === undefined ? "loopback" : "door",
       ports: spec.ports,
       isolation: isolationOf({ cluster, git: spec.git }, hasRooms),
       generations: generations[id] ?? { kubeconfig: 0, git: 0, registry: 0 },
@@ -117,11 +118,13 @@ export function planCohort(
     template: template.name,
     ports: spec.ports,
     ...(spec.access && { opening: spec.access }),
-    nodes: learners.some(({ cluster }) => cluster.kind === "embedded" && cluster.nodes === "real") ? "real" : "simulated",
+    nodes: learners.some(({ cluster }) => isOnLabHost(cluster) && clusterProvider(cluster.kind).pods(cluster) === "real")
+      ? "real"
+      : "simulated",
     rooms: spec.isolation,
     ...(room && { room }),
     isolation: hasRooms ? "room" : "none",
-    needsHost: [spec.git, spec.registry, ...learners.map(({ cluster }) => cluster)].some(({ kind }) => kind === "embedded"),
+    needsHost: [spec.git, spec.registry, ...learners.map(({ cluster }) => cluster)].some(isOnLabHost),
     limits: spec.limits,
     parallel: spec.parallel,
     ttl: spec.ttl,
@@ -133,21 +136,21 @@ export function planCohort(
 }
 
 function planCluster(spec: ClusterSpec, auto: "real" | "simulated"): ClusterPlan {
-  return spec.kind === "embedded" ? { kind: spec.kind, nodes: spec.nodes === "auto" ? auto : spec.nodes } : spec;
+  return clusterProvider(spec.kind).plan(spec, { nodes: auto }) as ClusterPlan;
 }
 
 function requireOfThisMachine(learners: readonly LearnerPlan[]): void {
-  const of = (name: string, { kind }: { readonly kind: string }, ...allowed: readonly string[]) =>
-    kind === "embedded" || allowed.includes(kind) ? [] : [`${name} is "${kind}"`];
+  const of = (name: string, { kind }: { readonly kind: string }, isHere: boolean) => (isHere ? [] : [`${name} is "${kind}"`]);
+  const isHere = (kind: string) => clusterProvider(kind).place.onThisMachine;
   const faults = learners.flatMap(({ learner, cluster, git, registry }) => [
-    ...of("`git.kind`", git),
-    ...of("`registry.kind`", registry),
-    ...of(`\`cluster.kind\` of learner ${learner.id}`, cluster, "kind"),
+    ...of("`git.kind`", git, isOnLabHost(git)),
+    ...of("`registry.kind`", registry, isOnLabHost(registry)),
+    ...of(`\`cluster.kind\` of learner ${learner.id}`, cluster, isHere(cluster.kind)),
   ]);
   if (faults.length === 0) return;
   throw new LabError(
     "access-unsupported",
-    `\`access\` opens what is of this machine, and ${[...new Set(faults)].join(", ")}. Nothing was created. Take \`access\` out of the cohort file, or set Git and registry to embedded and every learner's cluster to embedded or kind.`,
+    `\`access\` opens what is of this machine, and ${[...new Set(faults)].join(", ")}. Nothing was created. Take \`access\` out of the cohort file, or set Git and registry to ${labHostKind} and every learner's cluster to ${clusterKinds.filter(isHere).join(" or ")}.`,
     { exitCode: ExitCode.badInput },
   );
 }

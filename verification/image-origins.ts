@@ -1,4 +1,5 @@
 import type { Environment } from "../shared/names.ts";
+import { isOnLabHost } from "../shared/on-lab-host.ts";
 import { overlayPath } from "./desired-image.ts";
 import type { Commit } from "./git-commits.ts";
 import { readImageHistory, type ImageHistory } from "./image-history.ts";
@@ -12,7 +13,7 @@ import type { CheckContext } from "./types.ts";
  */
 export async function unknownOrigins(context: CheckContext, rollouts: readonly Rollout[]): Promise<string[]> {
   const { git, learner, environments } = context;
-  if (learner.git.kind !== "embedded") return [];
+  if (!isOnLabHost(learner.git)) return [];
   const history = await readImageHistory({
     git,
     journal: await git.journal(),

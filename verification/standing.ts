@@ -1,4 +1,5 @@
 import { resetUsername, type Environment } from "../shared/names.ts";
+import { isOnLabHost } from "../shared/on-lab-host.ts";
 import { desiredImage } from "./desired-image.ts";
 import { imageChanges, pushesOf, type KnownChange } from "./held-rollback.ts";
 import { readImageHistory, wasBrought } from "./image-history.ts";
@@ -55,7 +56,7 @@ async function look(context: CheckContext, environment: Environment): Promise<St
 
 /** Whether a pipeline of the lab's own brings images there, whose journal nobody else writes. */
 function isJournalTrue({ learner, environments }: CheckContext, environment: Environment): boolean {
-  return learner.git.kind === "embedded" && environment !== environments[0];
+  return isOnLabHost(learner.git) && environment !== environments[0];
 }
 
 /**

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { ensurePki } from "../../host/control-plane/pki.ts";
+import { ensurePki } from "../../clusters/embedded/control-plane/pki.ts";
 import { processStatus } from "../../host/processes/client.ts";
-import { embeddedCluster } from "../../host/drivers/embedded-cluster.ts";
-import { removeKindClusters } from "../../host/drivers/kind-cluster.ts";
+import { embeddedCluster } from "../../clusters/embedded/cluster.ts";
+import { sweepClusters } from "../../clusters/upkeep.ts";
 import { removeCohortFromHost } from "../../host/sweep.ts";
 import { labHost } from "../../host/drivers/lab-host.ts";
 import { defaultPortRange as ports } from "../../ledger/ports.ts";
@@ -19,7 +19,7 @@ const restSeconds = 10;
  * answers and has its node, and MiB of the two processes of the room after some seconds of rest.
  */
 export async function measureControlPlanes(runs: number, spread: (values: readonly number[]) => object): Promise<Record<string, unknown>> {
-  await labHost(removeKindClusters).ensure({ cohort, ports, isolation: "room" });
+  await labHost(sweepClusters).ensure({ cohort, ports, isolation: "room" });
   try {
     const seconds: Record<Isolation, number[]> = { room: [], none: [] };
     const pss: number[] = [];
@@ -53,7 +53,7 @@ export async function measureControlPlanes(runs: number, spread: (values: readon
       roomAnonymous: spread(anonymous),
     };
   } finally {
-    await removeCohortFromHost(cohort, removeKindClusters);
+    await removeCohortFromHost(cohort, sweepClusters);
   }
 }
 

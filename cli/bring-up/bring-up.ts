@@ -21,7 +21,7 @@ import {
   openCohort,
   requireOwnVersion,
   requireReadyProviders,
-  startContainers,
+  startStanding,
   startProcesses,
   tellIsolation,
 } from "./prepare.ts";
@@ -35,7 +35,7 @@ export const steps: readonly Step[] = [
   requireReadyProviders,
   tellIsolation,
   startProcesses,
-  startContainers,
+  startStanding,
   openCohort,
   keepWorkOfLeavers,
   passOverPaused,

@@ -1,7 +1,7 @@
 import { ExitCode } from "../../shared/errors.ts";
 import { verdict } from "../../verification/verdict.ts";
 import type { LearnerReports } from "../../verification/render.ts";
-import { cloudRemedy } from "../cloud-failures.ts";
+import { clusterRemedy } from "../../clusters/providers.ts";
 import { readOutputs } from "../outputs.ts";
 import { pausedIn } from "../paused.ts";
 import type { LearnerOutcome } from "../progress/events.ts";
@@ -50,7 +50,7 @@ function tellPeople(run: Run): void {
     note(`${paint("yellow", learner, process.stderr)} is paused, so neither changed nor looked at.`);
   const failed = failures(run);
   for (const { learner, cause } of failed)
-    note(`${paint("red", learner, process.stderr)} did not come up: ${[cause, cloudRemedy(cause ?? "")].filter(Boolean).join(" ")}`);
+    note(`${paint("red", learner, process.stderr)} did not come up: ${[cause, clusterRemedy(cause ?? "")].filter(Boolean).join(" ")}`);
   if (failed.length > 0)
     note(
       `${about.length - failed.length} of ${about.length} learners are up. \`./lab retry ${cohort}\` tries the others again and leaves these as they are.`,

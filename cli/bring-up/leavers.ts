@@ -1,4 +1,4 @@
-import { removeKindClusters } from "../../host/drivers/kind-cluster.ts";
+import { sweepClusters } from "../../clusters/upkeep.ts";
 import { removeOtherLearners } from "../../host/sweep.ts";
 import { readInventory } from "../../ledger/inventory.ts";
 import { ExitCode } from "../../shared/errors.ts";
@@ -26,7 +26,7 @@ export async function removeLeavers(run: Run): Promise<void> {
 async function removeOthers(run: Run): Promise<ExitCode> {
   const { cohort } = run.plan;
   const learners = new Set(run.roster);
-  const removed = await removeOtherLearners(cohort, learners, removeKindClusters);
+  const removed = await removeOtherLearners(cohort, learners, sweepClusters);
   if (removed.length > 0) note(`Removed what was still here of ${removed.join(", ")}, no learner of the cohort file.`);
   const told = new Set((await readInventory(cohort)).flatMap(({ learner }) => learner ?? []));
   const since = new Date(run.reporter.startedAt);

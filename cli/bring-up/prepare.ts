@@ -1,6 +1,6 @@
 import { isDaemonCurrent, isDaemonUp, startDaemon } from "../../host/processes/client.ts";
 import { readDaemonConfig } from "../../host/processes/config.ts";
-import { startKindClusters } from "../../host/drivers/kind-cluster.ts";
+import { startClusters } from "../../clusters/upkeep.ts";
 import { isolationLines, lookAgain, requireRooms } from "../../stacks/isolation.ts";
 import { requireGithub } from "../github.ts";
 import { requireNotNewer } from "../made-by.ts";
@@ -40,9 +40,10 @@ export async function startProcesses({ plan: { cohort }, reporter, interrupt }: 
   await interrupt.orEnd(reporter.phase(phases.processes, () => startDaemon(cohort)));
 }
 
-/** Starts the containers of kind clusters that stand still. */
-export async function startContainers({ plan: { cohort, learners }, interrupt }: Run): Promise<void> {
-  if (learners.some(({ cluster }) => cluster.kind === "kind")) await interrupt.orEnd(startKindClusters(cohort, note));
+/** Starts the clusters that stand still, as containers do after a restart of the machine. */
+export async function startStanding({ plan: { cohort, learners }, interrupt }: Run): Promise<void> {
+  const clusters = learners.map(({ cluster }) => cluster);
+  await interrupt.orEnd(startClusters(cohort, note, clusters));
 }
 
 /** Opens the cohort's stack, and asks GitHub with the credentials in it. */

@@ -4,7 +4,7 @@ import { deleteUnreachable, mustGiveUpLost } from "../lost-clusters.ts";
 import { phases } from "../progress/steps.ts";
 import { stateFailure } from "../state/failures.ts";
 import { note } from "../terminal.ts";
-import { typePath } from "../urn.ts";
+import { typePath } from "../../shared/urn.ts";
 import { needsRefresh, rotating } from "./needs-refresh.ts";
 import { written, type Run } from "./run.ts";
 

@@ -1,4 +1,4 @@
-import type { LabCosts } from "./costs.ts";
+import type { LabCosts } from "../../clusters/costs.ts";
 
 /** What this machine has left, and how much of the cohort runs on it already. */
 export interface MachineFacts {

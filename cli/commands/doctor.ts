@@ -1,8 +1,8 @@
-import { preflight } from "../../host/node/preflight.ts";
+import type { ProviderCondition } from "../../clusters/condition.ts";
+import { realPods as inspectRealPods } from "../../clusters/upkeep.ts";
 import { findRoom, type RoomFinding } from "../../host/room/machine.ts";
 import { ExitCode } from "../../shared/errors.ts";
 import { cacheHome, labHome } from "../../shared/paths.ts";
-import type { ProviderCondition } from "../../host/providers/conditions.ts";
 import { inspectTools, type ToolReport } from "../../tools/doctor.ts";
 import { manifest } from "../../tools/manifest.ts";
 import { installHint } from "../../tools/package-manager.ts";
@@ -17,7 +17,7 @@ const titles: Readonly<Record<StandInName, string>> = { kubernetes: "Kubernetes"
 export async function doctor(options: { readonly json: boolean }): Promise<number> {
   const tools = await inspectTools();
   const plugins = { kubernetes: pluginChoice("kubernetes"), github: pluginChoice("github") };
-  const [room, realPods, providers, opened] = await Promise.all([findRoom(), preflight(), inspectProviders(), allOpenings()]);
+  const [room, realPods, providers, opened] = await Promise.all([findRoom(), inspectRealPods(), inspectProviders(), allOpenings()]);
   const report = {
     node: { version: process.version, path: process.execPath },
     tools,

@@ -5,7 +5,7 @@ import { capacityFor, remedies, type Capacity } from "../capacity/capacity.ts";
 import { costsOf, learnersHere, portsNeeded } from "../capacity/costs.ts";
 import { githubBudget } from "../capacity/github.ts";
 import { machineFacts } from "../capacity/facts.ts";
-import { cloudCosts, prices, type CloudCost } from "../capacity/prices.ts";
+import { cloudCosts, sourceOf, type CloudCost } from "../capacity/prices.ts";
 import { quotaLines, quotasOf } from "../capacity/quotas.ts";
 import { readCohort } from "../cohort-file.ts";
 import { alignColumns } from "../table.ts";
@@ -125,8 +125,9 @@ function sentenceOf({ learner, from, to, madeAnew, kept }: Move): string {
   return `${paint("yellow", `${learner} moves from ${from} to ${to}`)}: made anew: ${madeAnew.join(", ")}; kept: ${kept.length === 0 ? "nothing" : kept.join(", ")}`;
 }
 
-function priceOf({ kind, clusters, perHour, inAll, unknown }: CloudCost): string {
-  const how = `list prices of ${prices.asOf} in the United States, without disks, traffic and tax; ${prices.sources[kind]}`;
+function priceOf(cost: CloudCost): string {
+  const { kind, clusters, perHour, inAll, unknown } = cost;
+  const how = sourceOf(cost);
   const what = `${kind}: ${clusters} ${clusters === 1 ? "cluster" : "clusters"}`;
   if (perHour === undefined || inAll === undefined)
     return `${what}, no estimate: the price of ${unknown.join(", ")} is not in the table (${how})`;

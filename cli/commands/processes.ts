@@ -3,10 +3,11 @@ import { isDaemonUp, pauseProcesses, processStatus, resumeProcesses, startDaemon
 import { readDaemonConfig } from "../../host/processes/config.ts";
 import type { ProcessStatus } from "../../host/processes/supervisor.ts";
 import { limitHitsOfCohort } from "../../host/limits/hits.ts";
-import { startKindClusters } from "../../host/drivers/kind-cluster.ts";
+import { startClusters } from "../../clusters/upkeep.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { noRoom, type Isolated } from "../../shared/isolation.ts";
 import { limitNewsMs } from "../../shared/limits.ts";
+import { labHostKind } from "../../shared/on-lab-host.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
@@ -23,7 +24,7 @@ export async function start(name: string): Promise<number> {
   const cohort = await cohortOnHost(name);
   await requireNotNewer(cohort);
   await bringBack(cohort);
-  await startKindClusters(cohort, note);
+  await startClusters(cohort, note);
   const paused = pausedLearners(await processStatus(cohort));
   note(
     `Cohort ${cohort} runs${paused.length === 0 ? "" : `, but for ${paused.join(", ")}, who ${paused.length === 1 ? "is" : "are"} paused`}. \`./lab verify --cohort ${cohort}\` tells whether the labs are well.`,
@@ -155,7 +156,7 @@ function limitLines(found: Awaited<ReturnType<typeof limitHitsOfCohort>>): strin
 
 /** What of a cohort is on this machine, by what there is of it. */
 function partsHere(cohort: string, processes: readonly ProcessStatus[]): Pick<Isolated, "cluster" | "git"> {
-  const kind = (isHere: boolean) => ({ kind: isHere ? "embedded" : "elsewhere" });
+  const kind = (isHere: boolean) => ({ kind: isHere ? labHostKind : "elsewhere" });
   return { cluster: kind(processes.some(({ owner }) => owner !== "cohort")), git: kind(existsSync(cohortPaths(cohort).git)) };
 }
 

@@ -4,6 +4,7 @@ import { isDaemonUp, processStatus } from "../../host/processes/client.ts";
 import { awaitNewCredential, type Reconciled } from "../../host/flux/reconcile-now.ts";
 import { askForRotation, rotated, type Rotated } from "../../ledger/rotations.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
+import { isOnLabHost, labHostKind } from "../../shared/on-lab-host.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { runOnLearner } from "../learner-run.ts";
@@ -60,8 +61,13 @@ export async function rotate(id: string, { cohort: name, only: asked, json }: Ro
 
 /** What of it the lab itself gave, and can take back. Throws LabError `rotation-elsewhere` where another was asked for by name. */
 function possible({ cluster, git, registry }: LearnerOutputs, asked: readonly Rotatable[] | undefined): readonly Rotatable[] {
-  const kinds: Readonly<Record<Rotatable, string>> = { kubeconfig: cluster.kind, git: git.kind, registry: registry.kind, page: "embedded" };
-  const elsewhere = (asked ?? rotatable).filter((one) => kinds[one] !== "embedded");
+  const kinds: Readonly<Record<Rotatable, string>> = {
+    kubeconfig: cluster.kind,
+    git: git.kind,
+    registry: registry.kind,
+    page: labHostKind,
+  };
+  const elsewhere = (asked ?? rotatable).filter((one) => !isOnLabHost({ kind: kinds[one] }));
   if (elsewhere.length === 0) return asked ?? rotatable;
   const sentence = `Of ${elsewhere.map((one) => `${one} (${kinds[one]})`).join(", ")} the credentials are given elsewhere; change them there`;
   if (asked !== undefined)

@@ -1,3 +1,4 @@
+import { clusterProvider } from "../../clusters/providers.ts";
 import { requireLayout } from "../../ledger/creation.ts";
 import { requireAddress } from "../../host/doors/address.ts";
 import { requireImageNames } from "../../host/git/image-names.ts";
@@ -42,7 +43,9 @@ export async function requireConditions(plan: CohortPlan, force: boolean): Promi
   if (plan.opening) await requireAddress(plan.opening);
   await requireImageNames(plan);
   const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;
-  const inDocker = plan.learners.flatMap(({ learner, cluster }) => (cluster.kind === "kind" ? [learner.id] : []));
+  const inDocker = plan.learners.flatMap(({ learner, cluster }) =>
+    clusterProvider(cluster.kind).place.holdsPortsAsleep ? [learner.id] : [],
+  );
   await requirePorts(plan.cohort, portsNeeded(plan), plan.ports, idle, inDocker);
   await requireGithub(plan);
   return requireRoom(plan, force);

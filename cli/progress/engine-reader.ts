@@ -1,7 +1,8 @@
 import type { EngineEvent, OpType } from "@pulumi/pulumi/automation/index.js";
 import type { Action } from "./events.ts";
-import { fluxObjects, lastFluxObject, lastObjects, stepsByType, type StepName } from "./steps.ts";
-import { nameIn, typePath } from "../urn.ts";
+import { fluxObjects, lastFluxObject, lastObjects, stepsByType } from "./steps.ts";
+import type { StepName } from "../../shared/step-name.ts";
+import { nameIn, typePath } from "../../shared/urn.ts";
 
 /** What an engine event says of a cohort. `unchanged`: the step was found as it should be; nothing was done. */
 export type StepChange =

@@ -1,6 +1,7 @@
-import { cloudRemedy } from "../cloud-failures.ts";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { clusterRemedy } from "../../clusters/providers.ts";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
+import type { StepName } from "../../shared/step-name.ts";
 import { formatStep, type Step } from "../../tools/progress.ts";
 import type { LearnerReports } from "../../verification/render.ts";
 import { verdict } from "../../verification/verdict.ts";
@@ -9,7 +10,7 @@ import { EngineReader, type StepChange } from "./engine-reader.ts";
 import type { StepSeconds } from "./estimate.ts";
 import { stamp, type LearnerOutcome, type ProgressFact, type RunCommand } from "./events.ts";
 import { RunModel } from "./model.ts";
-import { phases, type StepName } from "./steps.ts";
+import { phases } from "./steps.ts";
 
 /** Milliseconds without an event after which one tells what is awaited; a second under the five that are promised. */
 const quietMs = 4000;
@@ -208,7 +209,7 @@ export class RunReporter {
   causes(error: unknown): string {
     const ofLearners = [...this.failures].map(([learner, causes]) => `${learner}: ${causes.join(" ")}`);
     const told = [...this.errors, ...ofLearners].join("\n") || messageOf(error);
-    return [told, cloudRemedy(told)].filter(Boolean).join(" ");
+    return [told, clusterRemedy(told)].filter(Boolean).join(" ");
   }
 
   close(): void {

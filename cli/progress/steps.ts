@@ -1,25 +1,18 @@
+import { clusterProviders } from "../../clusters/providers.ts";
 import { environments } from "../../shared/names.ts";
-
-export interface StepName {
-  readonly step: string;
-  readonly title: string;
-}
+import type { StepName } from "../../shared/step-name.ts";
 
 /** The resources whose making an instructor waits for, by Pulumi type, and what to call them. */
 export const stepsByType: Readonly<Record<string, StepName>> = {
   LabHost: { step: "lab-host", title: "lab daemon and registry" },
-  EmbeddedCluster: { step: "control-plane", title: "control plane" },
-  KindCluster: { step: "kind-cluster", title: "kind cluster" },
+  ...Object.assign({}, ...clusterProviders.map(({ shown }) => shown.steps)),
   ClusterReady: { step: "cluster-ready", title: "API server answers" },
-  VirtualClusterNamespace: { step: "namespace", title: "namespace on the shared cluster" },
-  VirtualCluster: { step: "control-plane", title: "virtual control plane" },
   ImageRepository: { step: "image-repository", title: "image repository" },
   SeedImages: { step: "first-images", title: "first images" },
   SideImages: { step: "practice-images", title: "images to practise on" },
   GitRepository: { step: "git-repository", title: "Git repository" },
   Pipeline: { step: "pipeline", title: "pipeline" },
   FluxDefinitions: { step: "flux-kinds", title: "Flux kinds" },
-  FluxControllers: { step: "flux-controllers", title: "Flux controllers" },
   FluxReady: { step: "flux-ready", title: "Flux brings the lab up" },
 };
 

@@ -22,7 +22,7 @@ import { cohortFileText, projectFolder } from "../cohort-file.ts";
 import { pulumiProject } from "../project.ts";
 import { withoutSecrets } from "../course/archive.ts";
 import { readLastRun } from "../last-run.ts";
-import { nameIn } from "../urn.ts";
+import { nameIn } from "../../shared/urn.ts";
 
 /** What is gathered, by name in the bundle. Each part is there or says why it is not: none keeps the others away. */
 export type Parts = ReadonlyMap<string, () => Promise<string>>;

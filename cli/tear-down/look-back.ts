@@ -1,9 +1,9 @@
+import { clusterLooks } from "../../clusters/upkeep.ts";
 import { recordGone, type Thing } from "../../ledger/inventory.ts";
 import { lookForAll } from "../../ledger/looks.ts";
 import { makeReceipt } from "../../ledger/receipt.ts";
 import { takeRemainders } from "../../ledger/remainders.ts";
 import { cloudLook, cloudThings } from "../cloud-things.ts";
-import { clusterLooks } from "../looks.ts";
 import { phases } from "../progress/steps.ts";
 import { mustRemember } from "../receipts.ts";
 import type { Removal } from "./removal.ts";

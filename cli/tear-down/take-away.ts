@@ -1,7 +1,7 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { endServer } from "../../dashboard/access.ts";
 import { removeProcesses } from "../../host/processes/client.ts";
-import { removeKindClusters } from "../../host/drivers/kind-cluster.ts";
+import { sweepClusters } from "../../clusters/upkeep.ts";
 import { removeCohortFromHost } from "../../host/sweep.ts";
 import { endOrphansOfEngine } from "../../ledger/process-identity.ts";
 import { LabError } from "../../shared/errors.ts";
@@ -36,7 +36,7 @@ export async function removeFromHost(removal: Removal): Promise<void> {
   const { cohort, reporter, problems, stack, isUnread } = removal;
   const { forgetStack } = await import("../stack.ts");
   await reporter.phase(phases.remove, async () => {
-    await removeCohortFromHost(cohort, removeKindClusters);
+    await removeCohortFromHost(cohort, sweepClusters);
     endOrphansOfEngine(cohortPaths(cohort).daemon);
     if (problems.length === 0) await forgetStack(cohort, stack, isUnread);
     removal.isForgotten = true;

@@ -3,7 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { environments } from "../../shared/names.ts";
 import { inCluster, type ClusterHandle } from "../ports/cluster.ts";
 
-/** The group in a learner's client certificate; see host/control-plane/pki.ts. */
+/** The group in a learner's client certificate; see clusters/embedded/control-plane/pki.ts. */
 export const learnersGroup = "gitops-lab:learners";
 
 /**

@@ -63,7 +63,7 @@ function rights(): Manifest[] {
     .map((object) => ({ ...object, metadata: { ...object.metadata, labels: fluxLabels(fluxRelease) } }));
 }
 
-/** What sets these controllers up for a lab: `host/drivers/flux-controllers.ts` has the reasons. */
+/** What sets these controllers up for a lab: `clusters/embedded/flux-controllers.ts` has the reasons. */
 const ownArgs: Partial<Record<FluxController, readonly string[]>> = {
   "kustomize-controller": ["--requeue-dependency=1s", "--feature-gates=CancelHealthCheckOnNewRevision=true"],
   "image-automation-controller": ["--concurrent=1"],

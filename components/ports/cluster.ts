@@ -34,16 +34,15 @@ export interface ClusterArgs<Plan extends Kinded = Kinded> {
   readonly foundation: unknown;
 }
 
-/** Narrow port: what the rest of a lab needs to know of a cluster. */
-export interface ClusterProvider {
-  readonly kind: string;
+/** Narrow port: the Pulumi half of a kind of cluster. */
+export interface ClusterComponent<Plan extends Kinded = Kinded> {
   /** What the clusters of one place share, such as a network. Absent where they share nothing. */
   readonly foundation?: {
     /** Names the place, in the form of a DNS label; clusters with one name share one foundation. */
-    place(plan: Kinded): string;
-    create(name: string, args: FoundationArgs): unknown;
+    place(plan: Plan): string;
+    create(name: string, args: FoundationArgs<Plan>): unknown;
   };
-  create(name: string, args: ClusterArgs, options: pulumi.ComponentResourceOptions): ClusterHandle;
+  create(name: string, args: ClusterArgs<Plan>, options: pulumi.ComponentResourceOptions): ClusterHandle;
 }
 
 export interface FoundationArgs<Plan extends Kinded = Kinded> {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { setStackConfig } from "../stack-config.ts";
 // Back up, and the only import that does: this address is in every state, and the list is above all drivers.
-import { loadDriver, type DriverName } from "../../drivers.ts";
+import { loadDriver } from "../../drivers.ts";
 
 /*
  * Pulumi's create, diff, read, update and delete in terms of a driver. What a resource keeps in the state is
@@ -20,13 +20,13 @@ export function configureDrivers(config: { get(name: string): string | undefined
   setStackConfig((name) => config.get(name));
 }
 
-export async function createResource(name: DriverName, input: State): Promise<{ id: string; outs: State }> {
+export async function createResource(name: string, input: State): Promise<{ id: string; outs: State }> {
   const driver = await loadDriver(name);
   const { id, output } = await driver.ensure(plain(input));
   return { id, outs: { ...kept(input, driver.creationOnly), ...output } };
 }
 
-export async function diffResource(name: DriverName, state: State, input: State): Promise<DiffAnswer> {
+export async function diffResource(name: string, state: State, input: State): Promise<DiffAnswer> {
   const driver = await loadDriver(name);
   const next = kept(input, driver.creationOnly);
   const keys = new Set([...Object.keys(next), ...(driver.optional ?? [])]);
@@ -37,17 +37,17 @@ export async function diffResource(name: DriverName, state: State, input: State)
 }
 
 /** A thing that is gone has no id: that is how Pulumi learns of it. */
-export async function readResource(name: DriverName, id: string, state: State): Promise<{ id?: string; props?: State }> {
+export async function readResource(name: string, id: string, state: State): Promise<{ id?: string; props?: State }> {
   const driver = await loadDriver(name);
   const output = await driver.read(id, plain(state));
   return output === undefined ? {} : { id, props: { ...plain(state), ...output } };
 }
 
-export async function updateResource(name: DriverName, input: State): Promise<{ outs: State }> {
+export async function updateResource(name: string, input: State): Promise<{ outs: State }> {
   return { outs: (await createResource(name, input)).outs };
 }
 
-export async function deleteResource(name: DriverName, id: string, state: State): Promise<void> {
+export async function deleteResource(name: string, id: string, state: State): Promise<void> {
   await (await loadDriver(name)).remove(id, plain(state));
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import type { Opening, Via } from "../../shared/opening.ts";
 import { cohortPaths } from "../../shared/paths.ts";
+import { isOnLabHost } from "../../shared/on-lab-host.ts";
 import { readDaemonConfig } from "../processes/config.ts";
 import { portsOf } from "../../ledger/ports.ts";
 import { seedMentions } from "./repository.ts";
@@ -32,7 +33,7 @@ export async function requireImageNames({
   if (config === undefined) return;
   const web = (await portsOf(`${cohort}/host`))[`${cohort}/host/web`];
   for (const { learner, git, registry, via } of learners) {
-    if (git.kind !== "embedded" || registry.kind !== "embedded") continue;
+    if (!isOnLabHost(git) || !isOnLabHost(registry)) continue;
     const path = join(cohortPaths(cohort).git, learner.id, `${git.repository}.git`);
     const host = via === "loopback" ? `127.0.0.1:${config.registryPort}` : `${opening?.name}:${web}`;
     if (!existsSync(path) || (await seedMentions(path, `${host}/${learner.id}/`)) !== false) continue;

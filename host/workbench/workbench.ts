@@ -11,6 +11,7 @@ import { cohortPaths } from "../../shared/paths.ts";
 import { readIfExists, writePrivateFile } from "../../shared/private-files.ts";
 import { makeScratchFolder } from "../../shared/scratch.ts";
 import { waitUntil } from "../../shared/wait.ts";
+import { isOnLabHost } from "../../shared/on-lab-host.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { overlayPath } from "../../verification/desired-image.ts";
 import { gitCredentials, gitEnvironment } from "../../verification/git-reader.ts";
@@ -54,7 +55,7 @@ async function openWorkbench(
   learner: LearnerOutputs,
   environments: readonly Environment[],
 ): Promise<Backstage> {
-  if (learner.git.kind !== "embedded") {
+  if (!isOnLabHost(learner.git)) {
     throw new LabError(
       "workbench-elsewhere",
       `The repository of learner ${learner.id} is on ${new URL(learner.git.url).host}, where the lab pushes nothing in a learner's or a colleague's name: drills and \`exercise solve\` need \`git.kind: embedded\`. \`./lab exercise check\` works all the same.`,

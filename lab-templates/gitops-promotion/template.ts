@@ -15,6 +15,7 @@ import { guide } from "./guide.ts";
 import { policyLab } from "./policy-lab.ts";
 import { quiz } from "./quiz.ts";
 import { formatTag } from "../../shared/tags.ts";
+import { labHostKind } from "../../shared/on-lab-host.ts";
 
 const Params = z.strictObject({
   /** Pods of the backend in each environment. */
@@ -77,7 +78,7 @@ function seed({
   registryAuthority = false,
   gitUrl,
   branch,
-  gitHost = "embedded",
+  gitHost = labHostKind,
   digests,
 }: SeedContext<Params>): FileTree {
   const [deployed] = releases;

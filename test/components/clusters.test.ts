@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
-import { clusterKinds } from "../../shared/cluster-spec.ts";
+import { clusterKinds } from "../../clusters/providers.ts";
 import { parseCohort } from "../../stacks/load-spec.ts";
 import { planCohort, type CohortPlan } from "../../stacks/plan.ts";
 import cloudInputs from "../support/cloud-inputs.json" with { type: "json" };

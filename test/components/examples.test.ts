@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { parseCohortFile } from "../../stacks/load-spec.ts";
 import { planCohort } from "../../stacks/plan.ts";
 import { requireReach } from "../../stacks/reach.ts";
-import { clusterKinds } from "../../shared/cluster-spec.ts";
+import { clusterKinds } from "../../clusters/providers.ts";
 import { previewCohort } from "../support/mocked-cohort.ts";
 
 const folder = join(import.meta.dirname, "../../examples");

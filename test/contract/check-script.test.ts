@@ -7,7 +7,7 @@ import { basename, dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { credentialFiles } from "../../cli/learner-files.ts";
 import { newAuthority, type Authority } from "../../host/certificates.ts";
-import { kubeconfig } from "../../host/control-plane/kubeconfig.ts";
+import { kubeconfig } from "../../clusters/embedded/control-plane/kubeconfig.ts";
 import { gitRepository } from "../../host/drivers/git-repository.ts";
 import { checkScript } from "../../lab-templates/handout/check-script.ts";
 import { handoutOf } from "../../lab-templates/handout/document.ts";

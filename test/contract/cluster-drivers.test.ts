@@ -4,14 +4,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { doorStatus } from "../../host/processes/client.ts";
 import { ownAddresses } from "../../host/doors/address.ts";
 import type { Driver } from "../../host/driver.ts";
-import { embeddedCluster } from "../../host/drivers/embedded-cluster.ts";
-import { kindCluster } from "../../host/drivers/kind-cluster.ts";
-import { removeKindClusters } from "../../host/drivers/kind-cluster.ts";
+import { embeddedCluster } from "../../clusters/embedded/cluster.ts";
+import { kindCluster } from "../../clusters/kind/cluster.ts";
+import { sweepClusters } from "../../clusters/upkeep.ts";
 import { labHost } from "../../host/drivers/lab-host.ts";
-import { containersOf } from "../../host/kind/cli.ts";
-import { hostsToml, kindFolder, kindName, nodeOf } from "../../host/kind/config.ts";
+import { containersOf } from "../../clusters/kind/cli.ts";
+import { hostsToml, kindFolder, kindName, nodeOf } from "../../clusters/kind/config.ts";
 import { clusterClient } from "../../host/kubernetes/client.ts";
-import { ClusterSpec } from "../../shared/cluster-spec.ts";
+import { ClusterSpec } from "../../clusters/providers.ts";
 import { run } from "../../shared/exec.ts";
 import { startControlPlane, type TestControlPlane } from "../support/control-plane.ts";
 import { dockerAnswers, installFakeKind, type FakeKind } from "../support/kind-programs.ts";
@@ -34,7 +34,7 @@ let plane: TestControlPlane | undefined;
 let fake: FakeKind | undefined;
 
 beforeAll(async () => {
-  const { open } = (await labHost(removeKindClusters).ensure({ cohort, ports, opening: { listen, name: listen } })).output;
+  const { open } = (await labHost(sweepClusters).ensure({ cohort, ports, opening: { listen, name: listen } })).output;
   Object.assign(registry, { host: open!.registry, ca: open!.ca });
   if (realKind) return;
   plane = await startControlPlane(["etcd", "kube-apiserver"]);
@@ -43,7 +43,7 @@ beforeAll(async () => {
 }, 180_000);
 
 afterAll(async () => {
-  await labHost(removeKindClusters).remove(cohort, { httpUrl: "", registry: "" });
+  await labHost(sweepClusters).remove(cohort, { httpUrl: "", registry: "" });
   await fake?.remove();
   await plane?.remove();
 }, 60_000);

@@ -23,6 +23,7 @@ beforeAll(async () => {
     "verification",
     "lab-templates",
     "components",
+    "clusters",
     "records",
     "dashboard",
     "package.json",

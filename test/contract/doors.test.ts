@@ -13,7 +13,7 @@ import { publicWeb } from "../../host/web/public.ts";
 import { gitRepository, type GitRepositoryOutput } from "../../host/drivers/git-repository.ts";
 import { imageRepository, type ImageRepositoryOutput } from "../../host/drivers/image-repository.ts";
 import { withRepository } from "../../host/images/crane.ts";
-import { hostsToml, nodeRegistries } from "../../host/kind/config.ts";
+import { hostsToml, nodeRegistries } from "../../clusters/kind/config.ts";
 import { leasePorts, releasePorts } from "../../ledger/ports.ts";
 import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";

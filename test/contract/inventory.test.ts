@@ -6,14 +6,13 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { forgetInventory, readInventory, recordCreation, recordGone, type Item } from "../../ledger/inventory.ts";
-import { clusterLooks } from "../../cli/looks.ts";
+import { clusterLooks, sweepClusters } from "../../clusters/upkeep.ts";
 import { lookForAll, type Seen } from "../../ledger/looks.ts";
 import { claimCohortFolder, ownership, removeOwned } from "../../ledger/ownership.ts";
 import { countsOf, linesOf, makeReceipt } from "../../ledger/receipt.ts";
-import { embeddedCluster } from "../../host/drivers/embedded-cluster.ts";
+import { embeddedCluster } from "../../clusters/embedded/cluster.ts";
 import { gitRepository } from "../../host/drivers/git-repository.ts";
-import { kindCluster } from "../../host/drivers/kind-cluster.ts";
-import { removeKindClusters } from "../../host/drivers/kind-cluster.ts";
+import { kindCluster } from "../../clusters/kind/cluster.ts";
 import { removeCohortFromHost } from "../../host/sweep.ts";
 import { pipeline } from "../../host/drivers/pipeline.ts";
 import { leasePorts, releasePorts } from "../../ledger/ports.ts";
@@ -252,13 +251,13 @@ describe("the cohort's folder", () => {
       fluxPassword: "",
     };
     await gitRepository.remove("taken/ada/lab", output);
-    await removeCohortFromHost("taken", removeKindClusters);
+    await removeCohortFromHost("taken", sweepClusters);
     expect(files.filter((file) => !existsSync(file))).toEqual([]);
     expect(sightOf(await look("taken"), "folder", root)).toMatchObject({ state: "foreign", remove: `rm -r ${root}` });
     await expect(claimCohortFolder("taken")).rejects.toMatchObject({ code: "folder-foreign" });
     await rm(root, { recursive: true });
     await rename(`${root}-moved`, root);
-    await removeCohortFromHost("taken", removeKindClusters);
+    await removeCohortFromHost("taken", sweepClusters);
     expect(existsSync(root)).toBe(false);
   });
 
@@ -282,7 +281,7 @@ describe("the cohort's folder", () => {
         adminKubeconfig: "",
         ...{ learnerKubeconfig: "", ingressPort: 0 },
       });
-    await removeCohortFromHost("file", removeKindClusters);
+    await removeCohortFromHost("file", sweepClusters);
     expect((await readdir(root, { recursive: true })).sort()).toEqual(["learners", "learners/bob", "owner"]);
     expect(await readFile(file, "utf8")).toBe("notes");
     expect(sightOf(await look("file"), "folder", root)).toMatchObject({
@@ -291,7 +290,7 @@ describe("the cohort's folder", () => {
       remove: `rm ${file}`,
     });
     await rm(file);
-    await removeCohortFromHost("file", removeKindClusters);
+    await removeCohortFromHost("file", sweepClusters);
     expect(sightOf(await look("file"), "folder", root)).toEqual({ state: "gone" });
   });
 
@@ -308,7 +307,7 @@ describe("the cohort's folder", () => {
     leader.kill("SIGKILL");
     await once(leader, "exit");
     expect(isRunning(child)).toBe(true);
-    await removeCohortFromHost("ends", removeKindClusters);
+    await removeCohortFromHost("ends", sweepClusters);
     const seen = await look("ends");
     expect(isRunning(child)).toBe(false);
     expect(seen.map(({ sight }) => sight.state)).toEqual(["gone"]);

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
-import { ensurePki } from "../../host/control-plane/pki.ts";
+import { ensurePki } from "../../clusters/embedded/control-plane/pki.ts";
 import { connect } from "../../shared/kube-api.ts";
 
 let folder: string;

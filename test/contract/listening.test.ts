@@ -1,11 +1,11 @@
 import { createServer, type Server } from "node:net";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { processStatus, removeProcesses } from "../../host/processes/client.ts";
-import { clients } from "../../host/control-plane/pki.ts";
-import { embeddedCluster } from "../../host/drivers/embedded-cluster.ts";
-import { fluxControllers } from "../../host/drivers/flux-controllers.ts";
+import { clients } from "../../clusters/embedded/control-plane/pki.ts";
+import { embeddedCluster } from "../../clusters/embedded/cluster.ts";
+import { fluxControllers } from "../../clusters/embedded/flux-controllers.ts";
 import { fluxDefinitions } from "../../host/drivers/flux-definitions.ts";
-import { removeKindClusters } from "../../host/drivers/kind-cluster.ts";
+import { sweepClusters } from "../../clusters/upkeep.ts";
 import { removeCohortFromHost } from "../../host/sweep.ts";
 import { labHost } from "../../host/drivers/lab-host.ts";
 import { readInventory } from "../../ledger/inventory.ts";
@@ -29,7 +29,7 @@ async function occupy(port: number): Promise<void> {
 
 const letGo = () => Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
 afterEach(letGo);
-afterAll(() => removeCohortFromHost(cohort, removeKindClusters), 60_000);
+afterAll(() => removeCohortFromHost(cohort, sweepClusters), 60_000);
 
 const leases = async () => (await portsOf(cohort)) as Record<string, number | undefined>;
 const ada = { cohort, learner: "ada", ports, isolation: "room" as const };
@@ -51,18 +51,18 @@ describe("a port that somebody else has", () => {
       const port = (await leasePorts(`${cohort}/host`, ["http", "registry"], ports))[name as "http"];
       await occupy(port);
       const started = Date.now();
-      await expect(labHost(removeKindClusters).ensure({ cohort, ports })).rejects.toMatchObject(taken(port, `host/${name}`, another));
+      await expect(labHost(sweepClusters).ensure({ cohort, ports })).rejects.toMatchObject(taken(port, `host/${name}`, another));
       expect(Date.now() - started).toBeLessThan(12_000);
       expect(await leases()).toEqual({});
       expect((await readInventory(cohort)).map(({ kind, id }) => `${kind} ${id}`)).not.toContain(`port ${port}`);
-      await labHost(removeKindClusters).ensure({ cohort, ports });
+      await labHost(sweepClusters).ensure({ cohort, ports });
       expect((await leases())[`${cohort}/host/${name}`]).not.toBe(port);
-      await removeCohortFromHost(cohort, removeKindClusters);
+      await removeCohortFromHost(cohort, sweepClusters);
     },
   );
 
   test("an API server's is given back before the cluster is handed over, and kept afterwards", { timeout: 90_000 }, async () => {
-    await labHost(removeKindClusters).ensure({ cohort, ports });
+    await labHost(sweepClusters).ensure({ cohort, ports });
     const { api } = await leasePorts(`${cohort}/ada`, ["api"], ports);
     await occupy(api);
     await expect(embeddedCluster.ensure(ada)).rejects.toMatchObject(taken(api, "ada/api", another));
@@ -77,7 +77,7 @@ describe("a port that somebody else has", () => {
     await expect(embeddedCluster.ensure(ada)).rejects.toMatchObject(
       taken(now, "ada/api", `kept. End that program \\(.kill ${process.pid}.\\)`),
     );
-    await expect(labHost(removeKindClusters).ensure({ cohort, ports })).resolves.toBeDefined();
+    await expect(labHost(sweepClusters).ensure({ cohort, ports })).resolves.toBeDefined();
     await letGo();
     expect((await embeddedCluster.ensure(ada)).output).toEqual(output);
   });

@@ -8,7 +8,7 @@ import { isDaemonCurrent, isDaemonUp, openWays, processStatus, shutWays, startDa
 import { controlSocket } from "../../host/processes/config.ts";
 import { issueCredential } from "../../host/access.ts";
 import { gitRepository } from "../../host/drivers/git-repository.ts";
-import { removeKindClusters } from "../../host/drivers/kind-cluster.ts";
+import { sweepClusters } from "../../clusters/upkeep.ts";
 import { removeCohortFromHost } from "../../host/sweep.ts";
 import { labHost, type LabHostOutput } from "../../host/drivers/lab-host.ts";
 import { findMarked, identify, isRunning, leadsGroup, mark } from "../../ledger/process-identity.ts";
@@ -28,13 +28,13 @@ const paths = () => cohortPaths(cohort);
 let host: LabHostOutput;
 
 beforeAll(async () => {
-  host = (await labHost(removeKindClusters).ensure({ cohort, ports })).output;
+  host = (await labHost(sweepClusters).ensure({ cohort, ports })).output;
   const seed = { files: { "README.md": "# Lab\n" }, message: "Seed", author: { name: "Lab", email: "lab@localhost" }, date: 1_767_225_600 };
   await gitRepository.ensure({ cohort, learner: "ada", repository: "gitops", baseUrl: host.httpUrl, branch: "main", seed });
   await openWays(cohort, "ada");
   await openWays(cohort, "bob");
 }, 60_000);
-afterAll(() => removeCohortFromHost(cohort, removeKindClusters), 60_000);
+afterAll(() => removeCohortFromHost(cohort, sweepClusters), 60_000);
 
 const refs = () => fetch(`${host.httpUrl}/git/ada/gitops.git/info/refs?service=git-upload-pack`).then(({ status }) => status);
 const web = async () => (await processStatus(cohort)).find(({ name }) => name === "web")!;
@@ -75,11 +75,11 @@ test("holds images within the limits that the cohort file sets now, and keeps wh
   };
   const MiB = 1024 ** 2;
   expect((await push(3 * MiB)).status).toBe(202);
-  await labHost(removeKindClusters).ensure({ cohort, ports, limits: { ...defaultLimits, layer: 2 * MiB } });
+  await labHost(sweepClusters).ensure({ cohort, ports, limits: { ...defaultLimits, layer: 2 * MiB } });
   const refused = await push(3 * MiB);
   expect([refused.status, await refused.text()]).toEqual([413, expect.stringContaining("may have 2 MiB")]);
   await eventually("the note of it", async () => (await recentLimitHits(paths().learner("ada"))).some(({ limit }) => limit === "layer"));
-  await labHost(removeKindClusters).ensure({ cohort, ports });
+  await labHost(sweepClusters).ensure({ cohort, ports });
 });
 
 /** Requests that are nearly right, cut, joined and turned over, with bytes of all kinds in between. */

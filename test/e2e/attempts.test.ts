@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { preflight } from "../../host/node/preflight.ts";
+import { preflight } from "../../clusters/embedded/node/preflight.ts";
 import { cacheHome } from "../../shared/paths.ts";
 import { succeeded } from "../support/succeeded.ts";
 import type { Attempt } from "./attempts/attempt.ts";

@@ -1,6 +1,6 @@
 /*
  * Writes test/support/cloud-inputs.json: what each resource of a cloud that the lab makes takes, read from the type
- * declarations of Pulumi's npm packages. Run it again after a change of shared/cloud-plugins.ts or for a new resource:
+ * declarations of Pulumi's npm packages. Run it again after a change of a cloud.ts in clusters/ or for a new resource:
  *
  *   for p in gcp@9.37.0 aws@7.48.0 digitalocean@4.80.1; do npm pack @pulumi/$p; done   # then unpack each to <folder>/<gcp|aws|digitalocean>
  *   node test/support/cloud-inputs.ts <folder>

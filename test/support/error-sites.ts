@@ -18,6 +18,7 @@ export function errorSites(): ErrorSite[] {
     "cli",
     "stacks",
     "components",
+    "clusters",
     "ledger",
     "host",
     "records",

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { realNodePolicies } from "../../host/control-plane/admission.ts";
-import { manifests } from "../../host/control-plane/policies/policy.ts";
+import { realNodePolicies } from "../../clusters/embedded/control-plane/admission.ts";
+import { manifests } from "../../clusters/embedded/control-plane/policies/policy.ts";
 
 interface Manifest {
   readonly kind: string;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { cloudCosts } from "../../cli/capacity/prices.ts";
 import { learnersHere, portsNeeded } from "../../cli/capacity/costs.ts";
-import { cloudRemedy } from "../../cli/cloud-failures.ts";
+import { cloudRemedy } from "../../clusters/cloud/failures.ts";
 import { movesBetween } from "../../cli/moves.ts";
 import type { CohortOutputs } from "../../shared/outputs.ts";
 import { parseCohort } from "../../stacks/load-spec.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { cgroupAt, limits } from "../../host/room/cgroups.ts";
-import { containerdConfiguration } from "../../host/node/containerd.ts";
-import { firewall } from "../../host/node/network.ts";
+import { containerdConfiguration } from "../../clusters/embedded/node/containerd.ts";
+import { firewall } from "../../clusters/embedded/node/network.ts";
 import { troubleOfHierarchies, troubleOfRoot, type RootGroup } from "../../host/room/trials.ts";
-import { assess, type HostFacts } from "../../host/node/preflight.ts";
+import { assess, type HostFacts } from "../../clusters/embedded/node/preflight.ts";
 
 const able: HostFacts = {
   platform: "linux",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { X509Certificate } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { authenticate, issueCredential, nodeUsername, passwordOf } from "../../host/access.ts";
-import { clientAuthorities, ensurePki } from "../../host/control-plane/pki.ts";
+import { clientAuthorities, ensurePki } from "../../clusters/embedded/control-plane/pki.ts";
 import { askForRotation, generationsOf } from "../../ledger/rotations.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";

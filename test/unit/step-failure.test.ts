@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { saidLast, stepFailure } from "../../host/step-failure.ts";
+import { saidLast, stepFailure } from "../../clusters/step-failure.ts";
 
 const noise = /^(level=|Command Output: \{)/;
 

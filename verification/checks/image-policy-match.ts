@@ -1,4 +1,5 @@
 import type { Environment } from "../../shared/names.ts";
+import { isOnLabHost } from "../../shared/on-lab-host.ts";
 import { backendDeployment, backendName, noBackend } from "../backend-deployment.ts";
 import { desiredImage, overlayPath } from "../desired-image.ts";
 import { requiredSeconds } from "../held-rollback.ts";
@@ -125,7 +126,7 @@ async function differenceOf(
   if (sameImage(selected, inGit) || !inGit.tag || !inGit.digest || !isImmutableTag(inGit.tag, environment)) return undefined;
   const { kind, latest, promotion } = await standingOf(context, environment);
   if (kind === "rolled-back" && latest && promotion && sameImage(selected, promotion.to)) return { kind: "rolled-back", by: latest.commit };
-  if (kind === "unknown" || context.learner.git.kind !== "embedded") return undefined;
+  if (kind === "unknown" || !isOnLabHost(context.learner.git)) return undefined;
   return madeByPipeline(context, environment, selected);
 }
 

@@ -10,7 +10,7 @@ import type { CheckContext, CheckResult } from "../../../verification/types.ts";
 import type { Drill } from "../../types.ts";
 import { buildsSince, failed, firstTrouble, passed, shipAsColleague, unusedVersion, writeVersion, type Build } from "./support.ts";
 
-/** On a simulated node, an image with this patch number crashes: see host/control-plane/kwok.yaml. */
+/** On a simulated node, an image with this patch number crashes: see clusters/embedded/control-plane/kwok.yaml. */
 const crashingPatch = 99;
 
 const brokenFile = "app/region.go";
