@@ -10,7 +10,7 @@ import { identify } from "../ledger/process-identity.ts";
 import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
 import { labHome } from "../shared/paths.ts";
 import { writePrivateFile } from "../shared/private-files.ts";
-import { repositoryLook } from "./github.ts";
+import { gitHostLooks } from "./git-host.ts";
 import { duration, note, print } from "./terminal.ts";
 
 /**
@@ -69,7 +69,7 @@ export async function settleLearner(stack: Stack, learner: string, startedAt: Da
   const items = (await readInventory(cohort)).filter((item) => item.learner === learner);
   const seen = await lookForAll(cohort, items, {
     learner,
-    looks: { ...clusterLooks, "github-repository": await repositoryLook(stack, items) },
+    looks: { ...clusterLooks, ...(await gitHostLooks(stack, items)) },
   });
   await recordGone(
     cohort,

@@ -1,4 +1,5 @@
 import { clusterProvider } from "../clusters/providers.ts";
+import { gitHost } from "../git-hosts/hosts.ts";
 import type { CohortPlan } from "../stacks/plan.ts";
 import { setupTools } from "../tools/install.ts";
 import type { Purpose } from "../tools/manifest.ts";
@@ -24,7 +25,7 @@ async function install(plan: CohortPlan | undefined, onProgress: (step: Step) =>
   await setupTools({
     onProgress,
     purposes: purposesOf(plan),
-    plugins: ["kubernetes", ...(plan?.git.kind === "github" ? (["github"] as const) : [])],
+    plugins: ["kubernetes", ...(plan === undefined ? [] : gitHost(plan.git.kind).standIns)],
   });
   const kinds = [...new Set(plan?.learners.map(({ cluster }) => cluster.kind))].map(clusterProvider);
   const clouds = kinds.flatMap(({ kind, cloud }) => (cloud === undefined ? [] : [{ kind, plugin: cloud.plugin }]));

@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { ClusterSpec } from "../clusters/providers.ts";
+import { gitHost, GitSpec } from "../git-hosts/hosts.ts";
 import { LimitsSpec } from "../shared/limits.ts";
 import { DnsLabel } from "../shared/names.ts";
 import { labHostKind } from "../shared/on-lab-host.ts";
+import { isHttps, isLoopback } from "../shared/urls.ts";
 import { Shard } from "./shards.ts";
 
 /** A time to live such as `12h`, `14d` or `2w`. */
@@ -10,36 +12,6 @@ const Duration = z.string().regex(/^[1-9][0-9]*[hdw]$/, "must be a number follow
 
 const Port = z.int().min(1024, "must be at least 1024").max(65535, "must be at most 65535");
 
-const GithubSpec = z
-  .strictObject({
-    kind: z.literal("github"),
-    organization: z.string().regex(/^[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}$/i, "must be the name of a GitHub organization"),
-    /** Another one than github.com: a GitHub Enterprise Server. */
-    url: z
-      .url({ protocol: /^https?$/, error: "must be the address of a GitHub, such as https://github.example.org" })
-      .refine((url) => isHttps(url) || isLoopback(url), "must begin with https://")
-      .default("https://github.com"),
-    onTeardown: z.enum(["archive", "delete"]).default("archive"),
-    /** Whether rulesets protect the branches, which private repositories of a free organization can't have. */
-    protect: z.boolean().default(true),
-    hostKeys: z.array(z.string().regex(/^[a-z0-9@.-]+ [A-Za-z0-9+/=]+$/, "must be an SSH key: its type and its base64")).default([]),
-    /** github.com allows 80 and 500; a server of one's own what its owner says. */
-    pace: z.strictObject({ perMinute: z.int().min(1).default(60), perHour: z.int().min(1).default(480) }).prefault({}),
-  })
-  .refine(({ url, pace }) => !isGithubCom(url) || pace.perMinute < 80, {
-    path: ["pace", "perMinute"],
-    error: "must be below 80, which is what github.com allows",
-  })
-  .refine(({ url, pace }) => !isGithubCom(url) || pace.perHour < 500, {
-    path: ["pace", "perHour"],
-    error: "must be below 500, which is what github.com allows",
-  });
-
-const isHttps = (url: string) => URL.parse(url)?.protocol === "https:";
-const isLoopback = (url: string) => ["127.0.0.1", "localhost", "[::1]"].includes(URL.parse(url)?.hostname ?? "");
-const isGithubCom = (url: string) => URL.parse(url)?.hostname === "github.com";
-
-const GitSpec = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("embedded") }), GithubSpec]);
 const registryFields = {
   username: z.string().min(1, "must not be empty"),
   /** A user who may only pull, for Flux and the lab's looks. */
@@ -136,29 +108,6 @@ export const addressKey = (email: string) => email.toLowerCase();
 /** Commits name who wrote them by the address. */
 export const oneAddressEach = "every learner needs an e-mail address of their own, since commits name people by it";
 
-/** What a cohort on GitHub needs besides: an account for every learner, and a registry that GitHub's runners reach. */
-function checkGithub(
-  { git, registry, learners }: { git: z.output<typeof GitSpec>; registry: z.output<typeof RegistrySpec>; learners: readonly LearnerSpec[] },
-  context: z.RefinementCtx,
-): void {
-  if (git.kind !== "github") return;
-  for (const [index, { id, github }] of learners.entries()) {
-    if (github === undefined)
-      context.addIssue({
-        code: "custom",
-        path: ["learners", index, "github"],
-        message: `is missing; learner "${id}" needs the name of a GitHub account, since \`git.kind\` is github`,
-      });
-  }
-  if (registry.kind === "embedded" && !isLoopback(git.url)) {
-    context.addIssue({
-      code: "custom",
-      path: ["registry", "kind"],
-      message: "is embedded, and the workflows that GitHub runs do not reach this machine; allowed with `git.kind: github`: oci, ghcr",
-    });
-  }
-}
-
 /** The `gitops-lab:cohort` value of `stacks/Pulumi.<cohort>.yaml`: everything an instructor says of a cohort. */
 export const CohortSpec = z
   .strictObject({
@@ -202,7 +151,7 @@ export const CohortSpec = z
         });
       }),
   })
-  .superRefine(checkGithub);
+  .superRefine((cohort, context) => gitHost(cohort.git.kind).check?.(cohort, context));
 export type CohortSpec = z.output<typeof CohortSpec>;
 
 /** What is said of each learner's cluster. */

@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
 import pLimit from "p-limit";
 import { Foundations } from "../components/cluster/foundations.ts";
-import { gitHost } from "../components/git/hosts.ts";
+import { gitHost } from "../git-hosts/hosts.ts";
 import { LabHost } from "../components/lab-host.ts";
 import { Learner } from "../components/learner.ts";
 import { imageRegistry } from "../components/registry/registries.ts";
@@ -27,7 +27,8 @@ export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
       })
     : undefined;
   const foundations = new Foundations();
-  const git = gitHost(plan.git.kind).forCohort({ cohort: plan.cohort, settings: plan.git, learners: plan.learners.length });
+  const { standIns, component } = gitHost(plan.git.kind);
+  const git = (await component()).forCohort({ cohort: plan.cohort, settings: plan.git, learners: plan.learners.length });
   const kinds = [...new Set(plan.learners.map(({ cluster }) => cluster.kind))];
   const components = Object.fromEntries(await Promise.all(kinds.map(async (kind) => [kind, await clusterProvider(kind).component()])));
   const learners: Learner[] = [];
@@ -49,7 +50,7 @@ export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
     course: plan.course,
     template: plan.template,
     kubernetesPlugin: pluginChoice("kubernetes"),
-    ...(plan.git.kind === "github" && { githubPlugin: pluginChoice("github") }),
+    ...(standIns.includes("github") && { githubPlugin: pluginChoice("github") }),
     simulated: [...new Set(learners.flatMap(({ simulated }) => simulated))],
     learners: Object.fromEntries(whole.map((learner) => [learner.id, learner.outputs])),
   };

@@ -1,6 +1,5 @@
-import { stackGithubCredential } from "../components/git/github-provider.ts";
-import { githubPreflight } from "../host/github/preflight.ts";
-import { apiUrlOf, githubApi } from "../shared/github/api.ts";
+import { stackConfig } from "../components/stack-config.ts";
+import { gitHost } from "../git-hosts/hosts.ts";
 import type { CohortPlan } from "./plan.ts";
 
 /**
@@ -8,7 +7,9 @@ import type { CohortPlan } from "./plan.ts";
  * lacks.
  */
 export async function preflightGit({ git, learners }: Pick<CohortPlan, "git" | "learners">): Promise<void> {
-  if (git.kind !== "github") return;
-  const accounts = Object.fromEntries(learners.flatMap(({ learner: { id, github } }) => (github === undefined ? [] : [[id, github]])));
-  await githubPreflight(githubApi(apiUrlOf(git.url), await stackGithubCredential()), { ...git, accounts });
+  const host = gitHost(git.kind);
+  const { preflight } = await host.upkeep();
+  if (preflight === undefined) return;
+  const accounts = learners.map(({ learner }) => learner);
+  await preflight(git, accounts, await stackConfig(host.logsInWith));
 }

@@ -1,4 +1,4 @@
-import type { GitSettings } from "../components/git/hosts.ts";
+import { gitHost, type GitSettings } from "../git-hosts/hosts.ts";
 import type { RegistrySettings } from "../components/registry/registries.ts";
 import type { LearnerPlan as LabPlan } from "../components/learner.ts";
 import type { PortRange } from "../ledger/ports.ts";
@@ -99,7 +99,7 @@ export function planCohort(
       cohort,
       learner: { id, name, email, github },
       cluster: planCluster(cluster, nodes),
-      git: { ...spec.git, repository: spec.git.kind === "github" ? `${cohort}-${id}` : "gitops", branch: "main" },
+      git: { ...spec.git, repository: gitHost(spec.git.kind).repositoryName(cohort, id), branch: "main" },
       registry: { ...spec.registry, image: "backend" },
       via: clusterProvider(cluster.kind).place.reach === "loopback" || spec.access === undefined ? "loopback" : "door",
       ports: spec.ports,

@@ -16,19 +16,20 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   dashboard: ["shared", "tools", "verification", "lab-templates", "ledger", "host", "records"],
   components: ["shared", "tools", "lab-templates", "host/drivers"],
   clusters: ["shared", "tools", "verification", "ledger", "host", "components", "lab-templates/types.ts"],
+  "git-hosts": ["shared", "tools", "verification", "ledger", "host", "components", "lab-templates/types.ts"],
   stacks: [
     "shared",
     "tools",
     "lab-templates",
     "components",
     "clusters",
+    "git-hosts",
     "ledger",
     "host/room/machine.ts",
     "host/room/preflight.ts",
     "host/doors/address.ts",
-    "host/github/preflight.ts",
   ],
-  cli: ["shared", "tools", "verification", "lab-templates", "ledger", "host", "records", "dashboard", "clusters", "stacks"],
+  cli: ["shared", "tools", "verification", "lab-templates", "ledger", "host", "records", "dashboard", "clusters", "git-hosts", "stacks"],
 };
 
 /** From the ground up: nothing imports from a room above its own, be it a type. */
@@ -43,6 +44,7 @@ const floors = [
   "dashboard",
   "components",
   "clusters",
+  "git-hosts",
   "stacks",
   "cli",
 ] as const;
@@ -66,7 +68,7 @@ const reserved: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The Pulumi half of a provider: the only files of its folder that load Pulumi. */
-const isPulumiHalf = (file: string) => /^clusters\/[^/]+\/component(-[^/]+)?\.ts$/.test(file);
+const isPulumiHalf = (file: string) => /^(clusters|git-hosts)\/[^/]+\/component(-[^/]+)?\.ts$/.test(file);
 
 interface Import {
   readonly from: string;
@@ -137,11 +139,11 @@ describe("the architecture", () => {
   });
 
   test("has no component that knows which kinds of clusters, Git hosts and registries there are", () => {
-    const lists = ["components/git/hosts.ts", "components/registry/registries.ts"];
+    const lists = ["components/registry/registries.ts"];
     const wrong = imports.filter(({ from, to }) => from.startsWith("components/") && lists.includes(to));
     expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
     const ports = imports.filter(
-      ({ from, to }) => from.startsWith("components/ports/") && /^clusters\/|components\/(cluster|git|registry)\//.test(to),
+      ({ from, to }) => from.startsWith("components/ports/") && /^(clusters|git-hosts)\/|components\/(cluster|registry)\//.test(to),
     );
     expect(ports.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
   });
@@ -172,7 +174,7 @@ describe("the architecture", () => {
       "host/room/machine.ts": /KUBERNETES_SERVICE_HOST/,
       // What Git and the server before it say to a hook.
       "host/git/hooks/ask-daemon.ts": /./,
-      "components/git/github-provider.ts": /env: NodeJS\.ProcessEnv = process\.env/,
+      "git-hosts/github/component-provider.ts": /env: NodeJS\.ProcessEnv = process\.env/,
       "shared/github/credential.ts": /env: NodeJS\.ProcessEnv = process\.env/,
     };
     const wrong = sources.flatMap((file) =>

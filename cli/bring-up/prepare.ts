@@ -2,7 +2,7 @@ import { isDaemonCurrent, isDaemonUp, startDaemon } from "../../host/processes/c
 import { readDaemonConfig } from "../../host/processes/config.ts";
 import { startClusters } from "../../clusters/upkeep.ts";
 import { isolationLines, lookAgain, requireRooms } from "../../stacks/isolation.ts";
-import { requireGithub } from "../github.ts";
+import { requireGitHost } from "../git-host.ts";
 import { requireNotNewer } from "../made-by.ts";
 import { phases } from "../progress/steps.ts";
 import { requireProviders } from "../providers.ts";
@@ -46,13 +46,13 @@ export async function startStanding({ plan: { cohort, learners }, interrupt }: R
   await interrupt.orEnd(startClusters(cohort, note, clusters));
 }
 
-/** Opens the cohort's stack, and asks GitHub with the credentials in it. */
+/** Opens the cohort's stack, and asks the Git host with the credentials in it. */
 export async function openCohort(run: Run): Promise<void> {
   const { plan, reporter, interrupt } = run;
   run.stack = await interrupt.orEnd(
     reporter.phase(phases.stack, async () => {
       const stack = await (await import("../stack.ts")).openStack(plan.cohort);
-      await requireGithub(plan, stack);
+      await requireGitHost(plan, stack);
       return stack;
     }),
   );

@@ -3,9 +3,10 @@ import { isolationLines, roomsRefusal } from "../../stacks/isolation.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { capacityFor, remedies, type Capacity } from "../capacity/capacity.ts";
 import { costsOf, learnersHere, portsNeeded } from "../capacity/costs.ts";
-import { githubBudget } from "../capacity/github.ts";
+import { gitHost } from "../../git-hosts/hosts.ts";
 import { machineFacts } from "../capacity/facts.ts";
 import { cloudCosts, sourceOf, type CloudCost } from "../capacity/prices.ts";
+import { writesOf } from "../capacity/writes.ts";
 import { quotaLines, quotasOf } from "../capacity/quotas.ts";
 import { readCohort } from "../cohort-file.ts";
 import { alignColumns } from "../table.ts";
@@ -23,7 +24,8 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
   const capacity = here.length === 0 ? undefined : capacityFor(here.length, facts, costs);
   const [cloud, { moves, rooms }] = [cloudCosts(cohort), await changesOf(cohort)];
   const refusal = roomsRefusal(cohort);
-  const github = githubBudget(cohort);
+  const { kind: gitKind, shown } = gitHost(cohort.git.kind);
+  const budget = writesOf(cohort);
   const quotas = here.length === 0 ? undefined : quotasOf(here.length, cohort.limits, cohort.nodes, facts);
   const creates = {
     learners: cohort.learners.length,
@@ -60,7 +62,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
         ...(refusal && { refused: refusal.message }),
         changes: rooms,
       },
-      ...(github && { github }),
+      ...(budget && { [gitKind]: budget }),
       ...(quotas && { quotas }),
     });
   else {
@@ -80,9 +82,9 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
     for (const move of moves) print(sentenceOf(move));
     printIsolation(cohort, rooms);
     for (const cost of cloud) print(priceOf(cost));
-    if (github !== undefined) {
+    if (budget !== undefined) {
       print(
-        `GitHub: ${github.writes} requests that write, ${github.writesPerLearner} a learner, at ${github.perMinute} a minute and ${github.perHour} an hour at most: about ${duration(github.seconds * 1000)} for all, and workflows run beside`,
+        `${shown.title}: ${budget.writes} requests that write, ${budget.writesPerLearner} a learner, at ${budget.perMinute} a minute and ${budget.perHour} an hour at most: about ${duration(budget.seconds * 1000)} for all, and workflows run beside`,
       );
     }
     if (capacity !== undefined) {

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import { gitHost } from "../../git-hosts/hosts.ts";
 import { creationTime, noteCreation, requireLayout } from "../../ledger/creation.ts";
 import { removeProcesses } from "../../host/processes/client.ts";
 import { removeOwned } from "../../ledger/ownership.ts";
@@ -54,14 +55,8 @@ export async function resetLearner(id: string, options: ResetOptions): Promise<{
   const stack = existsSync(cohortPaths(cohort).root) ? await findStack(cohort) : undefined;
   if (stack === undefined) throw await notUp(cohort, ", so there is nothing to reset");
 
-  const { git } = learner;
-  if (git.kind === "github" && git.onTeardown === "delete") {
-    throw new LabError(
-      "reset-deletes",
-      `A reset would delete the repository of ${id} on GitHub, and no backup is made of one there. Nothing was changed. Set \`git.onTeardown: archive\` in the cohort file, run \`./lab up ${cohort}\` and then the command again.`,
-      { exitCode: ExitCode.badInput },
-    );
-  }
+  const refusal = (await gitHost(plan.git.kind).upkeep()).refuseReset?.(plan.git, cohort, id);
+  if (refusal !== undefined) throw refusal;
   const backup = await backUp(cohort, id, options.out);
   note(`Kept what ${id} had in ${backup}. Making the lab anew.`);
   const started = new Date();

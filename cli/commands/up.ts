@@ -12,7 +12,7 @@ import { bringUp } from "../bring-up/bring-up.ts";
 import { capacityFor, remedies } from "../capacity/capacity.ts";
 import { costsOf, learnersHere, portsNeeded } from "../capacity/costs.ts";
 import { machineFacts } from "../capacity/facts.ts";
-import { requireGithub } from "../github.ts";
+import { requireGitHost } from "../git-host.ts";
 import { requireHome } from "../home.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { note } from "../terminal.ts";
@@ -47,7 +47,7 @@ export async function requireConditions(plan: CohortPlan, force: boolean): Promi
     clusterProvider(cluster.kind).place.holdsPortsAsleep ? [learner.id] : [],
   );
   await requirePorts(plan.cohort, portsNeeded(plan), plan.ports, idle, inDocker);
-  await requireGithub(plan);
+  await requireGitHost(plan);
   return requireRoom(plan, force);
 }
 

@@ -1,4 +1,5 @@
 import { clusterProviders } from "../../clusters/providers.ts";
+import { gitHosts } from "../../git-hosts/hosts.ts";
 import { environments } from "../../shared/names.ts";
 import type { StepName } from "../../shared/step-name.ts";
 
@@ -10,8 +11,7 @@ export const stepsByType: Readonly<Record<string, StepName>> = {
   ImageRepository: { step: "image-repository", title: "image repository" },
   SeedImages: { step: "first-images", title: "first images" },
   SideImages: { step: "practice-images", title: "images to practise on" },
-  GitRepository: { step: "git-repository", title: "Git repository" },
-  Pipeline: { step: "pipeline", title: "pipeline" },
+  ...Object.assign({}, ...gitHosts.map(({ shown }) => shown.steps)),
   FluxDefinitions: { step: "flux-kinds", title: "Flux kinds" },
   FluxReady: { step: "flux-ready", title: "Flux brings the lab up" },
 };

@@ -4,7 +4,7 @@ import { roomThings } from "../../host/room/groups.ts";
 import { LabError } from "../../shared/errors.ts";
 import { locate } from "../../tools/locate.ts";
 import { cloudThings, noteUncertain } from "../cloud-things.ts";
-import { repositoryLook } from "../github.ts";
+import { gitHostLooks } from "../git-host.ts";
 import { phases } from "../progress/steps.ts";
 import { stateErrors } from "../state/failures.ts";
 import { note } from "../terminal.ts";
@@ -31,7 +31,7 @@ export async function listThings(removal: Removal): Promise<void> {
 /** Keeps what a look afterwards needs and the removal takes with it, and notes what only a cloud will know. */
 export async function prepareLooks(removal: Removal): Promise<void> {
   const { stack, items } = removal;
-  removal.lookOnGithub = await repositoryLook(stack, items);
+  removal.gitHostLooks = await gitHostLooks(stack, items);
   if (stack !== undefined) await noteUncertain(stack);
 }
 

@@ -10,13 +10,13 @@ import type { Removal } from "./removal.ts";
 
 /** Looks for each thing again. */
 export async function lookBack(removal: Removal): Promise<void> {
-  const { cohort, stack, items, isForgotten, lookOnGithub, reporter } = removal;
+  const { cohort, stack, items, isForgotten, gitHostLooks, reporter } = removal;
   const { lookForStack } = await import("../stack.ts");
   const inCloud = stack === undefined || isForgotten ? [] : await cloudThings(stack);
   const looks = {
     ...clusterLooks,
     stack: ({ name }: Thing) => lookForStack(cohort, name),
-    ...(lookOnGithub && { "github-repository": lookOnGithub }),
+    ...gitHostLooks,
     "cloud-resource": cloudLook(inCloud, cohort),
   };
   removal.seen = await reporter.phase(phases.cleanUp, () => lookForAll(cohort, items, { looks }));

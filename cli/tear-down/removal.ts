@@ -1,5 +1,5 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import type { Item } from "../../ledger/inventory.ts";
+import type { Item, Kind } from "../../ledger/inventory.ts";
 import type { Seen } from "../../ledger/looks.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { Look } from "../../ledger/sight.ts";
@@ -29,7 +29,7 @@ export interface Removal {
   /** What there is to be looked for afterwards: `listThings`. */
   items: readonly Item[];
   /** `prepareLooks`, since the credential for it goes with the stack. */
-  lookOnGithub?: Look;
+  gitHostLooks?: Partial<Record<Kind, Look>>;
   /** Whether the state turned out to be one that can't be opened: `destroy`. */
   isUnread: boolean;
   /** Whether the removal came to its end, so that there is no stack to ask any more: `removeFromHost`. */

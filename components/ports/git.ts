@@ -26,16 +26,15 @@ export interface RepositoryArgs {
 }
 
 /** Narrow port: a place for a cohort's repositories. */
-export interface GitHost {
-  readonly kind: string;
+export interface GitHost<Settings extends Kinded = Kinded> {
   /** What the repositories have in common; called once. */
-  forCohort(args: CohortGitArgs): CohortGit;
+  forCohort(args: CohortGitArgs<Settings>): CohortGit;
 }
 
-export interface CohortGitArgs {
+export interface CohortGitArgs<Settings extends Kinded = Kinded> {
   readonly cohort: string;
   /** What the cohort file says of it. */
-  readonly settings: Kinded;
+  readonly settings: Settings;
   /** How many repositories there will be. */
   readonly learners: number;
 }

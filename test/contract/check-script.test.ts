@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { credentialFiles } from "../../cli/learner-files.ts";
 import { newAuthority, type Authority } from "../../host/certificates.ts";
 import { kubeconfig } from "../../clusters/embedded/control-plane/kubeconfig.ts";
-import { gitRepository } from "../../host/drivers/git-repository.ts";
+import { gitRepository } from "../../git-hosts/embedded/repository.ts";
 import { checkScript } from "../../lab-templates/handout/check-script.ts";
 import { handoutOf } from "../../lab-templates/handout/document.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";

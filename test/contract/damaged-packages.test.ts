@@ -24,6 +24,7 @@ beforeAll(async () => {
     "lab-templates",
     "components",
     "clusters",
+    "git-hosts",
     "records",
     "dashboard",
     "package.json",

@@ -10,7 +10,7 @@ import { writeDaemonConfig } from "../../host/processes/config.ts";
 import { ensureServerCertificate } from "../../host/doors/authority.ts";
 import { Doors } from "../../host/doors/doors.ts";
 import { publicWeb } from "../../host/web/public.ts";
-import { gitRepository, type GitRepositoryOutput } from "../../host/drivers/git-repository.ts";
+import { gitRepository, type GitRepositoryOutput } from "../../git-hosts/embedded/repository.ts";
 import { imageRepository, type ImageRepositoryOutput } from "../../host/drivers/image-repository.ts";
 import { withRepository } from "../../host/images/crane.ts";
 import { hostsToml, nodeRegistries } from "../../clusters/kind/config.ts";

@@ -5,7 +5,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { gitRepository, type GitRepositoryOutput } from "../../host/drivers/git-repository.ts";
+import { gitRepository, type GitRepositoryOutput } from "../../git-hosts/embedded/repository.ts";
 import { LearnerError } from "../../host/git/learner-error.ts";
 import type { PushListener } from "../../host/git/push.ts";
 import { recentLimitHits } from "../../host/limits/hits.ts";

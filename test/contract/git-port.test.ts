@@ -1,11 +1,11 @@
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { gitRepository } from "../../host/drivers/git-repository.ts";
-import { githubCohort } from "../../host/drivers/github-cohort.ts";
-import { githubRepository } from "../../host/drivers/github-repository.ts";
-import { githubSeed } from "../../host/drivers/github-seed.ts";
-import { sshKey } from "../../host/drivers/ssh-key.ts";
+import { gitRepository } from "../../git-hosts/embedded/repository.ts";
+import { githubCohort } from "../../git-hosts/github/drivers/cohort.ts";
+import { githubRepository } from "../../git-hosts/github/drivers/repository.ts";
+import { githubSeed } from "../../git-hosts/github/drivers/seed.ts";
+import { sshKey } from "../../git-hosts/github/drivers/ssh-key.ts";
 import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { gitCredentials, gitReader } from "../../verification/git-reader.ts";

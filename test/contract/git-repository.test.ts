@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { gitRepository, type GitRepositoryInput } from "../../host/drivers/git-repository.ts";
+import { gitRepository, type GitRepositoryInput } from "../../git-hosts/embedded/repository.ts";
 import { writeDaemonConfig } from "../../host/processes/config.ts";
 import { requireImageNames } from "../../host/git/image-names.ts";
 import { createRepository, seedRepository } from "../../host/git/repository.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { issueCredential, type Credential } from "../../host/access.ts";
-import { gitRepository, type GitRepositoryOutput } from "../../host/drivers/git-repository.ts";
+import { gitRepository, type GitRepositoryOutput } from "../../git-hosts/embedded/repository.ts";
 import { run } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { GitClient } from "../support/git-client.ts";

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { githubPreflight } from "../../host/github/preflight.ts";
+import { githubPreflight } from "../../git-hosts/github/preflight.ts";
 import { githubApi } from "../../shared/github/api.ts";
 import { githubCredential, type GithubCredential } from "../../shared/github/credential.ts";
 import { writeBudget } from "../../shared/github/pace.ts";

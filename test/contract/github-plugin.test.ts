@@ -26,7 +26,7 @@ afterEach(() => expect(github.faultsOfForm).toEqual([]));
 
 const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0Xo5z0Gn5D2Yc0uVt5p0p8m0a9k1n2b3v4c5x6z7A8";
 const password = "correct-horse-battery";
-/** What components/git/github.ts makes in a repository. */
+/** What git-hosts/github/component.ts makes in a repository. */
 const program = (over: { username?: string; password?: string; extra?: string } = {}) => `
   import * as github from "@pulumi/github";
   import * as pulumi from "@pulumi/pulumi";

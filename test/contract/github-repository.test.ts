@@ -1,11 +1,11 @@
 import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { githubCohort } from "../../host/drivers/github-cohort.ts";
-import { githubRepository, type GithubRepositoryInput } from "../../host/drivers/github-repository.ts";
-import { githubSeed } from "../../host/drivers/github-seed.ts";
-import { sshKey } from "../../host/drivers/ssh-key.ts";
-import { lookForRepository } from "../../host/github/look.ts";
+import { githubCohort } from "../../git-hosts/github/drivers/cohort.ts";
+import { githubRepository, type GithubRepositoryInput } from "../../git-hosts/github/drivers/repository.ts";
+import { githubSeed } from "../../git-hosts/github/drivers/seed.ts";
+import { sshKey } from "../../git-hosts/github/drivers/ssh-key.ts";
+import { lookForRepository } from "../../git-hosts/github/look.ts";
 import { forgetInventory, readInventory } from "../../ledger/inventory.ts";
 import { lookForAll } from "../../ledger/looks.ts";
 import { makeReceipt } from "../../ledger/receipt.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gitRoutes } from "../../host/git/smart-http.ts";
-import { gitRepository } from "../../host/drivers/git-repository.ts";
+import { gitRepository } from "../../git-hosts/embedded/repository.ts";
 import { imageRepository } from "../../host/drivers/image-repository.ts";
 import { imageStorage, registrySocket } from "../../host/registry/config.ts";
 import { ImageQuota, mostNames } from "../../host/registry/image-quota.ts";

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isDaemonCurrent, isDaemonUp, openWays, processStatus, shutWays, startDaemon, stopDaemon } from "../../host/processes/client.ts";
 import { controlSocket } from "../../host/processes/config.ts";
 import { issueCredential } from "../../host/access.ts";
-import { gitRepository } from "../../host/drivers/git-repository.ts";
+import { gitRepository } from "../../git-hosts/embedded/repository.ts";
 import { sweepClusters } from "../../clusters/upkeep.ts";
 import { removeCohortFromHost } from "../../host/sweep.ts";
 import { labHost, type LabHostOutput } from "../../host/drivers/lab-host.ts";

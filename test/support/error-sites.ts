@@ -19,6 +19,7 @@ export function errorSites(): ErrorSite[] {
     "stacks",
     "components",
     "clusters",
+    "git-hosts",
     "ledger",
     "host",
     "records",

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { githubBudget } from "../../cli/capacity/github.ts";
+import { writesOf } from "../../cli/capacity/writes.ts";
 import { handoutOf } from "../../lab-templates/handout/document.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
 import { LearnerOutputs } from "../../shared/outputs.ts";
@@ -106,18 +106,18 @@ describe("what the plan says of GitHub", () => {
     [30, "official", 270, 280],
     [60, "official", 540, 4200],
   ] as const)("for %i learners and the %s plugin is %i writes in about %i seconds", (learners, implementation, writes, seconds) => {
-    expect(githubBudget(cohort(learners), { implementation })).toMatchObject({ writesPerLearner: 9, writes, seconds });
+    expect(writesOf(cohort(learners), { implementation })).toMatchObject({ writesPerLearner: 9, writes, seconds });
   });
 
   test("counts rulesets and a registry's secrets where there are any", () => {
-    expect(githubBudget(cohort(1, ({ git }) => (git["protect"] = false)))?.writesPerLearner).toBe(7);
+    expect(writesOf(cohort(1, ({ git }) => (git["protect"] = false)))?.writesPerLearner).toBe(7);
     expect(
-      githubBudget(cohort(1, (one) => (one.registry = { kind: "oci", url: "https://registry.example.org", username: "lab" })))
+      writesOf(cohort(1, (one) => (one.registry = { kind: "oci", url: "https://registry.example.org", username: "lab" })))
         ?.writesPerLearner,
     ).toBe(11);
   });
 
-  test("is nothing for another Git host", () => expect(githubBudget({ ...cohort(1), git: { kind: "embedded" } })).toBeUndefined());
+  test("is nothing for another Git host", () => expect(writesOf({ ...cohort(1), git: { kind: "embedded" } })).toBeUndefined());
 
   test.each([0, 100, 360, 361, 5000])("leaves both together below GitHub's limits, with %i writes of the official plugin", (writes) => {
     const { pace, writeDelayMs } = paceShares(githubPace, "official", writes);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { Hono, type Context } from "hono";
 import { createRepository } from "../../../host/git/repository.ts";
-import { generateSshKey } from "../../../host/github/ssh-key.ts";
+import { generateSshKey } from "../../../git-hosts/github/ssh-key.ts";
 import { cgiResponse } from "../../../host/git/cgi.ts";
 import { budgetFile } from "../../../shared/github/pace.ts";
 import { run } from "../../../shared/exec.ts";

@@ -1,15 +1,15 @@
-import { LabError } from "../../shared/errors.ts";
-import type { GithubApi } from "../../shared/github/api.ts";
-import { messageIn } from "../../shared/github/refusals.ts";
-import type { Driver } from "../driver.ts";
-import { requireAccess } from "../github/preflight.ts";
-import { descriptionOf, isOwn, topicsOf, type Ownership } from "../github/ownership.ts";
-import { repositoryThing } from "../github/look.ts";
-import { Repository, repositoryAt, repositoryWithId, sshUrl } from "../github/repositories.ts";
-import { retire, type OnTeardown } from "../github/retire.ts";
-import { githubSession } from "../github/session.ts";
-import { recordCreation } from "../../ledger/inventory.ts";
-import { noteRemainder } from "../../ledger/remainders.ts";
+import { LabError } from "../../../shared/errors.ts";
+import type { GithubApi } from "../../../shared/github/api.ts";
+import { messageIn } from "../../../shared/github/refusals.ts";
+import type { Driver } from "../../../host/driver.ts";
+import { requireAccess } from "../preflight.ts";
+import { descriptionOf, isOwn, topicsOf, type Ownership } from "../ownership.ts";
+import { repositoryThing } from "../look.ts";
+import { Repository, repositoryAt, repositoryWithId, sshUrl } from "../repositories.ts";
+import { retire, type OnTeardown } from "../retire.ts";
+import { githubSession } from "../session.ts";
+import { recordCreation } from "../../../ledger/inventory.ts";
+import { noteRemainder } from "../../../ledger/remainders.ts";
 
 export interface GithubRepositoryInput {
   readonly cohort: string;

@@ -1,5 +1,5 @@
-import type { Seed } from "../../host/git/repository.ts";
-import type { FileTree } from "../../lab-templates/types.ts";
+import type { Seed } from "../host/git/repository.ts";
+import type { FileTree } from "../lab-templates/types.ts";
 
 /** Fixed, so that the same seed is the same commit for whoever makes it. */
 const date = Date.UTC(2026, 0, 1) / 1000;

@@ -1,5 +1,5 @@
-import type { Driver } from "../driver.ts";
-import { generateSshKey } from "../github/ssh-key.ts";
+import type { Driver } from "../../../host/driver.ts";
+import { generateSshKey } from "../ssh-key.ts";
 
 export interface SshKeyInput {
   readonly comment: string;

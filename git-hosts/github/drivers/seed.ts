@@ -1,7 +1,7 @@
-import type { Driver } from "../driver.ts";
-import type { Seed } from "../git/repository.ts";
-import { seedRemote } from "../github/seed.ts";
-import { githubSession } from "../github/session.ts";
+import type { Driver } from "../../../host/driver.ts";
+import type { Seed } from "../../../host/git/repository.ts";
+import { seedRemote } from "../seed.ts";
+import { githubSession } from "../session.ts";
 
 export interface GithubSeedInput {
   /** Another number is another repository. */

@@ -1,23 +1,22 @@
 import * as gh from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import type { githubCohort } from "../../host/drivers/github-cohort.ts";
-import type { githubRepository } from "../../host/drivers/github-repository.ts";
-import type { githubSeed } from "../../host/drivers/github-seed.ts";
-import type { sshKey } from "../../host/drivers/ssh-key.ts";
+import type { githubCohort } from "./drivers/cohort.ts";
+import type { githubRepository } from "./drivers/repository.ts";
+import type { githubSeed } from "./drivers/seed.ts";
+import type { sshKey } from "./drivers/ssh-key.ts";
 import { apiUrlOf } from "../../shared/github/api.ts";
 import { paceShares } from "../../shared/github/pace.ts";
 import { githubWrites } from "../../shared/github/writes.ts";
 import { pluginChoice } from "../../tools/plugin-choice.ts";
-import { ManagedResource } from "../managed-resource.ts";
-import { githubProvider } from "./github-provider.ts";
-import { protectBranches } from "./github-rulesets.ts";
-import { seedOf } from "./seed.ts";
-import type { GithubSettings } from "./github-settings.ts";
-import type { CohortGitArgs, GitHost, PipelineArgs, RepositoryArgs, RepositoryHandle } from "../ports/git.ts";
+import { ManagedResource } from "../../components/managed-resource.ts";
+import { githubProvider } from "./component-provider.ts";
+import { protectBranches } from "./component-rulesets.ts";
+import { seedOf } from "../seed.ts";
+import type { GithubSettings } from "./spec.ts";
+import type { CohortGitArgs, GitHost, PipelineArgs, RepositoryArgs, RepositoryHandle } from "../../components/ports/git.ts";
 
 /** A private repository per learner in a GitHub organization, with the template's workflows as its pipeline. */
-export const github: GitHost = {
-  kind: "github",
+export const component: GitHost<GithubSettings> = {
   forCohort(args) {
     const shared = new GithubCohort(args);
     return { createRepository: (name, args, options) => new GithubRepository(name, args, shared, options) };
@@ -30,9 +29,7 @@ class GithubCohort {
   readonly provider: gh.Provider;
   readonly resource: ManagedResource<typeof githubCohort>;
 
-  constructor({ cohort, settings: said, learners }: CohortGitArgs) {
-    if (said.kind !== "github") throw new Error(`settings of ${said.kind} for GitHub`);
-    const settings = said as GithubSettings;
+  constructor({ cohort, settings, learners }: CohortGitArgs<GithubSettings>) {
     this.settings = settings;
     this.apiUrl = apiUrlOf(settings.url);
     // Where the secrets of a registry are not needed, this reckons with two writes too many.

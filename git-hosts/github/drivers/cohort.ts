@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { LabError } from "../../shared/errors.ts";
-import { writeBudget, type Pace } from "../../shared/github/pace.ts";
-import type { Driver } from "../driver.ts";
-import { cohortTopic } from "../github/ownership.ts";
-import { repositoriesWithTopic } from "../github/repositories.ts";
-import { retire, type OnTeardown } from "../github/retire.ts";
-import { githubSession } from "../github/session.ts";
+import { LabError } from "../../../shared/errors.ts";
+import { writeBudget, type Pace } from "../../../shared/github/pace.ts";
+import type { Driver } from "../../../host/driver.ts";
+import { cohortTopic } from "../ownership.ts";
+import { repositoriesWithTopic } from "../repositories.ts";
+import { retire, type OnTeardown } from "../retire.ts";
+import { githubSession } from "../session.ts";
 
 export interface GithubCohortInput {
   readonly cohort: string;

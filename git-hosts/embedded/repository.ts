@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { cohortPaths } from "../../shared/paths.ts";
 import { readIfExists } from "../../shared/private-files.ts";
-import { fluxUsername, isIssued, issueCredential, revokeCredentials } from "../access.ts";
-import type { Driver } from "../driver.ts";
+import { fluxUsername, isIssued, issueCredential, revokeCredentials } from "../../host/access.ts";
+import type { Driver } from "../../host/driver.ts";
 import { recordCreation } from "../../ledger/inventory.ts";
 import { ownership, removeOwned } from "../../ledger/ownership.ts";
-import { removeLimitHits } from "../limits/hits.ts";
-import { createRepository, seedRepository, type Seed } from "../git/repository.ts";
-import { partsOf } from "../driver.ts";
+import { removeLimitHits } from "../../host/limits/hits.ts";
+import { createRepository, seedRepository, type Seed } from "../../host/git/repository.ts";
+import { partsOf } from "../../host/driver.ts";
 
 export interface GitRepositoryInput {
   readonly cohort: string;

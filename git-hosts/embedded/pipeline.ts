@@ -1,10 +1,10 @@
 import type { Environment } from "../../shared/names.ts";
-import { settlePipeline } from "../processes/client.ts";
-import type { Driver } from "../driver.ts";
+import { settlePipeline } from "../../host/processes/client.ts";
+import type { Driver } from "../../host/driver.ts";
 import { ownership } from "../../ledger/ownership.ts";
-import type { RepositoryAccess } from "../images/crane.ts";
-import { readPipelineConfig, removePipelineConfig, writePipelineConfig } from "../pipeline/config.ts";
-import { partsOf } from "../driver.ts";
+import type { RepositoryAccess } from "../../host/images/crane.ts";
+import { readPipelineConfig, removePipelineConfig, writePipelineConfig } from "../../host/pipeline/config.ts";
+import { partsOf } from "../../host/driver.ts";
 
 export interface PipelineInput {
   readonly cohort: string;

@@ -5,7 +5,7 @@ import { LabError } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
 import { toolPath } from "../../tools/locate.ts";
 import { gitCredentials, gitEnvironment } from "../../verification/git-reader.ts";
-import { createRepository, seedRepository, type Seed } from "../git/repository.ts";
+import { createRepository, seedRepository, type Seed } from "../../host/git/repository.ts";
 
 export interface RemoteBranch {
   /** HTTP(S) clone URL without credentials. */

@@ -1,7 +1,8 @@
 import * as gh from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import { githubCredential, type GithubCredential } from "../../shared/github/credential.ts";
-import type { GithubSettings } from "./github-settings.ts";
+import { stackConfig } from "../../components/stack-config.ts";
+import { githubCredential } from "../../shared/github/credential.ts";
+import type { GithubSettings } from "./spec.ts";
 
 /**
  * The one provider for everything of a cohort in GitHub. What makes it slow is meant: one request after another, a pause
@@ -10,7 +11,7 @@ import type { GithubSettings } from "./github-settings.ts";
  */
 export function githubProvider(name: string, { organization, url }: GithubSettings, writeDelayMs: number): gh.Provider {
   const { origin, hostname } = new URL(url);
-  const credential = pulumi.secret(stackGithubCredential());
+  const credential = pulumi.secret(stackConfig(["githubApp", "githubToken"]).then((config) => githubCredential(config)));
   const token = credential.apply((is) => ("token" in is ? is.token : ""));
   const appAuth = credential.apply((is) =>
     "app" in is ? { id: is.app.id, installationId: is.app.installationId, pemFile: is.app.privateKey } : noApp,
@@ -39,16 +40,4 @@ function isApp(env: NodeJS.ProcessEnv = process.env): boolean {
     has("githubApp") ||
     (!has("githubToken") && Boolean(env["GITHUB_APP_ID"] && env["GITHUB_APP_INSTALLATION_ID"] && env["GITHUB_APP_PEM_FILE"]))
   );
-}
-
-/** The credential of the stack, see shared/github/credential.ts. Throws LabError `github-credential`. */
-export async function stackGithubCredential(): Promise<GithubCredential> {
-  const config = new pulumi.Config();
-  const names = ["githubApp", "githubToken"];
-  const values = await Promise.all(names.map((name) => resolved(config.getSecret(name))));
-  return githubCredential((name) => values[names.indexOf(name)]);
-}
-
-function resolved(output: pulumi.Output<string> | undefined): Promise<string | undefined> | undefined {
-  return (output as unknown as { promise(): Promise<string> } | undefined)?.promise();
 }

@@ -1,14 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { gitRepository } from "../../host/drivers/git-repository.ts";
-import type { pipeline } from "../../host/drivers/pipeline.ts";
-import { requireDoor, requireHost } from "../lab-host.ts";
-import { ManagedResource } from "../managed-resource.ts";
-import { seedOf } from "./seed.ts";
-import type { GitHost, PipelineArgs, RepositoryArgs, RepositoryHandle } from "../ports/git.ts";
+import type { gitRepository } from "./repository.ts";
+import type { pipeline } from "./pipeline.ts";
+import { requireDoor, requireHost } from "../../components/lab-host.ts";
+import { ManagedResource } from "../../components/managed-resource.ts";
+import { seedOf } from "../seed.ts";
+import type { GitHost, PipelineArgs, RepositoryArgs, RepositoryHandle } from "../../components/ports/git.ts";
 
 /** A bare repository on the lab host, served by git's own HTTP backend behind the lab daemon. */
-export const embedded: GitHost = {
-  kind: "embedded",
+export const component: GitHost = {
   forCohort: () => ({ createRepository: (name, args, options) => new EmbeddedRepository(name, args, options) }),
 };
 
