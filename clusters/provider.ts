@@ -89,6 +89,8 @@ export interface InCloud<Plan extends Kinded = Kinded> {
 
 /** List prices in US dollars, see cloud/prices.ts. */
 export interface Prices<Plan extends Kinded = Kinded> {
+  /** Year and month of which they are. */
+  readonly asOf: string;
   readonly source: string;
   /** An hour of what a cohort shares. */
   readonly foundation: number;

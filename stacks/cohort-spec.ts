@@ -1,41 +1,16 @@
 import { z } from "zod";
 import { ClusterSpec } from "../clusters/providers.ts";
 import { gitHost, GitSpec } from "../git-hosts/hosts.ts";
+import { RegistrySpec } from "../registries/registries.ts";
 import { LimitsSpec } from "../shared/limits.ts";
 import { DnsLabel } from "../shared/names.ts";
 import { labHostKind } from "../shared/on-lab-host.ts";
-import { isHttps, isLoopback } from "../shared/urls.ts";
 import { Shard } from "./shards.ts";
 
 /** A time to live such as `12h`, `14d` or `2w`. */
 const Duration = z.string().regex(/^[1-9][0-9]*[hdw]$/, "must be a number followed by h, d or w, such as 14d");
 
 const Port = z.int().min(1024, "must be at least 1024").max(65535, "must be at most 65535");
-
-const registryFields = {
-  username: z.string().min(1, "must not be empty"),
-  /** A user who may only pull, for Flux and the lab's looks. */
-  pullUsername: z.string().min(1, "must not be empty").optional(),
-};
-const RegistrySpec = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("embedded") }),
-  z.strictObject({
-    kind: z.literal("oci"),
-    /** With or without a path, e.g. `https://registry.example.org/courses`. */
-    url: z
-      .url({ protocol: /^https?$/, error: "must be an address, such as https://registry.example.org/courses" })
-      .refine((url) => isHttps(url) || isLoopback(url), "must begin with https://")
-      .refine((url) => URL.parse(url)?.pathname.toLowerCase() === URL.parse(url)?.pathname, "must be in lower case"),
-    ...registryFields,
-  }),
-  z
-    .strictObject({
-      kind: z.literal("ghcr"),
-      organization: z.string().regex(/^[a-z\d-]+$/i, "must be the name of a GitHub organization"),
-      ...registryFields,
-    })
-    .transform(({ organization, ...rest }) => ({ ...rest, url: `https://ghcr.io/${organization.toLowerCase()}` })),
-]);
 
 const loopback = ["localhost", "127.0.0.1", "::1"];
 const everywhere = ["0.0.0.0", "::", "*"];

@@ -5,7 +5,7 @@ import { Foundations } from "../components/cluster/foundations.ts";
 import { gitHost } from "../git-hosts/hosts.ts";
 import { LabHost } from "../components/lab-host.ts";
 import { Learner } from "../components/learner.ts";
-import { imageRegistry } from "../components/registry/registries.ts";
+import { imageRegistry } from "../registries/registries.ts";
 import { clusterProvider } from "../clusters/providers.ts";
 import { CohortOutputs } from "../shared/outputs.ts";
 import { pluginChoice } from "../tools/plugin-choice.ts";
@@ -31,13 +31,13 @@ export async function createCohort(plan: CohortPlan): Promise<pulumi.Inputs> {
   const git = (await component()).forCohort({ cohort: plan.cohort, settings: plan.git, learners: plan.learners.length });
   const kinds = [...new Set(plan.learners.map(({ cluster }) => cluster.kind))];
   const components = Object.fromEntries(await Promise.all(kinds.map(async (kind) => [kind, await clusterProvider(kind).component()])));
+  const registry = await imageRegistry(plan.registry.kind).component();
   const learners: Learner[] = [];
   const limit = pLimit(plan.parallel ?? atOnce(plan));
   const attempts = plan.learners.map((learner) =>
     limit(async () => {
       const provider = components[learner.cluster.kind]!;
       const foundation = foundations.of(learner, provider);
-      const registry = imageRegistry(learner.registry.kind);
       const made = new Learner(learner.learner.id, { plan: learner, host, provider, foundation, git, registry });
       learners.push(made);
       return (await isWhole(made)) ? [made] : [];

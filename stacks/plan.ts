@@ -1,5 +1,5 @@
 import { gitHost, type GitSettings } from "../git-hosts/hosts.ts";
-import type { RegistrySettings } from "../components/registry/registries.ts";
+import type { RegistrySettings } from "../registries/registries.ts";
 import type { LearnerPlan as LabPlan } from "../components/learner.ts";
 import type { PortRange } from "../ledger/ports.ts";
 import type { RoomFinding } from "../host/room/machine.ts";

@@ -1,6 +1,9 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 import { describe, expect, test } from "vitest";
+import { clusterProviders } from "../clusters/providers.ts";
+import { gitHosts } from "../git-hosts/hosts.ts";
+import { registries } from "../registries/registries.ts";
 
 const root = normalize(join(import.meta.dirname, ".."));
 
@@ -17,6 +20,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   components: ["shared", "tools", "lab-templates", "host/drivers"],
   clusters: ["shared", "tools", "verification", "ledger", "host", "components", "lab-templates/types.ts"],
   "git-hosts": ["shared", "tools", "verification", "ledger", "host", "components", "lab-templates/types.ts"],
+  registries: ["shared", "tools", "verification", "ledger", "host", "components"],
   stacks: [
     "shared",
     "tools",
@@ -24,12 +28,26 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "components",
     "clusters",
     "git-hosts",
+    "registries",
     "ledger",
     "host/room/machine.ts",
     "host/room/preflight.ts",
     "host/doors/address.ts",
   ],
-  cli: ["shared", "tools", "verification", "lab-templates", "ledger", "host", "records", "dashboard", "clusters", "git-hosts", "stacks"],
+  cli: [
+    "shared",
+    "tools",
+    "verification",
+    "lab-templates",
+    "ledger",
+    "host",
+    "records",
+    "dashboard",
+    "clusters",
+    "git-hosts",
+    "registries",
+    "stacks",
+  ],
 };
 
 /** From the ground up: nothing imports from a room above its own, be it a type. */
@@ -45,6 +63,7 @@ const floors = [
   "components",
   "clusters",
   "git-hosts",
+  "registries",
   "stacks",
   "cli",
 ] as const;
@@ -68,7 +87,7 @@ const reserved: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The Pulumi half of a provider: the only files of its folder that load Pulumi. */
-const isPulumiHalf = (file: string) => /^(clusters|git-hosts)\/[^/]+\/component(-[^/]+)?\.ts$/.test(file);
+const isPulumiHalf = (file: string) => /^(clusters|git-hosts|registries)\/[^/]+\/component(-[^/]+)?\.ts$/.test(file);
 
 interface Import {
   readonly from: string;
@@ -99,6 +118,24 @@ const imports: readonly Import[] = sources.flatMap((from) => {
 
 const within = (file: string, places: readonly string[]) =>
   places.some((place) => file === place || file.startsWith(place.endsWith("/") ? place : `${place}/`));
+
+/** The wings of providers, each with its list. */
+const wings = { clusters: "providers.ts", "git-hosts": "hosts.ts", registries: "registries.ts" } as const;
+const wingOf = (file: string) => Object.keys(wings).find((wing) => file.startsWith(`${wing}/`));
+const isList = (file: string) => Object.entries(wings).some(([wing, list]) => file === `${wing}/${list}`);
+
+/** The folder of one provider, or of what the clouds have in common; undefined for what lies beside a port, and elsewhere. */
+const folderOf = (file: string) => (wingOf(file) === undefined ? undefined : /^[^/]+\/[^/]+(?=\/)/.exec(file)?.[0]);
+
+/** What is loaded with a file, through any number of others: files and packages. */
+function reach(file: string, seen = new Set<string>()): ReadonlySet<string> {
+  for (const { to } of imports.filter(({ from, typeOnly, late }) => from === file && !typeOnly && !late)) {
+    if (seen.has(to)) continue;
+    seen.add(to);
+    reach(to, seen);
+  }
+  return seen;
+}
 
 /** Each way along these that comes back to where it began. */
 function circles(edges: readonly { readonly from: string; readonly to: string }[]): string[] {
@@ -139,13 +176,61 @@ describe("the architecture", () => {
   });
 
   test("has no component that knows which kinds of clusters, Git hosts and registries there are", () => {
-    const lists = ["components/registry/registries.ts"];
-    const wrong = imports.filter(({ from, to }) => from.startsWith("components/") && lists.includes(to));
+    const wrong = imports.filter(({ from, to }) => from.startsWith("components/") && wingOf(to) !== undefined);
     expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
-    const ports = imports.filter(
-      ({ from, to }) => from.startsWith("components/ports/") && /^(clusters|git-hosts)\/|components\/(cluster|registry)\//.test(to),
-    );
-    expect(ports.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
+  });
+
+  test("has no wing that knows another", () => {
+    const wrong = imports.filter(({ from, to }) => wingOf(from) !== undefined && wingOf(to) !== undefined && wingOf(from) !== wingOf(to));
+    expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
+  });
+
+  test("lets nobody but the list of its wing import from a provider's folder, and no provider the list", () => {
+    const within = imports.filter(({ from, to }) => {
+      const [own, other] = [folderOf(from), folderOf(to)];
+      if (other !== undefined) return own !== other && !isList(from) && !(own !== undefined && other === "clusters/cloud");
+      return own !== undefined && isList(to);
+    });
+    expect(within.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
+  });
+
+  test("has every provider in the list of its wing", () => {
+    const folders = sources.flatMap((file) => (file.endsWith("/provider.ts") ? (folderOf(file) ?? []) : []));
+    expect(folders.length).toBeGreaterThan(9);
+    for (const [wing, list] of Object.entries(wings)) {
+      const listed = imports.flatMap(({ from, to }) => (from === `${wing}/${list}` ? (folderOf(to) ?? []) : []));
+      expect(listed.toSorted()).toEqual(folders.filter((folder) => folder.startsWith(`${wing}/`)).toSorted());
+    }
+  });
+
+  test("calls a provider by its word nowhere but in its folder", () => {
+    const providers = [...clusterProviders, ...gitHosts, ...registries];
+    // Any kind of thing has a kind.
+    const words = new Set(providers.map(({ kind }) => kind).filter((word) => word !== "kind"));
+    const calls = new RegExp(`"(${[...words].join("|")})"|\\bkind\\s*[!=]==\\s*"kind"`);
+    const exempt = {
+      "shared/on-lab-host.ts": "the word for what is the lab host itself",
+      "tools/": "a tool is pinned with whom it is for, and Pulumi's plugins have the names of what they speak to",
+      "cli/commands/doctor.ts": "Pulumi's plugins",
+      "stacks/cohort.ts": "Pulumi's plugins",
+      "stacks/roster.ts": "a column: the learner's account",
+      "lab-templates/gitops-promotion/template.ts": "the template brings workflows",
+    };
+    const wrong = sources
+      .filter((file) => folderOf(file) === undefined && !Object.keys(exempt).some((place) => file.startsWith(place)))
+      .flatMap((file) =>
+        readFileSync(join(root, file), "utf8")
+          .split("\n")
+          .filter((line) => calls.test(line))
+          .map((line) => `${file}: ${line.trim()}`),
+      );
+    expect(wrong).toEqual([]);
+  });
+
+  test("loads no half of a provider with the lists", () => {
+    const reached = Object.entries(wings).flatMap(([wing, list]) => [...reach(`${wing}/${list}`)]);
+    expect(reached.length).toBeGreaterThan(20);
+    expect(reached.filter((file) => within(file, ["host", "components", "ledger"]) || file.startsWith("@pulumi/"))).toEqual([]);
   });
 
   test.each(Object.entries(reserved))("only the named places load %s", (name, places) => {
@@ -193,17 +278,10 @@ describe("the architecture", () => {
   });
 
   test("loads no module of Pulumi before a command asks for the engine", () => {
-    const loads = (file: string, seen: Set<string>): string[] =>
-      imports
-        .filter(({ from, typeOnly, late }) => from === file && !typeOnly && !late)
-        .flatMap(({ to }) => {
-          if (to.startsWith("@pulumi/")) return [`${file} loads ${to}`];
-          if (seen.has(to)) return [];
-          seen.add(to);
-          return loads(to, seen);
-        });
-    const commands = sources.filter((file) => file === "cli/start.ts" || file === "cli/main.ts" || file.startsWith("cli/commands/"));
-    expect(commands.flatMap((file) => loads(file, new Set([file])))).toEqual([]);
+    const programs = ["drivers.ts", "host/daemon/main.ts", "host/web/main.ts", "stacks/plan.ts", "cli/start.ts", "cli/main.ts"];
+    const begins = [...programs, ...sources.filter((file) => /^cli\/(commands|bring-up|tear-down)\//.test(file))];
+    const loads = begins.flatMap((file) => [...reach(file)].filter((to) => to.startsWith("@pulumi/")).map((to) => `${file} loads ${to}`));
+    expect(loads).toEqual([]);
   });
 
   test("imports what exists", () => {

@@ -1,4 +1,3 @@
-import { asOf } from "../../clusters/cloud/prices.ts";
 import { clusterProviders } from "../../clusters/providers.ts";
 import { ttlMs } from "../../shared/ttl.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
@@ -35,6 +34,6 @@ export function cloudCosts({ learners }: Pick<CohortPlan, "learners">): readonly
 
 /** Where the prices of a cloud are from, and what they leave out. */
 export function sourceOf({ kind }: Pick<CloudCost, "kind">): string {
-  const source = clusterProviders.find((one) => one.kind === kind)?.cloud?.prices.source ?? "";
-  return `list prices of ${asOf} in the United States, without disks, traffic and tax; ${source}`;
+  const prices = clusterProviders.find((one) => one.kind === kind)?.cloud?.prices;
+  return `list prices of ${prices?.asOf} in the United States, without disks, traffic and tax; ${prices?.source}`;
 }

@@ -1,5 +1,6 @@
 import type { WriteBudget } from "../../git-hosts/git-host.ts";
 import { gitHost } from "../../git-hosts/hosts.ts";
+import { imageRegistry } from "../../registries/registries.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import type { PluginChoice } from "../../tools/plugin-choice.ts";
 
@@ -8,5 +9,9 @@ export function writesOf(
   { git, registry, learners }: Pick<CohortPlan, "git" | "registry" | "learners">,
   plugin?: Pick<PluginChoice, "implementation">,
 ): WriteBudget | undefined {
-  return gitHost(git.kind).budget?.(git, { learners: learners.length, registrySecrets: registry.kind !== "ghcr" }, plugin);
+  return gitHost(git.kind).budget?.(
+    git,
+    { learners: learners.length, registrySecrets: !imageRegistry(registry.kind).takesJobToken },
+    plugin,
+  );
 }

@@ -1,5 +1,6 @@
 import { clusterProviders } from "../../clusters/providers.ts";
 import { gitHosts } from "../../git-hosts/hosts.ts";
+import { registries } from "../../registries/registries.ts";
 import { environments } from "../../shared/names.ts";
 import type { StepName } from "../../shared/step-name.ts";
 
@@ -8,7 +9,7 @@ export const stepsByType: Readonly<Record<string, StepName>> = {
   LabHost: { step: "lab-host", title: "lab daemon and registry" },
   ...Object.assign({}, ...clusterProviders.map(({ shown }) => shown.steps)),
   ClusterReady: { step: "cluster-ready", title: "API server answers" },
-  ImageRepository: { step: "image-repository", title: "image repository" },
+  ...Object.assign({}, ...registries.map(({ steps }) => steps)),
   SeedImages: { step: "first-images", title: "first images" },
   SideImages: { step: "practice-images", title: "images to practise on" },
   ...Object.assign({}, ...gitHosts.map(({ shown }) => shown.steps)),

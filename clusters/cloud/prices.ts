@@ -4,7 +4,7 @@ import type { Prices } from "../provider.ts";
  * List prices in US dollars, for an estimate and no offer: of a region of the United States, without tax, traffic, disks
  * and discounts. From the clouds' own price pages as they were known then; nothing looks them up.
  */
-export const asOf = "2026-11";
+const asOf = "2026-11";
 
 interface Table<Plan> {
   readonly source: string;
@@ -26,6 +26,7 @@ export function pricesOf<Plan extends { readonly kind: string; readonly nodes: n
 ): Prices<Plan> {
   const { source, control, foundation, nodes, machine, spot = 1 } = table;
   return {
+    asOf,
     source,
     foundation,
     machine,

@@ -3,12 +3,12 @@ import type { Via } from "../../shared/opening.ts";
 import type { LabHost } from "../lab-host.ts";
 import type { Kinded } from "./kinded.ts";
 
-export interface ImageRepositoryArgs {
+export interface ImageRepositoryArgs<Settings extends Kinded = Kinded> {
   readonly cohort: string;
   readonly learner: string;
   readonly image: string;
   /** What the cohort file says of the registry. */
-  readonly settings: Kinded;
+  readonly settings: Settings;
   /** Names of other images of the learner, beside it. */
   readonly siblings: readonly string[];
   /** Of the credentials, see ledger/rotations.ts; only what is embedded is rotated. */
@@ -21,9 +21,8 @@ export interface ImageRepositoryArgs {
 }
 
 /** Narrow port: a path of one learner in an image registry. */
-export interface Registry {
-  readonly kind: string;
-  createImageRepository(name: string, args: ImageRepositoryArgs, options: pulumi.ComponentResourceOptions): ImageRepositoryHandle;
+export interface Registry<Settings extends Kinded = Kinded> {
+  createImageRepository(name: string, args: ImageRepositoryArgs<Settings>, options: pulumi.ComponentResourceOptions): ImageRepositoryHandle;
 }
 
 export interface ImageRepositoryHandle {

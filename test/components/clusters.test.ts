@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
-import { clusterKinds } from "../../clusters/providers.ts";
+import { clusterKinds, clusterProvider } from "../../clusters/providers.ts";
 import { parseCohort } from "../../stacks/load-spec.ts";
 import { planCohort, type CohortPlan } from "../../stacks/plan.ts";
 import cloudInputs from "../support/cloud-inputs.json" with { type: "json" };
@@ -54,6 +54,7 @@ describe.each(Object.keys(clusters))("a cohort on %s", (kind) => {
   test("gives every learner a cluster behind the same port", async () => {
     const { outputs, raw, ofType } = await previewCohort(plan(kind));
     expect(Object.keys(outputs.learners)).toEqual(["ada", "bob"]);
+    expect(ofType(clusterProvider(kind).type).map(({ name }) => name)).toEqual(["ada", "bob"]);
     for (const [id, { cluster, flux }] of Object.entries(outputs.learners)) {
       expect(cluster).toMatchObject({
         kind,

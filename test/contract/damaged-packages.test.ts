@@ -25,6 +25,7 @@ beforeAll(async () => {
     "components",
     "clusters",
     "git-hosts",
+    "registries",
     "records",
     "dashboard",
     "package.json",

@@ -11,7 +11,7 @@ import { ensureServerCertificate } from "../../host/doors/authority.ts";
 import { Doors } from "../../host/doors/doors.ts";
 import { publicWeb } from "../../host/web/public.ts";
 import { gitRepository, type GitRepositoryOutput } from "../../git-hosts/embedded/repository.ts";
-import { imageRepository, type ImageRepositoryOutput } from "../../host/drivers/image-repository.ts";
+import { imageRepository, type ImageRepositoryOutput } from "../../registries/embedded/repository.ts";
 import { withRepository } from "../../host/images/crane.ts";
 import { hostsToml, nodeRegistries } from "../../clusters/kind/config.ts";
 import { leasePorts, releasePorts } from "../../ledger/ports.ts";

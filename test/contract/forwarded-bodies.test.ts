@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer as createHttpServer, type Server } from "node:http";
 import { connect, createServer, type AddressInfo, type Server as NetServer, type Socket } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { imageRepository } from "../../host/drivers/image-repository.ts";
+import { imageRepository } from "../../registries/embedded/repository.ts";
 import { forward } from "../../host/registry/forward.ts";
 import { registryGateway } from "../../host/registry/gateway.ts";
 import { ensureSigningKey } from "../../host/registry/signing-key.ts";

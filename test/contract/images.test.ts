@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, stat, writeFile, mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { imageRepository } from "../../host/drivers/image-repository.ts";
+import { imageRepository } from "../../registries/embedded/repository.ts";
 import { seedImages, type SeedImagesInput } from "../../host/drivers/seed-images.ts";
 import { buildImages } from "../../host/images/build.ts";
 import { withRepository } from "../../host/images/crane.ts";

@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { imageRepository } from "../../host/drivers/image-repository.ts";
+import { imageRepository } from "../../registries/embedded/repository.ts";
 import { imageStorage } from "../../host/registry/config.ts";
 import { ImageQuota, largestManifest } from "../../host/registry/image-quota.ts";
 import { imageUsage } from "../../host/registry/image-usage.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { imageRepository } from "../../host/drivers/image-repository.ts";
-import { ociRepository } from "../../host/drivers/oci-repository.ts";
+import { imageRepository } from "../../registries/embedded/repository.ts";
+import { ociRepository } from "../../registries/oci/repository.ts";
 import { seedImages } from "../../host/drivers/seed-images.ts";
 import { withRepository, type RepositoryAccess } from "../../host/images/crane.ts";
 import { takeRemainders } from "../../ledger/remainders.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { generateKeyPair, SignJWT, type CryptoKey } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Credential } from "../../host/access.ts";
-import { imageRepository, type ImageRepositoryOutput } from "../../host/drivers/image-repository.ts";
+import { imageRepository, type ImageRepositoryOutput } from "../../registries/embedded/repository.ts";
 import { learnerImages } from "../../host/registry/config.ts";
 import { readSigningKey } from "../../host/registry/signing-key.ts";
 import { run } from "../../shared/exec.ts";

@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gitRoutes } from "../../host/git/smart-http.ts";
 import { gitRepository } from "../../git-hosts/embedded/repository.ts";
-import { imageRepository } from "../../host/drivers/image-repository.ts";
+import { imageRepository } from "../../registries/embedded/repository.ts";
 import { imageStorage, registrySocket } from "../../host/registry/config.ts";
 import { ImageQuota, mostNames } from "../../host/registry/image-quota.ts";
 import { learnerWay } from "../../host/processes/ways.ts";

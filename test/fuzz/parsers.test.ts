@@ -100,6 +100,9 @@ const places = [
   "host/processes",
   "host/lab-host-node",
   "host/jobs",
+  "clusters/embedded",
+  "git-hosts/embedded",
+  "registries/embedded",
 ];
 const readers = globSync(["host/access.ts", ...places.map((place) => `${place}/**/*.ts`)], { cwd: root }).filter(
   (file) => !file.startsWith("lab-templates/gitops-promotion/files/") && signs.test(textOf(file).replaceAll(/Date\.parse\(/g, "")),

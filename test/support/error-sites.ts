@@ -20,6 +20,7 @@ export function errorSites(): ErrorSite[] {
     "components",
     "clusters",
     "git-hosts",
+    "registries",
     "ledger",
     "host",
     "records",

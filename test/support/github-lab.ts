@@ -1,6 +1,6 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { imageRepository } from "../../host/drivers/image-repository.ts";
+import { imageRepository } from "../../registries/embedded/repository.ts";
 import { seedImages } from "../../host/drivers/seed-images.ts";
 import { withRepository, type RepositoryAccess } from "../../host/images/crane.ts";
 import { bareRepository, type BareRepository } from "../../host/pipeline/bare-repository.ts";

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fluxUsername } from "../../host/access.ts";
 import { gitRepository, type GitRepositoryOutput } from "../../git-hosts/embedded/repository.ts";
-import { imageRepository } from "../../host/drivers/image-repository.ts";
+import { imageRepository } from "../../registries/embedded/repository.ts";
 import { seedImages } from "../../host/drivers/seed-images.ts";
 import { withRepository, type RepositoryAccess } from "../../host/images/crane.ts";
 import { bareRepository } from "../../host/pipeline/bare-repository.ts";

@@ -1,9 +1,9 @@
 import { LabError, messageOf } from "../../shared/errors.ts";
 import { parseTag } from "../../shared/tags.ts";
-import type { Driver } from "../driver.ts";
-import { withRepository, type RepositoryAccess } from "../images/crane.ts";
+import type { Driver } from "../../host/driver.ts";
+import { withRepository, type RepositoryAccess } from "../../host/images/crane.ts";
 import { noteRemainder } from "../../ledger/remainders.ts";
-import { stackConfig } from "../stack-config.ts";
+import { stackConfig } from "../../host/stack-config.ts";
 
 export interface OciRepositoryInput extends RepositoryAccess {
   readonly cohort: string;

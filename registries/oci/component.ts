@@ -1,27 +1,16 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { ociRepository } from "../../host/drivers/oci-repository.ts";
+import type { ociRepository } from "./repository.ts";
 import { siblingImage } from "../../shared/image-paths.ts";
-import { ManagedResource } from "../managed-resource.ts";
-import type { ImageRepositoryArgs, ImageRepositoryHandle, Registry } from "../ports/registry.ts";
+import { ManagedResource } from "../../components/managed-resource.ts";
+import type { ImageRepositoryArgs, ImageRepositoryHandle, Registry } from "../../components/ports/registry.ts";
+import type { GhcrSettings, OciSettings } from "./spec.ts";
 
-/** What the cohort file says of a registry elsewhere. */
-export interface OciSettings {
-  readonly kind: "oci" | "ghcr";
-  /** Under which every learner gets a path. */
-  readonly url: string;
-  readonly username: string;
-  /** A user who may only pull. */
-  readonly pullUsername?: string | undefined;
-}
+type Settings = OciSettings | GhcrSettings;
 
 /** A path of a registry elsewhere, by one credential of the cohort: `<url>/<cohort>-<learner>/<image>`. */
-export const oci: Registry = {
-  kind: "oci",
+export const component: Registry<Settings> = {
   createImageRepository: (name, args, options) => new OciImageRepository(name, args, options),
 };
-
-/** GitHub's own registry, for an organization: like any other, but that its workflows need no credential for it. */
-export const ghcr: Registry = { ...oci, kind: "ghcr" };
 
 class OciImageRepository extends pulumi.ComponentResource implements ImageRepositoryHandle {
   readonly resource: pulumi.Resource;
@@ -35,12 +24,10 @@ class OciImageRepository extends pulumi.ComponentResource implements ImageReposi
 
   constructor(
     name: string,
-    { cohort, learner, image, settings: said, siblings, after }: ImageRepositoryArgs,
+    { cohort, learner, image, settings, siblings, after }: ImageRepositoryArgs<Settings>,
     options: pulumi.ComponentResourceOptions,
   ) {
     super("gitops-lab:registry:Oci", name, {}, options);
-    if (said.kind === "embedded") throw new Error("settings of the embedded registry for one elsewhere");
-    const settings = said as OciSettings;
     const { protocol, host, pathname } = new URL(settings.url);
     this.insecure = protocol === "http:";
     this.takesJobToken = host === "ghcr.io";

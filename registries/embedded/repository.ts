@@ -1,10 +1,10 @@
 import { cohortPaths } from "../../shared/paths.ts";
-import { fluxUsername, isIssued, issueCredential, pipelineUsername, revokeCredentials } from "../access.ts";
-import type { Driver } from "../driver.ts";
+import { fluxUsername, isIssued, issueCredential, pipelineUsername, revokeCredentials } from "../../host/access.ts";
+import type { Driver } from "../../host/driver.ts";
 import { recordCreation } from "../../ledger/inventory.ts";
 import { ownership, removeOwned } from "../../ledger/ownership.ts";
-import { learnerImages } from "../registry/config.ts";
-import { partsOf } from "../driver.ts";
+import { learnerImages } from "../../host/registry/config.ts";
+import { partsOf } from "../../host/driver.ts";
 
 export interface ImageRepositoryInput {
   readonly cohort: string;

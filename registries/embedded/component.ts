@@ -1,13 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { imageRepository } from "../../host/drivers/image-repository.ts";
+import type { imageRepository } from "./repository.ts";
 import { cohortPaths } from "../../shared/paths.ts";
-import { requireDoor, requireHost } from "../lab-host.ts";
-import { ManagedResource } from "../managed-resource.ts";
-import type { ImageRepositoryArgs, ImageRepositoryHandle, Registry } from "../ports/registry.ts";
+import { requireDoor, requireHost } from "../../components/lab-host.ts";
+import { ManagedResource } from "../../components/managed-resource.ts";
+import type { ImageRepositoryArgs, ImageRepositoryHandle, Registry } from "../../components/ports/registry.ts";
 
 /** A path in the cohort's registry on the lab host. */
-export const embedded: Registry = {
-  kind: "embedded",
+export const component: Registry = {
   createImageRepository: (name, args, options) => new EmbeddedImageRepository(name, args, options),
 };
 
