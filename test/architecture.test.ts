@@ -17,7 +17,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   host: ["shared", "tools", "verification", "lab-templates/types.ts", "lab-templates/workbench.ts", "ledger"],
   records: ["shared", "lab-templates", "host/workbench/snapshot.ts"],
   dashboard: ["shared", "tools", "verification", "lab-templates", "ledger", "host", "records"],
-  components: ["shared", "tools", "lab-templates", "host/drivers"],
+  components: ["shared", "tools", "lab-templates"],
   clusters: ["shared", "tools", "verification", "ledger", "host", "components", "lab-templates/types.ts"],
   "git-hosts": ["shared", "tools", "verification", "ledger", "host", "components", "lab-templates/types.ts"],
   registries: ["shared", "tools", "verification", "ledger", "host", "components"],
