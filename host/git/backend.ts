@@ -52,7 +52,7 @@ export interface BackendRequest {
   readonly push: { readonly learner: string; readonly repository: string; readonly user: string };
   /** Bytes of the pack of a push. */
   readonly mostBytes: number;
-  /** Ends Git's work: the client has gone. Of a push Git itself sees it. */
+  /** Ends Git's work, all of it at once: the client of a request that only reads has gone. Of a push Git itself sees it. */
   readonly left?: AbortSignal;
 }
 
@@ -78,10 +78,25 @@ export async function startBackend(of: BackendRequest) {
     stderr: "inherit",
     buffer: false,
     reject: false,
-    ...(of.left && { cancelSignal: of.left }),
-    timeout: timeoutMs,
+    // What only reads is ended as a group: a signal that reaches Git while it starts its other half is lost on that one.
+    ...(of.left ? { detached: true } : { timeout: timeoutMs }),
   });
+  if (of.left) endGroupWith(AbortSignal.any([of.left, AbortSignal.timeout(timeoutMs)]), backend);
   return { backend };
+}
+
+function endGroupWith(left: AbortSignal, backend: PromiseLike<unknown> & { readonly pid?: number | undefined }): void {
+  const end = () => {
+    try {
+      if (backend.pid !== undefined) process.kill(-backend.pid, "SIGKILL");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  };
+  const over = () => left.removeEventListener("abort", end);
+  if (left.aborted) end();
+  left.addEventListener("abort", end);
+  void backend.then(over, over);
 }
 
 /** CGI's variables for a request; a header that was not sent gives none. */

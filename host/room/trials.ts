@@ -20,7 +20,9 @@ export async function troubleOf(trial: () => Promise<void>): Promise<string> {
     return "";
   } catch (error) {
     const stderr = (error as { stderr?: unknown }).stderr;
-    return (typeof stderr === "string" && stderr !== "" ? stderr : messageOf(error)).trim().split("\n").at(-1) ?? "failed";
+    const lines = (typeof stderr === "string" && stderr !== "" ? stderr : messageOf(error)).split("\n").map((line) => line.trim());
+    // mount(8) says after its reason where there may be more of it.
+    return lines.findLast((line) => line !== "" && !line.startsWith("dmesg(1)")) ?? "failed";
   }
 }
 

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, readFile } from "node:fs/promises";
 import { once } from "node:events";
 import { request, type ClientRequest, type IncomingMessage } from "node:http";
@@ -13,6 +12,7 @@ import { cohortPaths } from "../../shared/paths.ts";
 import { GitClient } from "../support/git-client.ts";
 import { useLabHome } from "../support/lab-home.ts";
 import { eventually, startLabServer, type LabServer } from "../support/lab-server.ts";
+import { processesWith } from "../support/processes.ts";
 
 const home = useLabHome();
 const nothing = "0".repeat(40);
@@ -281,15 +281,4 @@ describe("a backend", () => {
 });
 
 /** The environments of the Git processes that serve this test's repositories. */
-function backends(): string[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      try {
-        return [readFileSync(`/proc/${pid}/environ`, "utf8")];
-      } catch {
-        return [];
-      }
-    })
-    .filter((environment) => environment.includes(`GIT_PROJECT_ROOT=${home()}`));
-}
+const backends = () => processesWith(`GIT_PROJECT_ROOT=${home()}`);

@@ -52,7 +52,7 @@ func probe(folder string) error {
 	try := func(args ...string) string {
 		program := Program{
 			Name: "probe", Proc: true, Args: append([]string{"/program"}, args...), Cwd: "/",
-			View: []Bind{{Source: self, Target: "/program"}, {Source: shown, Target: "/shown", Writable: true}},
+			View: []Bind{{Source: self, Target: "/program"}, {Source: shown, Target: "/shown", Writable: true, Own: true}},
 		}
 		nothing, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
 		if err != nil {
