@@ -5,7 +5,8 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { readInventory, recordCreation, recordGone, type Kind, type Thing } from "../ledger/inventory.ts";
 import { lookForAll, type Seen } from "../ledger/looks.ts";
 import { countsOf, linesOf, makeReceipt, type Receipt } from "../ledger/receipt.ts";
-import { identify, isRunning } from "../ledger/process-identity.ts";
+import { isAtWork } from "../ledger/orphans.ts";
+import { identify } from "../ledger/process-identity.ts";
 import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
 import { labHome } from "../shared/paths.ts";
 import { writePrivateFile } from "../shared/private-files.ts";
@@ -86,13 +87,7 @@ export async function settleLearner(stack: Stack, learner: string, startedAt: Da
  */
 async function standBack(cohort: string, command: string): Promise<void> {
   const other = (await readInventory(cohort)).find(
-    ({ kind, name, identity, interrupted }) =>
-      kind === "run" &&
-      identity !== undefined &&
-      identity.pid !== process.pid &&
-      interrupted !== true &&
-      (command === "down" || name?.startsWith("down ")) &&
-      isRunning(identity),
+    (item) => item.identity?.pid !== process.pid && (command === "down" || item.name?.startsWith("down ")) && isAtWork(item),
   );
   if (other === undefined) return;
   const { pid } = other.identity!;
