@@ -6,7 +6,7 @@ import { cohortPaths, labHome } from "../shared/paths.ts";
 import { abandonedScratch } from "../shared/scratch.ts";
 import { leasedPorts } from "./ports.ts";
 import { allMarked, endOne, engineName, isRunning, orphansOfEngine } from "./process-identity.ts";
-import { inventoriedCohorts, readInventory, recordGone } from "./inventory.ts";
+import { inventoriedCohorts, readInventory, recordGone, type Thing } from "./inventory.ts";
 import { mountsBelow } from "./ownership.ts";
 
 export interface CutShort {
@@ -63,13 +63,13 @@ export async function findTraces(stacks: ReadonlySet<string>, controlGroups: rea
   return Promise.all(
     [...names].sort().map(async (cohort): Promise<Traces> => {
       const items = await readInventory(cohort);
-      const runs = items.flatMap(({ kind, name, identity, interrupted }) =>
-        kind === "run" && identity !== undefined
+      const runs = items.flatMap((item) =>
+        item.kind === "run" && item.identity !== undefined
           ? [
               {
-                command: (name ?? "").split(" ")[0]!,
-                how: interrupted ? ("interrupted" as const) : ("killed" as const),
-                lives: !interrupted && isRunning(identity),
+                command: (item.name ?? "").split(" ")[0]!,
+                how: item.interrupted ? ("interrupted" as const) : ("killed" as const),
+                lives: isAtWork(item),
               },
             ]
           : [],
@@ -125,14 +125,17 @@ export async function findCrumbs(cohorts: readonly string[]): Promise<Crumb[]> {
   ];
 }
 
+/** Whether an item of the inventory is a command that changes its cohort right now. */
+export function isAtWork({ kind, identity, interrupted }: Thing): boolean {
+  return kind === "run" && interrupted !== true && identity !== undefined && isRunning(identity);
+}
+
 /** Forgets that commands were cut short while they changed a cohort that is whole. */
 export async function forgetCutShort(cohort: string): Promise<void> {
   const items = await readInventory(cohort);
   await recordGone(
     cohort,
-    items.filter(
-      ({ kind, identity, interrupted }) => kind === "run" && (interrupted === true || identity === undefined || !isRunning(identity)),
-    ),
+    items.filter((item) => item.kind === "run" && !isAtWork(item)),
   );
 }
 

@@ -131,6 +131,7 @@ export const errorCodes: Readonly<Record<string, Readonly<Record<string, ErrorMe
     "reset-unfinished": failed("a reset from the dashboard did not come to its end"),
     "rotate-failed": failed("a rotation did not come to its end"),
     "rotation-elsewhere": refused("credentials that are not the lab's to rotate"),
+    "cohort-at-work": failed("a teardown and another command on one cohort at once"),
     "state-locked": failed("somebody else has Pulumi's state locked"),
     timeout: failed("something took longer than it may"),
     "up-failed": failed("Pulumi could not bring the cohort up"),

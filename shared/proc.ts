@@ -18,26 +18,13 @@ export function startTimeOf(pid: number): string | undefined {
   return statFields(pid)?.[19];
 }
 
-interface RunningProcess {
-  readonly pid: number;
-  /** The beginning of the command line. */
-  readonly command: string;
-}
-
-/** The children of a process: field 4 of proc_pid_stat(5). */
-export const childrenNow = (pid: number): RunningProcess[] => running((fields) => fields[1] === String(pid));
-
-/** The processes of this process's session that were started after it: fields 6 and 22 of proc_pid_stat(5). */
-export function laterInSession(): RunningProcess[] {
+/** The processes of this process's session that were started after it, with their command lines: fields 3, 6 and 22 of proc_pid_stat(5). */
+export function laterInSession(): { readonly pid: number; readonly command: string }[] {
   const own = statFields(process.pid);
-  return running((fields) => fields[3] === own?.[3] && Number(fields[19]) > Number(own?.[19]));
-}
-
-function running(isMeant: (fields: string[]) => boolean): RunningProcess[] {
   return readdirSync("/proc").flatMap((entry) => {
     const fields = /^\d+$/.test(entry) ? statFields(Number(entry)) : undefined;
-    if (fields === undefined || fields[0] === "Z" || !isMeant(fields)) return [];
-    return [{ pid: Number(entry), command: commandOf(Number(entry)).slice(0, 2_000) }];
+    const isLater = fields?.[3] === own?.[3] && Number(fields?.[19]) > Number(own?.[19]);
+    return isLater && fields?.[0] !== "Z" ? [{ pid: Number(entry), command: commandOf(Number(entry)) }] : [];
   });
 }
 

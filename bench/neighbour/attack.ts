@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { cgroupOf } from "../../host/room/groups.ts";
+import { cpuSecondsIn } from "../../host/room/turns.ts";
 import type { Backstage } from "../../lab-templates/workbench.ts";
 import { messageOf } from "../../shared/errors.ts";
 import { run } from "../../shared/exec.ts";
@@ -133,19 +134,19 @@ interface Usage {
 /** What the learner's control group says, of either version. */
 async function usage(cohort: string, learner: string): Promise<Usage> {
   const group = await cgroupOf(cohortPaths(cohort).learner(learner));
-  const read = async (...names: string[]): Promise<number | undefined> => {
+  const read = async (valueIn: (text: string) => number | undefined, ...names: string[]): Promise<number | undefined> => {
     for (const folder of Object.values(group?.folders ?? {}))
       for (const name of names) {
-        const text = await readFile(join(folder, name), "utf8").catch(() => "");
-        const value = Number(/^(?:usage_usec )?(\d+)/.exec(text)?.[1] ?? Number.NaN);
-        if (!Number.isNaN(value)) return name === "cpuacct.usage" ? value / 1e9 : name === "cpu.stat" ? value / 1e6 : value;
+        const value = valueIn(await readFile(join(folder, name), "utf8").catch(() => ""));
+        if (value !== undefined) return value;
       }
     return undefined;
   };
+  const plain = (text: string) => (text === "" ? undefined : Number(text));
   const [cpuSeconds, memory, processes] = [
-    await read("cpuacct.usage", "cpu.stat"),
-    await read("memory.usage_in_bytes", "memory.current"),
-    await read("pids.current"),
+    await read(cpuSecondsIn, "cpuacct.usage", "cpu.stat"),
+    await read(plain, "memory.usage_in_bytes", "memory.current"),
+    await read(plain, "pids.current"),
   ];
   return {
     ...(cpuSeconds !== undefined && { cpuSeconds }),

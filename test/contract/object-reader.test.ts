@@ -1,10 +1,12 @@
+import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ObjectReader } from "../../host/git/object-reader.ts";
 import { createRepository, seedRef, seedRepository } from "../../host/git/repository.ts";
-import { childrenNow } from "../../shared/proc.ts";
+import { run } from "../../shared/exec.ts";
+import { laterInSession } from "../../shared/proc.ts";
 import { bareRepository, type BareRepository } from "../../host/pipeline/bare-repository.ts";
 import { waitUntil } from "../../shared/wait.ts";
 
@@ -29,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const gitsOf = () =>
-  childrenNow(process.pid).filter(({ command }) => command.includes("cat-file --batch-command") && command.includes(`--git-dir=${path} `));
+  laterInSession().filter(({ command }) => command.includes("cat-file --batch-command") && command.includes(`--git-dir=${path} `));
 
 test("finds what there is, in the order of the names, and nothing where there is nothing", async () => {
   const reader = new ObjectReader(`${path}/`);
@@ -92,6 +94,18 @@ test("sees branches, commits and notes that came while it was looking", async ()
     expect((await repository.journal(commit!)).map((one) => "by" in one && one.by)).toEqual(["ada", "bob"]);
     parent = commit!;
   }
+});
+
+test("finds a note among so many that Git keeps them in folders", async () => {
+  const blob = "data 76\n" + JSON.stringify({ event: "received", at: "2026-01-01T00:00:00.000Z", by: "eve", branch: "b" }).padEnd(76);
+  const notes = Array.from({ length: 700 }, (_, number) => createHash("sha1").update(`${number}`).digest("hex"));
+  // Git takes notes of what is no commit only when they are written as files: that is how it keeps them in two such folders.
+  const files = [...notes, seed].map((commit) => `M 100644 inline ${commit.slice(0, 2)}/${commit.slice(2)}\n${blob}\n`);
+  const many = `commit refs/notes/pipeline\ncommitter Lab <lab@localhost> 1767225600 +0000\ndata 0\nfrom refs/notes/pipeline^0\ndeleteall\n${files.join("")}done\n`;
+  await run("git", [`--git-dir=${path}`, "fast-import", "--quiet", "--done"], { input: many });
+  expect(await repository.journal(seed)).toMatchObject([{ by: "eve" }]);
+  await repository.note(seed, { event: "received", at: "2026-01-01T00:00:00.000Z", by: "ada", branch: "b" });
+  expect((await repository.journal(seed)).map((entry) => "by" in entry && entry.by)).toEqual(["eve", "ada"]);
 });
 
 test("has its process end a moment after the last look, and goes on with another", async () => {

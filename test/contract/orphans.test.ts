@@ -99,6 +99,30 @@ describe("the note that a command changes a cohort", () => {
     await (error === undefined ? work : expect(work).rejects.toBe(error));
     expect(await noted()).toEqual(after);
   });
+
+  test.each([
+    ["down", "up", true],
+    ["down", "down", true],
+    ["up", "down", true],
+    ["reset", "down", true],
+    ["up", "retry", false],
+  ])("keeps `%s` from beginning beside `%s`, where one takes away what the other works on: %s", async (command, other, isRefused) => {
+    const pid = await marked("/elsewhere/cohorts/noted/daemon", "another command");
+    const beside = { ...run(other, identify(pid)!), name: `${other} noted` };
+    await recordCreation("noted", beside);
+    let began = 0;
+    const work = () => whileRunning("noted", command, async () => void (began += 1));
+    const refusal = { code: "cohort-at-work", message: expect.stringContaining(`kill ${pid}`) };
+    await (isRefused ? expect(work()).rejects.toMatchObject(refusal) : work());
+    expect([began, await noted()]).toEqual([isRefused ? 0 : 1, [`run ${other} noted`]]);
+    const ended = once(children[0]!, "exit");
+    process.kill(pid, "SIGKILL");
+    await ended;
+    children.length = 0;
+    // One that was killed, or has ended, stands in nobody's way.
+    await work();
+    expect(began).toBe(isRefused ? 1 : 2);
+  });
 });
 
 describe("crumbs", () => {
