@@ -1,6 +1,6 @@
 import { vclusterVersion } from "../shared/pins.ts";
 import { fluxControllerNames, fluxControllers, fluxRelease } from "./manifest.ts";
-import type { Asset } from "./tool.ts";
+import { purposes, type Asset } from "./tool.ts";
 
 const fluxControllerModules = fluxControllerNames.map((name) => `github.com/fluxcd/${name}`);
 
@@ -29,7 +29,7 @@ const assets = {
     modules: ["github.com/loft-sh/vcluster"],
     folder: "chart",
     whole: true,
-    onlyFor: "shared",
+    onlyFor: purposes.virtualClusters,
   },
 } satisfies Record<string, Asset>;
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { craneRelease, etcdRelease, kwokRelease, pulumiRelease, registryRelease } from "./releases.ts";
-import type { Arch, Tool } from "./tool.ts";
+import { purposes, type Arch, type Tool } from "./tool.ts";
 import { atLeast, exactly, sameMinor } from "./version-fit.ts";
 
 /*
@@ -66,7 +66,7 @@ const tools = {
     version: `${kubernetes}-${sourceVersion("cluster/kubelet-and-proxy")}`,
     fits: exactly(`${kubernetes}-${sourceVersion("cluster/kubelet-and-proxy")}`),
     build: { module: "cluster", package: "./kubelet-and-proxy", ldflags: kubernetesLdflags() },
-    onlyFor: "real-nodes",
+    onlyFor: purposes.realPods,
   },
   "lab-room": {
     // Ours, and so of the version that its source has.
@@ -83,14 +83,14 @@ const tools = {
     version: sourceVersion("room/pause"),
     fits: exactly(sourceVersion("room/pause")),
     build: { module: "room", package: "./pause", static: true },
-    onlyFor: "real-nodes",
+    onlyFor: purposes.realPods,
   },
   coredns: {
     version: "1.14.3",
     // A CoreDNS on PATH may lack the plugins, or have others.
     fits: exactly("1.14.3"),
     build: { module: "dns", package: "." },
-    onlyFor: "real-nodes",
+    onlyFor: purposes.realPods,
   },
   kind: {
     version: "0.33.0",
@@ -98,14 +98,14 @@ const tools = {
     // Its node images are pinned for its release; config and output are those of the minor version.
     fits: sameMinor("0.33.0"),
     build: { module: "kind", package: "sigs.k8s.io/kind", static: true },
-    onlyFor: "kind",
+    onlyFor: purposes.clustersInDocker,
   },
   helm: {
     version: "4.2.4",
     probe: { args: ["version", "--template", "{{.Version}}"], pattern: /^v(\d+\.\d+\.\d+)/m },
     fits: atLeast("4.0.0"),
     build: { module: "helm", package: "helm.sh/helm/v4/cmd/helm", ldflags: "-X helm.sh/helm/v4/internal/version.version=v4.2.4" },
-    onlyFor: "shared",
+    onlyFor: purposes.virtualClusters,
   },
   // The controllers are released as container images only.
   "source-controller": fluxController("source-controller", fluxControllers.source),

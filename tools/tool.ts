@@ -10,8 +10,9 @@ export interface Download {
   readonly members?: readonly string[];
 }
 
-/** What some cohorts need and others do not: pods that run for real on embedded nodes, clusters in Docker, virtual clusters. */
-export type Purpose = "real-nodes" | "kind" | "shared";
+/** What some cohorts need and others do not, in the words of `./lab doctor`. */
+export const purposes = { realPods: "real-nodes", clustersInDocker: "kind", virtualClusters: "shared" } as const;
+export type Purpose = (typeof purposes)[keyof typeof purposes];
 
 export interface GoBuild {
   /** Folder below tools/go whose go.mod and go.sum pin every dependency. */
