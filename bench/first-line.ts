@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { TestCohort } from "../test/support/lab-cli.ts";
-import { untilFirstLine } from "./house/first-line.ts";
+import { untilFirstLine } from "../test/support/first-line.ts";
 
 /*
  * How long `./lab` is silent after it was typed: `node bench/first-line.ts [runs]`. A run of `up` is killed with its first
