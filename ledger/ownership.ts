@@ -9,7 +9,7 @@ import { createPrivateFile, makePrivateFolder, readIfExists } from "../shared/pr
 import { shellWord } from "../shared/shell-word.ts";
 import { readInventory, recordCreation } from "./inventory.ts";
 
-/** In the cohort's folder: the word that the inventory has for it. */
+/** In the cohort's folder: the word by which the inventory knows it. */
 const markFile = (cohort: string) => join(cohortPaths(cohort).root, "owner");
 
 /**

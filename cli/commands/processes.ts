@@ -37,7 +37,7 @@ const settledMs = 1500;
 
 /** Starts what is stopped, or one learner's also where it is paused, and waits until it runs. */
 export async function bringBack(cohort: string, learner?: string): Promise<void> {
-  // A cohort with nothing embedded has no processes.
+  // A cohort of which nothing is embedded has no processes.
   if ((await readDaemonConfig(cohort)) === undefined) return;
   await startDaemon(cohort);
   await resumeProcesses(cohort, learner);

@@ -51,7 +51,7 @@ export async function requireConditions(plan: CohortPlan, force: boolean): Promi
   return requireRoom(plan, force);
 }
 
-/** A guess for clusters that are not on this machine: none was measured. */
+/** A guess for clusters that are not on this machine, of which none was measured. */
 const elsewhereSeconds = 600;
 
 /** Throws LabError `no-room` (exit code 2) where fewer learners fit than the file has; with `force` only says so. Returns the seconds it takes. */

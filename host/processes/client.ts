@@ -154,7 +154,7 @@ export async function ensureHostProcesses(cohort: string): Promise<void> {
   await callWeb(cohort, "GET", "/version");
 }
 
-/** Opens the two sockets on which a learner's room reaches the learner's own repositories and images: see `learnerWay`. Repeatable. */
+/** Opens the two sockets by which a learner's room comes to the own repositories and images: see `learnerWay`. Repeatable. */
 export async function openWays(cohort: string, learner: string): Promise<void> {
   await startDaemon(cohort);
   // By its ports the web process knows a learner who is in a room here.
