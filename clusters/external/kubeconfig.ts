@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { dirname, isAbsolute, join } from "node:path";
-import { parse } from "yaml";
 import { z } from "zod";
-import { LabError, messageOf } from "../../shared/errors.ts";
+import { LabError } from "../../shared/errors.ts";
 import type { Properties } from "../../shared/json.ts";
 import { kubeconfigFor } from "../../shared/kubeconfig.ts";
 import { readPersonBytes, readPersonText } from "../../shared/person-file.ts";
+import { excerpt, quoted, visible } from "../../shared/printable.ts";
+import { readYaml } from "../../shared/yaml.ts";
 import { inStacks } from "../in-stacks.ts";
 import type { ExternalSpec } from "./spec.ts";
 
@@ -69,26 +70,22 @@ function brought(text: string, folder: string, contextName: string | undefined, 
   const wanted = contextName ?? config["current-context"] ?? "";
   if (wanted === "") throw new Unusable("has no current context: name one in `cluster.context`");
   const context = config.contexts.find((one) => one.name === wanted)?.context;
-  if (context === undefined) throw new Unusable(`has no context ${JSON.stringify(wanted)}`);
+  if (context === undefined) throw new Unusable(`has no context ${quoted(wanted)}`);
   const cluster = config.clusters.find((one) => one.name === context.cluster)?.cluster;
-  if (cluster === undefined) throw new Unusable(`has no cluster ${JSON.stringify(context.cluster)}`);
+  if (cluster === undefined) throw new Unusable(`has no cluster ${quoted(context.cluster)}`);
   const user = config.users.find((one) => one.name === context.user)?.user;
-  if (user === undefined) throw new Unusable(`has no user ${JSON.stringify(context.user)}`);
+  if (user === undefined) throw new Unusable(`has no user ${quoted(context.user)}`);
   const server = serverOf(cluster);
   return { server, kubeconfig: kubeconfigFor(name, clusterPart(cluster, folder), userPart(user ?? {}, folder)) };
 }
 
 function parsed(text: string): z.output<typeof Kubeconfig> {
-  let content: unknown;
-  try {
-    content = parse(text);
-  } catch (error) {
-    throw new Unusable(`is no YAML: ${messageOf(error).split("\n")[0]}`);
-  }
-  const result = Kubeconfig.safeParse(content);
+  const read = readYaml(text);
+  if ("problem" in read) throw new Unusable(read.problem);
+  const result = Kubeconfig.safeParse(read.content);
   if (result.success) return result.data;
   const { path = [], message = "" } = result.error.issues[0] ?? {};
-  throw new Unusable(`is no kubeconfig: ${path.length === 0 ? "" : `\`${path.join(".")}\`: `}${message}`);
+  throw new Unusable(`is no kubeconfig: ${path.length === 0 ? "" : `\`${excerpt(path.join("."))}\`: `}${message}`);
 }
 
 function serverOf({ server, ...cluster }: Properties): string {
@@ -143,6 +140,6 @@ function content(part: Properties, field: string, folder: string): string | unde
   if (typeof data === "string") return data;
   if (typeof file !== "string") return undefined;
   const read = readPersonBytes(from(folder, file), mostBytes);
-  if ("problem" in read) throw new Unusable(`names ${from(folder, file)}, which ${read.problem}`);
+  if ("problem" in read) throw new Unusable(`names ${visible(from(folder, file))}, which ${read.problem}`);
   return read.bytes.toString("base64");
 }

@@ -6,7 +6,10 @@ import { afterAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { conditions } from "../../clusters/external/conditions.ts";
 import { readBrought, versionOf } from "../../clusters/external/kubeconfig.ts";
+import { requireProviders, unmetNeeds } from "../../cli/providers.ts";
 import { activeContext } from "../../shared/kube-api.ts";
+import { parseCohort } from "../../stacks/load-spec.ts";
+import { planCohort } from "../../stacks/plan.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "external-kubeconfig-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -80,7 +83,7 @@ describe("a kubeconfig that is brought", () => {
     ["a list", ["- a\n- b\n"], /is no kubeconfig/],
     ["one word", ["/etc/passwd"], /is no kubeconfig/],
     ["nothing", [""], /is no kubeconfig/],
-    ["no YAML", ["a: [b\n"], /is no YAML/],
+    ["no YAML", ["a: [b\n"], /is not valid YAML: /],
     ["bytes", [Buffer.from([0xff, 0xfe, 0x00, 0x61])], /UTF-16|UTF-8/],
     ["no current context", [kubeconfig({ more: { "current-context": "" } })], /has no current context: name one in `cluster\.context`/],
     ["no such context", [kubeconfig(), "ada"], /has no context "ada"/],
@@ -156,4 +159,22 @@ describe("what clusters that are brought need", () => {
     expect(found).toMatchObject([same]);
     expect(found[0]?.found).toMatch(/ada\.yaml and \S*again\.yaml/);
   });
+});
+
+test("`plan` and `up` name the learners whose clusters lack something, by the same words", async () => {
+  written("eve.yaml", kubeconfig());
+  const learners = ["eve", "zoe"].map((id) => ({ id, name: id, email: `${id}@example.org` }));
+  const spec = parseCohort({ course: "x", cluster: { kind: "external", kubeconfig: join(folder, "{learner}.yaml") }, learners }, "x");
+  const plan = planCohort("sre", spec);
+  const sentence = expect.stringMatching(
+    /^clusters of kind external \(eve, zoe\) need kubeconfig: \S+zoe\.yaml can't be read: there is no such file$/,
+  );
+  expect([...(await unmetNeeds(plan, { bySetup: false })).values()]).toEqual([sentence]);
+  await expect(requireProviders(plan)).rejects.toMatchObject({ code: "provider-unready", exitCode: 2 });
+  written("zoe.yaml", kubeconfig({ cluster: { server: "https://zoe.example.org" } }));
+  expect(await unmetNeeds(plan, { bySetup: true })).toEqual(new Map());
+  // What set-up brings is no need of a cohort that is only planned.
+  const shared = { kind: "shared", kubeconfig: join(folder, "eve.yaml"), expose: { kind: "ingress", domain: "labs.example.org" } };
+  const below = planCohort("sre", parseCohort({ course: "x", cluster: shared, learners }, "x"));
+  expect(await unmetNeeds(below, { bySetup: false })).toEqual(new Map());
 });
