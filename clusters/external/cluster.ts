@@ -6,7 +6,7 @@ import { connect, UnreachableError } from "../../shared/kube-api.ts";
 import { stepFailure } from "../step-failure.ts";
 import { isUnreachableGone } from "../unreachable.ts";
 import { claimOf, explained, requireFree, take } from "./claim.ts";
-import { requireBrought } from "./kubeconfig.ts";
+import { requireBrought } from "../brought-kubeconfig.ts";
 import { externalClusterId, placeOf } from "./look.ts";
 import { removeLab } from "./removal.ts";
 

@@ -6,7 +6,7 @@ import { markLabel } from "../../shared/names.ts";
 import { inStacks } from "../in-stacks.ts";
 import { marks } from "../marks.ts";
 import type { externalCluster, ExternalClusterOutput } from "./cluster.ts";
-import { versionOf } from "./kubeconfig.ts";
+import { versionOf } from "../brought-kubeconfig.ts";
 import type { ExternalSpec } from "./spec.ts";
 
 /** A cluster that the instructor brings. The lab takes it for a learner, and leaves it as it was. */

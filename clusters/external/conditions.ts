@@ -1,6 +1,6 @@
 import type { ProviderCondition } from "../condition.ts";
 import { inStacks } from "../in-stacks.ts";
-import { readBrought, type Named } from "./kubeconfig.ts";
+import { readBrought, type Named } from "../brought-kubeconfig.ts";
 import type { ExternalSpec } from "./spec.ts";
 
 /** What clusters that are brought need: a kubeconfig each that can be used, and no two of one cluster. */

@@ -5,7 +5,7 @@ import type { Sight } from "../../ledger/sight.ts";
 import { messageOf } from "../../shared/errors.ts";
 import { connect } from "../../shared/kube-api.ts";
 import { shellWord } from "../../shared/shell-word.ts";
-import { readBrought, type Named } from "./kubeconfig.ts";
+import { readBrought, type Named } from "../brought-kubeconfig.ts";
 import { collections, markedObjects, selectorOf, titleOf } from "./objects.ts";
 
 /** Where a learner's lab is on a cluster that was brought: the kubeconfig, its context, and which cluster it is. */

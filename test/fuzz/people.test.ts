@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { stringify as csv } from "csv-stringify/sync";
 import { parse } from "csv-parse/sync";
 import { stringify as yaml } from "yaml";
-import { readBrought } from "../../clusters/external/kubeconfig.ts";
+import { readBrought } from "../../clusters/brought-kubeconfig.ts";
 import { parseAnswers } from "../../cli/commands/quiz.ts";
 import { renderCsv, type CohortResults } from "../../cli/course/results.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";

@@ -5,7 +5,10 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { conditions } from "../../clusters/external/conditions.ts";
-import { readBrought, versionOf } from "../../clusters/external/kubeconfig.ts";
+import { ClusterSpec } from "../../clusters/providers.ts";
+import { conditions as sharedConditions } from "../../clusters/vcluster/conditions.ts";
+import type { SharedSpec } from "../../clusters/vcluster/spec.ts";
+import { readBrought, versionOf } from "../../clusters/brought-kubeconfig.ts";
 import { requireProviders, unmetNeeds } from "../../cli/providers.ts";
 import { activeContext } from "../../shared/kube-api.ts";
 import { parseCohort } from "../../stacks/load-spec.ts";
@@ -177,4 +180,17 @@ test("`plan` and `up` name the learners whose clusters lack something, by the sa
   const shared = { kind: "shared", kubeconfig: join(folder, "eve.yaml"), expose: { kind: "ingress", domain: "labs.example.org" } };
   const below = planCohort("sre", parseCohort({ course: "x", cluster: shared, learners }, "x"));
   expect(await unmetNeeds(below, { bySetup: false })).toEqual(new Map());
+});
+
+test("the kubeconfig of the cluster below virtual ones is looked at as well, as far as Helm does not log in by it itself", async () => {
+  const found = async (path: string) => {
+    const cluster = { kind: "shared", kubeconfig: path, expose: { kind: "ingress", domain: "labs.example.org" } };
+    const all = await sharedConditions([ClusterSpec.parse(cluster) as SharedSpec]);
+    return all.filter(({ name }) => name === "kubeconfig");
+  };
+  expect(await found(folder)).toMatchObject([{ met: false, found: expect.stringContaining("is a folder") }]);
+  expect(await found(join(folder, "nowhere"))).toMatchObject([{ met: false, found: expect.stringContaining("there is no such file") }]);
+  expect(await found(written("list.yaml", "- a\n"))).toMatchObject([{ met: false, found: expect.stringContaining("is no kubeconfig") }]);
+  const asAnother = written("as.yaml", kubeconfig({ user: { token: "t", as: "root" } }));
+  expect(await found(asAnother)).toEqual([{ name: "kubeconfig", met: true, found: asAnother }]);
 });

@@ -1,14 +1,13 @@
 import { createHash } from "node:crypto";
 import { dirname, isAbsolute, join } from "node:path";
 import { z } from "zod";
-import { LabError } from "../../shared/errors.ts";
-import type { Properties } from "../../shared/json.ts";
-import { kubeconfigFor } from "../../shared/kubeconfig.ts";
-import { readPersonBytes, readPersonText } from "../../shared/person-file.ts";
-import { excerpt, quoted, visible } from "../../shared/printable.ts";
-import { readYaml } from "../../shared/yaml.ts";
-import { inStacks } from "../in-stacks.ts";
-import type { ExternalSpec } from "./spec.ts";
+import { LabError } from "../shared/errors.ts";
+import type { Properties } from "../shared/json.ts";
+import { kubeconfigFor } from "../shared/kubeconfig.ts";
+import { readPersonBytes, readPersonText } from "../shared/person-file.ts";
+import { excerpt, quoted, visible } from "../shared/printable.ts";
+import { readYaml } from "../shared/yaml.ts";
+import { inStacks } from "./in-stacks.ts";
 
 /** A kubeconfig that was brought: one cluster and one user of it, with all that they need in the text itself. */
 export interface Brought {
@@ -18,7 +17,13 @@ export interface Brought {
   readonly kubeconfig: string;
 }
 
-export type Named = Pick<ExternalSpec, "kubeconfig" | "context">;
+/** How a cohort file names one. */
+export interface Named {
+  /** Relative to the folder that cohort files are in. */
+  readonly kubeconfig: string;
+  /** Without it the current one. */
+  readonly context?: string | undefined;
+}
 
 /** Far beyond what a kubeconfig, or a certificate that it names, has. */
 const mostBytes = 256 * 1024;
@@ -37,12 +42,22 @@ class Unusable extends Error {
 }
 
 /** Reads the kubeconfig that a cohort file names, or says in a clause that begins with its path why it can't be used. */
-export function readBrought({ kubeconfig: file, context }: Named, name = "admin"): Brought | { readonly problem: string } {
-  const path = inStacks(file);
-  const read = readPersonText(path, "text", { mostBytes, utf16: false });
-  if ("problem" in read) return { problem: `${path} ${read.problem}` };
+export function readBrought(named: Named, name = "admin"): Brought | { readonly problem: string } {
+  return reading(named, (text, folder) => brought(text, folder, named.context, name));
+}
+
+/** Why a kubeconfig has no cluster and user to be used, in a clause that begins with its path: for programs that log in by it themselves. */
+export function kubeconfigProblem(named: Named): string | undefined {
+  const read = reading(named, (text) => selected(text, named.context));
+  return "problem" in read ? read.problem : undefined;
+}
+
+function reading<T extends object>({ kubeconfig }: Named, read: (text: string, folder: string) => T): T | { readonly problem: string } {
+  const path = inStacks(kubeconfig);
+  const file = readPersonText(path, "text", { mostBytes, utf16: false });
+  if ("problem" in file) return { problem: `${path} ${file.problem}` };
   try {
-    return brought(read.text, dirname(path), context, name);
+    return read(file.text, dirname(path));
   } catch (error) {
     if (error instanceof Unusable) return { problem: `${path} ${error.message}` };
     throw error;
@@ -66,6 +81,14 @@ export function versionOf(named: Named): string {
 }
 
 function brought(text: string, folder: string, contextName: string | undefined, name: string): Brought {
+  const { server, cluster, user } = selected(text, contextName);
+  return { server, kubeconfig: kubeconfigFor(name, clusterPart(cluster, folder), userPart(user, folder)) };
+}
+
+function selected(
+  text: string,
+  contextName: string | undefined,
+): { readonly server: string; readonly cluster: Properties; readonly user: Properties } {
   const config = parsed(text);
   const wanted = contextName ?? config["current-context"] ?? "";
   if (wanted === "") throw new Unusable("has no current context: name one in `cluster.context`");
@@ -75,8 +98,7 @@ function brought(text: string, folder: string, contextName: string | undefined, 
   if (cluster === undefined) throw new Unusable(`has no cluster ${quoted(context.cluster)}`);
   const user = config.users.find((one) => one.name === context.user)?.user;
   if (user === undefined) throw new Unusable(`has no user ${quoted(context.user)}`);
-  const server = serverOf(cluster);
-  return { server, kubeconfig: kubeconfigFor(name, clusterPart(cluster, folder), userPart(user ?? {}, folder)) };
+  return { server: serverOf(cluster), cluster, user: user ?? {} };
 }
 
 function parsed(text: string): z.output<typeof Kubeconfig> {
@@ -88,15 +110,15 @@ function parsed(text: string): z.output<typeof Kubeconfig> {
   throw new Unusable(`is no kubeconfig: ${path.length === 0 ? "" : `\`${excerpt(path.join("."))}\`: `}${message}`);
 }
 
-function serverOf({ server, ...cluster }: Properties): string {
+function serverOf({ server }: Properties): string {
   if (typeof server !== "string" || !URL.canParse(server) || new URL(server).protocol !== "https:")
     throw new Unusable("has a cluster without a `server` that starts with https://");
-  if (cluster["proxy-url"]) throw new Unusable("reaches its cluster by `proxy-url`, which the lab can't");
   return server;
 }
 
 /** Nothing in it is a secret: it goes to the learner as well. */
 function clusterPart(cluster: Properties, folder: string): Properties {
+  if (cluster["proxy-url"]) throw new Unusable("reaches its cluster by `proxy-url`, which the lab can't");
   const authority = content(cluster, "certificate-authority", folder);
   const { server, "tls-server-name": serverName, "insecure-skip-tls-verify": insecure } = cluster;
   return {
