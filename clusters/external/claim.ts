@@ -49,7 +49,9 @@ export async function requireFree(api: KubeApi, claim: Claim): Promise<void> {
     each.map((name) => `${collections[collection as Collection]}/${name}`),
   );
   const there = (await Promise.all(paths.map((path) => objectAt(api, path)))).flatMap((one) => one ?? []);
-  const foreign = there.filter((one) => !isOf(one, claim)).map(titleOf);
+  // What came after the claim is the lab's by its name, also where Flux has made it anew and knows nothing of marks.
+  const isLater = ({ metadata }: Placed) => found !== undefined && metadata.creationTimestamp >= found.metadata.creationTimestamp;
+  const foreign = there.filter((one) => !isOf(one, claim) && !isLater(one)).map(titleOf);
   if (foreign.length === 0) return;
   const more = foreign.length > 3 ? ` and ${foreign.length - 3} more` : "";
   throw stepFailure(doingOf(claim), {

@@ -12,6 +12,8 @@ import { useLabHome } from "../support/lab-home.ts";
 
 /** A lab on a cluster that is somebody else's: whoever has it first has it alone, and it is left as it was. */
 const home = useLabHome();
+/** On whatever Flux has applied. */
+const flux = { "kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system" };
 let there: BroughtCluster;
 let input: ExternalClusterInput;
 let before: Readonly<Record<string, string>>;
@@ -195,6 +197,26 @@ describe("a lab on it", () => {
     expect((await there.all())["Namespace /gitops-lab"]).toContain("2030-01-01-0000");
   });
 
+  test("goes on where Flux has made a namespace anew, which knows nothing of marks", { timeout: 60_000 }, async () => {
+    await there.plane.kubectl(["delete", "namespace", "staging"]);
+    await there.plane.kubectl(["create", "namespace", "staging"]);
+    expect((await externalCluster.ensure({ ...input, version: "again" })).output).toEqual(made);
+    await there.plane.kubectl(["label", "namespace", "staging", ...Object.entries(flux).map(([key, value]) => `${key}=${value}`)]);
+  });
+
+  test("on a cluster that does not answer is gone for a teardown alone, which tells what it could not look at", async () => {
+    const gone = { ...made, adminKubeconfig: kubeconfigFor("dead", { server: "https://127.0.0.1:1" }, { token: "t" }) };
+    await expect(externalCluster.read("x", gone)).rejects.toThrow();
+    expect(await refusal(externalCluster.remove("x", gone))).toMatch(
+      /^external-unreachable: Learner ada: could not leave the cluster https:/,
+    );
+    vi.stubEnv("PULUMI_K8S_DELETE_UNREACHABLE", "true");
+    await externalCluster.remove("x", gone);
+    expect(await externalCluster.read("x", gone)).toBeUndefined();
+    vi.unstubAllEnvs();
+    expect(await lookForExternalCluster(await thing(), "sre")).toMatchObject({ state: "left" });
+  });
+
   test("stays the only one of its kubeconfig: one that leads elsewhere by now is refused", { timeout: 120_000 }, async () => {
     const other = await bringCluster();
     try {
@@ -239,7 +261,7 @@ describe("a lab on it", () => {
    * namespace of others, and they name two things that were there. Flux' finalizer holds the Kustomization.
    */
   async function playFlux(): Promise<void> {
-    const labels = { "kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system" };
+    const labels = flux;
     const rbac = "rbac.authorization.k8s.io";
     const items = [
       { apiVersion: "v1", kind: "Namespace", metadata: { name: "extra", labels } },
@@ -256,6 +278,7 @@ describe("a lab on it", () => {
       { id: `_learner__extra_${rbac}_ClusterRole`, v: "v1" },
       { id: "develop_inside__ConfigMap", v: "v1" },
       { id: "_develop__Namespace", v: "v1" },
+      { id: "_staging__Namespace", v: "v1" },
       // Were there before.
       { id: "default_of-all__ConfigMap", v: "v1" },
       { id: "_theirs__Namespace", v: "v1" },
