@@ -96,5 +96,5 @@ export function titleOf({ path, metadata: { name } }: Pick<Placed, "path" | "met
   return `${{ customresourcedefinitions: "CRD", namespaces: "namespace", clusterroles: "cluster role", clusterrolebindings: "cluster role binding" }[collection] ?? collection} ${name}`;
 }
 
-/** Namespaces in which the lab's Flux and the learner's app run. */
+/** The namespace in which the lab's Flux runs. */
 export const fluxPath = `${collections.namespaces}/${fluxNamespace}`;
