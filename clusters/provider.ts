@@ -28,7 +28,8 @@ export interface ClusterProvider<Spec extends Kinded = Kinded, Plan extends Kind
   readonly type: string;
   /** Its fields in the cohort file: a strict object with `kind`. */
   readonly spec: z.ZodType<Spec>;
-  plan(spec: Spec, found: Found): Plan;
+  /** @param learner whose cluster it is to be */
+  plan(spec: Spec, found: Found, learner: string): Plan;
   pods(plan: Plan): Pods;
   readonly place: Place;
   /** What set-up brings for such a cluster. */

@@ -11,6 +11,7 @@ import { quotaLines, quotasOf } from "../capacity/quotas.ts";
 import { readCohort } from "../cohort-file.ts";
 import { alignColumns } from "../table.ts";
 import { arrivals, leavers, leaversSentence } from "../course/backup.ts";
+import { unmetNeeds } from "../providers.ts";
 import { changesOf, type Move, type roomChanges } from "../moves.ts";
 import { duration, note, paint, print, printJson } from "../terminal.ts";
 
@@ -24,6 +25,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
   const capacity = here.length === 0 ? undefined : capacityFor(here.length, facts, costs);
   const [cloud, { moves, rooms }] = [cloudCosts(cohort), await changesOf(cohort)];
   const refusal = roomsRefusal(cohort);
+  const unmet = [...(await unmetNeeds(cohort, { bySetup: false })).values()];
   const { kind: gitKind, shown } = gitHost(cohort.git.kind);
   const budget = writesOf(cohort);
   const quotas = here.length === 0 ? undefined : quotasOf(here.length, cohort.limits, cohort.nodes, facts);
@@ -55,6 +57,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
       ...capacity,
       cloud,
       moves,
+      unmet,
       isolation: {
         learners: cohort.isolation,
         asked: cohort.rooms,
@@ -79,6 +82,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
         `open to other machines at ${cohort.opening.listen}${cohort.opening.name === cohort.opening.listen ? "" : `, as ${cohort.opening.name}`}, over TLS`,
       );
     if (removes.length > 0) print(paint("yellow", leaversSentence(removes, await arrivals(cohort.cohort, ids))));
+    for (const sentence of unmet) print(paint("yellow", sentence));
     for (const move of moves) print(sentenceOf(move));
     printIsolation(cohort, rooms);
     for (const cost of cloud) print(priceOf(cost));

@@ -6,7 +6,7 @@ import { readInventory, recordCreation, type Thing } from "../../ledger/inventor
 import { virtualClusterId } from "./look.ts";
 import { labMark } from "../../ledger/lab-mark.ts";
 import { explained, markOf, namespaceAt, requireOwn, type Namespace } from "./ownership.ts";
-import { isUnreachableGone } from "./cluster.ts";
+import { isUnreachableGone } from "../unreachable.ts";
 
 export interface VirtualClusterNamespaceInput {
   readonly cohort: string;
