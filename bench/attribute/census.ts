@@ -33,7 +33,7 @@ export class Census {
       const parent = Number(fields[1]);
       if (this.#own.has(parent) || (!this.#seen.has(pid) && this.#isOwn(pid))) this.#own.add(pid);
       const known = this.#seen.get(pid);
-      const isNamed = known !== undefined && !/^(node|git|lab|bash|exe|program|setsid|MainThread)?$/.test(known.label);
+      const isNamed = known !== undefined && !/^(node|git|lab|bash|exe|program|setsid|lab-room|MainThread)?$/.test(known.label);
       this.#seen.set(pid, {
         parent,
         label: isNamed ? known.label : labelOf(pid),
