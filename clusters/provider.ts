@@ -55,7 +55,7 @@ export interface Found {
 export interface Place {
   /** Whether it stands on this machine: its driver notes since when it is there, and its making keeps a core busy. */
   readonly onThisMachine: boolean;
-  /** By which address its pods come to what the lab host serves: by loopback, by the one that `access` opens, by none. */
+  /** Which address its pods use for what the lab host serves: loopback, the one that `access` opens, or none. */
   readonly reach: "loopback" | "door" | "none";
   /** How many ports of this machine it leases for a learner. */
   readonly ports: number;
@@ -89,7 +89,7 @@ export interface InCloud<Plan extends Kinded = Kinded> {
 
 /** List prices in US dollars, see cloud/prices.ts. */
 export interface Prices<Plan extends Kinded = Kinded> {
-  /** Year and month of which they are. */
+  /** Their year and month. */
   readonly asOf: string;
   readonly source: string;
   /** An hour of what a cohort shares. */

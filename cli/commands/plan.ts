@@ -69,7 +69,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
     const { perLearner, clusters } = creates;
     const kinds = Object.entries(clusters).map(([kind, count]) => `${count} ${kind}`);
     print(
-      `cohort ${cohort.cohort}: ${creates.learners} ${creates.learners === 1 ? "learner" : "learners"}, of whom ${creates.up} ${creates.up === 1 ? "is" : "are"} up; template ${cohort.template}, clusters: ${kinds.join(", ")}${here.length === 0 ? "" : `, pods ${cohort.nodes}`}`,
+      `cohort ${cohort.cohort}: ${creates.learners} ${creates.learners === 1 ? "learner" : "learners"}, ${creates.up} of them up; template ${cohort.template}, clusters: ${kinds.join(", ")}${here.length === 0 ? "" : `, pods ${cohort.nodes}`}`,
     );
     print(
       `each with a control plane, ${perLearner.fluxControllers} Flux controllers, a Git repository and ${perLearner.imageRepositories} image paths; ${creates.ports} ports of this machine in all`,

@@ -28,7 +28,7 @@ export interface KindClusterInput {
   readonly imageArchives: readonly string[];
   /** The registry of the learner's images, where it is on this machine. */
   readonly registry?: NodeRegistry;
-  /** By which learners beyond this machine reach it, where the cohort is opened. */
+  /** The name that learners beyond this machine use, where the cohort is opened. */
   readonly openName?: string;
 }
 

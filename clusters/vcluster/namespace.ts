@@ -16,7 +16,7 @@ export interface VirtualClusterNamespaceInput {
   /** Context in it; without it the current one. */
   readonly context?: string;
   readonly name: string;
-  /** What it is made with, beside the mark. A change of them is Pulumi's to make, once it is known again whose it is. */
+  /** What it is made with, beside the mark. A change of them is Pulumi's to make, once the lab knows again whose it is. */
   readonly labels: Readonly<Record<string, string>>;
 }
 
