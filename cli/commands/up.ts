@@ -20,6 +20,8 @@ import { note } from "../terminal.ts";
 export interface UpOptions {
   /** Also where measured costs say that it does not fit. */
   readonly force: boolean;
+  /** Asks the engine also where nothing has changed since it last agreed. */
+  readonly engine?: boolean | undefined;
   /** Events for programs on standard output. */
   readonly json: boolean;
   /** How many resources the engine works on at once. */
@@ -27,10 +29,10 @@ export interface UpOptions {
 }
 
 /** Brings a cohort up, or to what its file says now, and proves it. Returns the exit code. */
-export async function up(name: string, { force, json, parallel }: UpOptions): Promise<number> {
+export async function up(name: string, { force, engine, json, parallel }: UpOptions): Promise<number> {
   const plan = await readCohort(name);
   return keepingCohortFile(plan.cohort, async () =>
-    bringUp(plan, { command: "up", json, parallel, expectedSeconds: await requireConditions(plan, force) }),
+    bringUp(plan, { command: "up", engine, json, parallel, expectedSeconds: await requireConditions(plan, force) }),
   );
 }
 
