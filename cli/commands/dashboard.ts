@@ -31,7 +31,7 @@ import { readOutputs } from "../outputs.ts";
 import { note, print } from "../terminal.ts";
 import { startDrill } from "./drill.ts";
 import { bundleInto } from "./evidence.ts";
-import { resetLearner } from "./reset.ts";
+import { resetLearner } from "../reset/reset.ts";
 
 export interface DashboardOptions {
   readonly port: number;

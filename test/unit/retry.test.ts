@@ -2,10 +2,12 @@ import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { unfinished } from "../../cli/commands/retry.ts";
+import { tellNothingToDo, unfinished } from "../../cli/commands/retry.ts";
 import { LastRunRecord, readLastRun, type LearnerRun } from "../../cli/last-run.ts";
+import { ExitCode } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
+import type { CohortPlan } from "../../stacks/plan.ts";
 
 let home: string;
 
@@ -15,6 +17,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  vi.restoreAllMocks();
   vi.unstubAllEnvs();
   await rm(home, { recursive: true });
 });
@@ -76,3 +79,20 @@ test.each([
   ],
   ["nobody whom only plain pulumi brought up", {}, state(roster), []],
 ])("retry is about %s", (_whom, lastRun, summary, expected) => expect(unfinished(roster, lastRun, summary)).toEqual(expected));
+
+test.each([
+  ["all came up", [], /each of the 2 learners of cohort x came up.*lab verify --cohort x/s],
+  ["the others are paused", ["bob"], /while bob is paused.*lab resume <learner> --cohort x/s],
+])("retry says that there is nothing to try where %s, and succeeds", async (_where, paused, says) => {
+  const told: string[] = [];
+  const printed: string[] = [];
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => told.push(String(text)) > 0);
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => printed.push(String(text)) > 0);
+  const plan = { cohort: "x", learners: ["ada", "bob"].map((id) => ({ learner: { id } })) } as unknown as CohortPlan;
+  expect(await tellNothingToDo(plan, paused, true)).toBe(ExitCode.ok);
+  expect(told.join("")).toMatch(says);
+  expect(printed.map((line) => JSON.parse(line) as object)).toMatchObject([
+    { event: "run-started", command: "retry", cohort: "x", learners: [] },
+    { event: "summary", result: "succeeded", exitCode: ExitCode.ok },
+  ]);
+});
