@@ -34,7 +34,10 @@ export function killOne(pid: number): void {
   }
 }
 
-/** Kills each process once while the learner pushes, and waits until the lab is whole without anybody's help. */
+/**
+ * Kills each process once while the learner pushes, and waits until the lab is whole without anybody's help. Each time the learner
+ * rests once the processes are back and a push was taken: a lab that gets a commit every few hundred milliseconds is never green at its newest.
+ */
 export async function killEachProcess(
   lab: StandingLab,
   seed: string,
@@ -48,25 +51,26 @@ export async function killEachProcess(
   const learner = (await cohort.outputs()).learners["ada"]!;
   const made: Trial[] = [];
   await withWorkbench(cohort.name, learner, environments, async (bench) => {
-    const stop = new AbortController();
-    const load = work(bench, randomOf(`${seed} load`), stop.signal, "notes");
-    try {
-      const names = (await killable(cohort.name, cohort.home)).map(({ name }) => name);
-      for (let round = 0; round < rounds; round += 1)
-        for (const name of new Set(choose(names))) {
-          const done = await trial(results, "process killed", `${name}#${round}`, async (told) => {
-            told.what = name;
-            const found = (await killable(cohort.name, cohort.home)).find((one) => one.name === name);
-            if (found === undefined) throw new Error(`${name} does not run`);
+    const names = (await killable(cohort.name, cohort.home)).map(({ name }) => name);
+    for (let round = 0; round < rounds; round += 1)
+      for (const name of new Set(choose(names))) {
+        const done = await trial(results, "process killed", `${name}#${round}`, async (told) => {
+          told.what = name;
+          const found = (await killable(cohort.name, cohort.home)).find((one) => one.name === name);
+          if (found === undefined) throw new Error(`${name} does not run`);
+          const stop = new AbortController();
+          const load = work(bench, randomOf(`${seed} ${name} ${round}`), stop.signal, "notes");
+          try {
             killOne(found.pid);
-            await awaitWhole(bench, cohort.name, names, patience);
-          });
-          if (done !== undefined) made.push(done);
-        }
-    } finally {
-      stop.abort();
-    }
-    lab.ada.commits.push(...(await load).commits);
+            await awaitTaken(bench, cohort.name, names, patience);
+          } finally {
+            stop.abort();
+            lab.ada.commits.push(...(await load).commits);
+          }
+          await awaitEvidence(bench, patience);
+        });
+        if (done !== undefined) made.push(done);
+      }
   });
   made.push(
     ...[
@@ -79,23 +83,29 @@ export async function killEachProcess(
   return made;
 }
 
-/** Waits until every process runs, a push is taken, and the evidence is green at that push. */
-async function awaitWhole(bench: Backstage, cohort: string, names: readonly string[], timeoutSeconds: number): Promise<void> {
-  let pushed = false;
+/** Waits until every process runs and a push is taken. */
+async function awaitTaken(bench: Backstage, cohort: string, names: readonly string[], timeoutSeconds: number): Promise<void> {
   await waitUntil(
     async (): Promise<Look<undefined>> => {
       if (!(await isDaemonUp(cohort))) return { done: false, because: "the daemon does not answer." };
       const running = (await processStatus(cohort)).filter(({ state }) => state === "running").map(({ name }) => name);
       const missing = names.filter((name) => !name.includes("daemon") && !running.includes(name));
       if (missing.length > 0) return { done: false, because: `${missing.join(", ")} not running.` };
-      if (!pushed) {
-        try {
-          await bench.commit("Whole again?", (files) => files.write(`notes/whole-${Date.now()}.md`, "?\n"));
-          pushed = true;
-        } catch (error) {
-          return { done: false, because: `a push failed: ${messageOf(error)}` };
-        }
+      try {
+        await bench.commit("Whole again?", (files) => files.write(`notes/whole-${Date.now()}.md`, "?\n"));
+        return { done: true, value: undefined };
+      } catch (error) {
+        return { done: false, because: `a push failed: ${messageOf(error)}` };
       }
+    },
+    { what: "the lab to run and take a push again", timeoutSeconds, intervalMs: 250, remedy: "" },
+  );
+}
+
+/** Waits until the evidence is green at the newest push. */
+async function awaitEvidence(bench: Backstage, timeoutSeconds: number): Promise<void> {
+  await waitUntil(
+    async (): Promise<Look<undefined>> => {
       const reports = await verifyLearner(bench.learner, gitopsPromotion.evidence, environments);
       const red = reports.filter(({ result }) => result.status !== "pass");
       return red.length === 0 ? { done: true, value: undefined } : { done: false, because: JSON.stringify(red) };
