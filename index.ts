@@ -12,21 +12,23 @@ import { parseCohort, parseCohortName } from "./stacks/load-spec.ts";
 import { noteBeginnings, readBeginnings } from "./stacks/lifetimes.ts";
 import { planCohort } from "./stacks/plan.ts";
 import { requireReach } from "./stacks/reach.ts";
+import { cohortPaths } from "./shared/paths.ts";
 
 async function main(): Promise<pulumi.Inputs> {
   const cohort = parseCohortName(pulumi.getStack());
   const spec = parseCohort(new pulumi.Config().getObject("cohort"), `stacks/Pulumi.${cohort}.yaml`);
+  const paths = cohortPaths(cohort);
   const { nodes } = await chooseFor(cohort, clustersOf(spec));
   const plan = planCohort(cohort, spec, {
     nodes,
     room: await lookForRoom(spec),
-    generations: await readGenerations(cohort, spec),
-    beginnings: await readBeginnings(cohort, spec),
+    generations: await readGenerations(paths, spec),
+    beginnings: await readBeginnings(paths, spec),
   });
   requireReach(plan);
   requireRooms(plan);
-  await requireLayout(cohort);
-  await requireImageNames(plan);
+  await requireLayout(paths);
+  await requireImageNames(plan, paths);
   await preflightGit(plan);
   if (!pulumi.runtime.isDryRun()) await noteBeginnings(plan);
   return createCohort(plan);

@@ -6,6 +6,7 @@ import writeFileAtomic from "write-file-atomic";
 import { parse } from "yaml";
 import { chooseFor } from "../clusters/upkeep.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { cohortPaths } from "../shared/paths.ts";
 import { readPersonText } from "../shared/person-file.ts";
 import { readIfExists } from "../shared/private-files.ts";
 import { readGenerations } from "../stacks/generations.ts";
@@ -61,11 +62,12 @@ export async function readCohort(name: string): Promise<CohortPlan> {
   const spec = parseCohortFile(text, `stacks/Pulumi.${cohort}.yaml`);
   const { nodes, because } = await chooseFor(cohort, clustersOf(spec));
   if (because !== undefined) note(`Pods are simulated: they cannot run for real on this machine. ${because}.`);
+  const paths = cohortPaths(cohort);
   const plan = planCohort(cohort, spec, {
     nodes,
     room: await lookForRoom(spec),
-    generations: await readGenerations(cohort, spec),
-    beginnings: await readBeginnings(cohort, spec),
+    generations: await readGenerations(paths, spec),
+    beginnings: await readBeginnings(paths, spec),
   });
   requireReach(plan);
   return plan;

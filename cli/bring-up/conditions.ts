@@ -5,7 +5,7 @@ import { requireLayout } from "../../ledger/creation.ts";
 import { requirePorts } from "../../ledger/ports.ts";
 import { findMarked } from "../../ledger/process-identity.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
-import { cohortPaths } from "../../shared/paths.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
 import { requireRooms } from "../../stacks/isolation.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { capacityFor, remedies } from "../capacity/capacity.ts";
@@ -16,14 +16,14 @@ import { requireHome } from "../home.ts";
 import { note } from "../terminal.ts";
 
 /** Throws LabError (exit code 2) where a cohort can't come up here; creates nothing. Returns the seconds it takes. */
-export async function requireConditions(plan: CohortPlan, force: boolean): Promise<number> {
+export async function requireConditions(plan: CohortPlan, paths: CohortPaths, force: boolean): Promise<number> {
   await requireHome();
-  await requireLayout(plan.cohort);
+  await requireLayout(paths);
   // Where nothing could try yet, the tools are installed first, and a step of the bring-up looks again.
   if (!plan.room?.because.some(({ untried }) => untried)) requireRooms(plan);
   if (plan.opening) await requireAddress(plan.opening);
-  await requireImageNames(plan);
-  const idle = findMarked(cohortPaths(plan.cohort).daemon).length === 0;
+  await requireImageNames(plan, paths);
+  const idle = findMarked(paths.daemon).length === 0;
   const inDocker = plan.learners.flatMap(({ learner, cluster }) =>
     clusterProvider(cluster.kind).place.holdsPortsAsleep ? [learner.id] : [],
   );

@@ -70,7 +70,7 @@ async function serveDashboard(cohort: string, port: number): Promise<number> {
   const outputs = await readOutputs(cohort);
   const collector = collectorOf(outputs);
   await removeExpiredEntries(cohort);
-  const config = await readDaemonConfig(cohort);
+  const config = await readDaemonConfig(cohortPaths(cohort));
   const open = await openPlace(cohort, config);
   const pages = await servePages(gateOf(collector, await Sessions.ofCohort(cohort)), { loopback: port, ...(open && { open }) }, () =>
     startPages(cohort, config?.isolation ?? "none"),

@@ -22,16 +22,17 @@ import type { UpOptions } from "./up.ts";
 export async function retry(name: string, { json, parallel }: Pick<UpOptions, "json" | "parallel">): Promise<number> {
   const plan = await readCohort(name);
   const { cohort } = plan;
+  const paths = cohortPaths(cohort);
   return keepingCohortFile(cohort, async () => {
-    if (!existsSync(cohortPaths(cohort).root)) throw await notUp(cohort, ", so there is nothing to try again");
+    if (!existsSync(paths.root)) throw await notUp(cohort, ", so there is nothing to try again");
     // Where the state was lost, everybody is tried again.
-    const stack = await openStack(cohort);
-    const paused = await pausedIn(cohort);
-    const left = unfinished(rosterOf(plan), await readLastRun(cohort), await readState(stack));
+    const stack = await openStack(paths);
+    const paused = await pausedIn(paths);
+    const left = unfinished(rosterOf(plan), await readLastRun(paths), await readState(stack));
     const only = left.filter((learner) => !paused.includes(learner));
     if (only.length === 0) return tellNothingToDo(plan, left, json);
-    const expectedSeconds = await requireConditions(plan, true);
-    return bringUp(plan, { command: "retry", only, json, parallel, expectedSeconds });
+    const expectedSeconds = await requireConditions(plan, paths, true);
+    return bringUp(plan, paths, { command: "retry", only, json, parallel, expectedSeconds });
   });
 }
 

@@ -1,5 +1,6 @@
 import { readServerPort } from "../../dashboard/access.ts";
 import { ExitCode } from "../../shared/errors.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 import { readCohort } from "../cohort-file.ts";
 import { rotateLearner } from "../rotate/rotate.ts";
 import { rotatable, type Rotatable } from "../rotate/run.ts";
@@ -17,7 +18,7 @@ export interface RotateOptions {
 export async function rotate(id: string, { cohort: name, only: asked, json }: RotateOptions): Promise<number> {
   const plan = await readCohort(name);
   const { cohort } = plan;
-  const { only, flux } = await rotateLearner({ plan, id, asked });
+  const { only, flux } = await rotateLearner({ plan, paths: cohortPaths(cohort), id, asked });
   const done = rotatable.filter((one) => only.includes(one));
 
   if (json) printJson({ schemaVersion: 1, cohort, learner: id, rotated: done, flux });

@@ -1,3 +1,4 @@
+import { cohortPaths } from "../../shared/paths.ts";
 import { bringUp } from "../bring-up/bring-up.ts";
 import { requireConditions } from "../bring-up/conditions.ts";
 import { keepingCohortFile, readCohort } from "../cohort-file.ts";
@@ -14,7 +15,8 @@ export interface UpOptions {
 /** Brings a cohort up, or to what its file says now, and proves it. Returns the exit code. */
 export async function up(name: string, { force, json, parallel }: UpOptions): Promise<number> {
   const plan = await readCohort(name);
+  const paths = cohortPaths(plan.cohort);
   return keepingCohortFile(plan.cohort, async () =>
-    bringUp(plan, { command: "up", json, parallel, expectedSeconds: await requireConditions(plan, force) }),
+    bringUp(plan, paths, { command: "up", json, parallel, expectedSeconds: await requireConditions(plan, paths, force) }),
   );
 }

@@ -2,7 +2,6 @@ import { existsSync } from "node:fs";
 import { gitHost } from "../../git-hosts/hosts.ts";
 import { creationTime, requireLayout } from "../../ledger/creation.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
-import { cohortPaths } from "../../shared/paths.ts";
 import { requireRooms } from "../../stacks/isolation.ts";
 import { backUp } from "../course/backup.ts";
 import { notUp } from "../not-up.ts";
@@ -22,16 +21,16 @@ export async function requireLearner({ plan: { cohort, learners }, id }: Run): P
 }
 
 /** Throws LabError (exit code 2) where the lab could not be made again here: what can't be made again is not removed. */
-export async function requireRemaking({ plan }: Run): Promise<void> {
-  await requireLayout(plan.cohort);
+export async function requireRemaking({ plan, paths }: Run): Promise<void> {
+  await requireLayout(paths);
   requireRooms(plan);
 }
 
 /** Finds the cohort's stack. Throws LabError (exit code 2) where the cohort is not up. */
 export async function findExisting(run: Run): Promise<void> {
-  const { cohort } = run.plan;
-  const stack = existsSync(cohortPaths(cohort).root) ? await findStack(cohort) : undefined;
-  if (stack === undefined) throw await notUp(cohort, ", so there is nothing to reset");
+  const { paths } = run;
+  const stack = existsSync(paths.root) ? await findStack(paths) : undefined;
+  if (stack === undefined) throw await notUp(paths.cohort, ", so there is nothing to reset");
   run.stack = stack;
 }
 
@@ -43,12 +42,12 @@ export async function askGitHost({ plan: { git, cohort }, id }: Run): Promise<vo
 
 /** Keeps what the learner had in a backup. */
 export async function keepWork(run: Run): Promise<void> {
-  const { plan, id, out } = run;
-  run.backup = await backUp(plan.cohort, id, out);
+  const { paths, id, out } = run;
+  run.backup = await backUp(paths, id, out);
   note(`Kept what ${id} had in ${run.backup}. Making the lab anew.`);
 }
 
 /** Looks when the lab was made first, which the removal forgets. */
 export async function noteAge(run: Run): Promise<void> {
-  run.made = await creationTime(run.plan.cohort, run.id);
+  run.made = await creationTime(run.paths, run.id);
 }

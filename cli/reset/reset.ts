@@ -5,18 +5,20 @@ import { keepingCohortFile, readCohort } from "../cohort-file.ts";
 import { askGitHost, findExisting, keepWork, noteAge, requireLearner, requireRemaking } from "./prepare.ts";
 import { written, type Run, type Step } from "./run.ts";
 import { takeAway } from "./take-away.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 
 /** A lab that is reset is not a younger one. */
-export async function giveAgeBack({ plan: { cohort }, id, made }: Run): Promise<void> {
-  if (made !== undefined) await noteCreation(cohort, id, made);
+export async function giveAgeBack({ paths, id, made }: Run): Promise<void> {
+  if (made !== undefined) await noteCreation(paths, id, made);
 }
 
 /** Brings the cohort up, which makes the learner's lab anew. */
 export async function makeAnew(run: Run): Promise<void> {
   // What is to be made follows from what is there, which is another by now.
   const plan = await readCohort(run.plan.cohort);
+  const { paths } = run;
   run.exitCode = await keepingCohortFile(plan.cohort, async () =>
-    bringUp(plan, { command: "up", json: false, expectedSeconds: await requireConditions(plan, true) }),
+    bringUp(plan, paths, { command: "up", json: false, expectedSeconds: await requireConditions(plan, paths, true) }),
   );
 }
 
@@ -43,7 +45,8 @@ export async function resetLearner(
   id: string,
   { cohort, out }: { readonly cohort: string; readonly out?: string | undefined },
 ): Promise<{ readonly backup: string; readonly exitCode: number }> {
-  const run: Run = { plan: await readCohort(cohort), id, out };
+  const plan = await readCohort(cohort);
+  const run: Run = { plan, paths: cohortPaths(plan.cohort), id, out };
   for (const step of steps) await step(run);
   return { backup: written(run, "backup"), exitCode: written(run, "exitCode") };
 }

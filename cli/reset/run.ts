@@ -1,9 +1,11 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import type { CohortPaths } from "../../shared/paths.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 
 /** What a reset is about, before it begins. */
 export interface Task {
   readonly plan: CohortPlan;
+  readonly paths: CohortPaths;
   /** The learner's id, as it was asked for. */
   readonly id: string;
   /** New folder for the backup. */

@@ -1,7 +1,6 @@
 import { removeProcesses } from "../../host/processes/client.ts";
 import { removeOwned } from "../../ledger/ownership.ts";
 import { LabError } from "../../shared/errors.ts";
-import { cohortPaths } from "../../shared/paths.ts";
 import { measuredCosts } from "../capacity/costs.ts";
 import { keepingCohortFile } from "../cohort-file.ts";
 import { LastRunRecord } from "../last-run.ts";
@@ -16,14 +15,14 @@ export async function readResources(run: Run): Promise<void> {
 }
 
 /** Counts the learner as unfinished, until the lab is made anew. */
-export async function countAsUnfinished({ plan: { cohort, learners }, id }: Run): Promise<void> {
+export async function countAsUnfinished({ plan: { learners }, paths, id }: Run): Promise<void> {
   const roster = learners.map(({ learner }) => learner.id);
-  await (await LastRunRecord.begin(cohort, "reset", [id], roster)).written();
+  await (await LastRunRecord.begin(paths, "reset", [id], roster)).written();
 }
 
 /** Has the engine remove what of the learner is in the state. */
 export async function destroy(run: Run): Promise<void> {
-  const { plan, id } = run;
+  const { plan, paths, id } = run;
   const target = [...written(run, "resources")];
   if (target.length === 0) return;
   const stack = written(run, "stack");
@@ -32,6 +31,7 @@ export async function destroy(run: Run): Promise<void> {
   await runOnLearner({
     command: "reset",
     stack,
+    paths,
     learner: id,
     expectedSeconds: gone.host + gone.learner,
     operate: (options) => stack.destroy({ target, ...options }),
@@ -45,18 +45,18 @@ export async function destroy(run: Run): Promise<void> {
 }
 
 /** Ends the learner's processes, also those that a killed run started and its state does not know. */
-export async function endProcesses({ plan: { cohort }, id }: Run): Promise<void> {
-  await removeProcesses(cohort, id, "SIGKILL");
+export async function endProcesses({ paths, id }: Run): Promise<void> {
+  await removeProcesses(paths, id, "SIGKILL");
 }
 
 /** Removes the learner's folder. */
-export async function removeFolder({ plan: { cohort }, id }: Run): Promise<void> {
-  await removeOwned(cohort, cohortPaths(cohort).learner(id).root);
+export async function removeFolder({ paths, id }: Run): Promise<void> {
+  await removeOwned(paths, paths.learner(id).root);
 }
 
 /** Looks whether anything of the learner is left, and tells that. */
 export async function lookBack(run: Run): Promise<void> {
-  await settleLearner(written(run, "stack"), run.id, written(run, "startedAt"));
+  await settleLearner(written(run, "stack"), run.paths, run.id, written(run, "startedAt"));
 }
 
 /** What takes a learner's lab away, in order. */

@@ -49,17 +49,17 @@ export async function requireInFile({ plan: { cohort, learners }, id }: Run): Pr
 }
 
 /** Throws LabError (exit code 2) where another version of this program made the lab in a way that this one can't take over. */
-export async function requireSameLayout({ plan }: Run): Promise<void> {
-  await requireLayout(plan.cohort);
+export async function requireSameLayout({ paths }: Run): Promise<void> {
+  await requireLayout(paths);
 }
 
 /** Throws LabError (exit code 2) where a part of the lab that must take the new credentials is stopped. */
-export async function requireRunning({ plan: { cohort }, id }: Run): Promise<void> {
-  const own = (await processStatus(cohort)).filter(({ owner }) => owner === id);
-  if ((await isDaemonUp(cohort)) && own.every(({ state }) => state === "running")) return;
+export async function requireRunning({ paths, id }: Run): Promise<void> {
+  const own = (await processStatus(paths)).filter(({ owner }) => owner === id);
+  if ((await isDaemonUp(paths)) && own.every(({ state }) => state === "running")) return;
   throw new LabError(
     "lab-paused",
-    `The lab of ${id} does not run as a whole, and what stands still can't take new credentials. Nothing was changed. \`./lab status ${cohort}\` shows it; bring it back with \`./lab start ${cohort}\`.`,
+    `The lab of ${id} does not run as a whole, and what stands still can't take new credentials. Nothing was changed. \`./lab status ${paths.cohort}\` shows it; bring it back with \`./lab start ${paths.cohort}\`.`,
     { exitCode: ExitCode.badInput },
   );
 }

@@ -14,7 +14,7 @@ import { inState, newRun, type Run, type Step, type Task } from "./run.ts";
 /** Writes down that new credentials are wanted: from here on the next `up` carries on, whatever becomes of this run. */
 export async function askForNew(run: Run): Promise<void> {
   const which = inState(run);
-  if (which.length > 0) await askForRotation(run.plan.cohort, run.id, which);
+  if (which.length > 0) await askForRotation(run.paths, run.id, which);
 }
 
 /** All credentials of one learner took 24 s on a busy machine. */
@@ -23,14 +23,15 @@ const rotationSeconds = 20;
 /** Has the engine give the new credentials to all who act with them. */
 export async function carryOut(run: Run): Promise<void> {
   if (inState(run).length === 0) return;
-  const { plan, id } = run;
-  const { cohort } = plan;
-  const stack = await findStack(cohort);
+  const { paths, id } = run;
+  const { cohort } = paths;
+  const stack = await findStack(paths);
   if (stack === undefined) throw await notUp(cohort);
   const target = [...(await learnerResources(stack, id))];
   await runOnLearner({
     command: "rotate",
     stack,
+    paths,
     learner: id,
     expectedSeconds: rotationSeconds,
     operate: (options) => keepingCohortFile(cohort, () => stack.up({ target, ...options })),

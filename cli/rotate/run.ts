@@ -1,6 +1,7 @@
 import type { Reconciled } from "../../host/flux/reconcile-now.ts";
 import { rotated } from "../../ledger/rotations.ts";
 import type { CohortOutputs } from "../../shared/outputs.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 
 export const rotatable = [...rotated, "page"] as const;
@@ -9,6 +10,7 @@ export type Rotatable = (typeof rotatable)[number];
 /** What a rotation is about, before it begins. */
 export interface Task {
   readonly plan: CohortPlan;
+  readonly paths: CohortPaths;
   /** The learner's id, as it was asked for. */
   readonly id: string;
   /** Default: all. */

@@ -40,7 +40,7 @@ const plan = {
 } as unknown as CohortPlan;
 
 /** A reset of ada as the steps before have left it. */
-const runWith = (fields: Partial<Run> = {}): Run => ({ plan, id: "ada", ...fields });
+const runWith = (fields: Partial<Run> = {}): Run => ({ plan, paths: cohortPaths("x"), id: "ada", ...fields });
 
 /** A stack with these URNs in its state. */
 function stackWith(urns: readonly string[], destroy: (options: object) => Promise<unknown> = async () => undefined): Stack {
@@ -100,7 +100,7 @@ describe("before anything goes", () => {
     await requireRemaking(runWith());
     const noRoom = { ...plan, room: { kind: "none", because: [] } } as unknown as CohortPlan;
     await expect(requireRemaking(runWith({ plan: noRoom }))).rejects.toMatchObject({ code: "rooms-impossible" });
-    await noteCreation("x");
+    await noteCreation(cohortPaths("x"));
     const file = join(cohortPaths("x").root, "created", "_cohort.json");
     await writeFile(file, JSON.stringify({ schemaVersion: 1, at: made.toISOString(), layout: 1 }));
     await expect(requireRemaking(runWith())).rejects.toMatchObject({ code: "layout-other" });
@@ -155,11 +155,11 @@ describe("what takes the lab away", () => {
 
   test("counts the learner as unfinished, and nobody else", async () => {
     await countAsUnfinished(runWith());
-    expect(await readLastRun("x")).toEqual({ ada: { result: "unfinished", command: "reset", at: expect.any(String) } });
+    expect(await readLastRun(cohortPaths("x"))).toEqual({ ada: { result: "unfinished", command: "reset", at: expect.any(String) } });
   });
 
   test("removes the learner's folder and leaves the others'", async () => {
-    await claimCohortFolder("x");
+    await claimCohortFolder(cohortPaths("x"));
     const bob = cohortPaths("x").learner("bob");
     for (const { root } of [ada(), bob]) await mkdir(root, { recursive: true });
     await removeFolder(runWith());
@@ -191,18 +191,18 @@ describe("what takes the lab away", () => {
 
 describe("the age of the lab", () => {
   test("stays", async () => {
-    await noteCreation("x", "ada", made);
+    await noteCreation(cohortPaths("x"), "ada", made);
     const run = runWith();
     await noteAge(run);
-    await forgetCreation("x", "ada");
+    await forgetCreation(cohortPaths("x"), "ada");
     await giveAgeBack(run);
-    expect(await creationTime("x", "ada")).toEqual(made);
+    expect(await creationTime(cohortPaths("x"), "ada")).toEqual(made);
   });
 
   test("is not made up where nobody noted it", async () => {
     const run = runWith();
     await noteAge(run);
     await giveAgeBack(run);
-    expect(await creationTime("x", "ada")).toBeUndefined();
+    expect(await creationTime(cohortPaths("x"), "ada")).toBeUndefined();
   });
 });

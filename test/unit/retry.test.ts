@@ -27,26 +27,29 @@ const run = (result: LearnerRun["result"]): LearnerRun => ({ result, command: "u
 const file = () => join(cohortPaths("x").root, "last-run.json");
 
 test("a run that is killed leaves all it was about unfinished, but who was seen to be up", async () => {
-  const record = await LastRunRecord.begin("x", "up", ["ada", "bob"], ["ada", "bob"]);
+  const record = await LastRunRecord.begin(cohortPaths("x"), "up", ["ada", "bob"], ["ada", "bob"]);
   record.note("ada", run("up"));
   await record.written();
-  expect(await readLastRun("x")).toMatchObject({ ada: { result: "up" }, bob: { result: "unfinished", command: "up" } });
+  expect(await readLastRun(cohortPaths("x"))).toMatchObject({ ada: { result: "up" }, bob: { result: "unfinished", command: "up" } });
   expect((await stat(file())).mode & 0o777).toBe(0o600);
 });
 
 test("a run about some keeps what came of the others, and forgets who has left the roster", async () => {
-  const first = await LastRunRecord.begin("x", "up", ["ada", "bob", "cleo"], ["ada", "bob", "cleo"]);
+  const first = await LastRunRecord.begin(cohortPaths("x"), "up", ["ada", "bob", "cleo"], ["ada", "bob", "cleo"]);
   first.note("ada", run("up"));
   first.note("cleo", run("up"));
   first.note("bob", { ...run("failed"), cause: "a port is taken" });
   await first.written();
-  await (await LastRunRecord.begin("x", "retry", ["bob"], ["ada", "bob"])).written();
-  expect(await readLastRun("x")).toEqual({ ada: run("up"), bob: { result: "unfinished", command: "retry", at: expect.any(String) } });
+  await (await LastRunRecord.begin(cohortPaths("x"), "retry", ["bob"], ["ada", "bob"])).written();
+  expect(await readLastRun(cohortPaths("x"))).toEqual({
+    ada: run("up"),
+    bob: { result: "unfinished", command: "retry", at: expect.any(String) },
+  });
 });
 
 test("what was noted quickly one after the other is whole and in order on disk", async () => {
   const ids = Array.from({ length: 20 }, (_, index) => `l${index}`);
-  const record = await LastRunRecord.begin("x", "up", ids, ids);
+  const record = await LastRunRecord.begin(cohortPaths("x"), "up", ids, ids);
   for (const id of ids) record.note(id, run("up"));
   await record.written();
   const learners = Object.values(JSON.parse(await readFile(file(), "utf8")).learners as Record<string, LearnerRun>);
@@ -58,7 +61,7 @@ test.each([
   ["a file of another version", JSON.stringify({ schemaVersion: 2, learners: [] })],
 ])("%s tells nothing", async (_what, text) => {
   if (text !== undefined) await writePrivateFile(file(), text);
-  expect(await readLastRun("x")).toEqual({});
+  expect(await readLastRun(cohortPaths("x"))).toEqual({});
 });
 
 const roster = ["ada", "bob", "cleo"];

@@ -37,7 +37,7 @@ const outputsWith = (git: string) =>
   }) as unknown as CohortOutputs;
 
 /** A rotation of ada's credentials as the steps before have left it. */
-const runWith = (fields: Partial<Run> = {}): Run => ({ ...newRun({ plan, id: "ada" }), ...fields });
+const runWith = (fields: Partial<Run> = {}): Run => ({ ...newRun({ plan, paths: cohortPaths("x"), id: "ada" }), ...fields });
 
 describe("the steps of a rotation", () => {
   test("look at everything that can refuse before anything is asked for, and at Flux when all has changed", () => {
@@ -97,7 +97,7 @@ describe("before anything is asked for", () => {
   });
 
   test("a lab of another layout is refused", async () => {
-    await noteCreation("x");
+    await noteCreation(cohortPaths("x"));
     await requireSameLayout(runWith());
     const at = "2026-11-01T08:00:00.000Z";
     await writeFile(join(cohortPaths("x").root, "created", "_cohort.json"), JSON.stringify({ schemaVersion: 1, at, layout: 1 }));
@@ -111,7 +111,7 @@ describe("before anything is asked for", () => {
 describe("a rotation", () => {
   test("writes down what is wanted before the engine is asked, but of the page, which is not Pulumi's", async () => {
     await askForNew(runWith({ only: ["git", "page"] }));
-    expect(await generationsOf("x", "ada")).toEqual({ kubeconfig: 0, git: 1, registry: 0 });
+    expect(await generationsOf(cohortPaths("x"), "ada")).toEqual({ kubeconfig: 0, git: 1, registry: 0 });
   });
 
   test("of the page alone troubles no engine, and asks for nothing", async () => {
@@ -119,7 +119,7 @@ describe("a rotation", () => {
     await askForNew(run);
     // There is no stack here, and it is not missed.
     await carryOut(run);
-    expect(await generationsOf("x", "ada")).toEqual({ kubeconfig: 0, git: 0, registry: 0 });
+    expect(await generationsOf(cohortPaths("x"), "ada")).toEqual({ kubeconfig: 0, git: 0, registry: 0 });
   });
 
   test("shuts the learner's page, where it is about that", async () => {
