@@ -59,10 +59,10 @@ export async function readCohort(name: string): Promise<CohortPlan> {
       { exitCode: ExitCode.badInput },
     );
   }
+  const paths = cohortPaths(cohort);
   const spec = parseCohortFile(text, `stacks/Pulumi.${cohort}.yaml`);
   const { nodes, because } = await chooseFor(cohort, clustersOf(spec));
   if (because !== undefined) note(`Pods are simulated: they cannot run for real on this machine. ${because}.`);
-  const paths = cohortPaths(cohort);
   const plan = planCohort(cohort, spec, {
     nodes,
     room: await lookForRoom(spec),

@@ -326,9 +326,10 @@ describe("what is mounted in the cohort's folder", () => {
     // In a mount namespace of its own, so that nothing is mounted on this machine.
     const script = `
       import { lookForAll } from ${JSON.stringify(new URL("../../ledger/looks.ts", import.meta.url).href)};
+      import { cohortPaths } from ${JSON.stringify(new URL("../../shared/paths.ts", import.meta.url).href)};
       import { removeOwned } from ${JSON.stringify(new URL("../../ledger/ownership.ts", import.meta.url).href)};
-      const problem = await removeOwned("mounted", ${JSON.stringify(root)}).then(() => "none", ({ code }) => code);
-      const seen = await lookForAll("mounted", []);
+      const problem = await removeOwned(cohortPaths("mounted"), ${JSON.stringify(root)}).then(() => "none", ({ code }) => code);
+      const seen = await lookForAll(cohortPaths("mounted"), []);
       console.log(JSON.stringify({ problem, seen: seen.map(({ kind, sight }) => [kind, sight.remove]) }));`;
     const mounting = 'mount --bind "$1" "$2" && exec "$3" --input-type=module --eval "$4"';
     const { stdout } = await run("unshare", [...asRoot, "--mount", "sh", "-c", mounting, "sh", kept, point, process.execPath, script]);
