@@ -6,6 +6,7 @@ import { createCohort } from "./stacks/cohort.ts";
 import { preflightGit } from "./stacks/git-preflight.ts";
 import { requireRooms } from "./stacks/isolation.ts";
 import { parseCohort, parseCohortName } from "./stacks/load-spec.ts";
+import { cohortPaths } from "./shared/paths.ts";
 import { planHere } from "./stacks/plan-here.ts";
 import { noteBeginnings } from "./stacks/lifetimes.ts";
 
@@ -18,10 +19,11 @@ delete (Error as { prepareStackTrace?: unknown }).prepareStackTrace;
 async function main(): Promise<pulumi.Inputs> {
   const cohort = parseCohortName(pulumi.getStack());
   const spec = parseCohort(new pulumi.Config().getObject("cohort"), `stacks/Pulumi.${cohort}.yaml`);
-  const { plan } = await planHere(cohort, spec);
+  const paths = cohortPaths(cohort);
+  const { plan } = await planHere(paths, spec);
   requireRooms(plan);
-  await requireLayout(cohort);
-  await requireImageNames(plan);
+  await requireLayout(paths);
+  await requireImageNames(plan, paths);
   await preflightGit(plan);
   if (!pulumi.runtime.isDryRun()) await noteBeginnings(plan);
   return createCohort(plan);

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import writeFileAtomic from "write-file-atomic";
 import { parse } from "yaml";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { cohortPaths } from "../shared/paths.ts";
 import { readPersonText } from "../shared/person-file.ts";
 import { readIfExists } from "../shared/private-files.ts";
 import { parseCohortFile, parseCohortName } from "../stacks/load-spec.ts";
@@ -53,8 +54,9 @@ export async function readCohort(name: string): Promise<CohortPlan> {
       { exitCode: ExitCode.badInput },
     );
   }
+  const paths = cohortPaths(cohort);
   const spec = parseCohortFile(text, `stacks/Pulumi.${cohort}.yaml`);
-  const { plan, because } = await planHere(cohort, spec);
+  const { plan, because } = await planHere(paths, spec);
   if (because !== undefined) note(`Pods are simulated: they cannot run for real on this machine. ${because}.`);
   return plan;
 }

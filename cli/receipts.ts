@@ -9,7 +9,7 @@ import { countsOf, linesOf, makeReceipt, type Receipt } from "../ledger/receipt.
 import { isAtWork } from "../ledger/orphans.ts";
 import { identify } from "../ledger/process-identity.ts";
 import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
-import { labHome } from "../shared/paths.ts";
+import { labHome, type CohortPaths } from "../shared/paths.ts";
 import { writePrivateFile } from "../shared/private-files.ts";
 import { gitHostLooks } from "./git-host.ts";
 import { duration, note, print } from "./terminal.ts";
@@ -65,10 +65,10 @@ export function mustRemember(seen: readonly Seen[]): boolean {
 }
 
 /** Looks whether a learner who was removed has left anything; tells only that. Returns the exit code. */
-export async function settleLearner(stack: Stack, learner: string, startedAt: Date): Promise<ExitCode> {
+export async function settleLearner(stack: Stack, paths: CohortPaths, learner: string, startedAt: Date): Promise<ExitCode> {
   const cohort = stack.name;
   const items = (await readInventory(cohort)).filter((item) => item.learner === learner);
-  const seen = await lookForAll(cohort, items, {
+  const seen = await lookForAll(paths, items, {
     learner,
     looks: { ...clusterLooks, ...(await gitHostLooks(stack, items)) },
   });

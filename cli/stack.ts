@@ -7,7 +7,7 @@ import { readInventory, recordCreation, recordGone, type Thing } from "../ledger
 import type { Sight } from "../ledger/sight.ts";
 import { endOrphansOfEngine, engineMark } from "../ledger/process-identity.ts";
 import { LabError, messageOf } from "../shared/errors.ts";
-import { cohortPaths } from "../shared/paths.ts";
+import { cohortPaths, type CohortPaths } from "../shared/paths.ts";
 import { shellWord } from "../shared/shell-word.ts";
 import { folderOfBackend } from "../tools/backend.ts";
 import { pulumiEnvironment } from "../tools/environment.ts";
@@ -26,7 +26,7 @@ import { requireOwnSecrets } from "./state/passphrase.ts";
 const automation = () => import("@pulumi/pulumi/automation/index.js");
 
 /** A workspace on this project, with the tools and the state backend that `./lab env` names. */
-async function openWorkspace(cohort: string): Promise<LocalWorkspace> {
+async function openWorkspace(paths: CohortPaths): Promise<LocalWorkspace> {
   const { LocalWorkspace, PulumiCommand } = await automation();
   const environment = { ...(await pulumiEnvironment()), GITOPS_LAB_PULUMI: await toolPath("pulumi") };
   // The library asks `pulumi` for its version in this process' environment; the engine looks for its plugins on its own.
@@ -36,9 +36,9 @@ async function openWorkspace(cohort: string): Promise<LocalWorkspace> {
     skipVersionCheck: true,
   });
   return LocalWorkspace.create({
-    workDir: await pulumiProject(cohort),
+    workDir: await pulumiProject(paths.cohort),
     pulumiCommand,
-    envVars: { ...environment, ...engineMark(cohortPaths(cohort).daemon) },
+    envVars: { ...environment, ...engineMark(paths.daemon) },
   });
 }
 
@@ -67,46 +67,48 @@ export async function stackThing(cohort: string): Promise<Thing> {
 }
 
 /** Waits until nobody works on the cohort, and makes its state readable. */
-async function makeReady(cohort: string, foreign: ForeignLocks): Promise<void> {
-  endOrphansOfEngine(cohortPaths(cohort).daemon);
+async function makeReady(paths: CohortPaths, foreign: ForeignLocks): Promise<void> {
+  endOrphansOfEngine(paths.daemon);
   const folder = await stateFolder();
   if (folder === undefined) return;
-  await awaitUnlocked(folder, cohort, foreign);
-  await mendState(folder, cohort);
+  await awaitUnlocked(folder, paths.cohort, foreign);
+  await mendState(folder, paths.cohort);
   await mendSettings(pulumiHome());
 }
 
 /** The cohort's stack, made when it does not exist yet. Waits for an operation on it that still runs. */
-export async function openStack(cohort: string): Promise<Stack> {
+export async function openStack(paths: CohortPaths): Promise<Stack> {
   const { Stack } = await automation();
-  const workspace = await openWorkspace(cohort);
-  await makeReady(cohort, "refuse");
-  await requireOwnSecrets(cohort);
-  const before = (await readInventory(cohort)).find(({ kind }) => kind === "stack");
-  const thing = await stackThing(cohort);
-  await recordCreation(cohort, thing);
+  const workspace = await openWorkspace(paths);
+  await makeReady(paths, "refuse");
+  await requireOwnSecrets(paths.cohort);
+  const before = (await readInventory(paths.cohort)).find(({ kind }) => kind === "stack");
+  const thing = await stackThing(paths.cohort);
+  await recordCreation(paths.cohort, thing);
   try {
+    const { cohort } = paths;
     const isThere = await isInFolder(cohort);
-    const opened = isThere === true ? Stack.select(cohort, unasked(workspace)) : Stack.createOrSelect(cohort, workspace);
-    return withoutSummaries(await withState(cohort, () => opened));
+    const open = () => (isThere === true ? Stack.select(cohort, unasked(workspace)) : Stack.createOrSelect(cohort, workspace));
+    return withoutSummaries(await withState(cohort, open));
   } catch (error) {
     // In a backend that can't be used there is nothing, and nobody could look for it there.
     if (error instanceof LabError && error.code === "backend-unusable")
-      await (before === undefined ? recordGone(cohort, [thing]) : recordCreation(cohort, before));
+      await (before === undefined ? recordGone(paths.cohort, [thing]) : recordCreation(paths.cohort, before));
     throw error;
   }
 }
 
 /** The cohort's stack; undefined where there is none. Waits like `openStack`. Looks at no other cohort's. */
-export async function findStack(cohort: string, foreign: ForeignLocks = "refuse"): Promise<Stack | undefined> {
+export async function findStack(paths: CohortPaths, foreign: ForeignLocks = "refuse"): Promise<Stack | undefined> {
   const { Stack, StackNotFoundError } = await automation();
-  const workspace = await openWorkspace(cohort);
-  await makeReady(cohort, foreign);
+  const workspace = await openWorkspace(paths);
+  await makeReady(paths, foreign);
   // What is to go needs no secret of the file's.
-  await requireOwnSecrets(cohort).catch((error: unknown) => {
+  await requireOwnSecrets(paths.cohort).catch((error: unknown) => {
     if (foreign === "refuse") throw error;
   });
   try {
+    const { cohort } = paths;
     const isThere = await isInFolder(cohort);
     return withoutSummaries(await withState(cohort, () => Stack.select(cohort, isThere === true ? unasked(workspace) : workspace)));
   } catch (error) {
@@ -120,7 +122,7 @@ export async function stackNames(): Promise<string[]> {
   const folder = await stateFolder();
   // Pulumi would read all of them, and end at the first that is cut off.
   if (folder !== undefined) return cohortsInState(folder);
-  const workspace = await openWorkspace("any");
+  const workspace = await openWorkspace(cohortPaths("any"));
   return (await withState("any", () => workspace.listStacks())).map(({ name }) => name).sort();
 }
 
@@ -251,8 +253,8 @@ export async function staleStackLocks(): Promise<{ readonly path: string; readon
 }
 
 /** Ends what an interrupted operation left: processes of its engine, and its lock on the stack. */
-export async function cleanUpAfterEngine({ name }: Stack): Promise<void> {
-  endOrphansOfEngine(cohortPaths(name).daemon);
+export async function cleanUpAfterEngine({ name }: Pick<Stack, "name">, paths: CohortPaths): Promise<void> {
+  endOrphansOfEngine(paths.daemon);
   const folder = await stateFolder();
   if (folder !== undefined) await dropDeadLocks(folder, name);
 }

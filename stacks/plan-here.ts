@@ -1,4 +1,5 @@
 import { chooseFor } from "../clusters/upkeep.ts";
+import type { CohortPaths } from "../shared/paths.ts";
 import { clustersOf, type CohortSpec } from "./cohort-spec.ts";
 import { readGenerations } from "./generations.ts";
 import { lookForRoom } from "./isolation.ts";
@@ -11,15 +12,15 @@ import { requireReach } from "./reach.ts";
  * asks for what can't be.
  */
 export async function planHere(
-  cohort: string,
+  paths: CohortPaths,
   spec: CohortSpec,
 ): Promise<{ readonly plan: CohortPlan /** Why pods are simulated though real ones were preferred. */; readonly because?: string }> {
-  const { nodes, because } = await chooseFor(cohort, clustersOf(spec));
-  const plan = planCohort(cohort, spec, {
+  const { nodes, because } = await chooseFor(paths.cohort, clustersOf(spec));
+  const plan = planCohort(paths.cohort, spec, {
     nodes,
     room: await lookForRoom(spec),
-    generations: await readGenerations(cohort, spec),
-    beginnings: await readBeginnings(cohort, spec),
+    generations: await readGenerations(paths, spec),
+    beginnings: await readBeginnings(paths, spec),
   });
   requireReach(plan);
   return { plan, ...(because !== undefined && { because }) };

@@ -1,5 +1,6 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { ExitCode } from "../../shared/errors.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import type { LearnerReports } from "../../verification/render.ts";
 import type { Interrupt } from "../interrupt.ts";
@@ -30,6 +31,7 @@ export type Scope =
 /** What a bring-up is about, before it begins. */
 export interface Task {
   readonly plan: CohortPlan;
+  readonly paths: CohortPaths;
   readonly options: BringUpOptions;
   /** Everybody of the cohort file. */
   readonly roster: readonly string[];

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { isAnyGone } from "../../clusters/upkeep.ts";
 import { isOnLabHost } from "../../shared/on-lab-host.ts";
-import { cohortPaths } from "../../shared/paths.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
 import { readState, writeState } from "../../shared/state-file.ts";
 import { pulumiEnvironment } from "../../tools/environment.ts";
 import { pluginChoice } from "../../tools/plugin-choice.ts";
@@ -24,7 +24,7 @@ import type { Run } from "./run.ts";
 
 const Note = z.object({ schemaVersion: z.literal(1), fingerprint: z.string() });
 
-const fileOf = (cohort: string) => join(cohortPaths(cohort).root, "engine-agreed.json");
+const fileOf = (paths: CohortPaths) => join(paths.root, "engine-agreed.json");
 
 /** What the program is: all that its folders hold. The cohort files beside it are other programs' input. */
 const programFiles = [
@@ -48,11 +48,11 @@ export async function recogniseUnchanged(run: Run): Promise<void> {
 
 /** Notes with what the engine agreed, for the next run; only where the whole cohort came up. */
 export async function noteAgreement(run: Run): Promise<void> {
-  const { plan, options, roster, paused, reporter } = run;
+  const { paths, options, roster, paused, reporter } = run;
   const up = reporter.outcomes.filter(({ result }) => result === "up").map(({ learner }) => learner);
   const isWhole = options.only === undefined && paused.length === 0 && roster.every((id) => up.includes(id));
   const fingerprint = isWhole ? await fingerprintOf(run) : undefined;
-  const file = fileOf(plan.cohort);
+  const file = fileOf(paths);
   // A full disk has its own error by now, and the next run asks the engine.
   if (fingerprint !== undefined)
     await writeState(file, JSON.stringify({ schemaVersion: 1, fingerprint } satisfies z.input<typeof Note>)).catch(() => undefined);
@@ -60,14 +60,14 @@ export async function noteAgreement(run: Run): Promise<void> {
 }
 
 async function isUnchanged(run: Run): Promise<boolean> {
-  const { cohort } = run.plan;
-  const agreed = await readState(fileOf(cohort), Note, { orElse: undefined });
+  const { paths } = run;
+  const agreed = await readState(fileOf(paths), Note, { orElse: undefined });
   if (agreed === undefined || (await fingerprintOf(run)) !== agreed.fingerprint) return false;
-  const last = await readLastRun(cohort);
+  const last = await readLastRun(paths);
   if (run.roster.some((id) => last[id]?.result !== "up")) return false;
-  if ((await pausedIn(cohort)).length > 0) return false;
+  if ((await pausedIn(paths)).length > 0) return false;
   return !(await isAnyGone(
-    cohort,
+    paths.cohort,
     run.plan.learners.map(({ learner: { id }, cluster }) => ({ id, cluster })),
   ));
 }

@@ -14,10 +14,12 @@ import { arrivals, leavers, leaversSentence } from "../course/backup.ts";
 import { unmetNeeds } from "../providers.ts";
 import { changesOf, type Move, type roomChanges } from "../moves.ts";
 import { duration, note, paint, print, printJson } from "../terminal.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 
 /** Tells what `up` would create, whether it fits and what it costs. Creates nothing. Exit code 1 when it does not fit, or `up` would refuse it. */
 export async function plan(name: string, { json }: { readonly json: boolean }): Promise<number> {
   const cohort = await readCohort(name);
+  const paths = cohortPaths(cohort.cohort);
   const here = learnersHere(cohort);
   const facts = await machineFacts({ ...cohort, learners: here });
   const costs = costsOf(cohort);
@@ -43,7 +45,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
     ports: portsNeeded(cohort),
   };
   const ids = cohort.learners.map(({ learner }) => learner.id);
-  const removes = await leavers(cohort.cohort, ids);
+  const removes = await leavers(paths, ids);
   const fits = capacity === undefined || capacity.seats >= capacity.wanted;
   if (json)
     printJson({
@@ -81,7 +83,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
       print(
         `open to other machines at ${cohort.opening.listen}${cohort.opening.name === cohort.opening.listen ? "" : `, as ${cohort.opening.name}`}, over TLS`,
       );
-    if (removes.length > 0) print(paint("yellow", leaversSentence(removes, await arrivals(cohort.cohort, ids))));
+    if (removes.length > 0) print(paint("yellow", leaversSentence(removes, await arrivals(paths, ids))));
     for (const sentence of unmet) print(paint("yellow", sentence));
     for (const move of moves) print(sentenceOf(move));
     printIsolation(cohort, rooms);

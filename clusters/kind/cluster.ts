@@ -55,7 +55,7 @@ export const kindCluster: Driver<KindClusterInput, KindClusterOutput, "kind-clus
 
   async ensure({ cohort, learner, ports: range, image, imageArchives, registry, openName }) {
     const folder = await makePrivateFolder(kindFolder(cohort, learner));
-    await noteCreation(cohort, learner);
+    await noteCreation(cohortPaths(cohort), learner);
     const name = kindName(cohort, learner);
     const ports = await leasePorts(`${cohort}/${learner}`, ["api", "ingress"], range);
     const registriesFolder = await writeRegistry(join(folder, "registries"), registry);
@@ -93,12 +93,13 @@ export const kindCluster: Driver<KindClusterInput, KindClusterOutput, "kind-clus
   },
 
   async remove(_id, { cohort, learner }) {
+    const paths = cohortPaths(cohort);
     await removeOwn(cohort, learner, { learner, step: "remove the kind cluster" });
-    await removeOwned(cohort, kindFolder(cohort, learner));
-    await removeIfEmpty(cohortPaths(cohort).learner(learner).root);
+    await removeOwned(paths, kindFolder(cohort, learner));
+    await removeIfEmpty(paths.learner(learner).root);
     await releasePorts(`${cohort}/${learner}`);
-    if ((await readDaemonConfig(cohort))?.opening !== undefined) await updateDoors(cohort);
-    await forgetCreation(cohort, learner);
+    if ((await readDaemonConfig(paths))?.opening !== undefined) await updateDoors(paths);
+    await forgetCreation(paths, learner);
   },
 };
 

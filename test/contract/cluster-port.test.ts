@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { kindName, nodeOf } from "../../clusters/kind/config.ts";
 import { ClusterSpec, clusterProvider, clusterProviders } from "../../clusters/providers.ts";
 import { clusterLooks, sweepClusters } from "../../clusters/upkeep.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 import { loadDriver } from "../../drivers.ts";
 import { labHost } from "../../host/drivers/lab-host.ts";
 import { clusterClient } from "../../host/kubernetes/client.ts";
@@ -77,7 +78,11 @@ describe.each(Object.entries(given))("a cluster of kind %s", { timeout: 300_000 
   const provider = clusterProvider(kind);
   const told = async () => (await readInventory(cohort)).filter((item) => item.learner === learner);
   const seen = async () =>
-    (await lookForAll(cohort, await told(), { looks: clusterLooks, learner })).map(({ kind: of, id, sight }) => ({ of, id, sight }));
+    (await lookForAll(cohortPaths(cohort), await told(), { looks: clusterLooks, learner })).map(({ kind: of, id, sight }) => ({
+      of,
+      id,
+      sight,
+    }));
   let made: { readonly id: string; readonly output: Record<string, unknown> };
 
   test("is made by a driver of its provider, and noted so that it is found again", async () => {

@@ -63,7 +63,13 @@ function runWith(fields: Partial<Run> = {}, options: Partial<BringUpOptions> = {
   });
   open.push(reporter);
   const interrupt = { signal: new AbortController().signal, check: () => {}, orEnd: <T>(work: Promise<T>) => work };
-  const task = { plan, options: { command: "up" as const, json: false, expectedSeconds: 0, ...options }, roster, about };
+  const task = {
+    plan,
+    paths: cohortPaths("x"),
+    options: { command: "up" as const, json: false, expectedSeconds: 0, ...options },
+    roster,
+    about,
+  };
   return { ...newRun(task, reporter, interrupt), ...fields };
 }
 
@@ -115,10 +121,10 @@ describe("preparing", () => {
   });
 
   test("opens no cohort to others while somebody is paused", async () => {
-    const { plan } = runWith();
-    await requireOpenedAlready(plan, ["ada"]);
+    const { plan, paths } = runWith();
+    await requireOpenedAlready({ plan, paths }, ["ada"]);
     await expect(
-      requireOpenedAlready({ ...plan, opening: { address: "10.0.0.1" } } as unknown as CohortPlan, ["ada"]),
+      requireOpenedAlready({ plan: { ...plan, opening: { address: "10.0.0.1" } } as unknown as CohortPlan, paths }, ["ada"]),
     ).rejects.toMatchObject({
       code: "opening-paused",
       exitCode: ExitCode.badInput,
@@ -223,8 +229,11 @@ describe("the engine", () => {
     const run = runWith({ paused: ["eve"] });
     await beginRecord(run);
     await run.record!.written();
-    expect(await readLastRun("x")).toMatchObject({ ada: { result: "unfinished", command: "up" }, bob: { result: "unfinished" } });
-    expect(Object.keys(await readLastRun("x"))).not.toContain("eve");
+    expect(await readLastRun(cohortPaths("x"))).toMatchObject({
+      ada: { result: "unfinished", command: "up" },
+      bob: { result: "unfinished" },
+    });
+    expect(Object.keys(await readLastRun(cohortPaths("x")))).not.toContain("eve");
   });
 
   test("is told what to work on, and how much at once", async () => {
