@@ -46,9 +46,9 @@ test("a learner's resources are the component and all below it, and nobody else'
     await writeFile(checkpoint, JSON.stringify({ version: 3, checkpoint: { stack: "y", latest } }));
     return { name: "y" } as unknown as Stack;
   };
-  for (const of of [exported, inFile]) {
-    expect(await learnerResources(await of({ resources }), "ada")).toEqual([ada, cluster, plane]);
-    expect(await learnerResources(await of({ resources }), "bob")).toEqual([]);
-    expect(await learnerResources(await of({}), "ada")).toEqual([]);
+  for (const stackOf of [exported, inFile]) {
+    expect(await learnerResources(await stackOf({ resources }), "ada")).toEqual([ada, cluster, plane]);
+    expect(await learnerResources(await stackOf({ resources }), "bob")).toEqual([]);
+    expect(await learnerResources(await stackOf({}), "ada")).toEqual([]);
   }
 });
