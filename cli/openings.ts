@@ -9,7 +9,7 @@ import { paint } from "./terminal.ts";
 export interface OpenCohort {
   readonly cohort: string;
   readonly listen: string;
-  /** By which learners reach it. */
+  /** The address that learners use. */
   readonly name: string;
   readonly doors: readonly {
     readonly what: string;

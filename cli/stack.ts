@@ -166,7 +166,7 @@ export interface StateSummary {
   readonly hasHost: boolean;
   /** Whether an operation was killed between beginning something and noting it. */
   readonly isPending: boolean;
-  /** The learners of whom that was. */
+  /** The learners whose resources these were. */
   readonly pending: ReadonlySet<string>;
 }
 
@@ -202,7 +202,7 @@ export function learnerUrn(cohort: string, learner: string): string {
 }
 
 /**
- * Removes a cohort's stack, of which nothing is left, and from a backend that is a folder also what Pulumi keeps of its earlier
+ * Removes a cohort's stack when nothing is left in it, and from a backend that is a folder also what Pulumi keeps of its earlier
  * states, or left where there is no stack.
  *
  * @param force also where the state tells of things, since nobody can read it

@@ -7,7 +7,7 @@ import type { Kind } from "../ledger/inventory.ts";
 import type { Look } from "../ledger/sight.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 import type { StepName } from "../shared/step-name.ts";
-import type { Purpose } from "../tools/manifest.ts";
+import type { Purpose } from "../tools/tool.ts";
 import type { ResourcePlugin } from "../tools/resource-plugin.ts";
 import type { ProviderCondition } from "./condition.ts";
 import type { LabCosts } from "./costs.ts";
@@ -28,7 +28,8 @@ export interface ClusterProvider<Spec extends Kinded = Kinded, Plan extends Kind
   readonly type: string;
   /** Its fields in the cohort file: a strict object with `kind`. */
   readonly spec: z.ZodType<Spec>;
-  plan(spec: Spec, found: Found): Plan;
+  /** @param learner whose cluster it is to be */
+  plan(spec: Spec, found: Found, learner: string): Plan;
   pods(plan: Plan): Pods;
   readonly place: Place;
   /** What set-up brings for such a cluster. */
@@ -55,7 +56,7 @@ export interface Found {
 export interface Place {
   /** Whether it stands on this machine: its driver notes since when it is there, and its making keeps a core busy. */
   readonly onThisMachine: boolean;
-  /** By which address its pods come to what the lab host serves: by loopback, by the one that `access` opens, by none. */
+  /** Which address its pods use for what the lab host serves: loopback, the one that `access` opens, or none. */
   readonly reach: "loopback" | "door" | "none";
   /** How many ports of this machine it leases for a learner. */
   readonly ports: number;
@@ -89,7 +90,7 @@ export interface InCloud<Plan extends Kinded = Kinded> {
 
 /** List prices in US dollars, see cloud/prices.ts. */
 export interface Prices<Plan extends Kinded = Kinded> {
-  /** Year and month of which they are. */
+  /** Their year and month. */
   readonly asOf: string;
   readonly source: string;
   /** An hour of what a cohort shares. */

@@ -34,7 +34,7 @@ export function nameOf({ kind, id, name }: Pick<Thing, "kind" | "id" | "name">):
 }
 
 export interface Search {
-  /** How kinds are looked for of which this machine alone does not tell. */
+  /** How to look for kinds that this machine alone does not tell of. */
   readonly looks?: Partial<Record<Kind, Look>>;
   /** Only what is this learner's. */
   readonly learner?: string;

@@ -13,7 +13,7 @@ export function labHome(env: NodeJS.ProcessEnv = process.env): string {
   return join(baseFolder(env, "XDG_STATE_HOME", ".local/state"), "gitops-lab");
 }
 
-/** A folder of the XDG Base Directory Specification, by which an empty variable and one with a relative path count for nothing. */
+/** A folder of the XDG Base Directory Specification: an empty variable and one with a relative path count for nothing. */
 function baseFolder(env: NodeJS.ProcessEnv, variable: string, otherwise: string): string {
   const said = env[variable];
   return said !== undefined && isAbsolute(said) ? said : join(requireHomeFolder(env), otherwise);

@@ -5,7 +5,7 @@ import { isOnLabHost } from "../../shared/on-lab-host.ts";
 import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import type { StateSummary } from "../stack.ts";
 
-/** Learners of whom a rotation was cut short after their cluster had taken the new credentials. */
+/** Learners whose rotation was cut short after their cluster had taken the new credentials. */
 export async function rotating(stack: Stack): Promise<string[]> {
   return halfRotated(stack.name, await learnersIn(stack));
 }

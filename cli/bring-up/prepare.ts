@@ -20,7 +20,7 @@ export async function bringTools({ plan, reporter, interrupt }: Run): Promise<vo
   await interrupt.orEnd(reporter.tools((onProgress) => installTools(plan, onProgress)));
 }
 
-/** Throws LabError where no learner's kind of cluster has what it needs; tells of whom only some lack something. */
+/** Throws LabError where no learner's kind of cluster has what it needs; names the learners where only some lack something. */
 export async function requireReadyProviders({ plan }: Run): Promise<void> {
   await requireProviders(plan);
 }

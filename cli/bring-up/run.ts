@@ -62,7 +62,7 @@ export interface Run extends Task {
 /** One job of a bring-up. Throws where the run can't go on. */
 export type Step = (run: Run) => Promise<void>;
 
-/** A run of which no step was done yet. */
+/** A run before its first step. */
 export function newRun(task: Task, reporter: RunReporter, interrupt: Interrupt): Run {
   return { ...task, reporter, interrupt, paused: [], left: ExitCode.ok, reports: [] };
 }

@@ -47,7 +47,7 @@ export async function removeCohort(cohort: string, options: RemovalOptions = { j
   });
 }
 
-/** A removal of which no step was done yet. */
+/** A removal before its first step. */
 export function newRemoval(about: Pick<Removal, "cohort" | "paths" | "learners" | "parallel" | "reporter" | "interrupt">): Removal {
   return { ...about, startedAt: new Date(), problems: [], items: [], isUnread: false, isForgotten: false, seen: [] };
 }

@@ -44,7 +44,7 @@ export interface EmbeddedClusterInput {
   readonly limits?: Limits;
   /** Of the learner's and the administrator's certificates: a higher one gives new ones and refuses the old. */
   readonly generation?: number;
-  /** Name by which learners beyond this machine reach the API server; none where the cohort is not opened. */
+  /** Name under which learners beyond this machine reach the API server; none where the cohort is not opened. */
   readonly openName?: string;
 }
 

@@ -26,7 +26,7 @@ export async function isGone(cohort: string, learners: readonly Pick<LearnerOutp
   );
 }
 
-/** Learners of whom a rotation was cut short after their cluster had taken the new credentials. */
+/** Learners whose rotation was cut short after their cluster had taken the new credentials. */
 export async function halfRotated(cohort: string, learners: readonly LearnerOutputs[]): Promise<readonly string[]> {
   const begun = await Promise.all(
     learners.map(async ({ id, cluster }) => {

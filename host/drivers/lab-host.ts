@@ -113,7 +113,7 @@ export const labHost = (removeClusters: RemoveClusters): Driver<LabHostInput, La
   },
 });
 
-/** Apart from the cohort's `ports`, of which learners may need the last one. */
+/** Apart from the cohort's `ports`: learners may need the last of those. */
 const metricsPorts = { from: 19700, to: 19999 } as const;
 
 /** Undefined where none is left: a lab goes without metrics. */

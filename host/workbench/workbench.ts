@@ -218,7 +218,7 @@ async function restoreFiles(
     await git("commit", "--quiet", "--allow-empty", "--message", `${message}: nothing is promoted anew\n\n${trailers.join("\n")}`);
 }
 
-/** By which commits the environments came to their images at an earlier commit. */
+/** The commits that brought the environments their images, as of an earlier commit. */
 async function imagesAt({ git, learner, environments }: CheckContext, commit: string): Promise<EarlierImage[]> {
   const found = await Promise.all(
     environments.map(async (environment) => {
