@@ -10,7 +10,7 @@ import { interruptible, interruptionTeller } from "../interrupt.ts";
 import { chooseDisplay } from "../progress/displays.ts";
 import type { LearnerOutcome } from "../progress/events.ts";
 import { RunReporter } from "../progress/reporter.ts";
-import { whileRunning } from "../receipts.ts";
+import { whileRunning } from "../../ledger/running.ts";
 import { stateFailure } from "../state/failures.ts";
 import { conclude, prove } from "./conclude.ts";
 import { beginRecord, runEngine } from "./engine.ts";

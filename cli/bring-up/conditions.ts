@@ -22,12 +22,13 @@ export async function requireConditions(plan: CohortPlan, paths: CohortPaths, fo
   // Where nothing could try yet, the tools are installed first, and a step of the bring-up looks again.
   if (!plan.room?.because.some(({ untried }) => untried)) requireRooms(plan);
   if (plan.opening) await requireAddress(plan.opening);
+  const needed = portsNeeded(plan);
   await requireImageNames(plan, paths);
   const idle = findMarked(paths.daemon).length === 0;
   const inDocker = plan.learners.flatMap(({ learner, cluster }) =>
     clusterProvider(cluster.kind).place.holdsPortsAsleep ? [learner.id] : [],
   );
-  await requirePorts(plan.cohort, portsNeeded(plan), plan.ports, idle, inDocker);
+  await requirePorts(plan.cohort, needed, plan.ports, idle, inDocker);
   await requireGitHost(plan);
   return requireRoom(plan, force);
 }

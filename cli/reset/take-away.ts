@@ -5,7 +5,8 @@ import { measuredCosts } from "../capacity/costs.ts";
 import { keepingCohortFile } from "../cohort-file.ts";
 import { LastRunRecord } from "../last-run.ts";
 import { runOnLearner } from "../learner-run.ts";
-import { settleLearner, whileRunning } from "../receipts.ts";
+import { settleLearner } from "../receipts.ts";
+import { whileRunning } from "../../ledger/running.ts";
 import { learnerResources } from "../stack.ts";
 import { written, type Run, type Step } from "./run.ts";
 
