@@ -6,9 +6,15 @@ import { createCohort } from "./stacks/cohort.ts";
 import { preflightGit } from "./stacks/git-preflight.ts";
 import { requireRooms } from "./stacks/isolation.ts";
 import { parseCohort, parseCohortName } from "./stacks/load-spec.ts";
+import { cohortPaths } from "./shared/paths.ts";
 import { planHere } from "./stacks/plan-here.ts";
 import { noteBeginnings } from "./stacks/lifetimes.ts";
-import { cohortPaths } from "./shared/paths.ts";
+
+/*
+ * Pulumi notes the stack of every promise, and formats each with a library for source maps; Node runs these sources as they are, so
+ * there is none. It took a third of the program's processor time.
+ */
+delete (Error as { prepareStackTrace?: unknown }).prepareStackTrace;
 
 async function main(): Promise<pulumi.Inputs> {
   const cohort = parseCohortName(pulumi.getStack());

@@ -16,7 +16,7 @@ import { pulumiHome } from "../tools/plugin-choice.ts";
 import { projectFolder } from "./cohort-file.ts";
 import { pulumiProject } from "./project.ts";
 import { backendName, stateFolder } from "./state/backend.ts";
-import { cohortsInState, readCheckpoint, stateFiles } from "./state/files.ts";
+import { cohortsInState, lastResult, readCheckpoint, stateFiles } from "./state/files.ts";
 import { awaitUnlocked, dropDeadLocks, staleLocks, type ForeignLocks } from "./state/locks.ts";
 import { withState } from "./state/failures.ts";
 import { mendSettings, mendState } from "./state/mend.ts";
@@ -40,6 +40,25 @@ async function openWorkspace(paths: CohortPaths): Promise<LocalWorkspace> {
     pulumiCommand,
     envVars: { ...environment, ...engineMark(paths.daemon) },
   });
+}
+
+/**
+ * A stack whose operations end with what they did: Pulumi's library reads all outputs twice and the history once after each, three
+ * programs that derive the key of the secrets anew, and nobody here looks at what it returns.
+ */
+function withoutSummaries(stack: Stack): Stack {
+  return Object.assign(stack, { outputs: () => Promise.resolve({}), info: () => Promise.resolve(undefined) });
+}
+
+/** Whether a cohort's state is in the folder of a backend; undefined where Pulumi alone can tell. */
+async function isInFolder(cohort: string): Promise<boolean | undefined> {
+  const folder = await stateFolder();
+  return folder === undefined ? undefined : (await readCheckpoint(folder, cohort)) !== undefined;
+}
+
+/** Opens a stack that is known to be there without asking for it: each operation names it. */
+function unasked(workspace: LocalWorkspace): LocalWorkspace {
+  return Object.assign(workspace, { selectStack: () => Promise.resolve() });
 }
 
 /** The stack as the inventory has it; named by its backend, without credentials, so that it is not missed in another. */
@@ -67,7 +86,10 @@ export async function openStack(paths: CohortPaths): Promise<Stack> {
   const thing = await stackThing(paths.cohort);
   await recordCreation(paths.cohort, thing);
   try {
-    return await withState(paths.cohort, () => Stack.createOrSelect(paths.cohort, workspace));
+    const { cohort } = paths;
+    const isThere = await isInFolder(cohort);
+    const open = () => (isThere === true ? Stack.select(cohort, unasked(workspace)) : Stack.createOrSelect(cohort, workspace));
+    return withoutSummaries(await withState(cohort, open));
   } catch (error) {
     // In a backend that can't be used there is nothing, and nobody could look for it there.
     if (error instanceof LabError && error.code === "backend-unusable")
@@ -86,7 +108,9 @@ export async function findStack(paths: CohortPaths, foreign: ForeignLocks = "ref
     if (foreign === "refuse") throw error;
   });
   try {
-    return await withState(paths.cohort, () => Stack.select(paths.cohort, workspace));
+    const { cohort } = paths;
+    const isThere = await isInFolder(cohort);
+    return withoutSummaries(await withState(cohort, () => Stack.select(cohort, isThere === true ? unasked(workspace) : workspace)));
   } catch (error) {
     if (error instanceof StackNotFoundError) return undefined;
     throw error;
@@ -137,17 +161,22 @@ const Deployment = z.object({
   pending_operations: z.array(z.object({ resource: InState, type: z.string() })).nullish(),
 });
 
+const Checkpoint = z.object({ checkpoint: z.object({ latest: Deployment }) });
+
+/** From the file where there is one: Pulumi's CLI asks for the secrets as well, and none of this is one. */
 async function readDeployment(stack: Stack): Promise<z.output<typeof Deployment>> {
-  try {
-    const { deployment } = await withState(stack.name, () => stack.exportStack());
-    return Deployment.parse(deployment ?? {});
-  } catch (error) {
-    const folder = await stateFolder();
-    if (!(error instanceof LabError) || error.code !== "passphrase-foreign" || folder === undefined) throw error;
-    // The library asks for the secrets as well, and none of this is one.
-    const state = z.object({ checkpoint: z.object({ latest: z.unknown() }) }).safeParse(await readCheckpoint(folder, stack.name));
-    return Deployment.parse(state.data?.checkpoint.latest ?? {});
-  }
+  const folder = await stateFolder();
+  const state = folder === undefined ? undefined : Checkpoint.safeParse(await readCheckpoint(folder, stack.name));
+  if (state?.success) return state.data.checkpoint.latest;
+  const { deployment } = await withState(stack.name, () => stack.exportStack());
+  return Deployment.parse(deployment ?? {});
+}
+
+/** Whether the last operation on a stack came to a good end; false where there was none. */
+export async function lastSucceeded(stack: Stack): Promise<boolean> {
+  const folder = await stateFolder();
+  const result = folder === undefined ? (await stack.history(1, undefined, false))[0]?.result : await lastResult(folder, stack.name);
+  return result === "succeeded";
 }
 
 /** What is in the state, and what was being made when a run was killed. */

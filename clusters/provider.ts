@@ -101,6 +101,12 @@ export interface Prices<Plan extends Kinded = Kinded> {
   hour(plan: Plan): number | undefined;
 }
 
+/** A learner who has a cluster of a kind. */
+export interface Handed {
+  readonly id: string;
+  readonly cluster: Kinded;
+}
+
 /** What this machine does for the clusters of one provider beside Pulumi's work. */
 export interface ClusterUpkeep<Plan extends Kinded = Kinded> {
   /**
@@ -120,7 +126,7 @@ export interface ClusterUpkeep<Plan extends Kinded = Kinded> {
    */
   start?(cohort: string, tell: (sentence: string) => void): Promise<void>;
   /** Whether something that was made of these learners' clusters is there no more. */
-  isGone?(cohort: string, learners: readonly LearnerOutputs[]): Promise<boolean>;
+  isGone?(cohort: string, learners: readonly Handed[]): Promise<boolean>;
   /** Of whom a rotation was cut short after the cluster had taken the new credentials. */
   halfRotated?(cohort: string, learners: readonly LearnerOutputs[]): Promise<readonly string[]>;
   /** Removes what these learners, or all of a cohort, have on this machine beside its processes, whatever the state knows. Gone is a success. */

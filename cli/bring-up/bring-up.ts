@@ -26,16 +26,11 @@ import {
   tellIsolation,
 } from "./prepare.ts";
 import { chooseScope, readWhatIs, refreshWhereDoubtful } from "./refresh.ts";
+import { noteAgreement, recogniseUnchanged } from "./unchanged.ts";
 import { newRun, written, type BringUpOptions, type Run, type Step, type Task } from "./run.ts";
 
-/** What a bring-up does, in order. */
-export const steps: readonly Step[] = [
-  requireOwnVersion,
-  bringTools,
-  requireReadyProviders,
-  tellIsolation,
-  startProcesses,
-  startStanding,
+/** The part of a bring-up that is for the engine; passed over where it could have nothing to do. */
+export const engineSteps: readonly Step[] = [
   openCohort,
   keepWorkOfLeavers,
   passOverPaused,
@@ -45,6 +40,19 @@ export const steps: readonly Step[] = [
   beginRecord,
   runEngine,
   removeLeavers,
+  noteAgreement,
+];
+
+/** What a bring-up does, in order. */
+export const steps: readonly Step[] = [
+  requireOwnVersion,
+  bringTools,
+  requireReadyProviders,
+  tellIsolation,
+  startProcesses,
+  startStanding,
+  recogniseUnchanged,
+  ...engineSteps,
   prove,
   conclude,
 ];
@@ -65,7 +73,7 @@ export async function bringUp(plan: CohortPlan, paths: CohortPaths, options: Bri
     const exitCode = await whileRunning(cohort, command, () =>
       interruptible({ paths, resume, onSignal: interruptionTeller(reporter) }, async (interrupt) => {
         run = newRun(task, reporter, interrupt);
-        for (const step of steps) await step(run);
+        for (const step of steps) if (!run.isUnchanged || !engineSteps.includes(step)) await step(run);
         return written(run, "exitCode");
       }),
     );

@@ -14,6 +14,8 @@ export interface BringUpOptions {
   readonly only?: readonly string[];
   /** Events for programs on standard output instead of results for people. */
   readonly json: boolean;
+  /** Whether the engine is asked also where nothing has changed since it last agreed. */
+  readonly engine?: boolean | undefined;
   /** How many resources the engine works on at once; its own choice where it is not given. */
   readonly parallel?: number | undefined;
   /** Seconds it takes by earlier measurements. */
@@ -41,6 +43,8 @@ export interface Task {
 export interface Run extends Task {
   readonly reporter: RunReporter;
   readonly interrupt: Interrupt;
+  /** Whether the engine has nothing to do, so that its steps are passed over: `recogniseUnchanged`. */
+  isUnchanged: boolean;
   /** `openCohort`. */
   stack?: Stack;
   /** Learners who stay as they are, since nothing of them answers: `passOverPaused`. */
@@ -64,7 +68,7 @@ export type Step = (run: Run) => Promise<void>;
 
 /** A run before its first step. */
 export function newRun(task: Task, reporter: RunReporter, interrupt: Interrupt): Run {
-  return { ...task, reporter, interrupt, paused: [], left: ExitCode.ok, reports: [] };
+  return { ...task, reporter, interrupt, isUnchanged: false, paused: [], left: ExitCode.ok, reports: [] };
 }
 
 /** What an earlier step has written. That it has not is a defect in the order of the steps. */

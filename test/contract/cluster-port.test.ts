@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { kindName, nodeOf } from "../../clusters/kind/config.ts";
 import { ClusterSpec, clusterProvider, clusterProviders } from "../../clusters/providers.ts";
 import { clusterLooks, sweepClusters } from "../../clusters/upkeep.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 import { loadDriver } from "../../drivers.ts";
 import { labHost } from "../../host/drivers/lab-host.ts";
 import { clusterClient } from "../../host/kubernetes/client.ts";

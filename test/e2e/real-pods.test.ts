@@ -132,7 +132,7 @@ if (unmet.length > 0) {
     });
 
     test("changes nothing when it is run again", { timeout: 2 * minutes }, async () => {
-      expect(succeeded(await cohort.lab("up", cohort.name)).stderr).toContain("0 changes");
+      expect(succeeded(await cohort.lab("up", cohort.name, "--engine")).stderr).toContain("0 changes");
     });
 
     test("lets nothing of the node listen on the host", () => {
@@ -360,7 +360,7 @@ if (unmet.length > 0) {
           { what: "the kubelet", timeoutSeconds: 20, remedy: "" },
         );
         succeeded(await kubectl("admin", "wait", "node/node", "--for=condition=Ready", "--timeout=30s"));
-        expect(succeeded(await cohort.lab("up", cohort.name)).stderr).toContain("0 changes");
+        expect(succeeded(await cohort.lab("up", cohort.name, "--engine")).stderr).toContain("0 changes");
         await awaitAllPass();
       },
     );
