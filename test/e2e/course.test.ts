@@ -9,6 +9,7 @@ import { Receipt } from "../../ledger/receipt.ts";
 import { findMarked } from "../../ledger/process-identity.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
+import { waitUntil } from "../../shared/wait.ts";
 import { TestCohort } from "../support/lab-cli.ts";
 import { succeeded } from "../support/succeeded.ts";
 
@@ -108,7 +109,14 @@ describe("a learner", () => {
     expect(up.stderr).toContain("ada is paused");
     expect(learnerProcesses()).toEqual([]);
     succeeded(await cohort.lab("resume", "ada", ...ofCohort()));
-    expect(learnerProcesses().length).toBeGreaterThan(8);
+    // Flux' controllers come with their pods, which the learner's cluster makes when it is back.
+    await waitUntil(
+      async () => {
+        const names = learnerProcesses().map(({ name }) => name);
+        return names.length > 8 ? { done: true, value: undefined } : { done: false, because: `there are ${names.join(", ")}.` };
+      },
+      { what: "ada's processes", timeoutSeconds: 60, remedy: "" },
+    );
   });
 
   test("is reset to a fresh lab, with a backup of what they had", { timeout: 3 * minutes }, async () => {
@@ -143,13 +151,27 @@ describe("a course past its time", () => {
     await writeFile(join(paths().root, "created", "_cohort.json"), JSON.stringify({ schemaVersion: 1, at: "2020-01-01T00:00:00.000Z" }));
     expect((await cohort.lab("status", cohort.name)).stderr).toContain("the cohort's time ended at 2020-01-15");
     expect(succeeded(await cohort.lab("reap", "--dry-run", "--out", archives)).stdout).toContain("would be archived and removed");
-    expect(learnerProcesses().length).toBeGreaterThan(8);
+    // Flux' controllers come with their pods, which the learner's cluster makes when it is back.
+    await waitUntil(
+      async () => {
+        const names = learnerProcesses().map(({ name }) => name);
+        return names.length > 8 ? { done: true, value: undefined } : { done: false, because: `there are ${names.join(", ")}.` };
+      },
+      { what: "ada's processes", timeoutSeconds: 60, remedy: "" },
+    );
 
     // Whatever keeps the archive from being written keeps the cohort, too.
     await writeFile(join(home, "no-folder"), "");
     const kept = await cohort.lab("reap", "--out", join(home, "no-folder"));
     expect(kept).toMatchObject({ exitCode: 1, stdout: expect.stringContaining("stays: The archive") });
-    expect(learnerProcesses().length).toBeGreaterThan(8);
+    // Flux' controllers come with their pods, which the learner's cluster makes when it is back.
+    await waitUntil(
+      async () => {
+        const names = learnerProcesses().map(({ name }) => name);
+        return names.length > 8 ? { done: true, value: undefined } : { done: false, because: `there are ${names.join(", ")}.` };
+      },
+      { what: "ada's processes", timeoutSeconds: 60, remedy: "" },
+    );
 
     // A stopped cohort is started for its evidence.
     succeeded(await cohort.lab("stop", cohort.name));
