@@ -7,6 +7,7 @@ import { labHost } from "../../host/drivers/lab-host.ts";
 import { clusterClient } from "../../host/kubernetes/client.ts";
 import { readInventory } from "../../ledger/inventory.ts";
 import { lookForAll } from "../../ledger/looks.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 import { setupTools } from "../../tools/install.ts";
 import { bringCluster, claimInput, type BroughtCluster } from "../support/brought-cluster.ts";
 import { startControlPlane, type TestControlPlane } from "../support/control-plane.ts";
