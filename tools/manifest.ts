@@ -74,6 +74,11 @@ const tools = {
     fits: exactly(sourceVersion("room/lab-room")),
     build: { module: "room", package: "./lab-room", static: true },
   },
+  "lab-hook": {
+    version: sourceVersion("room/lab-hook"),
+    fits: exactly(sourceVersion("room/lab-hook")),
+    build: { module: "room", package: "./lab-hook", static: true },
+  },
   "lab-build": {
     version: sourceVersion("room/lab-build"),
     fits: exactly(sourceVersion("room/lab-build")),

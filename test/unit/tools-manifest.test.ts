@@ -23,7 +23,7 @@ describe.each(toolNames)("%s", (name) => {
 });
 
 /** Ours, and so of their source's version. */
-const own: readonly ToolName[] = ["kubelet-and-proxy", "lab-build", "lab-render", "lab-room", "pause"];
+const own: readonly ToolName[] = ["kubelet-and-proxy", "lab-build", "lab-hook", "lab-render", "lab-room", "pause"];
 
 test.each(toolNames.filter((name) => name !== "git" && !own.includes(name)))("%s is built at its version", (name) => {
   const { version, build } = manifest[name];
