@@ -4,24 +4,23 @@ import { ExitCode, LabError } from "../shared/errors.ts";
 import { damagedPackage, damagedSentence } from "./damaged-packages.ts";
 import { fullDisk } from "./full-disk.ts";
 import { productVersion } from "../shared/version.ts";
-import { requireOwnHome } from "../shared/lab-home.ts";
-import { unusableHome } from "./home.ts";
 import { cohortCommands } from "./program/cohort.ts";
 import { courseCommands } from "./program/course.ts";
 import { exerciseCommands } from "./program/exercises.ts";
 import { hostCommands } from "./program/host.ts";
 import { note, paint, readerGone } from "./terminal.ts";
+import { unusableHome } from "./unusable-home.ts";
 
 /*
  * A group of commands a file in program/, in the order in which `--help` lists them. Each command's module is loaded when it
- * is asked for: `verify` must not wait for an engine, nor `--help` for anything.
+ * is asked for: `verify` must not wait for an engine, nor `--help` for anything. So what is imported here is small.
  */
 const program = new Command("lab")
   .description("GitOps lab environments as code: a cohort file becomes one Kubernetes, Flux, Git and image registry per learner.")
   .version(`gitops-lab ${productVersion()}`, "-V, --version", "print the version of this program")
   .configureHelp({ sortSubcommands: false, optionDescription })
   .exitOverride()
-  .hook("preAction", () => requireOwnHome());
+  .hook("preAction", async () => (await import("../shared/lab-home.ts")).requireOwnHome());
 
 cohortCommands(program);
 exerciseCommands(program);

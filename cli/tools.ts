@@ -2,7 +2,7 @@ import { clusterProvider } from "../clusters/providers.ts";
 import { gitHost } from "../git-hosts/hosts.ts";
 import type { CohortPlan } from "../stacks/plan.ts";
 import { setupTools } from "../tools/install.ts";
-import type { Purpose } from "../tools/manifest.ts";
+import type { Purpose } from "../tools/tool.ts";
 import { progressLines, type Step } from "../tools/progress.ts";
 import { installResourcePlugin } from "../tools/resource-plugin.ts";
 

@@ -7,7 +7,7 @@ import type { Kind } from "../ledger/inventory.ts";
 import type { Look } from "../ledger/sight.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 import type { StepName } from "../shared/step-name.ts";
-import type { Purpose } from "../tools/manifest.ts";
+import type { Purpose } from "../tools/tool.ts";
 import type { ResourcePlugin } from "../tools/resource-plugin.ts";
 import type { ProviderCondition } from "./condition.ts";
 import type { LabCosts } from "./costs.ts";

@@ -1,23 +1,16 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Hono, type Context, type MiddlewareHandler } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { secureHeaders } from "hono/secure-headers";
-import { streamSSE } from "hono/streaming";
 import { LabError } from "../shared/errors.ts";
-import type { Visitor } from "./access.ts";
-import type { Action, LearnerFacts, Source } from "./facts.ts";
-import type { Gate, Visit } from "./gate.ts";
-import { answersOf } from "./quiz-form.ts";
+import { home, onlyFor, refuse, type Env } from "./answers.ts";
+import { toldOfChanges } from "./change-stream.ts";
+import type { Gate } from "./gate.ts";
+import { instructorPages } from "./instructor-pages.ts";
+import { ownPages } from "./own-pages.ts";
 import { sessionSeconds } from "./sessions.ts";
-import { learnerLive, learnerPage, resetPage } from "./views/learner.ts";
 import { entered, message } from "./views/layout.ts";
-import { overviewPage, rowView, summaryView } from "./views/overview.ts";
-import { ownLive, ownPage, quizPage } from "./views/own.ts";
-
-type Env = {
-  Variables: { visit: Visit /** Instead of the pages' own policy. */; policy?: string };
-};
 
 const assets = {
   "style.css": "text/css; charset=utf-8",
@@ -25,15 +18,7 @@ const assets = {
   "icon.svg": "image/svg+xml",
 } as const;
 
-/** A page that was made to stand alone, with its style in it; a sandbox takes from it whatever else a page can do. */
-const standalonePolicy =
-  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
-
 const largestBody = 64 * 1024;
-/** How often a stream says that it lives; a proxy or a sleeping laptop would not notice otherwise. */
-const heartbeatMs = 25_000;
-/** Changes within this time are told once. */
-const gatherMs = 500;
 
 /** Where the dashboard answers. */
 export interface Site {
@@ -148,151 +133,10 @@ export function dashboardServer(gate: Gate, site: Site): Hono<Env> {
     );
   });
 
-  app.get("/events", (c) => {
-    const { visitor } = c.get("visit");
-    return streamSSE(c, async (stream) => {
-      const changed = new Set<string>();
-      let wake = () => {};
-      const unsubscribe = gate.subscribe((learner) => {
-        if (visitor.role === "learner" && visitor.learner !== learner) return;
-        changed.add(learner);
-        wake();
-      });
-      stream.onAbort(() => {
-        unsubscribe();
-        wake();
-      });
-      await stream.writeSSE({ event: "hello", data: "" });
-      while (!stream.aborted) {
-        if (changed.size === 0) {
-          await new Promise<void>((resolve) => {
-            const timer = setTimeout(resolve, heartbeatMs);
-            wake = () => {
-              clearTimeout(timer);
-              resolve();
-            };
-          });
-        }
-        if (stream.aborted || (await gate.visit(getCookie(c, cookie()))) === undefined) break;
-        if (changed.size === 0) await stream.writeSSE({ event: "alive", data: "" });
-        else await stream.sleep(gatherMs);
-        const told = [...changed];
-        changed.clear();
-        for (const learner of told) await stream.writeSSE({ event: "changed", data: learner });
-      }
-    });
-  });
-
-  const all = async (c: Context<Env>): Promise<Source> => {
-    const facts = await c.get("visit").facts();
-    return { ...shown, facts: () => facts };
-  };
-  const only = (facts: LearnerFacts): Source => ({ ...shown, facts: () => [facts] });
-
-  /** The learner of the path, as far as the visitor may see them: others are not there for a learner. */
-  const withLearner =
-    (answer: (c: Context<Env>, facts: LearnerFacts, visit: Visit) => Response | Promise<Response>) => async (c: Context<Env>) => {
-      const visit = c.get("visit");
-      const { visitor } = visit;
-      const facts = await visit.of(visitor.role === "learner" ? visitor.learner : (c.req.param("id") ?? ""));
-      if (facts === undefined) return refuse(c, 404, "Not found", "There is no such learner in this cohort.", visitor);
-      return answer(c, facts, visit);
-    };
-
-  const learnersOwn = new Hono<Env>()
-    .use(onlyFor("learner"))
-    .get(
-      "/",
-      withLearner(async (c, facts, visit) => c.html(ownPage(only(facts), facts, await visit.bundles(facts.id)))),
-    )
-    .get(
-      "/live",
-      withLearner(async (c, facts, visit) => c.html(ownLive(only(facts), facts, await visit.bundles(facts.id)))),
-    )
-    .get(
-      "/handout",
-      withLearner(async (c, { id }, visit) => standalone(c, await visit.handout(id))),
-    )
-    .get(
-      "/quiz",
-      withLearner((c, facts) => c.html(quizPage(only(facts), facts))),
-    )
-    .post(
-      "/quiz",
-      withLearner(async (c, facts, visit) => {
-        const answers = answersOf(shown.template.quiz, await fieldsOf(c));
-        const attempt = await visit.takeQuiz(facts.id, answers);
-        return c.html(quizPage(only(facts), facts, attempt));
-      }),
-    )
-    .post(
-      "/verify",
-      withLearner(async (c, { id }, visit) => {
-        await visit.act(id, { kind: "verify" });
-        return c.redirect("/me", 303);
-      }),
-    )
-    .get(
-      "/evidence/:name",
-      withLearner((c, { id }) => bundle(c, id)),
-    );
-  app.route("/me", learnersOwn);
-
-  const bundle = async (c: Context<Env>, learner: string) => {
-    const visit = c.get("visit");
-    const page = await visit.bundlePage(learner, c.req.param("name") ?? "");
-    return page === undefined ? refuse(c, 404, "Not found", "There is no such bundle.", visit.visitor) : standalone(c, page);
-  };
-
+  app.get("/events", (c) => toldOfChanges(c, gate, () => gate.visit(getCookie(c, cookie()))));
+  app.route("/me", ownPages(shown));
   app.use(onlyFor("instructor"));
-  app.get("/", async (c) => c.html(overviewPage(await all(c))));
-  app.get("/summary", async (c) => c.html(summaryView(await all(c))));
-  app.get(
-    "/learners/:id/row",
-    withLearner((c, facts) => c.html(rowView(facts, only(facts)))),
-  );
-  app.get(
-    "/learners/:id",
-    withLearner(async (c, facts, visit) => c.html(learnerPage(only(facts), facts, await visit.bundles(facts.id)))),
-  );
-  app.get(
-    "/learners/:id/live",
-    withLearner(async (c, facts, visit) => c.html(learnerLive(only(facts), facts, await visit.bundles(facts.id)))),
-  );
-  app.get(
-    "/learners/:id/handout",
-    withLearner(async (c, { id }, visit) => standalone(c, await visit.handout(id))),
-  );
-  app.get(
-    "/learners/:id/evidence/:name",
-    withLearner((c, { id }) => bundle(c, id)),
-  );
-  app.get(
-    "/learners/:id/reset",
-    withLearner((c, facts, { visitor }) =>
-      shown.archived ? refuse(c, 404, "Not found", "An archive can't be changed.", visitor) : c.html(resetPage(only(facts), facts)),
-    ),
-  );
-  for (const kind of ["verify", "evidence", "pause", "resume", "reset"] as const) {
-    app.post(
-      `/learners/:id/${kind}`,
-      withLearner((c, { id }) => act(c, id, { kind })),
-    );
-  }
-  app.post(
-    "/learners/:id/drill",
-    withLearner(async (c, { id }) => {
-      const { drill } = await fieldsOf(c);
-      if (!shown.template.drills.some((one) => one.id === drill))
-        return refuse(c, 400, "No such drill", "Choose one of the list.", c.get("visit")?.visitor);
-      return act(c, id, { kind: "drill", drill: String(drill) });
-    }),
-  );
-
-  const act = async (c: Context<Env>, learner: string, action: Action) => {
-    await c.get("visit").act(learner, action);
-    return c.redirect(`/learners/${encodeURIComponent(learner)}`, 303);
-  };
+  app.route("/", instructorPages(shown));
 
   app.notFound((c) => refuse(c, 404, "Not found", "There is no such page.", c.get("visit")?.visitor));
   app.onError((error, c) => {
@@ -301,38 +145,4 @@ export function dashboardServer(gate: Gate, site: Site): Hono<Env> {
     return refuse(c, 500, "A defect of the dashboard", "The terminal in which it runs says more.", c.get("visit")?.visitor);
   });
   return app;
-}
-
-export const home = (visitor: Visitor) => (visitor.role === "instructor" ? "/" : "/me");
-
-function onlyFor(role: Visitor["role"]): MiddlewareHandler<Env> {
-  return async (c, next) => {
-    const visitor = c.get("visit")?.visitor;
-    if (visitor.role === role) return next();
-    return c.req.path === "/" ? c.redirect("/me", 303) : refuse(c, 404, "Not found", "There is no such page.", visitor);
-  };
-}
-
-/** The fields of a sent form; those that come more than once are lists. Throws LabError `form-unreadable` for a body that is none. */
-async function fieldsOf(c: Context<Env>): Promise<Readonly<Record<string, unknown>>> {
-  try {
-    return await c.req.parseBody({ all: true });
-  } catch (error) {
-    throw new LabError("form-unreadable", "What was sent is no form. Go back to the page and send it from there.", { cause: error });
-  }
-}
-
-function standalone(c: Context<Env>, page: string): Response {
-  c.set("policy", standalonePolicy);
-  return c.html(page) as Response;
-}
-
-function refuse(
-  c: Context,
-  status: 400 | 401 | 403 | 404 | 405 | 413 | 421 | 500,
-  title: string,
-  text: string,
-  visitor?: Visitor,
-): Response {
-  return c.html(message(title, text, visitor && home(visitor)), status) as Response;
 }

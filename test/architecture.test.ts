@@ -1,11 +1,26 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { dirname, join, normalize, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { clusterProviders } from "../clusters/providers.ts";
 import { gitHosts } from "../git-hosts/hosts.ts";
 import { registries } from "../registries/registries.ts";
-
-const root = normalize(join(import.meta.dirname, ".."));
+import { labHostKind } from "../shared/on-lab-host.ts";
+import {
+  circles,
+  comparedIn,
+  floorOf,
+  floors,
+  folderOf,
+  imports,
+  isList,
+  lengths,
+  reach,
+  root,
+  sources,
+  wingOf,
+  wings,
+  wordsIn,
+} from "./support/sources.ts";
 
 /** What each folder may import, besides itself; CONTRIBUTING.md says why. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
@@ -50,23 +65,14 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** From the ground up: nothing imports from a room above its own, be it a type. */
-const floors = [
-  "shared",
-  "tools",
-  "verification",
-  "lab-templates",
-  "ledger",
-  "host",
-  "records",
-  "dashboard",
-  "components",
-  "clusters",
-  "git-hosts",
-  "registries",
-  "stacks",
-  "cli",
-] as const;
+/** The words of all providers; any kind of thing has a kind. */
+const words = new Set([...clusterProviders, ...gitHosts, ...registries].map(({ kind }) => kind));
+
+/** The folders in which each word is at home. */
+const homes = new Map<string, string[]>();
+for (const file of sources.filter((one) => one.endsWith("/provider.ts") && folderOf(one) !== undefined))
+  for (const [, word = labHostKind] of readFileSync(join(root, file), "utf8").matchAll(/\bkind: (?:"(\w+)"|labHostKind),/g))
+    homes.set(word, [...(homes.get(word) ?? []), folderOf(file)!]);
 
 /** The one import back up: the first is an address in every state, the second the list of all drivers. */
 const backUp = { from: "host/drivers/crud.ts", to: "drivers.ts" } as const;
@@ -89,69 +95,8 @@ const reserved: Readonly<Record<string, readonly string[]>> = {
 /** The Pulumi half of a provider: the only files of its folder that load Pulumi. */
 const isPulumiHalf = (file: string) => /^(clusters|git-hosts|registries)\/[^/]+\/component(-[^/]+)?\.ts$/.test(file);
 
-interface Import {
-  readonly from: string;
-  readonly to: string;
-  readonly typeOnly: boolean;
-  /** Loaded when it is asked for. */
-  readonly late: boolean;
-}
-
-const sources = globSync(["drivers.ts", "index.ts", ...Object.keys(allowed).map((folder) => `${folder}/**/*.ts`)], { cwd: root }).filter(
-  (file) => !file.startsWith("lab-templates/gitops-promotion/files/"),
-);
-
-const imports: readonly Import[] = sources.flatMap((from) => {
-  const text = readFileSync(join(root, from), "utf8");
-  return [...text.matchAll(/^(?:import|export)\s+(type\s)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"|\bimport\("([^"]+)"\)/gm)].map(
-    ([, type, statik, dynamic]) => {
-      const target = statik ?? dynamic ?? "";
-      return {
-        from,
-        to: target.startsWith(".") ? relative(root, join(root, dirname(from), target)) : target,
-        typeOnly: type !== undefined,
-        late: dynamic !== undefined,
-      };
-    },
-  );
-});
-
 const within = (file: string, places: readonly string[]) =>
   places.some((place) => file === place || file.startsWith(place.endsWith("/") ? place : `${place}/`));
-
-/** The wings of providers, each with its list. */
-const wings = { clusters: "providers.ts", "git-hosts": "hosts.ts", registries: "registries.ts" } as const;
-const wingOf = (file: string) => Object.keys(wings).find((wing) => file.startsWith(`${wing}/`));
-const isList = (file: string) => Object.entries(wings).some(([wing, list]) => file === `${wing}/${list}`);
-
-/** The folder of one provider, or of what the clouds have in common; undefined for what lies beside a port, and elsewhere. */
-const folderOf = (file: string) => (wingOf(file) === undefined ? undefined : /^[^/]+\/[^/]+(?=\/)/.exec(file)?.[0]);
-
-/** What is loaded with a file, through any number of others: files and packages. */
-function reach(file: string, seen = new Set<string>()): ReadonlySet<string> {
-  for (const { to } of imports.filter(({ from, typeOnly, late }) => from === file && !typeOnly && !late)) {
-    if (seen.has(to)) continue;
-    seen.add(to);
-    reach(to, seen);
-  }
-  return seen;
-}
-
-/** Each way along these that comes back to where it began. */
-function circles(edges: readonly { readonly from: string; readonly to: string }[]): string[] {
-  const next = new Map([...Map.groupBy(edges, ({ from }) => from)].map(([from, all]) => [from, new Set(all.map(({ to }) => to))]));
-  const found: string[] = [];
-  const state = new Map<string, "open" | "done">();
-  const visit = (place: string, path: readonly string[]): void => {
-    if (state.get(place) === "done") return;
-    if (state.get(place) === "open") return void found.push([...path.slice(path.indexOf(place)), place].join(" -> "));
-    state.set(place, "open");
-    for (const one of next.get(place) ?? []) visit(one, [...path, place]);
-    state.set(place, "done");
-  };
-  for (const place of next.keys()) visit(place, []);
-  return found;
-}
 
 describe("the architecture", () => {
   test("is read from every source", () => {
@@ -169,7 +114,6 @@ describe("the architecture", () => {
 
   test("has no import back up, of a type neither", () => {
     expect(floors.toSorted()).toEqual(Object.keys(allowed).toSorted());
-    const floorOf = (file: string) => floors.findIndex((floor) => file.startsWith(`${floor}/`));
     const wrong = imports.filter(({ from, to }) => floorOf(from) >= 0 && sources.includes(to) && floorOf(to) > floorOf(from));
     expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
     expect(imports.filter(({ to }) => to === backUp.to).map(({ from }) => from)).toEqual([backUp.from]);
@@ -204,27 +148,44 @@ describe("the architecture", () => {
   });
 
   test("calls a provider by its word nowhere but in its folder", () => {
-    const providers = [...clusterProviders, ...gitHosts, ...registries];
-    // Any kind of thing has a kind.
-    const words = new Set(providers.map(({ kind }) => kind).filter((word) => word !== "kind"));
-    const calls = new RegExp(`"(${[...words].join("|")})"|\\bkind\\s*[!=]==\\s*"kind"`);
     const exempt = {
       "shared/on-lab-host.ts": "the word for what is the lab host itself",
-      "tools/": "a tool is pinned with whom it is for, and Pulumi's plugins have the names of what they speak to",
+      "tools/tool.ts": "whom a tool is for",
+      "tools/plugin-choice.ts": "Pulumi's plugins have the names of what they speak to",
+      "tools/github-plugin/": "such a plugin",
       "cli/commands/doctor.ts": "Pulumi's plugins",
       "stacks/cohort.ts": "Pulumi's plugins",
       "stacks/roster.ts": "a column: the learner's account",
       "lab-templates/gitops-promotion/template.ts": "the template brings workflows",
     };
-    const wrong = sources
-      .filter((file) => folderOf(file) === undefined && !Object.keys(exempt).some((place) => file.startsWith(place)))
-      .flatMap((file) =>
-        readFileSync(join(root, file), "utf8")
-          .split("\n")
-          .filter((line) => calls.test(line))
-          .map((line) => `${file}: ${line.trim()}`),
-      );
-    expect(wrong).toEqual([]);
+    const named = sources.flatMap((file) => (folderOf(file) === undefined ? wordsIn(file, words) : []));
+    expect(named.filter((line) => !Object.keys(exempt).some((place) => line.startsWith(place)))).toEqual([]);
+    // None is exempt for nothing.
+    expect(Object.keys(exempt).filter((place) => !named.some((line) => line.startsWith(place)))).toEqual([]);
+  });
+
+  test("compares no kind with a provider's word outside the folder of that provider", () => {
+    const comparisons = sources.flatMap((file) => comparedIn(file, words).map(({ word, line }) => ({ file, word, line })));
+    expect(new Set(homes.keys())).toEqual(words);
+    const own = (file: string, word: string) => homes.get(word)?.includes(folderOf(file) ?? "") === true;
+    expect(comparisons.filter(({ file, word }) => !own(file, word)).map(({ file, line }) => `${file}: ${line}`)).toEqual([]);
+  });
+
+  test("loads with a provider only zod, words that are shared, and what is plain in its own folder", () => {
+    const plain = /\/(spec|costs|cloud|budget)\.ts$/;
+    const besidePort = (file: string) => file.startsWith("clusters/cloud/") || (wingOf(file) !== undefined && folderOf(file) === undefined);
+    const wrong = imports.filter(
+      ({ from, to, typeOnly, late }) =>
+        from.endsWith("/provider.ts") &&
+        folderOf(from) !== undefined &&
+        !typeOnly &&
+        !late &&
+        to !== "zod" &&
+        !to.startsWith("shared/") &&
+        !(folderOf(to) === folderOf(from) && plain.test(to)) &&
+        !besidePort(to),
+    );
+    expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
   });
 
   test("loads no half of a provider with the lists", () => {
@@ -277,11 +238,29 @@ describe("the architecture", () => {
     expect([...new Set(starters)]).toEqual(["shared/exec.ts"]);
   });
 
-  test("loads no module of Pulumi before a command asks for the engine", () => {
-    const programs = ["drivers.ts", "host/daemon/main.ts", "host/web/main.ts", "stacks/plan.ts", "cli/start.ts", "cli/main.ts"];
-    const begins = [...programs, ...sources.filter((file) => /^cli\/(commands|bring-up|tear-down)\//.test(file))];
-    const loads = begins.flatMap((file) => [...reach(file)].filter((to) => to.startsWith("@pulumi/")).map((to) => `${file} loads ${to}`));
+  test("loads no module of Pulumi before the engine is asked for", () => {
+    // The last is a part of the program that the engine runs.
+    const engine = (file: string) => within(file, reserved["@pulumi/"]!) || isPulumiHalf(file) || file === "stacks/git-preflight.ts";
+    // Most of all: whatever begins something, and through any number of files.
+    const begins = ["drivers.ts", "host/daemon/main.ts", "host/web/main.ts", "stacks/plan.ts", "cli/start.ts", "cli/main.ts"];
+    expect(begins.filter((file) => !sources.includes(file))).toEqual([]);
+    const loads = sources
+      .filter((file) => !engine(file))
+      .flatMap((file) => [...reach(file)].filter((to) => to.startsWith("@pulumi/")).map((to) => `${file} loads ${to}`));
     expect(loads).toEqual([]);
+  });
+
+  test("loads no package but commander before it is known which command is asked for", () => {
+    const reached = ["cli/start.ts", "cli/main.ts"].flatMap((file) => [...reach(file)]);
+    expect([...new Set(reached.filter((to) => !to.endsWith(".ts") && !to.startsWith("node:")))]).toEqual(["commander"]);
+    // Each costs a millisecond before the first line.
+    expect(new Set(reached).size).toBeLessThan(40);
+  });
+
+  test("has no file of more than 280 lines", () => {
+    const ours = globSync("bench/**/*.ts", { cwd: root });
+    expect(ours.length).toBeGreaterThan(10);
+    expect(lengths([...sources, ...ours]).filter(({ lines }) => lines > 280)).toEqual([]);
   });
 
   test("imports what exists", () => {

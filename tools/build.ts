@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { run } from "../shared/exec.ts";
 import { goEnvironment } from "./go-settings.ts";
-import type { Asset, GoBuild } from "./manifest.ts";
+import type { Asset, GoBuild } from "./tool.ts";
 
 /**
  * Builds a program from its Go module into the folder. Go checks every module it fetches against the committed go.sum.

@@ -1,5 +1,6 @@
 import { candidates, gitHttpBackend, locate } from "./locate.ts";
-import { manifest, toolNames, type Purpose, type ToolName } from "./manifest.ts";
+import { manifest, toolNames, type ToolName } from "./manifest.ts";
+import type { Purpose } from "./tool.ts";
 import { messageOf } from "../shared/errors.ts";
 
 /** What is known of one tool, as plain data for `./lab doctor`. */

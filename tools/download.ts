@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { extract } from "tar-stream";
 import { LabError } from "../shared/errors.ts";
-import type { Download } from "./manifest.ts";
+import type { Download } from "./tool.ts";
 
 const timeoutMs = 10 * 60 * 1000;
 

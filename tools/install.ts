@@ -9,7 +9,9 @@ import { withInstallLock } from "./install-lock.ts";
 import { pluginChoice, tryOfficialPlugin, type StandInName } from "./plugin-choice.ts";
 import { hasNodePackages, nodePackagesFolder, unpackNodePackages } from "./node-packages.ts";
 import { assetFolder, gitHttpBackend, installFolder, isInstalledAsset, locate } from "./locate.ts";
-import { assetManifest, assetNames, manifest, toolNames, type Arch, type Purpose, type Tool } from "./manifest.ts";
+import { assetManifest, assetNames } from "./assets.ts";
+import { manifest, toolNames } from "./manifest.ts";
+import type { Arch, Purpose, Tool } from "./tool.ts";
 import type { Step } from "./progress.ts";
 import { noteSizes } from "./sizes.ts";
 

@@ -6,12 +6,14 @@ import { childEnvironment, programFolders } from "../shared/environment.ts";
 import { run } from "../shared/exec.ts";
 import { cacheHome } from "../shared/paths.ts";
 import { readIfExists } from "../shared/private-files.ts";
-import { assetManifest, manifest, type AssetName, type ToolName } from "./manifest.ts";
+import { assetManifest, type AssetName } from "./assets.ts";
+import { manifest, type ToolName } from "./manifest.ts";
 import { installHint } from "./package-manager.ts";
 import { programVersion } from "./program-version.ts";
 import { hasNotedSizes } from "./sizes.ts";
 
-export type { AssetName, ToolName } from "./manifest.ts";
+export type { AssetName } from "./assets.ts";
+export type { ToolName } from "./manifest.ts";
 
 /** Where a tool was found, and how it came there. */
 export interface Located {

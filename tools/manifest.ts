@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import { vclusterVersion } from "../shared/pins.ts";
+import { craneRelease, etcdRelease, kwokRelease, pulumiRelease, registryRelease } from "./releases.ts";
+import { purposes, type Arch, type Tool } from "./tool.ts";
 import { atLeast, exactly, sameMinor } from "./version-fit.ts";
 
-/**
+/*
  * The tools a lab needs: one pinned version each, how to recognise one that is on PATH already, where its release is
  * downloaded from, and how it is built from source. Order matters: it is the order of installation, and tools that
  * share compiled packages stand together.
@@ -11,54 +12,6 @@ import { atLeast, exactly, sameMinor } from "./version-fit.ts";
  * A download has a SHA-256 pinned here, taken from a published source (named beside it). Where none is known for a
  * platform there is no download, and the tool is built: go.sum then proves what was fetched.
  */
-export type Arch = "amd64" | "arm64";
-
-export interface Download {
-  readonly url: string;
-  /** Hexadecimal, of what the URL serves. */
-  readonly sha256: string;
-  /** Files to take out of the tar.gz archive; absent when the URL serves the program itself. */
-  readonly members?: readonly string[];
-}
-
-/** What some cohorts need and others do not: pods that run for real on embedded nodes, clusters in Docker, virtual clusters. */
-export type Purpose = "real-nodes" | "kind" | "shared";
-
-export interface GoBuild {
-  /** Folder below tools/go whose go.mod and go.sum pin every dependency. */
-  readonly module: "cluster" | "dns" | "helm" | "kind" | "pulumi" | "pulumi-language-nodejs" | "registry" | "room" | "vcluster";
-  /** Import path; with a dot, a program of our own in that module. */
-  readonly package: string;
-  /** What `-ldflags` gets besides `-s -w`. */
-  readonly ldflags?: string;
-  /** Runs where there is no C library. */
-  readonly static?: true;
-  /** The package embeds files that its published module lacks: build from a copy of the module that has this one. */
-  readonly placeholder?: { readonly module: string; readonly file: string };
-}
-
-/** Asks a program for its version; the pattern's first group is the version without `v`. */
-export interface VersionProbe {
-  readonly args: readonly string[];
-  readonly pattern: RegExp;
-  /** `go` where the program has no version flag: `go version -m` reads what the compiler recorded in the file. */
-  readonly via?: "go";
-}
-
-export interface Tool {
-  /** Pinned version, without `v`. */
-  readonly version: string;
-  readonly probe?: VersionProbe;
-  /** Whether this version, found on PATH, does as well as the pinned one. */
-  readonly fits: (found: string) => boolean;
-  /** Taken from the folder of this tool, when it is there. */
-  readonly companionOf?: ToolName;
-  /** Installed only for a cohort that asks for it. */
-  readonly onlyFor?: Purpose;
-  readonly downloads?: Readonly<Partial<Record<Arch, Download>>>;
-  /** Absent for what only the operating system can bring. */
-  readonly build?: GoBuild;
-}
 
 const kubernetes = "1.36.2";
 /** Flux release whose controllers these are. */
@@ -71,7 +24,8 @@ export const fluxControllerNames = [
   "image-automation-controller",
 ] as const;
 export type FluxController = (typeof fluxControllerNames)[number];
-const fluxControllers = { source: "1.9.3", kustomize: "1.9.3", imageReflector: "1.2.3", imageAutomation: "1.2.3" };
+/** Versions of the controllers. */
+export const fluxControllers = { source: "1.9.3", kustomize: "1.9.3", imageReflector: "1.2.3", imageAutomation: "1.2.3" };
 
 const tools = {
   "kube-apiserver": kubernetesTool("kube-apiserver", {
@@ -112,7 +66,7 @@ const tools = {
     version: `${kubernetes}-${sourceVersion("cluster/kubelet-and-proxy")}`,
     fits: exactly(`${kubernetes}-${sourceVersion("cluster/kubelet-and-proxy")}`),
     build: { module: "cluster", package: "./kubelet-and-proxy", ldflags: kubernetesLdflags() },
-    onlyFor: "real-nodes",
+    onlyFor: purposes.realPods,
   },
   "lab-room": {
     // Ours, and so of the version that its source has.
@@ -129,14 +83,14 @@ const tools = {
     version: sourceVersion("room/pause"),
     fits: exactly(sourceVersion("room/pause")),
     build: { module: "room", package: "./pause", static: true },
-    onlyFor: "real-nodes",
+    onlyFor: purposes.realPods,
   },
   coredns: {
     version: "1.14.3",
     // A CoreDNS on PATH may lack the plugins, or have others.
     fits: exactly("1.14.3"),
     build: { module: "dns", package: "." },
-    onlyFor: "real-nodes",
+    onlyFor: purposes.realPods,
   },
   kind: {
     version: "0.33.0",
@@ -144,14 +98,14 @@ const tools = {
     // Its node images are pinned for its release; config and output are those of the minor version.
     fits: sameMinor("0.33.0"),
     build: { module: "kind", package: "sigs.k8s.io/kind", static: true },
-    onlyFor: "kind",
+    onlyFor: purposes.clustersInDocker,
   },
   helm: {
     version: "4.2.4",
     probe: { args: ["version", "--template", "{{.Version}}"], pattern: /^v(\d+\.\d+\.\d+)/m },
     fits: atLeast("4.0.0"),
     build: { module: "helm", package: "helm.sh/helm/v4/cmd/helm", ldflags: "-X helm.sh/helm/v4/internal/version.version=v4.2.4" },
-    onlyFor: "shared",
+    onlyFor: purposes.virtualClusters,
   },
   // The controllers are released as container images only.
   "source-controller": fluxController("source-controller", fluxControllers.source),
@@ -229,61 +183,11 @@ const tools = {
     probe: { args: ["--version"], pattern: /^git version (\d+\.\d+\.\d+)/m },
     fits: atLeast("2.38.0"),
   },
-} satisfies Record<string, Omit<Tool, "companionOf"> & { companionOf?: "pulumi" }>;
+} satisfies Record<string, Tool>;
 
 export type ToolName = keyof typeof tools;
 export const manifest: Readonly<Record<ToolName, Tool>> = tools;
 export const toolNames = Object.keys(tools) as readonly ToolName[];
-
-/** Files that are no program. */
-export interface Asset {
-  readonly version: string;
-  readonly module: GoBuild["module"];
-  /** Go modules whose `folder` holds the files (`*.yaml`, where it is not taken whole). */
-  readonly modules: readonly string[];
-  readonly folder: string;
-  /** Where modules have files of the same names: each file is named after its module first. */
-  readonly prefixed?: true;
-  /** All of the folder, and the folders in it. */
-  readonly whole?: true;
-  /** Installed only for a cohort that asks for it. */
-  readonly onlyFor?: Purpose;
-}
-
-const fluxControllerModules = fluxControllerNames.map((name) => `github.com/fluxcd/${name}`);
-
-const assets = {
-  /** The CustomResourceDefinitions of the four Flux controllers, one YAML file each. */
-  "flux-crds": {
-    version: Object.values(fluxControllers).join("_"),
-    module: "cluster",
-    modules: fluxControllerModules,
-    folder: "config/crd/bases",
-  },
-  /** Deployments of the four controllers, and source-controller's Service. */
-  "flux-deployments": {
-    version: Object.values(fluxControllers).join("_"),
-    module: "cluster",
-    modules: fluxControllerModules,
-    folder: "config/manager",
-    prefixed: true,
-  },
-  /** What Flux' own install gives its controllers in a cluster. */
-  "flux-rbac": { version: fluxRelease, module: "cluster", modules: ["github.com/fluxcd/flux2/v2"], folder: "manifests/rbac" },
-  /** vcluster's Helm chart, which its release publishes as it is here, but for the version in it. */
-  "vcluster-chart": {
-    version: vclusterVersion,
-    module: "vcluster",
-    modules: ["github.com/loft-sh/vcluster"],
-    folder: "chart",
-    whole: true,
-    onlyFor: "shared",
-  },
-} satisfies Record<string, Asset>;
-
-export type AssetName = keyof typeof assets;
-export const assetManifest: Readonly<Record<AssetName, Asset>> = assets;
-export const assetNames = Object.keys(assets) as readonly AssetName[];
 
 /** A digest of the source of a program of our own, below tools/go. */
 function sourceVersion(folder: string): string {
@@ -339,37 +243,4 @@ function fluxController(name: string, version: string) {
     fits: exactly(version),
     build: { module: "cluster", package: module },
   } satisfies Tool;
-}
-
-function etcdRelease(arch: Arch, sha256: string): Download {
-  const name = `etcd-v3.6.8-linux-${arch}`;
-  return { url: `https://github.com/etcd-io/etcd/releases/download/v3.6.8/${name}.tar.gz`, sha256, members: [`${name}/etcd`] };
-}
-
-function kwokRelease(arch: Arch, sha256: string): Download {
-  return { url: `https://github.com/kubernetes-sigs/kwok/releases/download/v0.8.0/kwok-linux-${arch}`, sha256 };
-}
-
-function pulumiRelease(arch: string, sha256: string): Download {
-  return {
-    url: `https://github.com/pulumi/pulumi/releases/download/v3.259.0/pulumi-v3.259.0-linux-${arch}.tar.gz`,
-    sha256,
-    members: ["pulumi/pulumi", "pulumi/pulumi-language-nodejs"],
-  };
-}
-
-function registryRelease(arch: Arch, sha256: string): Download {
-  return {
-    url: `https://github.com/distribution/distribution/releases/download/v3.1.2/registry_3.1.2_linux_${arch}.tar.gz`,
-    sha256,
-    members: ["registry"],
-  };
-}
-
-function craneRelease(arch: string, sha256: string): Download {
-  return {
-    url: `https://github.com/google/go-containerregistry/releases/download/v0.22.1/go-containerregistry_Linux_${arch}.tar.gz`,
-    sha256,
-    members: ["crane"],
-  };
 }

@@ -5,7 +5,7 @@ import { childEnvironment } from "../shared/environment.ts";
 import { run } from "../shared/exec.ts";
 import { cacheHome } from "../shared/paths.ts";
 import { readIfExists, writePrivateFile } from "../shared/private-files.ts";
-import type { VersionProbe } from "./manifest.ts";
+import type { VersionProbe } from "./tool.ts";
 
 /** Anything smaller is a script or a shim, whose answer can change while the file stays the same. */
 const smallestProgram = 1_000_000;

@@ -1,5 +1,9 @@
 import type { Command } from "commander";
+import { note } from "../terminal.ts";
 import { cohortArgument, done, events, ofCohort, parallel, type RunOptions } from "./arguments.ts";
+
+/** Told before the modules of a bring-up are loaded, which takes a while by itself. */
+const looking = "Reading the cohort file and looking at this machine.";
 
 /** What brings a whole cohort up, removes it and proves it. */
 export function cohortCommands(program: Command): void {
@@ -10,14 +14,20 @@ export function cohortCommands(program: Command): void {
     .option("--force", "also where it does not fit on this machine", false)
     .option(...parallel)
     .option(...events)
-    .action(async (name: string, options: { force: boolean } & RunOptions) => done((await import("../commands/up.ts")).up(name, options)));
+    .action(async (name: string, options: { force: boolean } & RunOptions) => {
+      note(looking);
+      await done((await import("../commands/up.ts")).up(name, options));
+    });
   program
     .command("retry")
     .description("bring up those learners whose last run failed or was cut short, and nobody else")
     .argument(...cohortArgument)
     .option(...parallel)
     .option(...events)
-    .action(async (name: string, options: RunOptions) => done((await import("../commands/retry.ts")).retry(name, options)));
+    .action(async (name: string, options: RunOptions) => {
+      note(looking);
+      await done((await import("../commands/retry.ts")).retry(name, options));
+    });
   program
     .command("plan")
     .description("tell what would be created, how many learners fit on this machine, and how long it takes")

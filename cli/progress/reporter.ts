@@ -10,6 +10,7 @@ import { EngineReader, type StepChange } from "./engine-reader.ts";
 import type { StepSeconds } from "./estimate.ts";
 import { stamp, type LearnerOutcome, type ProgressFact, type RunCommand } from "./events.ts";
 import { RunModel } from "./model.ts";
+import { Outcomes } from "./outcomes.ts";
 import { phases } from "./steps.ts";
 
 /** Milliseconds without an event after which one tells what is awaited; a second under the five that are promised. */
@@ -43,7 +44,7 @@ export class RunReporter {
   readonly startedAt = Date.now();
   readonly #options: RunReporterOptions;
   readonly #model: RunModel;
-  readonly #outcomes: Map<string, LearnerOutcome>;
+  readonly #outcomes: Outcomes;
   readonly #timer: NodeJS.Timeout;
   #reader: EngineReader;
   #lastEventAt = Date.now();
@@ -51,9 +52,7 @@ export class RunReporter {
   constructor(options: RunReporterOptions) {
     const { learners, typical, expectedSeconds, command } = options;
     this.#options = options;
-    this.#outcomes = new Map(
-      learners.map((learner) => [learner, { learner, result: "unfinished", seconds: null, evidence: null, cause: null }]),
-    );
+    this.#outcomes = new Outcomes(learners, options.onLearner);
     this.#reader = this.#newReader();
     this.#model = new RunModel({ learners, typical, expectedSeconds, doneWord: this.#removes ? "gone" : "up", startedAt: this.startedAt });
     this.#timer = setInterval(() => this.#tick(), tickMs);
@@ -139,34 +138,33 @@ export class RunReporter {
 
   /** Each learner's outcome so far. */
   get outcomes(): readonly LearnerOutcome[] {
-    return [...this.#outcomes.values()];
+    return this.#outcomes.all;
   }
 
   /** Tells that a learner is done, unless something has been told of their end. */
   learnerDone(learner: string): void {
     const seconds = this.#seconds();
-    if (this.#settle(learner, { result: this.#removes ? "removed" : "up", seconds }))
+    if (this.#outcomes.settle(learner, { result: this.#removes ? "removed" : "up", seconds }))
       this.tell({ event: "learner-done", learner, seconds });
   }
 
   /** Tells that a learner has failed, unless something has been told of their end. */
   learnerFailed(learner: string, cause: string): void {
     const seconds = this.#seconds();
-    if (this.#settle(learner, { result: "failed", seconds, cause })) this.tell({ event: "learner-failed", learner, seconds, cause });
+    if (this.#outcomes.settle(learner, { result: "failed", seconds, cause }))
+      this.tell({ event: "learner-failed", learner, seconds, cause });
   }
 
   /** Tells that a learner who is up is paused, so that nothing of theirs can be looked at. */
   learnerPaused(learner: string): void {
-    const outcome = this.#outcomes.get(learner);
-    if (outcome?.result === "up") this.#outcomes.set(learner, { ...outcome, result: "paused" });
+    this.#outcomes.pause(learner);
   }
 
   /** Tells what the evidence of a learner says. */
   evidence({ id, reports, promotion }: Pick<LearnerReports, "id" | "reports" | "promotion">): void {
     const items = reports.map((report) => ({ id: report.id, status: report.result.status }));
     const evidence = { verdict: verdict(reports), passed: items.filter(({ status }) => status === "pass").length, of: items.length };
-    const outcome = this.#outcomes.get(id);
-    if (outcome !== undefined) this.#outcomes.set(id, { ...outcome, evidence });
+    this.#outcomes.prove(id, evidence);
     const state = promotion?.status === "observed" ? promotion.value : undefined;
     this.tell({
       event: "evidence",
@@ -257,16 +255,6 @@ export class RunReporter {
 
   #fail(learner: string): void {
     this.learnerFailed(learner, this.failures.get(learner)?.join(" ") ?? "");
-  }
-
-  /** Returns whether the learner's end was not known before. */
-  #settle(learner: string, end: Pick<LearnerOutcome, "result" | "seconds"> & { readonly cause?: string }): boolean {
-    const outcome = this.#outcomes.get(learner);
-    if (outcome === undefined || outcome.result !== "unfinished") return false;
-    const settled = { ...outcome, ...end };
-    this.#outcomes.set(learner, settled);
-    this.#options.onLearner?.(settled);
-    return true;
   }
 
   #seconds(): number {

@@ -1,4 +1,3 @@
-import { arch, availableParallelism, release, totalmem } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { messageOf } from "../../shared/errors.ts";
@@ -6,11 +5,11 @@ import { componentLabel } from "../../shared/flux-labels.ts";
 import type { Properties } from "../../shared/json.ts";
 import { UnreachableError, type KubeApi } from "../../shared/kube-api.ts";
 import { fluxNamespace } from "../../shared/names.ts";
-import { fluxControllerNames, manifest, type FluxController } from "../../tools/manifest.ts";
+import { fluxControllerNames, type FluxController } from "../../tools/manifest.ts";
 import { labHostNode } from "./name.ts";
-import { labHostTaint } from "./deployments.ts";
+import { newNode, nodeStatus } from "./node-object.ts";
 import { startOf } from "../../ledger/process-identity.ts";
-import { BoundPod, hasProcess, podStatus, refusedStatus, says, seconds, type PodStatus } from "./pod-status.ts";
+import { BoundPod, hasProcess, podStatus, refusedStatus, says, type PodStatus } from "./pod-status.ts";
 import type { Supervisor } from "../processes/supervisor.ts";
 import { log } from "../log.ts";
 
@@ -261,59 +260,4 @@ function controllerOf({ metadata }: BoundPod): FluxController | undefined {
 /** MicroTime of the API. */
 function renewTime(): string {
   return new Date().toISOString().replace("Z", "000Z");
-}
-
-const architecture = arch() === "x64" ? "amd64" : arch();
-
-function newNode(): Properties {
-  return {
-    apiVersion: "v1",
-    kind: "Node",
-    metadata: {
-      name: labHostNode,
-      labels: {
-        "kubernetes.io/hostname": labHostNode,
-        "kubernetes.io/os": "linux",
-        "kubernetes.io/arch": architecture,
-        "gitops-lab.dev/nodes": labHostNode,
-      },
-      annotations: {
-        "gitops-lab.dev/stands-for": "the lab host, where the Flux controllers run as processes that the lab daemon supervises",
-      },
-    },
-    spec: { taints: [labHostTaint] },
-  };
-}
-
-/** @param before the Ready condition as it was */
-function nodeStatus(before: Readonly<Record<string, string>> | undefined): Properties {
-  const now = seconds(new Date());
-  const resources = { cpu: `${availableParallelism()}`, memory: `${Math.floor(totalmem() / 1024)}Ki`, pods: "10" };
-  return {
-    // No address: it has no kubelet API, and none may be looked for at what else listens on the host.
-    conditions: [
-      {
-        type: "Ready",
-        status: "True",
-        reason: "LabDaemonReady",
-        message: "the lab daemon answers for this node",
-        lastHeartbeatTime: now,
-        lastTransitionTime: (before?.["status"] === "True" && before["lastTransitionTime"]) || now,
-      },
-    ],
-    capacity: resources,
-    allocatable: resources,
-    nodeInfo: {
-      architecture,
-      operatingSystem: "linux",
-      osImage: "lab host",
-      bootID: "",
-      machineID: "",
-      systemUUID: "",
-      kernelVersion: release(),
-      containerRuntimeVersion: "process://lab-daemon",
-      kubeProxyVersion: "",
-      kubeletVersion: `v${manifest["kube-apiserver"].version}-lab-daemon`,
-    },
-  };
 }

@@ -10,7 +10,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { run } from "../../shared/exec.ts";
 import { download } from "../../tools/download.ts";
 import { bringTool } from "../../tools/install.ts";
-import { manifest, type Tool } from "../../tools/manifest.ts";
+import { manifest } from "../../tools/manifest.ts";
+import type { Tool } from "../../tools/tool.ts";
 import { useFolders } from "../support/tool-folders.ts";
 
 const newFolder = useFolders();

@@ -48,6 +48,7 @@ const fuzzed: readonly (readonly [what: string, reader: string, test: string])[]
   ["records of drills", "records/drills.ts", "quiz"],
   ["records of quizzes", "records/quiz.ts", "quiz"],
   ["requests to the dashboard: paths, hosts, cookies, forms, tokens", "dashboard/server.ts", "dashboard"],
+  ["learners and bundles that such a request names, and fields of its form", "dashboard/answers.ts", "dashboard"],
   ["what the dashboard's pages ask the course, should they turn against us", "dashboard/pages/words.ts", "dashboard"],
   ["pages with learners' words in them", "dashboard/views/learner.ts", "dashboard"],
   ["rosters, as programs save them", "stacks/roster.ts", "people"],

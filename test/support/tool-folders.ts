@@ -3,7 +3,8 @@ import { delimiter, join } from "node:path";
 import { afterEach } from "vitest";
 import { assetFolder, installFolder, isProgram } from "../../tools/locate.ts";
 import { openFolder } from "./open-folder.ts";
-import { assetNames, toolNames, type ToolName } from "../../tools/manifest.ts";
+import { assetNames } from "../../tools/assets.ts";
+import { toolNames, type ToolName } from "../../tools/manifest.ts";
 
 /** Gives each test folders of its own, removed afterwards. */
 export function useFolders(): () => Promise<string> {

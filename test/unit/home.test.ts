@@ -1,7 +1,7 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { unusableHome } from "../../cli/home.ts";
+import { unusableHome } from "../../cli/unusable-home.ts";
 import { ExitCode } from "../../shared/errors.ts";
 import { useLabHome } from "../support/lab-home.ts";
 

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { assetManifest, manifest, toolNames, type ToolName } from "../../tools/manifest.ts";
+import { assetManifest } from "../../tools/assets.ts";
+import { manifest, toolNames, type ToolName } from "../../tools/manifest.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
@@ -85,4 +86,20 @@ test.each<[ToolName, string, string]>([
   ["git", "git version 2.39.5 (Apple Git-154)\n", "2.39.5"],
 ])("%s is recognised by its own words", (name, words, version) => {
   expect(manifest[name].probe?.pattern.exec(words)?.[1]).toBe(version);
+});
+
+test("what looks for new releases finds each that is downloaded from GitHub", () => {
+  const { customManagers } = JSON.parse(readFileSync(join(root, ".github", "renovate.json"), "utf8")) as {
+    customManagers: { managerFilePatterns: string[]; matchStrings: string[] }[];
+  };
+  const files = ["tools/manifest.ts", "tools/releases.ts"];
+  const found = customManagers.flatMap(({ managerFilePatterns, matchStrings }) =>
+    files
+      .filter((file) => managerFilePatterns.some((pattern) => new RegExp(pattern.slice(1, -1)).test(file)))
+      .flatMap((file) => matchStrings.flatMap((text) => [...readFileSync(join(root, file), "utf8").matchAll(new RegExp(text, "g"))])),
+  );
+  const downloaded = toolNames.flatMap((name) => Object.values(manifest[name].downloads ?? {}).map(({ url }) => url));
+  const wanted = new Set(downloaded.flatMap((url) => /^https:\/\/github\.com\/([^/]+\/[^/]+)\/releases\//.exec(url)?.[1] ?? []));
+  expect(wanted.size).toBeGreaterThan(3);
+  expect(new Set(found.map(({ groups }) => groups?.["depName"]))).toEqual(wanted);
 });
