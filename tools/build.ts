@@ -1,9 +1,9 @@
 import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { run } from "../shared/exec.ts";
-import { goEnvironment } from "./go-settings.ts";
+import { goEnvironment, goProgram } from "./go-settings.ts";
+import { moduleRoot } from "./module-pin.ts";
 import type { Asset, GoBuild } from "./tool.ts";
 
 /**
@@ -71,10 +71,6 @@ async function moduleFolder(name: string, module: string, root: GoBuild["module"
   return Dir;
 }
 
-function moduleRoot(module: GoBuild["module"]): string {
-  return fileURLToPath(new URL(`go/${module}`, import.meta.url));
-}
-
 /** Runs Go in the folder of one of our modules and returns its standard output. */
 async function go(
   name: string,
@@ -83,7 +79,7 @@ async function go(
   env: NodeJS.ProcessEnv,
   isStatic: true | undefined = undefined,
 ): Promise<string> {
-  const result = await run("go", args, {
+  const result = await run(await goProgram(env), args, {
     cwd: moduleRoot(module),
     env: await goEnvironment(env, isStatic ? { CGO_ENABLED: "0" } : {}),
     reject: false,
@@ -93,7 +89,7 @@ async function go(
   if (result.code === "ENOENT") {
     throw new LabError(
       "go-missing",
-      `${name} is built from source, and there is no go on PATH. Install Go 1.26 or newer from https://go.dev/dl, then run ./lab setup`,
+      `${name} is built from source, there is no go on PATH, and the module proxy that has one can't be reached. Connect this machine to the internet, or install Go 1.26 or newer from https://go.dev/dl, then run ./lab setup`,
       { exitCode: ExitCode.badInput },
     );
   }

@@ -27,7 +27,20 @@ export type FluxController = (typeof fluxControllerNames)[number];
 /** Versions of the controllers. */
 export const fluxControllers = { source: "1.9.3", kustomize: "1.9.3", imageReflector: "1.2.3", imageAutomation: "1.2.3" };
 
+const go = "1.26.8";
+
 const tools = {
+  go: {
+    // What tools/go is built with, and the learners' own programs.
+    version: go,
+    probe: { args: ["version"], pattern: /^go version go(\d+\.\d+(?:\.\d+)?)/ },
+    fits: atLeast(go),
+    downloads: {
+      // sum.golang.org, as the go command asks it.
+      amd64: [{ goToolchain: { version: `v0.0.1-go${go}.linux-amd64`, sum: "h1:ZOmGe1OnfREDMIdb1Qi4G9JSuDPBLGExZMQ4nis1RXM=" } }],
+      arm64: [{ goToolchain: { version: `v0.0.1-go${go}.linux-arm64`, sum: "h1:sYL/O6MqS68ML0kjsQ36WoYIpJqkw60TxizWUYUKQMc=" } }],
+    },
+  },
   "kube-apiserver": kubernetesTool("kube-apiserver", {
     // github.com/cert-manager/makefile-modules, modules/tools/00_mod.mk.
     amd64: "6770be17296ef36b656ad84e52b043007fb9a47ba0445c224097323291b1b33b",
@@ -45,8 +58,8 @@ const tools = {
     fits: sameMinor("3.6.8"),
     downloads: {
       // github.com/kubernetes-sigs/kubespray, as for kubectl.
-      amd64: etcdRelease("amd64", "cf9cfe91a4856cb90eed9c99e6aee4b708db2c7888b88a6f116281f04b0ea693"),
-      arm64: etcdRelease("arm64", "438f56a700d17ce761510a3e63e6fa5c1d587b2dd4d7a22c179c09a649366760"),
+      amd64: [etcdRelease("amd64", "cf9cfe91a4856cb90eed9c99e6aee4b708db2c7888b88a6f116281f04b0ea693")],
+      arm64: [etcdRelease("arm64", "438f56a700d17ce761510a3e63e6fa5c1d587b2dd4d7a22c179c09a649366760")],
     },
     build: { module: "cluster", package: "go.etcd.io/etcd/server/v3" },
   },
@@ -56,8 +69,8 @@ const tools = {
     fits: sameMinor("0.8.0"),
     downloads: {
       // aur.archlinux.org, kwok-bin 0.8.0-1, PKGBUILD.
-      amd64: kwokRelease("amd64", "f5a4385a2ae1b9dd7f8acae18e002a75c0ebba124ae9d7259aa8dadb50711f46"),
-      arm64: kwokRelease("arm64", "628f7d277860f524a2a775c217adcc58828e7b59ab0933680315784f1b8b0e37"),
+      amd64: [kwokRelease("amd64", "f5a4385a2ae1b9dd7f8acae18e002a75c0ebba124ae9d7259aa8dadb50711f46")],
+      arm64: [kwokRelease("arm64", "628f7d277860f524a2a775c217adcc58828e7b59ab0933680315784f1b8b0e37")],
     },
     build: { module: "cluster", package: "sigs.k8s.io/kwok/cmd/kwok" },
   },
@@ -136,8 +149,8 @@ const tools = {
     fits: exactly("3.259.0"),
     downloads: {
       // github.com/pulumi/homebrew-tap, Formula/pulumi.rb at 51fb494.
-      amd64: pulumiRelease("x64", "94ba357acac23d01474084c4b00098dc0f7bc70ce13f34c777459254a5f718e5"),
-      arm64: pulumiRelease("arm64", "edc8327463a72160bb36cf82cf5062da9c8a244290a706d9980988e7bf486853"),
+      amd64: [pulumiRelease("x64", "94ba357acac23d01474084c4b00098dc0f7bc70ce13f34c777459254a5f718e5")],
+      arm64: [pulumiRelease("arm64", "edc8327463a72160bb36cf82cf5062da9c8a244290a706d9980988e7bf486853")],
     },
     build: {
       module: "pulumi",
@@ -162,8 +175,8 @@ const tools = {
     fits: sameMinor("3.1.0"),
     downloads: {
       // github.com/distribution/distribution-library-image, Dockerfile of 3.1.2.
-      amd64: registryRelease("amd64", "40df2224d410f72ae425c3371873b078bbdbda3b8b612be9571f0e6751f3acc8"),
-      arm64: registryRelease("arm64", "09d26f88d2c0f161bd1b8bfc6c123571cc3d291dcca8af5477b3cacc4ec95e73"),
+      amd64: [registryRelease("amd64", "40df2224d410f72ae425c3371873b078bbdbda3b8b612be9571f0e6751f3acc8")],
+      arm64: [registryRelease("arm64", "09d26f88d2c0f161bd1b8bfc6c123571cc3d291dcca8af5477b3cacc4ec95e73")],
     },
     build: { module: "registry", package: "github.com/distribution/distribution/v3/cmd/registry" },
   },
@@ -173,8 +186,8 @@ const tools = {
     fits: atLeast("0.20.0"),
     downloads: {
       // The release's checksums.txt, as pinned alike by several public projects.
-      amd64: craneRelease("x86_64", "0ab7a1d6932a213aed964ce97666c3077fe691c8606413674a8b3e0b9ec4cda0"),
-      arm64: craneRelease("arm64", "898c0cff975f898a33e8c4580bdafb0e7c02c7faa33374e946762f97c4ab7110"),
+      amd64: [craneRelease("x86_64", "0ab7a1d6932a213aed964ce97666c3077fe691c8606413674a8b3e0b9ec4cda0")],
+      arm64: [craneRelease("arm64", "898c0cff975f898a33e8c4580bdafb0e7c02c7faa33374e946762f97c4ab7110")],
     },
     build: { module: "registry", package: "github.com/google/go-containerregistry/cmd/crane" },
   },
@@ -212,7 +225,7 @@ function kubernetesTool(name: string, sha256: Partial<Record<Arch, string>>) {
     downloads: Object.fromEntries(
       Object.entries(sha256).map(([arch, digest]) => [
         arch,
-        { url: `https://dl.k8s.io/release/v${kubernetes}/bin/linux/${arch}/${name}`, sha256: digest },
+        [{ url: `https://dl.k8s.io/release/v${kubernetes}/bin/linux/${arch}/${name}`, sha256: digest }],
       ]),
     ),
     build: {
