@@ -16,7 +16,7 @@ export async function goHere(): Promise<{ readonly root: string; readonly versio
   throw new LabError(
     "go-missing",
     result.code === "ENOENT"
-      ? "The lab builds the backend's images itself and found no Go, neither on PATH nor in the cache. Run `./lab setup`, or install Go 1.26 or newer, and run the command again."
+      ? "The lab builds the backend's images itself and found no Go, neither on PATH nor in the cache. Install Go 1.26 or newer, or run `./lab setup`, which brings one; then run the command again."
       : `The lab builds the backend's images itself, and \`go env\` failed: ${result.stderr || (result.shortMessage ?? "it says nothing")}. Check the Go installation with \`go version\`.`,
     { exitCode: ExitCode.badInput },
   );

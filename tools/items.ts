@@ -4,7 +4,7 @@ import { cacheHome } from "../shared/paths.ts";
 import { assetManifest, assetNames } from "./assets.ts";
 import { build, copyAsset } from "./build.ts";
 import { archHere, download, originOf } from "./download.ts";
-import { imageLayers } from "./fetch/image-file.ts";
+import { imageLayers, likelyLayers } from "./fetch/image-file.ts";
 import { moduleProxies, moduleZip } from "./fetch/module-proxy.ts";
 import { nameOf } from "./fetch/store.ts";
 import { modulesOf, takeAsset } from "./fetch/take-module.ts";
@@ -106,9 +106,8 @@ export async function makeTool(name: string, tool: Tool, folder: string, say: Sa
 
 async function announce(release: Download, what: string, fetching: Fetching, env: NodeJS.ProcessEnv): Promise<void> {
   if ("image" in release) {
-    // What is wanted was copied in last, as a rule.
-    const layer = (await imageLayers(release, archHere()!, what, fetching))?.layers[0];
-    if (layer) fetching.meter.expect(nameOf(layer.digest.slice("sha256:".length)), layer.size);
+    const image = await imageLayers(release, archHere()!, what, fetching);
+    for (const { digest, size } of likelyLayers(image?.layers ?? [])) fetching.meter.expect(nameOf(digest.slice("sha256:".length)), size);
     return;
   }
   if ("url" in release) return announceFile(release.url, release.sha256, fetching);

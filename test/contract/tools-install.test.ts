@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { run } from "../../shared/exec.ts";
 import { cacheHome } from "../../shared/paths.ts";
-import { waitUntil } from "../../shared/wait.ts";
 import { pluginChoice } from "../../tools/plugin-choice.ts";
 import { installFolder, locate } from "../../tools/locate.ts";
 import { setupTools } from "../../tools/install.ts";
@@ -27,8 +26,6 @@ async function machineWithoutCrane() {
   return { env, folder: installFolder("crane", env), parent: join(cacheHome(env), "tools", "crane") };
 }
 
-const entries = (folder: string) => readdir(folder).catch(() => []);
-
 const setup = `
   import { setupTools } from ${JSON.stringify(join(import.meta.dirname, "../../tools/install.ts"))};
   await setupTools({ onProgress: ({ what, activity }) => console.log(what + ": " + activity) });
@@ -51,13 +48,7 @@ test("two set-ups at once install a tool once", async () => {
 test("a set-up that was killed leaves nothing that the next one takes for a tool", async () => {
   const { env, folder, parent } = await machineWithoutCrane();
   const first = setupProcess(env);
-  await waitUntil(
-    async () =>
-      (await entries(parent)).some((name) => name.startsWith(".staging-"))
-        ? { done: true, value: undefined }
-        : { done: false, because: "none" },
-    { what: "the first set-up to begin with crane", timeoutSeconds: 30, intervalMs: 10, remedy: "" },
-  );
+  for await (const said of first.stdout) if (String(said).includes("building from source")) break;
   first.kill("SIGKILL");
   await expect(first).rejects.toMatchObject({ signal: "SIGKILL" });
   expect(await readdir(parent)).toEqual(expect.arrayContaining([".lock", expect.stringMatching(/^\.staging-/)]));

@@ -56,8 +56,14 @@ export async function imageLayers(
   return { repository, layers: manifest.layers.toReversed() };
 }
 
+/** The layers that have to be fetched until a program is found: the last ones up to the largest, which it is in as a rule. */
+export function likelyLayers(layers: readonly Descriptor[]): readonly Descriptor[] {
+  const largest = Math.max(...layers.map(({ size }) => size));
+  return layers.slice(0, layers.findIndex(({ size }) => size === largest) + 1);
+}
+
 /**
- * Takes the file out of the last layer that has it into the folder. False when the image can't be had from here. Throws LabError
+ * Takes the file out of the last layer that has it into the folder. False when the image can't be had from here, or lacks the file. Throws LabError
  * `tool-digest` when a part of it is not what was pinned.
  */
 export async function takeImageFile(release: ImageRelease, arch: Arch, what: string, folder: string, fetching: Fetching): Promise<boolean> {
@@ -76,7 +82,8 @@ export async function takeImageFile(release: ImageRelease, arch: Arch, what: str
     if (missing === undefined) return false;
     if (missing.length === 0) return true;
   }
-  throw new Error(`${release.image}@${release.digest} has no ${release.file}`);
+  // Built in another way than its Dockerfile says; there may be another place.
+  return false;
 }
 
 function packingOf(mediaType: string): Packing {
