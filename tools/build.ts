@@ -12,9 +12,28 @@ import type { Asset, GoBuild } from "./tool.ts";
  */
 export async function build(name: string, source: GoBuild, folder: string, env: NodeJS.ProcessEnv): Promise<void> {
   const modfile = source.placeholder && (await moduleWithPlaceholder(name, source, source.placeholder, folder, env));
-  const flags = ["-mod=readonly", "-trimpath", "-ldflags", `-s -w ${source.ldflags ?? ""}`.trim()];
+  // Nobody debugs these programs, and what is not compiled need not be stripped.
+  const flags = ["-mod=readonly", "-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", `-s -w ${source.ldflags ?? ""}`.trim()];
   if (modfile) flags.push("-modfile", modfile);
-  await go(name, ["build", ...flags, "-o", join(folder, name), source.package], source.module, env, source.static);
+  await go(name, ["build", ...flags, "-o", join(folder, name), source.package], source.module, env);
+}
+
+/** Has Go fetch the modules that these packages of a family are in; nothing is compiled. Never throws. */
+export async function fetchPackages(
+  packages: readonly string[],
+  module: GoBuild["module"],
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<void> {
+  await run(await goProgram(env), ["list", "-mod=readonly", "-deps", "-e", ...packages], {
+    cwd: moduleRoot(module),
+    env: await goEnvironment(env, noC),
+    reject: false,
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "ignore",
+    cancelSignal: signal,
+  });
 }
 
 /** Copies the asset's files out of their Go modules into the folder. Throws as build does. */
@@ -71,17 +90,17 @@ async function moduleFolder(name: string, module: string, root: GoBuild["module"
   return Dir;
 }
 
+/**
+ * As the official releases are built: they run where there is another C library, or none, and where some programs had C and others
+ * none, all that they have in common would be compiled twice.
+ */
+const noC = { CGO_ENABLED: "0" };
+
 /** Runs Go in the folder of one of our modules and returns its standard output. */
-async function go(
-  name: string,
-  args: readonly string[],
-  module: GoBuild["module"],
-  env: NodeJS.ProcessEnv,
-  isStatic: true | undefined = undefined,
-): Promise<string> {
+async function go(name: string, args: readonly string[], module: GoBuild["module"], env: NodeJS.ProcessEnv): Promise<string> {
   const result = await run(await goProgram(env), args, {
     cwd: moduleRoot(module),
-    env: await goEnvironment(env, isStatic ? { CGO_ENABLED: "0" } : {}),
+    env: await goEnvironment(env, noC),
     reject: false,
     stdin: "ignore",
   });

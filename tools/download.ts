@@ -23,8 +23,9 @@ export async function download(
   folder: string,
   fetching: Fetching,
   env: NodeJS.ProcessEnv,
+  say: (activity: string) => void = () => {},
 ): Promise<boolean> {
-  if ("goToolchain" in release) return takeToolchain(release, folder, env, fetching);
+  if ("goToolchain" in release) return takeToolchain(release, folder, env, fetching, say);
   if ("image" in release) {
     const arch = archHere();
     return arch !== undefined && takeImageFile(release, arch, name, folder, fetching);

@@ -6,7 +6,7 @@ import { newMeter } from "./fetch/meter.ts";
 import { clearStore } from "./fetch/store.ts";
 import type { Fetching } from "./fetch/transfer.ts";
 import { withInstallLock } from "./install-lock.ts";
-import { itemsFor, noteItemSizes, type Item } from "./items.ts";
+import { fetchModules, itemsFor, noteItemSizes, type Item } from "./items.ts";
 import { inLanes, type Attempt } from "./lanes.ts";
 import { pluginChoice, tryOfficialPlugin, type StandInName } from "./plugin-choice.ts";
 import { gitHttpBackend } from "./locate.ts";
@@ -50,9 +50,19 @@ export async function setupTools({
   const missing = await Promise.all(items.map(async (item) => item.after.length > 0 || !(await item.isThere())));
   const wanted = items.filter((_, index) => missing[index]);
   const announced = Promise.all(wanted.map((item) => item.announce?.(fetching).catch(() => {})));
-  const attempt: Attempt = (item, way) => install(item, way, reporter(items.indexOf(item) + 1, item.what), fetching);
-  await inLanes(wanted, attempt, () => stopping.abort());
+  const goIsHere = Promise.withResolvers<void>();
+  const attempt: Attempt = async (item, way) => {
+    const report = reporter(items.indexOf(item) + 1, item.what);
+    const say = (activity: string) => {
+      if (item.name === "go" && activity !== "downloading") goIsHere.resolve();
+      report(activity);
+    };
+    return install(item, way, say, fetching).finally(() => item.name === "go" && goIsHere.resolve());
+  };
+  const toBeMade = (all: readonly Item[]) => void fetchModules(all, env, stopping.signal);
+  await inLanes(wanted, attempt, { stop: () => stopping.abort(), goIsHere: goIsHere.promise, toBeMade });
   await announced;
+  stopping.abort();
   await clearStore(fetching.store, fetching.used);
   for (const [i, name] of plugins.entries()) {
     await tryOfficialPlugin(name, reporter(items.length + i + 1, `pulumi-resource-${name} ${pluginChoice(name, env).version}`), env);

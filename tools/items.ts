@@ -2,7 +2,7 @@ import { statfs, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheHome } from "../shared/paths.ts";
 import { assetManifest, assetNames } from "./assets.ts";
-import { build, copyAsset } from "./build.ts";
+import { build, copyAsset, fetchPackages } from "./build.ts";
 import { archHere, download, originOf } from "./download.ts";
 import { imageLayers, likelyLayers } from "./fetch/image-file.ts";
 import { moduleProxies, moduleZip } from "./fetch/module-proxy.ts";
@@ -14,7 +14,7 @@ import { hasNodePackages, nodePackagesFolder, unpackNodePackages } from "./node-
 import { assetFolder, installFolder, isInstalledAsset, locate } from "./locate.ts";
 import { toolNames, type ToolName } from "./manifest.ts";
 import { noteSizes } from "./sizes.ts";
-import { purposes as words, type Download, type Purpose, type Tool } from "./tool.ts";
+import { purposes as words, type Download, type GoBuild, type Purpose, type Tool } from "./tool.ts";
 
 type Say = (activity: string) => void;
 
@@ -29,6 +29,8 @@ export interface Item {
   readonly after: readonly string[];
   /** Fills the folder with what others publish; false where that can't be had from here. */
   readonly fetch?: (folder: string, say: Say, fetching: Fetching) => Promise<boolean>;
+  /** What `make` builds, where that is its way. */
+  readonly build?: GoBuild;
   /** Fills the folder with what is made here. */
   readonly make?: (folder: string, say: Say) => Promise<void>;
   /** Tells the meter how much `fetch` will bring. */
@@ -60,13 +62,14 @@ function toolItem(name: ToolName, tool: Tool, env: NodeJS.ProcessEnv): Item {
     ...(releases.length > 0 && {
       async fetch(folder, say, fetching) {
         say("downloading");
-        const origin = await fetchTool(name, tool, folder, fetching, env);
+        const origin = await fetchTool(name, tool, folder, fetching, env, say);
         if (origin !== undefined) await noteOrigin(folder, origin);
         return origin !== undefined;
       },
       announce: (fetching) => announce(releases[0]!, name, fetching, env),
     }),
     ...(tool.build && {
+      build: tool.build,
       make: async (folder, say) => noteOrigin(folder, await makeTool(name, tool, folder, say, env)),
     }),
   };
@@ -77,6 +80,23 @@ const releasesOf = (tool: Tool): readonly Download[] => {
   return (arch && tool.downloads?.[arch]) ?? [];
 };
 
+/** Has Go fetch the modules of all that is to be built, while the first of it is compiled. What fails here fails again, and is told, there. */
+export async function fetchModules(items: readonly Item[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
+  const families = Map.groupBy(
+    items.flatMap((item) => item.build ?? []),
+    ({ module }) => module,
+  );
+  for (const [module, builds] of families) {
+    if (builds.length > 1)
+      await fetchPackages(
+        builds.map((one) => one.package),
+        module,
+        env,
+        signal,
+      );
+  }
+}
+
 /** Downloads a tool's release from the first place that has it. Says in a line where it came from; undefined where none has it. */
 export async function fetchTool(
   name: string,
@@ -84,9 +104,10 @@ export async function fetchTool(
   folder: string,
   fetching: Fetching,
   env: NodeJS.ProcessEnv,
+  say: Say = () => {},
 ): Promise<string | undefined> {
   for (const release of releasesOf(tool)) {
-    if (await download(release, name, folder, fetching, env)) return `downloaded from ${originOf(release)}`;
+    if (await download(release, name, folder, fetching, env, say)) return `downloaded from ${originOf(release)}`;
   }
   return undefined;
 }

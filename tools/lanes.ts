@@ -11,9 +11,20 @@ const downloadsAtOnce = 4;
  * other in their order, since a compiler fills the machine. What can't be downloaded moves to the other lane. After a failure
  * nothing new is begun; it is thrown when all that was under way has ended.
  *
- * @param stop ends what is under way
+ * @param options.stop ends what is under way
+ * @param options.goIsHere resolves when Go's bytes have come, or can't: until then it has the line for itself, since what is made
+ * waits for it
+ * @param options.toBeMade told of all that can't be downloaded, when that is known of everything
  */
-export async function inLanes(items: readonly Item[], attempt: Attempt, stop: () => void): Promise<void> {
+export async function inLanes(
+  items: readonly Item[],
+  attempt: Attempt,
+  {
+    stop,
+    goIsHere,
+    toBeMade,
+  }: { readonly stop: () => void; readonly goIsHere: Promise<void>; readonly toBeMade: (items: readonly Item[]) => void },
+): Promise<void> {
   const open = new Set(items.map(({ name }) => name));
   const toFetch = items.filter(({ fetch }) => fetch);
   const toMake = new Set(items.filter(({ fetch }) => !fetch));
@@ -29,12 +40,13 @@ export async function inLanes(items: readonly Item[], attempt: Attempt, stop: ()
       failures.push(error);
       stop();
     }
-    if (way === "fetch") fetching--;
+    if (way === "fetch" && --fetching === 0 && toMake.size > 0) toBeMade([...toMake]);
     news.resolve();
     news = Promise.withResolvers();
   };
 
-  async function fetchLane(): Promise<void> {
+  async function fetchLane(number: number): Promise<void> {
+    if (number > 0 && open.has("go")) await goIsHere;
     for (let item = toFetch.shift(); item !== undefined && failures.length === 0; item = toFetch.shift()) await tried(item, "fetch");
   }
 
@@ -54,6 +66,6 @@ export async function inLanes(items: readonly Item[], attempt: Attempt, stop: ()
     }
   }
 
-  await Promise.all([...Array.from({ length: downloadsAtOnce }, fetchLane), makeLane()]);
+  await Promise.all([...Array.from({ length: downloadsAtOnce }, (_, number) => fetchLane(number)), makeLane()]);
   if (failures.length > 0) throw failures[0];
 }

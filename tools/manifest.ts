@@ -107,17 +107,17 @@ const tools = {
     // Ours, and so of the version that its source has.
     version: sourceVersion("room/lab-room"),
     fits: exactly(sourceVersion("room/lab-room")),
-    build: { module: "room", package: "./lab-room", static: true },
+    build: { module: "room", package: "./lab-room" },
   },
   "lab-build": {
     version: sourceVersion("room/lab-build"),
     fits: exactly(sourceVersion("room/lab-build")),
-    build: { module: "room", package: "./lab-build", static: true },
+    build: { module: "room", package: "./lab-build" },
   },
   pause: {
     version: sourceVersion("room/pause"),
     fits: exactly(sourceVersion("room/pause")),
-    build: { module: "room", package: "./pause", static: true },
+    build: { module: "room", package: "./pause" },
     onlyFor: purposes.realPods,
   },
   coredns: {
@@ -137,7 +137,7 @@ const tools = {
       amd64: [kindRelease("amd64", "aee6151561422756b764a4ae28e7f44cda5af5a9eead3cc9985112b1de8d8e0d")],
       arm64: [kindRelease("arm64", "20022bee6cfcd5086cb7234d218e3454e6090022f2a8f55d1fa7fcf42c3867a2")],
     },
-    build: { module: "kind", package: "sigs.k8s.io/kind", static: true },
+    build: { module: "kind", package: "sigs.k8s.io/kind" },
     onlyFor: purposes.clustersInDocker,
   },
   helm: {
@@ -178,7 +178,7 @@ const tools = {
     // Ours, around what kustomize-controller renders with.
     version: `${fluxControllers.kustomize}-${sourceVersion("cluster/lab-render")}`,
     fits: exactly(`${fluxControllers.kustomize}-${sourceVersion("cluster/lab-render")}`),
-    build: { module: "cluster", package: "./lab-render", static: true },
+    build: { module: "cluster", package: "./lab-render" },
   },
   flux: {
     version: fluxRelease,

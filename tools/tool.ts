@@ -43,8 +43,6 @@ export interface GoBuild {
   readonly package: string;
   /** What `-ldflags` gets besides `-s -w`. */
   readonly ldflags?: string;
-  /** Runs where there is no C library. */
-  readonly static?: true;
   /** The package embeds files that its published module lacks: build from a copy of the module that has this one. */
   readonly placeholder?: { readonly module: string; readonly file: string };
 }

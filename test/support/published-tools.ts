@@ -62,8 +62,9 @@ async function publish(
     return { ...host.image(new URL(release.image).pathname.slice(1), arch, [below, layer]), file: release.file };
   }
   const { hostname, pathname } = new URL(release.url);
+  const places = new Map(release.members?.map((member) => [basename(member), member]));
   const content = release.members
-    ? await tarGz(Object.fromEntries(release.members.map((member) => [member, programs[basename(member)]!])), 6)
+    ? await tarGz(Object.fromEntries(Object.entries(programs).map(([program, bytes]) => [places.get(program) ?? program, bytes])), 6)
     : Buffer.from(programs[name]!);
   const url = host.elsewhere(`/${hostname}${pathname}`, content);
   return { ...release, url, sha256: createHash("sha256").update(content).digest("hex") };

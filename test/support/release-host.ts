@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 /*
@@ -16,6 +18,8 @@ export interface ReleaseHost {
   readonly elsewhere: (path: string, content: Buffer) => string;
   /** Serves an image of one layer and an index for it; returns what a manifest pins. */
   readonly image: (repository: string, arch: string, layers: readonly Buffer[]) => { readonly image: string; readonly digest: string };
+  /** Serves the files of a folder below a path, as they are when they are asked for. */
+  readonly folder: (path: string, folder: string) => void;
   /** Breaks off the next answer for the path after so many bytes. */
   readonly cut: (path: string, afterBytes: number) => void;
   /** Every request for a file, `GET /path`, with the range it asks for. */
@@ -31,6 +35,7 @@ export async function startReleaseHost({ bytesPerSecond = Number.POSITIVE_INFINI
   const files = new Map<string, Buffer>();
   const moved = new Map<string, string>();
   const cuts = new Map<string, number>();
+  const folders: [string, string][] = [];
   const requests: string[] = [];
   let sent = 0;
   let lineIsFreeAt = 0;
@@ -42,6 +47,7 @@ export async function startReleaseHost({ bytesPerSecond = Number.POSITIVE_INFINI
     if (begin === 0) response.writeHead(200, headers);
     else response.writeHead(206, { ...headers, "content-range": `bytes ${begin}-${content.length - 1}/${content.length}` });
     if (request.method === "HEAD") return response.end();
+    const closed = new Promise((resolve) => response.once("close", resolve));
     const end = begin + (cuts.get(path) ?? Number.POSITIVE_INFINITY);
     cuts.delete(path);
     for (let at = begin; at < content.length; at += chunkBytes) {
@@ -51,7 +57,7 @@ export async function startReleaseHost({ bytesPerSecond = Number.POSITIVE_INFINI
       if (waitMs > 1) await delay(waitMs);
       if (response.destroyed) return;
       sent += chunk.length;
-      if (!response.write(chunk)) await new Promise((drained) => response.once("drain", drained).once("close", drained));
+      if (!response.write(chunk)) await Promise.race([closed, new Promise((drained) => response.once("drain", drained))]);
       if (at + chunkBytes > end) return response.destroy();
     }
     response.end();
@@ -69,7 +75,7 @@ export async function startReleaseHost({ bytesPerSecond = Number.POSITIVE_INFINI
     if (!inRegistry && request.headers.authorization !== undefined) return void response.writeHead(400).end();
     const target = moved.get(pathname);
     if (target !== undefined) return void response.writeHead(302, { location: target }).end();
-    const content = files.get(pathname);
+    const content = files.get(pathname) ?? below(folders, pathname);
     requests.push([request.method, pathname, ...(request.headers.range ? [request.headers.range] : [])].join(" "));
     if (content === undefined) return void response.writeHead(404).end();
     void send(request, response, pathname, content);
@@ -114,6 +120,7 @@ export async function startReleaseHost({ bytesPerSecond = Number.POSITIVE_INFINI
       const manifests = [other, { ...one, platform: { os: "linux", architecture: arch } }];
       return { image: `${origin}/${repository}`, digest: manifest(repository, `${oci}.index.v1+json`, { manifests }).digest };
     },
+    folder: (path, folder) => void folders.push([`${path}/`, folder]),
     cut: (path, afterBytes) => void cuts.set(path, afterBytes),
     requests,
     sent: () => sent,
@@ -124,4 +131,12 @@ export async function startReleaseHost({ bytesPerSecond = Number.POSITIVE_INFINI
       }
     },
   };
+}
+
+function below(folders: readonly [string, string][], pathname: string): Buffer | undefined {
+  for (const [prefix, folder] of folders) {
+    const path = join(folder, decodeURIComponent(pathname.slice(prefix.length)));
+    if (pathname.startsWith(prefix) && existsSync(path)) return readFileSync(path);
+  }
+  return undefined;
 }

@@ -75,8 +75,15 @@ const unneeded = /^(test|api|doc|misc)\/|(^|\/)testdata\/|_test\.go$/;
  * Takes a Go toolchain into the folder, as the go command itself does with this module: what it runs may be executed, and each
  * `_go.mod`, by which a module can hold others, has its own name. Besides there is a link `go` to its program.
  */
-export async function takeToolchain(toolchain: GoToolchain, folder: string, env: NodeJS.ProcessEnv, fetching: Fetching): Promise<boolean> {
+export async function takeToolchain(
+  toolchain: GoToolchain,
+  folder: string,
+  env: NodeJS.ProcessEnv,
+  fetching: Fetching,
+  say: (activity: string) => void,
+): Promise<boolean> {
   const taken = await withModule({ module: "golang.org/toolchain", ...toolchain.goToolchain }, env, fetching, async (files) => {
+    say("unpacking");
     const folders = new Set<string>();
     for (const { name, read } of files) {
       if (unneeded.test(name)) continue;
