@@ -201,7 +201,8 @@ test("of several places the next is asked where one has nothing", async () => {
   expect(await readFile(join(folder, "tool"), "utf8")).toBe(script);
 });
 
-test("a tool is built from source", async () => {
+// With all that it is made of, where nothing is compiled yet.
+test("a tool is built from source", { timeout: 300_000 }, async () => {
   const { folder } = await machine();
   const said: string[] = [];
   expect(await makeTool("crane", manifest.crane, folder, (activity) => said.push(activity), process.env)).toMatch(/^built from /);

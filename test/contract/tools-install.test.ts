@@ -26,6 +26,9 @@ async function machineWithoutCrane() {
   return { env, folder: installFolder("crane", env), parent: join(cacheHome(env), "tools", "crane") };
 }
 
+/** Milliseconds: crane with all that it is made of, where nothing is compiled yet. */
+const buildMs = 300_000;
+
 const setup = `
   import { setupTools } from ${JSON.stringify(join(import.meta.dirname, "../../tools/install.ts"))};
   await setupTools({ onProgress: ({ what, activity }) => console.log(what + ": " + activity) });
@@ -36,7 +39,7 @@ function setupProcess(env: NodeJS.ProcessEnv) {
   return run(process.execPath, ["--input-type=module", "--eval", setup], { env, extendEnv: false });
 }
 
-test("two set-ups at once install a tool once", async () => {
+test("two set-ups at once install a tool once", { timeout: buildMs }, async () => {
   const { env, folder, parent } = await machineWithoutCrane();
   const outputs = await Promise.all([setupProcess(env), setupProcess(env)]);
   const installed = outputs.flatMap(({ stdout }) => stdout.split("\n")).filter((line) => line.endsWith(": installed"));
@@ -45,7 +48,7 @@ test("two set-ups at once install a tool once", async () => {
   expect((await run(join(folder, "crane"), ["version"])).stdout).toMatch(/^v?0\.22\.1$/);
 });
 
-test("a set-up that was killed leaves nothing that the next one takes for a tool", async () => {
+test("a set-up that was killed leaves nothing that the next one takes for a tool", { timeout: buildMs }, async () => {
   const { env, folder, parent } = await machineWithoutCrane();
   const first = setupProcess(env);
   for await (const said of first.stdout) if (String(said).includes("building from source")) break;
