@@ -1,32 +1,29 @@
 import * as pulumi from "@pulumi/pulumi";
-import { chooseFor } from "./clusters/upkeep.ts";
 import { requireLayout } from "./ledger/creation.ts";
 import { requireImageNames } from "./host/git/image-names.ts";
 import { LabError } from "./shared/errors.ts";
 import { createCohort } from "./stacks/cohort.ts";
-import { readGenerations } from "./stacks/generations.ts";
 import { preflightGit } from "./stacks/git-preflight.ts";
-import { lookForRoom, requireRooms } from "./stacks/isolation.ts";
-import { clustersOf } from "./stacks/cohort-spec.ts";
+import { requireRooms } from "./stacks/isolation.ts";
 import { parseCohort, parseCohortName } from "./stacks/load-spec.ts";
-import { noteBeginnings, readBeginnings } from "./stacks/lifetimes.ts";
-import { planCohort } from "./stacks/plan.ts";
-import { requireReach } from "./stacks/reach.ts";
+import { cohortPaths } from "./shared/paths.ts";
+import { planHere } from "./stacks/plan-here.ts";
+import { noteBeginnings } from "./stacks/lifetimes.ts";
+
+/*
+ * Pulumi notes the stack of every promise, and formats each with a library for source maps; Node runs these sources as they are, so
+ * there is none. It took a third of the program's processor time.
+ */
+delete (Error as { prepareStackTrace?: unknown }).prepareStackTrace;
 
 async function main(): Promise<pulumi.Inputs> {
   const cohort = parseCohortName(pulumi.getStack());
   const spec = parseCohort(new pulumi.Config().getObject("cohort"), `stacks/Pulumi.${cohort}.yaml`);
-  const { nodes } = await chooseFor(cohort, clustersOf(spec));
-  const plan = planCohort(cohort, spec, {
-    nodes,
-    room: await lookForRoom(spec),
-    generations: await readGenerations(cohort, spec),
-    beginnings: await readBeginnings(cohort, spec),
-  });
-  requireReach(plan);
+  const paths = cohortPaths(cohort);
+  const { plan } = await planHere(paths, spec);
   requireRooms(plan);
-  await requireLayout(cohort);
-  await requireImageNames(plan);
+  await requireLayout(paths);
+  await requireImageNames(plan, paths);
   await preflightGit(plan);
   if (!pulumi.runtime.isDryRun()) await noteBeginnings(plan);
   return createCohort(plan);

@@ -32,7 +32,7 @@ const idleSeconds = Number(process.argv[2] ?? 60);
 const model = process.argv[3];
 const learners = 50;
 const modelOutputs = model === undefined ? undefined : await readOutputs(model);
-const modelProcesses = model === undefined ? [] : await processStatus(model);
+const modelProcesses = model === undefined ? [] : await processStatus(cohortPaths(model));
 const modelHome = labHome();
 const home = await mkdtemp(join(tmpdir(), "gl-bench-"));
 process.env["GITOPS_LAB_HOME"] = home;
@@ -94,7 +94,7 @@ async function standInDaemon(cohort: string, one: string): Promise<Server> {
   const all = ids.flatMap((id) => own.map((process) => ({ ...process, owner: id, name: process.name.replace(one, id) })));
   await makePrivateFolder(cohortPaths(cohort).daemon);
   const server = createServer((_, response) => response.setHeader("content-type", "application/json").end(JSON.stringify(all)));
-  await new Promise<void>((resolve) => server.listen(controlSocket(cohort), resolve));
+  await new Promise<void>((resolve) => server.listen(controlSocket(cohortPaths(cohort)), resolve));
   return server;
 }
 

@@ -6,7 +6,7 @@ import { clusterProviders } from "../clusters/providers.ts";
 import { gitHosts } from "../git-hosts/hosts.ts";
 import { registries } from "../registries/registries.ts";
 import { circles, floorOf, folderOf, imports, isList, lengths, root, sources, wingOf, wordsIn } from "../test/support/sources.ts";
-import { untilFirstLine } from "./house/first-line.ts";
+import { untilFirstLine } from "../test/support/first-line.ts";
 
 /*
  * Figures of the house, from the same reading of the sources as test/architecture.test.ts: `node bench/house.ts` prints them as

@@ -4,17 +4,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import writeFileAtomic from "write-file-atomic";
 import { parse } from "yaml";
-import { chooseFor } from "../clusters/upkeep.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
+import { cohortPaths } from "../shared/paths.ts";
 import { readPersonText } from "../shared/person-file.ts";
 import { readIfExists } from "../shared/private-files.ts";
-import { readGenerations } from "../stacks/generations.ts";
-import { lookForRoom } from "../stacks/isolation.ts";
-import { clustersOf } from "../stacks/cohort-spec.ts";
 import { parseCohortFile, parseCohortName } from "../stacks/load-spec.ts";
-import { readBeginnings } from "../stacks/lifetimes.ts";
-import { planCohort, type CohortPlan } from "../stacks/plan.ts";
-import { requireReach } from "../stacks/reach.ts";
+import type { CohortPlan } from "../stacks/plan.ts";
+import { planHere } from "../stacks/plan-here.ts";
 import { note } from "./terminal.ts";
 
 /** The folder with Pulumi.yaml. */
@@ -58,16 +54,10 @@ export async function readCohort(name: string): Promise<CohortPlan> {
       { exitCode: ExitCode.badInput },
     );
   }
+  const paths = cohortPaths(cohort);
   const spec = parseCohortFile(text, `stacks/Pulumi.${cohort}.yaml`);
-  const { nodes, because } = await chooseFor(cohort, clustersOf(spec));
+  const { plan, because } = await planHere(paths, spec);
   if (because !== undefined) note(`Pods are simulated: they cannot run for real on this machine. ${because}.`);
-  const plan = planCohort(cohort, spec, {
-    nodes,
-    room: await lookForRoom(spec),
-    generations: await readGenerations(cohort, spec),
-    beginnings: await readBeginnings(cohort, spec),
-  });
-  requireReach(plan);
   return plan;
 }
 

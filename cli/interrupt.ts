@@ -1,6 +1,6 @@
 import { isRunning, livingEngines } from "../ledger/process-identity.ts";
 import { ExitCode, LabError } from "../shared/errors.ts";
-import { cohortPaths } from "../shared/paths.ts";
+import type { CohortPaths } from "../shared/paths.ts";
 import type { RunReporter } from "./progress/reporter.ts";
 import { duration, note, onReaderGone, paint } from "./terminal.ts";
 
@@ -23,7 +23,7 @@ export interface Interrupt {
 }
 
 export interface InterruptOptions {
-  readonly cohort: string;
+  readonly paths: Pick<CohortPaths, "daemon">;
   /** The command that goes on from where the run ended. */
   readonly resume: string;
   /** Told of each signal, with a sentence for people. */
@@ -43,14 +43,14 @@ export function interruptionTeller(reporter: RunReporter): InterruptOptions["onS
  * A second signal ends it at once. Throws LabError `interrupted` when that was so, with the signal's exit code.
  */
 export async function interruptible<T>(
-  { cohort, resume, onSignal }: InterruptOptions,
+  { paths, resume, onSignal }: InterruptOptions,
   work: (interrupt: Interrupt) => Promise<T>,
 ): Promise<T> {
   const abort = new AbortController();
   const timers: NodeJS.Timeout[] = [];
   let received: StopSignal | undefined;
   const engines = (signal: NodeJS.Signals) => {
-    for (const engine of livingEngines(cohortPaths(cohort).daemon, process.pid)) if (isRunning(engine)) process.kill(engine.pid, signal);
+    for (const engine of livingEngines(paths.daemon, process.pid)) if (isRunning(engine)) process.kill(engine.pid, signal);
   };
   const stop = (signal: StopSignal) => {
     if (received !== undefined) {

@@ -1,5 +1,6 @@
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation/index.js";
 import type { LabError } from "../shared/errors.ts";
+import type { CohortPaths } from "../shared/paths.ts";
 import { measuredCosts } from "./capacity/costs.ts";
 import { interruptible, interruptionTeller } from "./interrupt.ts";
 import { chooseDisplay } from "./progress/displays.ts";
@@ -11,6 +12,7 @@ import { stateFailure } from "./state/failures.ts";
 export interface LearnerRun {
   readonly command: RunCommand;
   readonly stack: Stack;
+  readonly paths: CohortPaths;
   readonly learner: string;
   /** Seconds it takes by earlier measurements. */
   readonly expectedSeconds: number;
@@ -25,7 +27,7 @@ export interface LearnerRun {
 }
 
 /** Lets Pulumi work on one learner's resources: shown as it goes on, and ended in order by a signal, as whole runs are. */
-export async function runOnLearner({ command, stack, learner, expectedSeconds, operate, failure }: LearnerRun): Promise<void> {
+export async function runOnLearner({ command, stack, paths, learner, expectedSeconds, operate, failure }: LearnerRun): Promise<void> {
   const cohort = stack.name;
   const reporter = new RunReporter({
     command,
@@ -36,14 +38,14 @@ export async function runOnLearner({ command, stack, learner, expectedSeconds, o
     display: chooseDisplay(false, [learner]),
   });
   try {
-    await interruptible({ cohort, resume: `./lab up ${cohort}`, onSignal: interruptionTeller(reporter) }, async ({ signal, check }) => {
+    await interruptible({ paths, resume: `./lab up ${cohort}`, onSignal: interruptionTeller(reporter) }, async ({ signal, check }) => {
       try {
         await reporter.engine((onEvent) => operate({ onEvent, color: "never", signal }));
       } catch (error) {
         check();
         throw (await stateFailure(cohort, error)) ?? failure(reporter.causes(error), error);
       } finally {
-        await cleanUpAfterEngine(stack);
+        await cleanUpAfterEngine(stack, paths);
       }
     });
   } finally {

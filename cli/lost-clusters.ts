@@ -8,7 +8,7 @@ import type { StateSummary } from "./stack.ts";
 /** Pulumi types of the clusters that are processes of this machine. */
 const onThisMachine = clusterProviders.filter(isOnLabHost).map(({ type }) => type);
 
-/** The variable by which both Kubernetes plugins take the objects of a cluster that they can't reach for gone. */
+/** With this variable both Kubernetes plugins take the objects of a cluster that they can't reach for gone. */
 export const deleteUnreachable = "PULUMI_K8S_DELETE_UNREACHABLE";
 
 /**

@@ -2,14 +2,14 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { doorStatus, isDaemonUp } from "../host/processes/client.ts";
 import { readDaemonConfig } from "../host/processes/config.ts";
-import { labHome } from "../shared/paths.ts";
+import { labHome, cohortPaths } from "../shared/paths.ts";
 import { paint } from "./terminal.ts";
 
 /** What a cohort has open beside loopback. */
 export interface OpenCohort {
   readonly cohort: string;
   readonly listen: string;
-  /** By which learners reach it. */
+  /** The address that learners use. */
   readonly name: string;
   readonly doors: readonly {
     readonly what: string;
@@ -21,9 +21,10 @@ export interface OpenCohort {
 
 /** Undefined for a cohort that listens on loopback alone. */
 export async function openingOf(cohort: string): Promise<OpenCohort | undefined> {
-  const opening = (await readDaemonConfig(cohort))?.opening;
+  const paths = cohortPaths(cohort);
+  const opening = (await readDaemonConfig(paths))?.opening;
   if (opening === undefined) return undefined;
-  const doors = (await isDaemonUp(cohort)) ? await doorStatus(cohort) : [];
+  const doors = (await isDaemonUp(paths)) ? await doorStatus(paths) : [];
   return {
     cohort,
     listen: opening.listen,

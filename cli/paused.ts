@@ -1,5 +1,6 @@
 import { processStatus } from "../host/processes/client.ts";
 import type { ProcessStatus } from "../host/processes/supervisor.ts";
+import type { CohortPaths } from "../shared/paths.ts";
 
 /** Learners all of whose processes are down because somebody wanted it. */
 export function pausedLearners(processes: readonly ProcessStatus[]): string[] {
@@ -11,6 +12,6 @@ export function pausedLearners(processes: readonly ProcessStatus[]): string[] {
 }
 
 /** The paused learners of a cohort; none where no daemon can tell. */
-export async function pausedIn(cohort: string): Promise<string[]> {
-  return pausedLearners(await processStatus(cohort));
+export async function pausedIn(paths: CohortPaths): Promise<string[]> {
+  return pausedLearners(await processStatus(paths));
 }

@@ -3,13 +3,11 @@ import { access, constants, mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { clusterLooks, clusterThings } from "../clusters/upkeep.ts";
-import { readInventory, recordCreation, recordGone, type Kind, type Thing } from "../ledger/inventory.ts";
+import { readInventory, recordGone, type Kind } from "../ledger/inventory.ts";
 import { lookForAll, type Seen } from "../ledger/looks.ts";
 import { countsOf, linesOf, makeReceipt, type Receipt } from "../ledger/receipt.ts";
-import { isAtWork } from "../ledger/orphans.ts";
-import { identify } from "../ledger/process-identity.ts";
 import { ExitCode, LabError, messageOf } from "../shared/errors.ts";
-import { labHome } from "../shared/paths.ts";
+import { labHome, type CohortPaths } from "../shared/paths.ts";
 import { writePrivateFile } from "../shared/private-files.ts";
 import { gitHostLooks } from "./git-host.ts";
 import { duration, note, print } from "./terminal.ts";
@@ -65,10 +63,10 @@ export function mustRemember(seen: readonly Seen[]): boolean {
 }
 
 /** Looks whether a learner who was removed has left anything; tells only that. Returns the exit code. */
-export async function settleLearner(stack: Stack, learner: string, startedAt: Date): Promise<ExitCode> {
+export async function settleLearner(stack: Stack, paths: CohortPaths, learner: string, startedAt: Date): Promise<ExitCode> {
   const cohort = stack.name;
   const items = (await readInventory(cohort)).filter((item) => item.learner === learner);
-  const seen = await lookForAll(cohort, items, {
+  const seen = await lookForAll(paths, items, {
     learner,
     looks: { ...clusterLooks, ...(await gitHostLooks(stack, items)) },
   });
@@ -79,46 +77,4 @@ export async function settleLearner(stack: Stack, learner: string, startedAt: Da
   const receipt = makeReceipt({ cohort, learner, startedAt, problems: [] }, seen);
   tellReceipt(receipt, note);
   return exitCodeOf(receipt);
-}
-
-/**
- * Lets nothing take a cohort away while another command works on it, nor anything work on it meanwhile. All other commands wait for
- * each other at Pulumi's lock; a teardown needs no state, so that lock would not stop it.
- */
-async function standBack(cohort: string, command: string): Promise<void> {
-  const other = (await readInventory(cohort)).find(
-    (item) => item.identity?.pid !== process.pid && (command === "down" || item.name?.startsWith("down ")) && isAtWork(item),
-  );
-  if (other === undefined) return;
-  const { pid } = other.identity!;
-  throw new LabError(
-    "cohort-at-work",
-    `\`./lab ${command} ${cohort}\` can't run beside \`./lab ${other.name}\`, which process ${pid} runs. Nothing was changed. Wait for that to end, or end it with \`kill ${pid}\`, and run the command again.`,
-  );
-}
-
-/**
- * Tells the inventory that a command changes the cohort, as long as it does: one that was killed is told by that. One that
- * a signal ended in order has left as much undone, and says so.
- */
-export async function whileRunning<T>(cohort: string, command: string, work: () => Promise<T>): Promise<T> {
-  const identity = identify(process.pid)!;
-  const run: Thing = {
-    kind: "run",
-    id: `${identity.bootId}/${identity.pid}/${identity.startTime}`,
-    name: `${command} ${cohort}`,
-    identity,
-  };
-  // Noted before it looks: of two that begin at once at least one sees the other.
-  await recordCreation(cohort, run);
-  let wasCutShort = false;
-  try {
-    await standBack(cohort, command);
-    return await work();
-  } catch (error) {
-    wasCutShort = error instanceof LabError && error.code === "interrupted";
-    throw error;
-  } finally {
-    await (wasCutShort ? recordCreation(cohort, { ...run, interrupted: true }) : recordGone(cohort, [run]));
-  }
 }

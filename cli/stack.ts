@@ -7,7 +7,7 @@ import { readInventory, recordCreation, recordGone, type Thing } from "../ledger
 import type { Sight } from "../ledger/sight.ts";
 import { endOrphansOfEngine, engineMark } from "../ledger/process-identity.ts";
 import { LabError, messageOf } from "../shared/errors.ts";
-import { cohortPaths } from "../shared/paths.ts";
+import { cohortPaths, type CohortPaths } from "../shared/paths.ts";
 import { shellWord } from "../shared/shell-word.ts";
 import { folderOfBackend } from "../tools/backend.ts";
 import { pulumiEnvironment } from "../tools/environment.ts";
@@ -16,7 +16,7 @@ import { pulumiHome } from "../tools/plugin-choice.ts";
 import { projectFolder } from "./cohort-file.ts";
 import { pulumiProject } from "./project.ts";
 import { backendName, stateFolder } from "./state/backend.ts";
-import { cohortsInState, readCheckpoint, stateFiles } from "./state/files.ts";
+import { cohortsInState, lastResult, readCheckpoint, stateFiles } from "./state/files.ts";
 import { awaitUnlocked, dropDeadLocks, staleLocks, type ForeignLocks } from "./state/locks.ts";
 import { withState } from "./state/failures.ts";
 import { mendSettings, mendState } from "./state/mend.ts";
@@ -26,7 +26,7 @@ import { requireOwnSecrets } from "./state/passphrase.ts";
 const automation = () => import("@pulumi/pulumi/automation/index.js");
 
 /** A workspace on this project, with the tools and the state backend that `./lab env` names. */
-async function openWorkspace(cohort: string): Promise<LocalWorkspace> {
+async function openWorkspace(paths: CohortPaths): Promise<LocalWorkspace> {
   const { LocalWorkspace, PulumiCommand } = await automation();
   const environment = { ...(await pulumiEnvironment()), GITOPS_LAB_PULUMI: await toolPath("pulumi") };
   // The library asks `pulumi` for its version in this process' environment; the engine looks for its plugins on its own.
@@ -36,10 +36,29 @@ async function openWorkspace(cohort: string): Promise<LocalWorkspace> {
     skipVersionCheck: true,
   });
   return LocalWorkspace.create({
-    workDir: await pulumiProject(cohort),
+    workDir: await pulumiProject(paths.cohort),
     pulumiCommand,
-    envVars: { ...environment, ...engineMark(cohortPaths(cohort).daemon) },
+    envVars: { ...environment, ...engineMark(paths.daemon) },
   });
+}
+
+/**
+ * A stack whose operations end with what they did: Pulumi's library reads all outputs twice and the history once after each, three
+ * programs that derive the key of the secrets anew, and nobody here looks at what it returns.
+ */
+function withoutSummaries(stack: Stack): Stack {
+  return Object.assign(stack, { outputs: () => Promise.resolve({}), info: () => Promise.resolve(undefined) });
+}
+
+/** Whether a cohort's state is in the folder of a backend; undefined where Pulumi alone can tell. */
+async function isInFolder(cohort: string): Promise<boolean | undefined> {
+  const folder = await stateFolder();
+  return folder === undefined ? undefined : (await readCheckpoint(folder, cohort)) !== undefined;
+}
+
+/** Opens a stack that is known to be there without asking for it: each operation names it. */
+function unasked(workspace: LocalWorkspace): LocalWorkspace {
+  return Object.assign(workspace, { selectStack: () => Promise.resolve() });
 }
 
 /** The stack as the inventory has it; named by its backend, without credentials, so that it is not missed in another. */
@@ -48,45 +67,50 @@ export async function stackThing(cohort: string): Promise<Thing> {
 }
 
 /** Waits until nobody works on the cohort, and makes its state readable. */
-async function makeReady(cohort: string, foreign: ForeignLocks): Promise<void> {
-  endOrphansOfEngine(cohortPaths(cohort).daemon);
+async function makeReady(paths: CohortPaths, foreign: ForeignLocks): Promise<void> {
+  endOrphansOfEngine(paths.daemon);
   const folder = await stateFolder();
   if (folder === undefined) return;
-  await awaitUnlocked(folder, cohort, foreign);
-  await mendState(folder, cohort);
+  await awaitUnlocked(folder, paths.cohort, foreign);
+  await mendState(folder, paths.cohort);
   await mendSettings(pulumiHome());
 }
 
 /** The cohort's stack, made when it does not exist yet. Waits for an operation on it that still runs. */
-export async function openStack(cohort: string): Promise<Stack> {
+export async function openStack(paths: CohortPaths): Promise<Stack> {
   const { Stack } = await automation();
-  const workspace = await openWorkspace(cohort);
-  await makeReady(cohort, "refuse");
-  await requireOwnSecrets(cohort);
-  const before = (await readInventory(cohort)).find(({ kind }) => kind === "stack");
-  const thing = await stackThing(cohort);
-  await recordCreation(cohort, thing);
+  const workspace = await openWorkspace(paths);
+  await makeReady(paths, "refuse");
+  await requireOwnSecrets(paths.cohort);
+  const before = (await readInventory(paths.cohort)).find(({ kind }) => kind === "stack");
+  const thing = await stackThing(paths.cohort);
+  await recordCreation(paths.cohort, thing);
   try {
-    return await withState(cohort, () => Stack.createOrSelect(cohort, workspace));
+    const { cohort } = paths;
+    const isThere = await isInFolder(cohort);
+    const open = () => (isThere === true ? Stack.select(cohort, unasked(workspace)) : Stack.createOrSelect(cohort, workspace));
+    return withoutSummaries(await withState(cohort, open));
   } catch (error) {
     // In a backend that can't be used there is nothing, and nobody could look for it there.
     if (error instanceof LabError && error.code === "backend-unusable")
-      await (before === undefined ? recordGone(cohort, [thing]) : recordCreation(cohort, before));
+      await (before === undefined ? recordGone(paths.cohort, [thing]) : recordCreation(paths.cohort, before));
     throw error;
   }
 }
 
 /** The cohort's stack; undefined where there is none. Waits like `openStack`. Looks at no other cohort's. */
-export async function findStack(cohort: string, foreign: ForeignLocks = "refuse"): Promise<Stack | undefined> {
+export async function findStack(paths: CohortPaths, foreign: ForeignLocks = "refuse"): Promise<Stack | undefined> {
   const { Stack, StackNotFoundError } = await automation();
-  const workspace = await openWorkspace(cohort);
-  await makeReady(cohort, foreign);
+  const workspace = await openWorkspace(paths);
+  await makeReady(paths, foreign);
   // What is to go needs no secret of the file's.
-  await requireOwnSecrets(cohort).catch((error: unknown) => {
+  await requireOwnSecrets(paths.cohort).catch((error: unknown) => {
     if (foreign === "refuse") throw error;
   });
   try {
-    return await withState(cohort, () => Stack.select(cohort, workspace));
+    const { cohort } = paths;
+    const isThere = await isInFolder(cohort);
+    return withoutSummaries(await withState(cohort, () => Stack.select(cohort, isThere === true ? unasked(workspace) : workspace)));
   } catch (error) {
     if (error instanceof StackNotFoundError) return undefined;
     throw error;
@@ -98,7 +122,7 @@ export async function stackNames(): Promise<string[]> {
   const folder = await stateFolder();
   // Pulumi would read all of them, and end at the first that is cut off.
   if (folder !== undefined) return cohortsInState(folder);
-  const workspace = await openWorkspace("any");
+  const workspace = await openWorkspace(cohortPaths("any"));
   return (await withState("any", () => workspace.listStacks())).map(({ name }) => name).sort();
 }
 
@@ -137,17 +161,22 @@ const Deployment = z.object({
   pending_operations: z.array(z.object({ resource: InState, type: z.string() })).nullish(),
 });
 
+const Checkpoint = z.object({ checkpoint: z.object({ latest: Deployment }) });
+
+/** From the file where there is one: Pulumi's CLI asks for the secrets as well, and none of this is one. */
 async function readDeployment(stack: Stack): Promise<z.output<typeof Deployment>> {
-  try {
-    const { deployment } = await withState(stack.name, () => stack.exportStack());
-    return Deployment.parse(deployment ?? {});
-  } catch (error) {
-    const folder = await stateFolder();
-    if (!(error instanceof LabError) || error.code !== "passphrase-foreign" || folder === undefined) throw error;
-    // The library asks for the secrets as well, and none of this is one.
-    const state = z.object({ checkpoint: z.object({ latest: z.unknown() }) }).safeParse(await readCheckpoint(folder, stack.name));
-    return Deployment.parse(state.data?.checkpoint.latest ?? {});
-  }
+  const folder = await stateFolder();
+  const state = folder === undefined ? undefined : Checkpoint.safeParse(await readCheckpoint(folder, stack.name));
+  if (state?.success) return state.data.checkpoint.latest;
+  const { deployment } = await withState(stack.name, () => stack.exportStack());
+  return Deployment.parse(deployment ?? {});
+}
+
+/** Whether the last operation on a stack came to a good end; false where there was none. */
+export async function lastSucceeded(stack: Stack): Promise<boolean> {
+  const folder = await stateFolder();
+  const result = folder === undefined ? (await stack.history(1, undefined, false))[0]?.result : await lastResult(folder, stack.name);
+  return result === "succeeded";
 }
 
 /** What is in the state, and what was being made when a run was killed. */
@@ -166,7 +195,7 @@ export interface StateSummary {
   readonly hasHost: boolean;
   /** Whether an operation was killed between beginning something and noting it. */
   readonly isPending: boolean;
-  /** The learners of whom that was. */
+  /** The learners whose resources these were. */
   readonly pending: ReadonlySet<string>;
 }
 
@@ -202,7 +231,7 @@ export function learnerUrn(cohort: string, learner: string): string {
 }
 
 /**
- * Removes a cohort's stack, of which nothing is left, and from a backend that is a folder also what Pulumi keeps of its earlier
+ * Removes a cohort's stack when nothing is left in it, and from a backend that is a folder also what Pulumi keeps of its earlier
  * states, or left where there is no stack.
  *
  * @param force also where the state tells of things, since nobody can read it
@@ -224,8 +253,8 @@ export async function staleStackLocks(): Promise<{ readonly path: string; readon
 }
 
 /** Ends what an interrupted operation left: processes of its engine, and its lock on the stack. */
-export async function cleanUpAfterEngine({ name }: Stack): Promise<void> {
-  endOrphansOfEngine(cohortPaths(name).daemon);
+export async function cleanUpAfterEngine({ name }: Pick<Stack, "name">, paths: CohortPaths): Promise<void> {
+  endOrphansOfEngine(paths.daemon);
   const folder = await stateFolder();
   if (folder !== undefined) await dropDeadLocks(folder, name);
 }

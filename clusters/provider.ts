@@ -28,7 +28,8 @@ export interface ClusterProvider<Spec extends Kinded = Kinded, Plan extends Kind
   readonly type: string;
   /** Its fields in the cohort file: a strict object with `kind`. */
   readonly spec: z.ZodType<Spec>;
-  plan(spec: Spec, found: Found): Plan;
+  /** @param learner whose cluster it is to be */
+  plan(spec: Spec, found: Found, learner: string): Plan;
   pods(plan: Plan): Pods;
   readonly place: Place;
   /** What set-up brings for such a cluster. */
@@ -55,7 +56,7 @@ export interface Found {
 export interface Place {
   /** Whether it stands on this machine: its driver notes since when it is there, and its making keeps a core busy. */
   readonly onThisMachine: boolean;
-  /** By which address its pods come to what the lab host serves: by loopback, by the one that `access` opens, by none. */
+  /** Which address its pods use for what the lab host serves: loopback, the one that `access` opens, or none. */
   readonly reach: "loopback" | "door" | "none";
   /** How many ports of this machine it leases for a learner. */
   readonly ports: number;
@@ -89,7 +90,7 @@ export interface InCloud<Plan extends Kinded = Kinded> {
 
 /** List prices in US dollars, see cloud/prices.ts. */
 export interface Prices<Plan extends Kinded = Kinded> {
-  /** Year and month of which they are. */
+  /** Their year and month. */
   readonly asOf: string;
   readonly source: string;
   /** An hour of what a cohort shares. */
@@ -98,6 +99,12 @@ export interface Prices<Plan extends Kinded = Kinded> {
   machine(plan: Plan): string;
   /** An hour of a cluster; undefined where the table does not know its nodes. */
   hour(plan: Plan): number | undefined;
+}
+
+/** A learner who has a cluster of a kind. */
+export interface Handed {
+  readonly id: string;
+  readonly cluster: Kinded;
 }
 
 /** What this machine does for the clusters of one provider beside Pulumi's work. */
@@ -119,7 +126,7 @@ export interface ClusterUpkeep<Plan extends Kinded = Kinded> {
    */
   start?(cohort: string, tell: (sentence: string) => void): Promise<void>;
   /** Whether something that was made of these learners' clusters is there no more. */
-  isGone?(cohort: string, learners: readonly LearnerOutputs[]): Promise<boolean>;
+  isGone?(cohort: string, learners: readonly Handed[]): Promise<boolean>;
   /** Of whom a rotation was cut short after the cluster had taken the new credentials. */
   halfRotated?(cohort: string, learners: readonly LearnerOutputs[]): Promise<readonly string[]>;
   /** Removes what these learners, or all of a cohort, have on this machine beside its processes, whatever the state knows. Gone is a success. */

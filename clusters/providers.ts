@@ -2,13 +2,14 @@ import { z } from "zod";
 import { doks } from "./doks/provider.ts";
 import { eks } from "./eks/provider.ts";
 import { embedded } from "./embedded/provider.ts";
+import { external } from "./external/provider.ts";
 import { gke } from "./gke/provider.ts";
 import { kind } from "./kind/provider.ts";
 import type { ClusterProvider } from "./provider.ts";
 import { shared } from "./vcluster/provider.ts";
 
 /** One word a provider. Messages, `./lab plan` and `./lab doctor` tell of them in this order. */
-const listed = [embedded, kind, gke, eks, doks, shared] as const;
+const listed = [embedded, kind, gke, eks, doks, shared, external] as const;
 
 export const clusterProviders: readonly ClusterProvider[] = listed;
 

@@ -4,7 +4,7 @@ import type { Kind } from "../ledger/inventory.ts";
 import type { Look } from "../ledger/sight.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 import type { ProviderCondition } from "./condition.ts";
-import type { Chosen, ClusterProvider, ThingKind } from "./provider.ts";
+import type { Chosen, ClusterProvider, Handed, ThingKind } from "./provider.ts";
 import { clusterProvider, clusterProviders, knownProvider } from "./providers.ts";
 
 /* What every provider is asked for, whichever a cohort has. */
@@ -52,7 +52,7 @@ export async function sweepClusters(cohort: string, learners?: readonly string[]
 }
 
 /** Whether something that was made of these learners' clusters is there no more. */
-export async function isAnyGone(cohort: string, learners: readonly LearnerOutputs[]): Promise<boolean> {
+export async function isAnyGone(cohort: string, learners: readonly Handed[]): Promise<boolean> {
   for (const [provider, own] of byProvider(learners)) if (await (await provider.upkeep()).isGone?.(cohort, own)) return true;
   return false;
 }
@@ -70,7 +70,7 @@ function among(some: readonly Kinded[]): readonly ClusterProvider[] {
   return clusterProviders.filter(({ kind }) => kinds.has(kind));
 }
 
-function byProvider(learners: readonly LearnerOutputs[]): (readonly [ClusterProvider, LearnerOutputs[]])[] {
+function byProvider<Learner extends Handed>(learners: readonly Learner[]): (readonly [ClusterProvider, Learner[]])[] {
   return [...Map.groupBy(learners, ({ cluster }) => knownProvider(cluster.kind))].flatMap(([provider, own]) =>
     provider === undefined ? [] : [[provider, own] as const],
   );

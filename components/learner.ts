@@ -23,7 +23,7 @@ export interface LearnerPlan {
   readonly cluster: Kinded;
   readonly git: Kinded & { readonly repository: string; readonly branch: string };
   readonly registry: Kinded & { readonly image: string };
-  /** By which address the cluster comes to Git and registry, where these are embedded. */
+  /** Which address the cluster uses for Git and registry, where these are embedded. */
   readonly via: Via;
   readonly ports: { readonly from: number; readonly to: number };
   /** Whether what the learner writes runs in a room of the learner's own, as far as it runs on this machine. */

@@ -1,9 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * Pulumi keeps the provider of a dynamic resource as serialized source and runs that copy, even years later, for diffs
- * and deletes. So the serialized part is this stub that captures nothing but the driver's name: it imports the real code
- * from the project it runs in, as ordinary modules.
+ * Pulumi keeps the provider of a dynamic resource as source and runs that copy, even years later, for diffs and deletes. So the copy
+ * is this function and nothing around it: it imports the real code from the project it runs in, as ordinary modules.
  */
 function stub(driver: string): pulumi.dynamic.ResourceProvider {
   const crud = async () => {
@@ -20,14 +19,11 @@ function stub(driver: string): pulumi.dynamic.ResourceProvider {
   };
 }
 
-const stubs = new Map<string, pulumi.dynamic.ResourceProvider>();
-
-/** One stub per driver: Pulumi serializes each object once, and that is most of what a resource costs in the program. */
-function stubOf(driver: string): pulumi.dynamic.ResourceProvider {
-  const made = stubs.get(driver) ?? stub(driver);
-  stubs.set(driver, made);
-  return made;
-}
+/**
+ * The source as cmd/dynamic-provider of @pulumi/pulumi wants it. `pulumi.dynamic.Resource` would find out by TypeScript's compiler and
+ * an inspector what a function captures, for each driver anew; this one captures nothing.
+ */
+const sourceOf = (driver: string) => `exports.handler = () => (${stub.toString()})(${JSON.stringify(driver)});\n`;
 
 type Outputs<T> = { readonly [K in keyof T]: pulumi.Output<T[K]> };
 
@@ -49,14 +45,15 @@ export interface ManagedResourceArgs<Of extends DriverTypes, Output extends obje
 }
 
 /** A resource that a driver makes. `Output` is given where it has more than the driver promises. */
-export class ManagedResource<Of extends DriverTypes, Output extends object = OutputOf<Of>> extends pulumi.dynamic.Resource {
+export class ManagedResource<Of extends DriverTypes, Output extends object = OutputOf<Of>> extends pulumi.CustomResource {
   readonly output: Outputs<Output>;
 
   constructor(name: string, args: ManagedResourceArgs<Of, Output>, options: pulumi.CustomResourceOptions) {
     const names = Object.keys(args.outputs) as (keyof Output & string)[];
-    const properties: Record<string, unknown> = { ...Object.fromEntries(names.map((key) => [key, undefined])), ...args.input };
+    const outputs = Object.fromEntries(names.map((key) => [key, undefined]));
+    const properties = { ...outputs, ...args.input, __provider: sourceOf(args.driver) };
     const additionalSecretOutputs = names.filter((key) => args.outputs[key] === "secret");
-    super(stubOf(args.driver), name, properties, { ...options, additionalSecretOutputs }, "gitops-lab", args.type);
+    super(`pulumi-nodejs:dynamic/gitops-lab:${args.type}`, name, properties, { ...options, additionalSecretOutputs });
     const resolved = this as unknown as Outputs<Output>;
     // The engine marks them in the state; here too, so that no way out of the program forgets it.
     const hide = <T>(value: pulumi.Output<T>, key: keyof Output) => (args.outputs[key] === "secret" ? pulumi.secret(value) : value);

@@ -9,7 +9,7 @@ const heartbeatMs = 25_000;
 const gatherMs = 500;
 
 /**
- * Names each learner of whom something changed and whom the visitor may see, until the visitor goes.
+ * Names each learner when something of theirs changed, as far as the visitor may see them, until the visitor goes.
  *
  * @param visit the visit as it is now; undefined where it was ended meanwhile
  */

@@ -18,6 +18,7 @@ import { workOf } from "./jobs.ts";
 import { nextLookMs, verifyAgainMs } from "./next-look.ts";
 import { readBranch, refsIn, repositoryFolder, signsOf, timeOf, type CommitFiles, type Sign } from "./signs.ts";
 import { lookAtProcesses, noLook, processesOf, usageBetween, type Look } from "./usage.ts";
+import { cohortPaths } from "../shared/paths.ts";
 
 /** How often cheap signs are looked at: where branches and records are, and the daemon's process table. */
 const tickMs = 3000;
@@ -182,7 +183,7 @@ export class Collector implements Course {
     if (this.#ticking) return;
     this.#ticking = true;
     try {
-      const processes = await processStatus(this.cohort.cohort).catch((): ProcessStatus[] => []);
+      const processes = await processStatus(cohortPaths(this.cohort.cohort)).catch((): ProcessStatus[] => []);
       for (const watched of this.#learners.values()) {
         const { id } = watched.outputs;
         this.#change(watched, { processes: processes.filter(({ owner }) => owner === id) });

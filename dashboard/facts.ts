@@ -67,7 +67,7 @@ export interface BundleFacts {
   readonly verdict: string;
 }
 
-/** Of an archive: when and by which key it was made. */
+/** Of an archive: when it was made, and with which key. */
 export interface Archived {
   readonly createdAt: string;
   /** `sha256:<hex>` */
@@ -87,7 +87,7 @@ export interface Source {
 /** A cohort that can be looked at and acted on: the real one of collector.ts, an archive, or a fixture. */
 export interface Course extends Source {
   of(learner: string): LearnerFacts | undefined;
-  /** Calls back with the id of each learner of whom something changed; returns what ends that. */
+  /** Calls back with the id of each learner when something of theirs changed; returns what ends that. */
   subscribe(changed: (learner: string) => void): () => void;
   handout(learner: string): string;
   bundles(learner: string): Promise<readonly BundleFacts[]>;

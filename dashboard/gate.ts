@@ -27,7 +27,7 @@ export interface Gate {
   /** The visit of a cookie; undefined where it is of none, or of one that was ended. */
   visit(cookie: string | undefined): Promise<Visit | undefined>;
   leave(cookie: string | undefined): Promise<void>;
-  /** Calls back with the id of each learner of whom something changed; returns what ends that. */
+  /** Calls back with the id of each learner when something of theirs changed; returns what ends that. */
   subscribe(changed: (learner: string) => void): () => void;
 }
 

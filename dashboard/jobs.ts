@@ -2,6 +2,7 @@ import { pauseProcesses, resumeProcesses } from "../host/processes/client.ts";
 import type { LearnerOutputs } from "../shared/outputs.ts";
 import { newBundleFolder } from "./bundles.ts";
 import type { Action, Ports } from "./facts.ts";
+import { cohortPaths } from "../shared/paths.ts";
 
 /** What an action does, in words and in deed; what the deed says is told where it ends. */
 export interface Work {
@@ -22,6 +23,7 @@ export interface Workplace {
 
 /** What is to be done for an action. */
 export function workOf(action: Action, { cohort, outputs, ports, verify, reset }: Workplace): Work {
+  const paths = cohortPaths(cohort);
   switch (action.kind) {
     case "verify":
       return { what: "Verify", work: async () => void (await verify()) };
@@ -30,9 +32,9 @@ export function workOf(action: Action, { cohort, outputs, ports, verify, reset }
       return { what: "Create evidence", work: async () => `Verdict: ${await ports.writeEvidence(outputs, folder)}.` };
     }
     case "pause":
-      return { what: "Pause processes", work: async () => void (await pauseProcesses(cohort, outputs.id)) };
+      return { what: "Pause processes", work: async () => void (await pauseProcesses(paths, outputs.id)) };
     case "resume":
-      return { what: "Resume processes", work: async () => void (await resumeProcesses(cohort, outputs.id)) };
+      return { what: "Resume processes", work: async () => void (await resumeProcesses(paths, outputs.id)) };
     case "reset":
       return { what: "Reset", work: reset };
     case "drill":

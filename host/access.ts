@@ -42,12 +42,12 @@ export function pipelineUsername(learner: string): string {
   return `${learner}.pipeline`;
 }
 
-/** As whom a real node pulls images. Its password is in the node's own configuration alone, so no rotation takes it. */
+/** The user with which a real node pulls images. Its password is in the node's own configuration alone, so no rotation takes it. */
 export function nodeUsername(learner: string): string {
   return `${learner}.node`;
 }
 
-/** The learner to whom a username belongs; undefined when it has not the form of one. */
+/** The learner whose username this is; undefined when it has not the form of one. */
 export function learnerOf(username: string): string | undefined {
   return /^([a-z0-9-]{1,30})(?:\.(?:flux|pipeline|node))?$/.exec(username)?.[1];
 }

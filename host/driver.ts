@@ -6,7 +6,7 @@
  * but what an earlier `ensure` returned.
  */
 export interface Driver<Input extends object, Output extends object, Name extends string = string> {
-  /** By which states know it: never to be changed. */
+  /** States know it by this name: never to be changed. */
   readonly name: Name;
   /** Makes it so, or finds that it is so already. Safe to repeat, also after being killed half-way. */
   ensure(input: Input): Promise<{ readonly id: string; readonly output: Output }>;

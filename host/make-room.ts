@@ -13,9 +13,10 @@ const neededBytes = 16 * 1024 ** 2;
  * and its clusters' databases go first, of which nothing is kept. Does nothing where there is room.
  */
 export async function makeRoom(cohort: string, needed = neededBytes): Promise<void> {
-  const { daemon, root, learner } = cohortPaths(cohort);
+  const paths = cohortPaths(cohort);
+  const { daemon, root, learner } = paths;
   const disk = await statfs(root).catch(() => undefined);
-  if (disk === undefined || disk.bavail * disk.bsize >= needed || (await ownership(cohort)) !== "own") return;
+  if (disk === undefined || disk.bavail * disk.bsize >= needed || (await ownership(paths)) !== "own") return;
   // Who starts the others again comes first.
   const others = findMarked(daemon).filter(({ name }) => name !== engineName);
   for (const { identity } of others.toSorted((a, b) => rank(a.name) - rank(b.name))) endOne(identity);

@@ -38,7 +38,7 @@ export interface Idea {
   /** Share of the question's points, in proportion to the other ideas'. */
   readonly weight: number;
   /**
-   * Phrasings, any of which will do: words that must follow each other with at most two others between them. `revert*`
+   * Phrasings; any will do: words that must follow each other with at most two others between them. `revert*`
    * stands for every word that starts so. Case, punctuation and diacritics do not count; "isn't" is "is not".
    */
   readonly accepts: readonly string[];

@@ -15,7 +15,7 @@ export class PushRefused extends Error {
   override readonly name = "PushRefused";
 }
 
-/** As whom a drill pushes what a colleague of the learner would. */
+/** The user with which a drill pushes what a colleague of the learner would. */
 export function colleagueUsername(learner: string): string {
   return `${learner}.colleague`;
 }

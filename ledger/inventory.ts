@@ -26,6 +26,7 @@ export const kinds = [
   "cloud-resource",
   "github-repository",
   "virtual-cluster",
+  "external-cluster",
   /** A command that changes the cohort, while it runs and, where it was cut short, afterwards: one whose process is gone was killed, or interrupted if it says so. */
   "run",
 ] as const;

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { cohortPaths } from "../shared/paths.ts";
+import { cohortPaths, type CohortPaths } from "../shared/paths.ts";
 import { dropAbandonedScratch } from "../shared/scratch.ts";
 import { shellWord } from "../shared/shell-word.ts";
 import { callerOf, listenerOn } from "./listeners.ts";
@@ -34,7 +34,7 @@ export function nameOf({ kind, id, name }: Pick<Thing, "kind" | "id" | "name">):
 }
 
 export interface Search {
-  /** How kinds are looked for of which this machine alone does not tell. */
+  /** How to look for kinds that this machine alone does not tell of. */
   readonly looks?: Partial<Record<Kind, Look>>;
   /** Only what is this learner's. */
   readonly learner?: string;
@@ -45,10 +45,10 @@ export interface Seen extends Item {
 }
 
 /** Looks for these things, and for processes, ports and mounts of the cohort that nobody told of. */
-export async function lookForAll(cohort: string, items: readonly Item[], { looks: own = {}, learner }: Search = {}): Promise<Seen[]> {
+export async function lookForAll(paths: CohortPaths, items: readonly Item[], { looks: own = {}, learner }: Search = {}): Promise<Seen[]> {
   const isMeant = (name: string) => learner === undefined || name.startsWith(`${learner}/`);
-  await endOfProcesses(cohort, isMeant);
-  const around = await surroundings(cohort);
+  await endOfProcesses(paths, isMeant);
+  const around = await surroundings(paths);
   const known = new Set(items.map(({ kind, id }) => `${kind} ${id}`));
   const at = new Date().toISOString();
   const untold: Item[] = [
@@ -58,7 +58,7 @@ export async function lookForAll(cohort: string, items: readonly Item[], { looks
     ...(learner === undefined ? around.mounts.map((point) => ({ kind: "mount" as const, id: point, at })) : []),
     ...(learner === undefined ? await dropAbandonedScratch() : []).map((path) => ({ kind: "folder" as const, id: path, at })),
     ...Object.entries(around.leases).flatMap(([lease, port]) =>
-      lease.startsWith(`${cohort}/`) && isMeant(lease.slice(cohort.length + 1))
+      lease.startsWith(`${paths.cohort}/`) && isMeant(lease.slice(paths.cohort.length + 1))
         ? [{ kind: "port" as const, id: String(port), name: lease, at }]
         : [],
     ),
@@ -77,13 +77,13 @@ async function lookFor(item: Item, around: Surroundings, own: Partial<Record<Kin
     : look(item, around);
 }
 
-async function surroundings(cohort: string): Promise<Surroundings> {
-  const { root, daemon } = cohortPaths(cohort);
+async function surroundings(paths: CohortPaths): Promise<Surroundings> {
+  const { root, daemon } = paths;
   const marked = Map.groupBy(findMarked(daemon), ({ name }) => `${daemon}#${name}`);
   return {
-    cohort,
-    folder: await ownership(cohort),
-    inTheWay: await filesInTheWay(cohort),
+    cohort: paths.cohort,
+    folder: await ownership(paths),
+    inTheWay: await filesInTheWay(paths),
     marked: new Map([...marked].map(([mark, found]) => [mark, found.map(({ identity }) => identity)])),
     leases: await leasedPorts(),
     mounts: await mountsBelow(root),
@@ -91,11 +91,8 @@ async function surroundings(cohort: string): Promise<Surroundings> {
 }
 
 /** What was killed a moment ago may take another until it is gone. */
-async function endOfProcesses(cohort: string, isMeant: (name: string) => boolean): Promise<void> {
-  for (
-    const deadline = Date.now() + 2000;
-    Date.now() < deadline && findMarked(cohortPaths(cohort).daemon).some(({ name }) => isMeant(name));
-  )
+async function endOfProcesses(paths: CohortPaths, isMeant: (name: string) => boolean): Promise<void> {
+  for (const deadline = Date.now() + 2000; Date.now() < deadline && findMarked(paths.daemon).some(({ name }) => isMeant(name)); )
     await delay(50);
 }
 

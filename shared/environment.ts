@@ -11,7 +11,7 @@ import { delimiter, isAbsolute, resolve } from "node:path";
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const proxies = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
-/** The authorities by which addresses of the internet are trusted. */
+/** The authorities that addresses of the internet are trusted by. */
 const authorities = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 const network = [...proxies, ...authorities];
 /** Where this program keeps things. */

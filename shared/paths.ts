@@ -13,7 +13,7 @@ export function labHome(env: NodeJS.ProcessEnv = process.env): string {
   return join(baseFolder(env, "XDG_STATE_HOME", ".local/state"), "gitops-lab");
 }
 
-/** A folder of the XDG Base Directory Specification, by which an empty variable and one with a relative path count for nothing. */
+/** A folder of the XDG Base Directory Specification: an empty variable and one with a relative path count for nothing. */
 function baseFolder(env: NodeJS.ProcessEnv, variable: string, otherwise: string): string {
   const said = env[variable];
   return said !== undefined && isAbsolute(said) ? said : join(requireHomeFolder(env), otherwise);
@@ -40,8 +40,10 @@ export function cacheHome(env: NodeJS.ProcessEnv = process.env): string {
   return join(baseFolder(env, "XDG_CACHE_HOME", ".cache"), "gitops-lab");
 }
 
-/** The folders of one cohort on the lab host. */
+/** The folders of one cohort on the lab host, made once from its name and then handed on. */
 export interface CohortPaths {
+  /** The cohort's name. */
+  readonly cohort: string;
   readonly root: string;
   /** Bare repositories: `<git>/<learner>/<repository>.git`. */
   readonly git: string;
@@ -71,6 +73,7 @@ export interface LearnerPaths {
 export function cohortPaths(cohort: string, home: string = labHome()): CohortPaths {
   const root = join(home, "cohorts", cohort);
   return {
+    cohort,
     root,
     git: join(root, "git"),
     registry: join(root, "registry"),

@@ -38,7 +38,7 @@ const AccessSpec = z
   .strictObject({
     /** An address of this machine, or a host name that leads to one. */
     listen: HostName,
-    /** By which learners reach it, where that is another name. */
+    /** The name that learners use, where that is another one. */
     name: HostName.optional(),
   })
   .transform(({ listen, name = listen }) => ({ listen, name }));
@@ -61,7 +61,7 @@ const PersonName = z
 export const LearnerSpec = z.strictObject({
   id: DnsLabel.refine(
     (id) => !reservedIds.includes(id),
-    `must be another than ${reservedIds.join(", ")}, by which the cohort's own things go`,
+    `must be another than ${reservedIds.join(", ")}, which are names of the cohort's own things`,
   ),
   name: PersonName,
   email: z.email("must be an e-mail address"),
@@ -77,7 +77,7 @@ export const LearnerSpec = z.strictObject({
 });
 export type LearnerSpec = z.output<typeof LearnerSpec>;
 
-/** By which two addresses are one: no mailbox that a course meets tells capitals apart. */
+/** Two addresses with the same key are one: no mailbox that a course meets tells capitals apart. */
 export const addressKey = (email: string) => email.toLowerCase();
 
 /** Commits name who wrote them by the address. */

@@ -2,14 +2,15 @@ import { clusterProvider } from "../clusters/providers.ts";
 import { creationTime, noteCreation } from "../ledger/creation.ts";
 import type { CohortSpec } from "./cohort-spec.ts";
 import type { Beginnings, CohortPlan } from "./plan.ts";
+import { cohortPaths, type CohortPaths } from "../shared/paths.ts";
 
 export async function readBeginnings(
-  cohort: string,
+  paths: CohortPaths,
   { learners }: Pick<CohortSpec, "learners">,
   now: Date = new Date(),
 ): Promise<Beginnings> {
-  const began = await creationTime(cohort);
-  const each = await Promise.all(learners.map(async ({ id }) => [id, (await creationTime(cohort, id)) ?? now] as const));
+  const began = await creationTime(paths);
+  const each = await Promise.all(learners.map(async ({ id }) => [id, (await creationTime(paths, id)) ?? now] as const));
   return { cohort: began ?? now, learners: Object.fromEntries(each) };
 }
 
@@ -18,7 +19,8 @@ export async function readBeginnings(
  * tell when a lab is over, and a time that moved with every run would never come.
  */
 export async function noteBeginnings({ cohort, learners }: CohortPlan): Promise<void> {
-  await noteCreation(cohort, undefined, learners[0]?.lifetime.cohortSince);
+  const paths = cohortPaths(cohort);
+  await noteCreation(paths, undefined, learners[0]?.lifetime.cohortSince);
   for (const { learner, cluster, lifetime } of learners)
-    if (!clusterProvider(cluster.kind).place.onThisMachine) await noteCreation(cohort, learner.id, lifetime.since);
+    if (!clusterProvider(cluster.kind).place.onThisMachine) await noteCreation(paths, learner.id, lifetime.since);
 }

@@ -98,7 +98,7 @@ export function planCohort(
     return {
       cohort,
       learner: { id, name, email, github },
-      cluster: planCluster(cluster, nodes),
+      cluster: planCluster(cluster, nodes, id),
       git: { ...spec.git, repository: gitHost(spec.git.kind).repositoryName(cohort, id), branch: "main" },
       registry: { ...spec.registry, image: "backend" },
       via: clusterProvider(cluster.kind).place.reach === "loopback" || spec.access === undefined ? "loopback" : "door",
@@ -135,8 +135,8 @@ export function planCohort(
   };
 }
 
-function planCluster(spec: ClusterSpec, auto: "real" | "simulated"): ClusterPlan {
-  return clusterProvider(spec.kind).plan(spec, { nodes: auto }) as ClusterPlan;
+function planCluster(spec: ClusterSpec, auto: "real" | "simulated", learner: string): ClusterPlan {
+  return clusterProvider(spec.kind).plan(spec, { nodes: auto }, learner) as ClusterPlan;
 }
 
 function requireOfThisMachine(learners: readonly LearnerPlan[]): void {

@@ -216,7 +216,7 @@ describe("the architecture", () => {
       "clusters/cloud/conditions.ts": /env: NodeJS\.ProcessEnv = process\.env/,
       "clusters/kind/conditions.ts": /env: NodeJS\.ProcessEnv = process\.env/,
       "clusters/vcluster/conditions.ts": /env: NodeJS\.ProcessEnv = process\.env/,
-      "clusters/vcluster/cluster.ts": /PULUMI_K8S_DELETE_UNREACHABLE/,
+      "clusters/unreachable.ts": /PULUMI_K8S_DELETE_UNREACHABLE/,
       "host/room/machine.ts": /KUBERNETES_SERVICE_HOST/,
       // What Git and the server before it say to a hook.
       "host/git/hooks/ask-daemon.ts": /./,

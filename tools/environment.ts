@@ -23,8 +23,9 @@ export async function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): 
   const folders = [
     dirname(process.execPath),
     dirname(await toolPath("pulumi", base)),
-    dirname(await toolPath("pulumi-language-nodejs", base)),
+    // Before the language host, which one of these hands over to.
     fileURLToPath(new URL("pulumi-plugins", import.meta.url)),
+    dirname(await toolPath("pulumi-language-nodejs", base)),
     ...programFolders(base),
   ];
   environment["PATH"] = [...new Set(folders)].join(delimiter);

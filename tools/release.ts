@@ -54,7 +54,7 @@ export async function makeRelease(source: string, commit: string, out: string): 
   return { version, files: contents.map(([file]) => file) };
 }
 
-/** The version of package.json, of which the changelog has to tell first. Throws LabError `release-unready`. */
+/** The version of package.json. The changelog has to tell of it first. Throws LabError `release-unready`. */
 export function versionOf(packageJson: string, changelog: string): string {
   const { version } = JSON.parse(packageJson) as { version: string };
   const newest = /^## (\S+)/m.exec(changelog)?.[1];

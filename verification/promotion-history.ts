@@ -74,7 +74,7 @@ export async function requestsFor(
   return requests;
 }
 
-/** The commit by which the pipeline carried out what another asked for. */
+/** The commit with which the pipeline carried out what another asked for. */
 export function carriedOutBy(
   { commits, journal }: PromotionHistory,
   environment: Environment,

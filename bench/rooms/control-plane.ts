@@ -53,13 +53,13 @@ export async function measureControlPlanes(runs: number, spread: (values: readon
       roomAnonymous: spread(anonymous),
     };
   } finally {
-    await removeCohortFromHost(cohort, sweepClusters);
+    await removeCohortFromHost(cohortPaths(cohort), sweepClusters);
   }
 }
 
 /** The room's process outside and the first one within. */
 async function roomProcesses(learner: string): Promise<number[]> {
-  const outside = (await processStatus(cohort)).find(({ name }) => name === `${learner}/room`)?.pid;
+  const outside = (await processStatus(cohortPaths(cohort))).find(({ name }) => name === `${learner}/room`)?.pid;
   if (outside === undefined) throw new Error(`${learner} has no room`);
   // Of whichever of its threads made it: proc_pid_task_children(5).
   const children = await readFile(`/proc/${outside}/task/${outside}/children`, "utf8");

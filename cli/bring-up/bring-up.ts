@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { forgetCutShort } from "../../ledger/orphans.ts";
 import { ExitCode } from "../../shared/errors.ts";
-import { cohortPaths } from "../../shared/paths.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
 import { dropAbandonedScratch } from "../../shared/scratch.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import { costsOf } from "../capacity/costs.ts";
@@ -10,7 +10,7 @@ import { interruptible, interruptionTeller } from "../interrupt.ts";
 import { chooseDisplay } from "../progress/displays.ts";
 import type { LearnerOutcome } from "../progress/events.ts";
 import { RunReporter } from "../progress/reporter.ts";
-import { whileRunning } from "../receipts.ts";
+import { whileRunning } from "../../ledger/running.ts";
 import { stateFailure } from "../state/failures.ts";
 import { conclude, prove } from "./conclude.ts";
 import { beginRecord, runEngine } from "./engine.ts";
@@ -26,16 +26,11 @@ import {
   tellIsolation,
 } from "./prepare.ts";
 import { chooseScope, readWhatIs, refreshWhereDoubtful } from "./refresh.ts";
+import { noteAgreement, recogniseUnchanged } from "./unchanged.ts";
 import { newRun, written, type BringUpOptions, type Run, type Step, type Task } from "./run.ts";
 
-/** What a bring-up does, in order. */
-export const steps: readonly Step[] = [
-  requireOwnVersion,
-  bringTools,
-  requireReadyProviders,
-  tellIsolation,
-  startProcesses,
-  startStanding,
+/** The part of a bring-up that is for the engine; passed over where it could have nothing to do. */
+export const engineSteps: readonly Step[] = [
   openCohort,
   keepWorkOfLeavers,
   passOverPaused,
@@ -45,6 +40,19 @@ export const steps: readonly Step[] = [
   beginRecord,
   runEngine,
   removeLeavers,
+  noteAgreement,
+];
+
+/** What a bring-up does, in order. */
+export const steps: readonly Step[] = [
+  requireOwnVersion,
+  bringTools,
+  requireReadyProviders,
+  tellIsolation,
+  startProcesses,
+  startStanding,
+  recogniseUnchanged,
+  ...engineSteps,
   prove,
   conclude,
 ];
@@ -53,19 +61,19 @@ export const steps: readonly Step[] = [
  * Brings a cohort, or some of its learners, to what its file says, and proves it. A learner's failure stops nobody else.
  * Ends in order on a signal. Returns the exit code.
  */
-export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promise<number> {
+export async function bringUp(plan: CohortPlan, paths: CohortPaths, options: BringUpOptions): Promise<number> {
   const { cohort } = plan;
   const { command } = options;
   const roster = plan.learners.map(({ learner }) => learner.id);
-  const task: Task = { plan, options, roster, about: options.only ?? roster };
+  const task: Task = { plan, paths, options, roster, about: options.only ?? roster };
   let run: Run | undefined;
   const reporter = await reporterFor(task, (outcome) => run && keepOutcome(run, outcome));
   const resume = `./lab ${command} ${cohort}`;
   try {
     const exitCode = await whileRunning(cohort, command, () =>
-      interruptible({ cohort, resume, onSignal: interruptionTeller(reporter) }, async (interrupt) => {
+      interruptible({ paths, resume, onSignal: interruptionTeller(reporter) }, async (interrupt) => {
         run = newRun(task, reporter, interrupt);
-        for (const step of steps) await step(run);
+        for (const step of steps) if (!run.isUnchanged || !engineSteps.includes(step)) await step(run);
         return written(run, "exitCode");
       }),
     );
@@ -85,13 +93,16 @@ export async function bringUp(plan: CohortPlan, options: BringUpOptions): Promis
   }
 }
 
-async function reporterFor({ plan, options, roster, about }: Task, onLearner: (outcome: LearnerOutcome) => void): Promise<RunReporter> {
+async function reporterFor(
+  { plan, paths, options, roster, about }: Task,
+  onLearner: (outcome: LearnerOutcome) => void,
+): Promise<RunReporter> {
   const { cohort } = plan;
   return new RunReporter({
     command: options.command,
     cohort,
     learners: about,
-    others: [...roster, ...(await readdir(join(cohortPaths(cohort).root, "learners")).catch(() => []))],
+    others: [...roster, ...(await readdir(join(paths.root, "learners")).catch(() => []))],
     typical: costsOf(plan).steps,
     expectedSeconds: options.expectedSeconds,
     display: chooseDisplay(options.json, about),

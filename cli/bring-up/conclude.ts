@@ -12,8 +12,8 @@ import type { Run } from "./run.ts";
 
 /** Looks at the evidence of who has come up and is not paused. */
 export async function prove(run: Run): Promise<void> {
-  const { plan, reporter, interrupt } = run;
-  for (const learner of await pausedIn(plan.cohort)) reporter.learnerPaused(learner);
+  const { plan, paths, reporter, interrupt } = run;
+  for (const learner of await pausedIn(paths)) reporter.learnerPaused(learner);
   const up = new Set(withResult(run, "up").map(({ learner }) => learner));
   run.reports = up.size === 0 ? [] : await interrupt.orEnd(reporter.phase(phases.evidence, () => evidenceOf(plan.cohort, up)));
   for (const report of run.reports) reporter.evidence(report);

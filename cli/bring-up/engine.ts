@@ -7,9 +7,9 @@ import { written, type Run } from "./run.ts";
 
 /** Notes of each learner that the run is about that it is not finished, so that a killed run leaves this. */
 export async function beginRecord(run: Run): Promise<void> {
-  const { plan, options, about, paused, roster } = run;
+  const { paths, options, about, paused, roster } = run;
   run.record = await LastRunRecord.begin(
-    plan.cohort,
+    paths,
     options.command,
     about.filter((learner) => !paused.includes(learner)),
     roster,
@@ -18,7 +18,7 @@ export async function beginRecord(run: Run): Promise<void> {
 
 /** Has the engine make what the plan says. A learner's failure is told and stops nobody else; throws where nobody's is known. */
 export async function runEngine(run: Run): Promise<void> {
-  const { about, scope } = run;
+  const { about, scope, paths } = run;
   const { cohort } = run.plan;
   try {
     note(
@@ -27,9 +27,9 @@ export async function runEngine(run: Run): Promise<void> {
     run.interrupt.check();
     await engineUp(run).catch((error: unknown) => tellFailures(run, error));
   } finally {
-    await (await import("../stack.ts")).cleanUpAfterEngine(written(run, "stack"));
+    await (await import("../stack.ts")).cleanUpAfterEngine(written(run, "stack"), paths);
     // A full disk has its own error by now.
-    await noteVersion(cohort).catch(() => undefined);
+    await noteVersion(paths).catch(() => undefined);
   }
 }
 

@@ -11,8 +11,8 @@ import { installTools } from "../tools.ts";
 import type { Run } from "./run.ts";
 
 /** Throws LabError where the lab was last worked on by a newer version of this program. */
-export async function requireOwnVersion({ plan }: Run): Promise<void> {
-  await requireNotNewer(plan.cohort);
+export async function requireOwnVersion({ paths }: Run): Promise<void> {
+  await requireNotNewer(paths);
 }
 
 /** Installs the tools that are missing. */
@@ -20,7 +20,7 @@ export async function bringTools({ plan, reporter, interrupt }: Run): Promise<vo
   await interrupt.orEnd(reporter.tools((onProgress) => installTools(plan, onProgress)));
 }
 
-/** Throws LabError where no learner's kind of cluster has what it needs; tells of whom only some lack something. */
+/** Throws LabError where no learner's kind of cluster has what it needs; names the learners where only some lack something. */
 export async function requireReadyProviders({ plan }: Run): Promise<void> {
   await requireProviders(plan);
 }
@@ -33,11 +33,11 @@ export async function tellIsolation({ plan: before }: Run): Promise<void> {
 }
 
 /** Starts the processes of a cohort that was stopped, or that a daemon of another version looks after. */
-export async function startProcesses({ plan: { cohort }, reporter, interrupt }: Run): Promise<void> {
-  if ((await readDaemonConfig(cohort)) === undefined || (await isDaemonCurrent(cohort))) return;
-  const state = (await isDaemonUp(cohort)) ? "whose daemon is of another version" : "which were not running";
+export async function startProcesses({ plan: { cohort }, paths, reporter, interrupt }: Run): Promise<void> {
+  if ((await readDaemonConfig(paths)) === undefined || (await isDaemonCurrent(paths))) return;
+  const state = (await isDaemonUp(paths)) ? "whose daemon is of another version" : "which were not running";
   note(`Starting the processes of cohort ${cohort}, ${state}.`);
-  await interrupt.orEnd(reporter.phase(phases.processes, () => startDaemon(cohort)));
+  await interrupt.orEnd(reporter.phase(phases.processes, () => startDaemon(paths)));
 }
 
 /** Starts the clusters that stand still, as containers do after a restart of the machine. */
@@ -48,10 +48,10 @@ export async function startStanding({ plan: { cohort, learners }, interrupt }: R
 
 /** Opens the cohort's stack, and asks the Git host with the credentials in it. */
 export async function openCohort(run: Run): Promise<void> {
-  const { plan, reporter, interrupt } = run;
+  const { plan, paths, reporter, interrupt } = run;
   run.stack = await interrupt.orEnd(
     reporter.phase(phases.stack, async () => {
-      const stack = await (await import("../stack.ts")).openStack(plan.cohort);
+      const stack = await (await import("../stack.ts")).openStack(paths);
       await requireGitHost(plan, stack);
       return stack;
     }),

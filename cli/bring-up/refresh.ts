@@ -1,11 +1,14 @@
+import { halfRotated } from "../../clusters/upkeep.ts";
 import { LabError } from "../../shared/errors.ts";
+import type { CohortOutputs, LearnerOutputs } from "../../shared/outputs.ts";
 import { noteUncertain } from "../cloud-things.ts";
 import { deleteUnreachable, mustGiveUpLost } from "../lost-clusters.ts";
+import { outputsInState } from "../outputs.ts";
 import { phases } from "../progress/steps.ts";
 import { stateFailure } from "../state/failures.ts";
 import { note } from "../terminal.ts";
 import { typePath } from "../../shared/urn.ts";
-import { needsRefresh, rotating } from "./needs-refresh.ts";
+import { needsRefresh } from "./needs-refresh.ts";
 import { written, type Run } from "./run.ts";
 
 /* A run has begun to tell of itself before it needs the stack. */
@@ -21,11 +24,14 @@ export async function readWhatIs(run: Run): Promise<void> {
 export async function refreshWhereDoubtful(run: Run): Promise<void> {
   const { reporter, interrupt } = run;
   const [stack, state] = [written(run, "stack"), written(run, "state")];
-  if (!(await needsRefresh(stack, state))) return;
+  if (state.learners.size === 0 && !state.isPending) return;
+  const learners = await handedOver(stack.name);
+  const { lastSucceeded } = await loadStack();
+  if (!(await needsRefresh(stack.name, { succeeded: await lastSucceeded(stack), state, learners }))) return;
   interrupt.check();
   note("The last run did not finish, or part of the cohort is gone: looking at what there is.");
   // With the credential that the state has, its objects can't be looked at: `up` will use the new one, and take them over.
-  const locked = urnsOf(run, await rotating(stack)).filter((urn) => /[:$]kubernetes:/.test(typePath(urn)));
+  const locked = urnsOf(run, await halfRotated(stack.name, learners)).filter((urn) => /[:$]kubernetes:/.test(typePath(urn)));
   const some = onlyThese(run);
   const target = some && urnsOf(run, some).filter((urn) => !locked.includes(urn));
   const passedOver = [...urnsOf(run, run.paused), ...locked];
@@ -50,6 +56,11 @@ export async function refreshWhereDoubtful(run: Run): Promise<void> {
         )
       );
     });
+}
+
+/** The learners that the last run handed over. */
+async function handedOver(cohort: string): Promise<LearnerOutputs[]> {
+  return Object.values(((await outputsInState(cohort))?.["learners"] ?? {}) as CohortOutputs["learners"]);
 }
 
 /** Says what the engine is to work on: those whom the run is about, and nobody who is paused. */

@@ -1,5 +1,6 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { ExitCode } from "../../shared/errors.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import type { LearnerReports } from "../../verification/render.ts";
 import type { Interrupt } from "../interrupt.ts";
@@ -13,6 +14,8 @@ export interface BringUpOptions {
   readonly only?: readonly string[];
   /** Events for programs on standard output instead of results for people. */
   readonly json: boolean;
+  /** Whether the engine is asked also where nothing has changed since it last agreed. */
+  readonly engine?: boolean | undefined;
   /** How many resources the engine works on at once; its own choice where it is not given. */
   readonly parallel?: number | undefined;
   /** Seconds it takes by earlier measurements. */
@@ -28,6 +31,7 @@ export type Scope =
 /** What a bring-up is about, before it begins. */
 export interface Task {
   readonly plan: CohortPlan;
+  readonly paths: CohortPaths;
   readonly options: BringUpOptions;
   /** Everybody of the cohort file. */
   readonly roster: readonly string[];
@@ -39,6 +43,8 @@ export interface Task {
 export interface Run extends Task {
   readonly reporter: RunReporter;
   readonly interrupt: Interrupt;
+  /** Whether the engine has nothing to do, so that its steps are passed over: `recogniseUnchanged`. */
+  isUnchanged: boolean;
   /** `openCohort`. */
   stack?: Stack;
   /** Learners who stay as they are, since nothing of them answers: `passOverPaused`. */
@@ -60,9 +66,9 @@ export interface Run extends Task {
 /** One job of a bring-up. Throws where the run can't go on. */
 export type Step = (run: Run) => Promise<void>;
 
-/** A run of which no step was done yet. */
+/** A run before its first step. */
 export function newRun(task: Task, reporter: RunReporter, interrupt: Interrupt): Run {
-  return { ...task, reporter, interrupt, paused: [], left: ExitCode.ok, reports: [] };
+  return { ...task, reporter, interrupt, isUnchanged: false, paused: [], left: ExitCode.ok, reports: [] };
 }
 
 /** What an earlier step has written. That it has not is a defect in the order of the steps. */

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { processStatus } from "../../host/processes/client.ts";
 import { leasedPorts } from "../../ledger/ports.ts";
-import { labHome } from "../../shared/paths.ts";
+import { labHome, cohortPaths } from "../../shared/paths.ts";
 import { readIfExists } from "../../shared/private-files.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 import type { MachineFacts } from "./capacity.ts";
@@ -22,7 +22,7 @@ export async function machineFacts({ cohort, ports, learners }: CohortPlan): Pro
   ]);
   const running = await Promise.all(
     cohorts.map(async (name) => {
-      const owners = (await processStatus(name)).flatMap(({ owner, state }) => (state === "running" ? [owner] : []));
+      const owners = (await processStatus(cohortPaths(name))).flatMap(({ owner, state }) => (state === "running" ? [owner] : []));
       return { name, owners: new Set(owners) };
     }),
   );

@@ -74,7 +74,7 @@ export function archiveFile(path: string): string {
 
 export interface WrittenArchive {
   readonly fingerprint: string;
-  /** Ids of the learners of whom some evidence could not be looked at. */
+  /** Ids of the learners whose evidence could not be looked at in full. */
   readonly unobserved: readonly string[];
 }
 

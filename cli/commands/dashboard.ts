@@ -31,7 +31,7 @@ import { readOutputs } from "../outputs.ts";
 import { note, print } from "../terminal.ts";
 import { startDrill } from "./drill.ts";
 import { bundleInto } from "./evidence.ts";
-import { resetLearner } from "./reset.ts";
+import { resetLearner } from "../reset/reset.ts";
 
 export interface DashboardOptions {
   readonly port: number;
@@ -70,7 +70,7 @@ async function serveDashboard(cohort: string, port: number): Promise<number> {
   const outputs = await readOutputs(cohort);
   const collector = collectorOf(outputs);
   await removeExpiredEntries(cohort);
-  const config = await readDaemonConfig(cohort);
+  const config = await readDaemonConfig(cohortPaths(cohort));
   const open = await openPlace(cohort, config);
   const pages = await servePages(gateOf(collector, await Sessions.ofCohort(cohort)), { loopback: port, ...(open && { open }) }, () =>
     startPages(cohort, config?.isolation ?? "none"),

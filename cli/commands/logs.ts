@@ -31,11 +31,11 @@ const longestLine = 8192;
  */
 export async function logs(learner: string, part: string | undefined, options: LogsOptions): Promise<number> {
   const cohort = parseCohortName(options.cohort);
-  if ((await readDaemonConfig(cohort)) === undefined) throw await notUp(cohort, ", so it has no logs");
   const paths = cohortPaths(cohort);
+  if ((await readDaemonConfig(paths)) === undefined) throw await notUp(cohort, ", so it has no logs");
   if (learner !== ofCohort) await requireLearner(cohort, learner);
   if (part === "pods" && learner !== ofCohort) return podLogs(cohort, learner, options, (line) => show("pods", line, options));
-  const all = learner === ofCohort ? cohortLogs(paths, daemonLog(cohort)) : await learnerLogs(paths, daemonLog(cohort), learner);
+  const all = learner === ofCohort ? cohortLogs(paths, daemonLog(paths)) : await learnerLogs(paths, daemonLog(paths), learner);
   const parts = all.filter(({ name }) => part === undefined || name === part || groupOf(name) === part);
   if (parts.length === 0) throw unknownPart(learner, part!, all);
   const read = new Map<LogPart, number>();
@@ -44,7 +44,7 @@ export async function logs(learner: string, part: string | undefined, options: L
     read.set(one, bytes);
     for (const line of lines) show(one.name, line, options);
   }
-  if (options.follow) await follow(read, options, async () => (await readDaemonConfig(cohort)) !== undefined);
+  if (options.follow) await follow(read, options, async () => (await readDaemonConfig(paths)) !== undefined);
   return ExitCode.ok;
 }
 
@@ -78,8 +78,9 @@ function entryIn(line: string): { readonly entry?: unknown } {
 }
 
 async function requireLearner(cohort: string, learner: string): Promise<void> {
-  const owners = (await processStatus(cohort)).map(({ owner }) => owner).filter((owner) => owner !== ofCohort);
-  const known = [...new Set([...(await notedLearners(cohort)), ...owners])].sort();
+  const paths = cohortPaths(cohort);
+  const owners = (await processStatus(paths)).map(({ owner }) => owner).filter((owner) => owner !== ofCohort);
+  const known = [...new Set([...(await notedLearners(paths)), ...owners])].sort();
   if (known.includes(learner)) return;
   const whose = known.length === 0 ? "It has none yet" : `Its learners: ${known.join(", ")}`;
   throw new LabError(

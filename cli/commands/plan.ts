@@ -11,12 +11,15 @@ import { quotaLines, quotasOf } from "../capacity/quotas.ts";
 import { readCohort } from "../cohort-file.ts";
 import { alignColumns } from "../table.ts";
 import { arrivals, leavers, leaversSentence } from "../course/backup.ts";
+import { unmetNeeds } from "../providers.ts";
 import { changesOf, type Move, type roomChanges } from "../moves.ts";
 import { duration, note, paint, print, printJson } from "../terminal.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 
 /** Tells what `up` would create, whether it fits and what it costs. Creates nothing. Exit code 1 when it does not fit, or `up` would refuse it. */
 export async function plan(name: string, { json }: { readonly json: boolean }): Promise<number> {
   const cohort = await readCohort(name);
+  const paths = cohortPaths(cohort.cohort);
   const here = learnersHere(cohort);
   const facts = await machineFacts({ ...cohort, learners: here });
   const costs = costsOf(cohort);
@@ -24,6 +27,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
   const capacity = here.length === 0 ? undefined : capacityFor(here.length, facts, costs);
   const [cloud, { moves, rooms }] = [cloudCosts(cohort), await changesOf(cohort)];
   const refusal = roomsRefusal(cohort);
+  const unmet = [...(await unmetNeeds(cohort, { bySetup: false })).values()];
   const { kind: gitKind, shown } = gitHost(cohort.git.kind);
   const budget = writesOf(cohort);
   const quotas = here.length === 0 ? undefined : quotasOf(here.length, cohort.limits, cohort.nodes, facts);
@@ -41,7 +45,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
     ports: portsNeeded(cohort),
   };
   const ids = cohort.learners.map(({ learner }) => learner.id);
-  const removes = await leavers(cohort.cohort, ids);
+  const removes = await leavers(paths, ids);
   const fits = capacity === undefined || capacity.seats >= capacity.wanted;
   if (json)
     printJson({
@@ -55,6 +59,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
       ...capacity,
       cloud,
       moves,
+      unmet,
       isolation: {
         learners: cohort.isolation,
         asked: cohort.rooms,
@@ -69,7 +74,7 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
     const { perLearner, clusters } = creates;
     const kinds = Object.entries(clusters).map(([kind, count]) => `${count} ${kind}`);
     print(
-      `cohort ${cohort.cohort}: ${creates.learners} ${creates.learners === 1 ? "learner" : "learners"}, of whom ${creates.up} ${creates.up === 1 ? "is" : "are"} up; template ${cohort.template}, clusters: ${kinds.join(", ")}${here.length === 0 ? "" : `, pods ${cohort.nodes}`}`,
+      `cohort ${cohort.cohort}: ${creates.learners} ${creates.learners === 1 ? "learner" : "learners"}, ${creates.up} of them up; template ${cohort.template}, clusters: ${kinds.join(", ")}${here.length === 0 ? "" : `, pods ${cohort.nodes}`}`,
     );
     print(
       `each with a control plane, ${perLearner.fluxControllers} Flux controllers, a Git repository and ${perLearner.imageRepositories} image paths; ${creates.ports} ports of this machine in all`,
@@ -78,7 +83,8 @@ export async function plan(name: string, { json }: { readonly json: boolean }): 
       print(
         `open to other machines at ${cohort.opening.listen}${cohort.opening.name === cohort.opening.listen ? "" : `, as ${cohort.opening.name}`}, over TLS`,
       );
-    if (removes.length > 0) print(paint("yellow", leaversSentence(removes, await arrivals(cohort.cohort, ids))));
+    if (removes.length > 0) print(paint("yellow", leaversSentence(removes, await arrivals(paths, ids))));
+    for (const sentence of unmet) print(paint("yellow", sentence));
     for (const move of moves) print(sentenceOf(move));
     printIsolation(cohort, rooms);
     for (const cost of cloud) print(priceOf(cost));

@@ -22,10 +22,11 @@ import { cohortOption } from "../which-cohort.ts";
 /** Brings every process of a cohort back, after a reboot or a `stop`. Returns the exit code. */
 export async function start(name: string): Promise<number> {
   const cohort = await cohortOnHost(name);
-  await requireNotNewer(cohort);
+  const paths = cohortPaths(cohort);
+  await requireNotNewer(paths);
   await bringBack(cohort);
   await startClusters(cohort, note);
-  const paused = pausedLearners(await processStatus(cohort));
+  const paused = pausedLearners(await processStatus(paths));
   note(
     `Cohort ${cohort} runs${paused.length === 0 ? "" : `, but for ${paused.join(", ")}, who ${paused.length === 1 ? "is" : "are"} paused`}. \`./lab verify --cohort ${cohort}\` tells whether the labs are well.`,
   );
@@ -37,17 +38,18 @@ const settledMs = 1500;
 
 /** Starts what is stopped, or one learner's also where it is paused, and waits until it runs. */
 export async function bringBack(cohort: string, learner?: string): Promise<void> {
+  const paths = cohortPaths(cohort);
   // A cohort of which nothing is embedded has no processes.
-  if ((await readDaemonConfig(cohort)) === undefined) return;
-  await startDaemon(cohort);
-  await resumeProcesses(cohort, learner);
+  if ((await readDaemonConfig(paths)) === undefined) return;
+  await startDaemon(paths);
+  await resumeProcesses(paths, learner);
   const what = learner === undefined ? `cohort ${cohort}` : `learner ${learner}`;
   const isOurs = ({ owner, state }: ProcessStatus) => (learner === undefined ? state !== "paused" : owner === learner);
   let seen = { pids: "", since: 0 };
   await waitUntil(
     async () => {
       // What awaits a pod is for the learner's cluster to start.
-      const processes = (await processStatus(cohort)).filter(isOurs).filter(({ state }) => state !== "awaiting-pod");
+      const processes = (await processStatus(paths)).filter(isOurs).filter(({ state }) => state !== "awaiting-pod");
       const missing = processes.filter(({ state }) => state !== "running").map(({ name }) => name);
       const pids = processes.map(({ pid }) => pid).join();
       if (pids !== seen.pids) seen = { pids, since: Date.now() };
@@ -62,7 +64,7 @@ export async function bringBack(cohort: string, learner?: string): Promise<void>
 export async function pause(learner: string, options: { readonly cohort: string }): Promise<number> {
   const cohort = await cohortOnHost(options.cohort);
   await requireLearner(cohort, learner);
-  await pauseProcesses(cohort, learner);
+  await pauseProcesses(cohortPaths(cohort), learner);
   note(`The lab of ${learner} is paused; its data is kept. \`./lab resume ${learner}${cohortOption(cohort)}\` brings it back.`);
   return ExitCode.ok;
 }
@@ -78,14 +80,15 @@ export async function resume(learner: string, options: { readonly cohort: string
 
 /** Throws LabError where no process is the learner's, or where no daemon can tell. */
 async function requireLearner(cohort: string, learner: string): Promise<void> {
-  if (!(await isDaemonUp(cohort))) {
+  const paths = cohortPaths(cohort);
+  if (!(await isDaemonUp(paths))) {
     throw new LabError(
       "daemon-down",
       `The lab daemon of cohort ${cohort} does not answer. Start the cohort with \`./lab start ${cohort}\`.`,
       { exitCode: ExitCode.badInput },
     );
   }
-  const owners = new Set((await processStatus(cohort)).flatMap(({ owner }) => (owner === "cohort" ? [] : [owner])));
+  const owners = new Set((await processStatus(paths)).flatMap(({ owner }) => (owner === "cohort" ? [] : [owner])));
   if (owners.has(learner)) return;
   throw new LabError(
     "learner-unknown",
@@ -97,7 +100,7 @@ async function requireLearner(cohort: string, learner: string): Promise<void> {
 /** Ends every process of a cohort in order and keeps all data. Returns the exit code. */
 export async function stop(name: string): Promise<number> {
   const cohort = await cohortOnHost(name);
-  await stopCohort(cohort);
+  await stopCohort(cohortPaths(cohort));
   note(`Cohort ${cohort} is stopped; its data is kept. \`./lab start ${cohort}\` brings it back.`);
   return ExitCode.ok;
 }
@@ -105,13 +108,14 @@ export async function stop(name: string): Promise<number> {
 /** Shows what runs. Exit code 1 when something that should run does not; a paused learner should not. */
 export async function status(name: string, options: { readonly json: boolean }): Promise<number> {
   const cohort = await cohortOnHost(name);
-  const daemon = await isDaemonUp(cohort);
-  const processes = await processStatus(cohort);
+  const paths = cohortPaths(cohort);
+  const daemon = await isDaemonUp(paths);
+  const processes = await processStatus(paths);
   const opened = await openingOf(cohort);
-  const isolation = (await readDaemonConfig(cohort))?.isolation ?? "none";
+  const isolation = (await readDaemonConfig(paths))?.isolation ?? "none";
   const ending = (await expiriesOf(cohort)).filter(({ state }) => state !== "later");
   const paused = pausedLearners(processes);
-  const limitHits = await limitHitsOfCohort(cohortPaths(cohort), new Date(Date.now() - limitNewsMs));
+  const limitHits = await limitHitsOfCohort(paths, new Date(Date.now() - limitNewsMs));
   if (options.json) {
     printJson({ cohort, daemon: daemon ? "running" : "stopped", isolation, processes, paused, opened: opened ?? null, ending, limitHits });
   } else {
@@ -162,6 +166,6 @@ function partsHere(cohort: string, processes: readonly ProcessStatus[]): Pick<Is
 
 async function cohortOnHost(name: string): Promise<string> {
   const cohort = parseCohortName(name);
-  if ((await readDaemonConfig(cohort)) !== undefined) return cohort;
+  if ((await readDaemonConfig(cohortPaths(cohort))) !== undefined) return cohort;
   throw await notUp(cohort);
 }

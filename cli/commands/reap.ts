@@ -16,6 +16,7 @@ import { note, print, printJson } from "../terminal.ts";
 import { archiveFile, archiveName, writeArchive } from "./archive.ts";
 import { removeCohort } from "../tear-down/tear-down.ts";
 import { bringBack } from "./processes.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 
 export interface ReapOptions {
   readonly dryRun: boolean;
@@ -73,7 +74,7 @@ async function due(ends: readonly Expiry[]): Promise<Expiry[]> {
       const { cohort, learner } = expiry;
       if (learner === undefined) return [expiry];
       if (whole.has(cohort)) return [];
-      const runs = (await processStatus(cohort)).some(({ owner, state }) => owner === learner && state !== "paused");
+      const runs = (await processStatus(cohortPaths(cohort))).some(({ owner, state }) => owner === learner && state !== "paused");
       return runs ? [expiry] : [];
     }),
   );
@@ -81,13 +82,14 @@ async function due(ends: readonly Expiry[]): Promise<Expiry[]> {
 }
 
 async function reapOne({ cohort, learner }: Expiry, out: string): Promise<Pick<Reaped, "archive" | "fingerprint" | "receipt" | "failed">> {
+  const paths = cohortPaths(cohort);
   const file = join(out, archiveName(cohort, ...(learner === undefined ? [] : [learner])));
   try {
     const target = archiveFile(file);
     const outputs = await readOutputs(cohort);
     const learners = learner === undefined ? Object.values(outputs.learners) : [selectLearner(outputs, learner)];
     // Evidence is looked at live, so what was stopped or paused must run for it.
-    if (learner === undefined || !(await isDaemonUp(cohort))) {
+    if (learner === undefined || !(await isDaemonUp(paths))) {
       await bringBack(cohort, learner);
       // Of a cohort that ends, also who is paused.
       for (const { id } of learner === undefined ? learners : []) await bringBack(cohort, id);
@@ -103,7 +105,7 @@ async function reapOne({ cohort, learner }: Expiry, out: string): Promise<Pick<R
         failed: `The evidence of ${unobserved.join(", ")} could not be looked at as a whole, so nothing was removed. \`./lab status ${cohort}\` shows what does not run; \`./lab down ${cohort}\` removes the cohort all the same.`,
       };
     }
-    if (learner !== undefined) await pauseProcesses(cohort, learner);
+    if (learner !== undefined) await pauseProcesses(paths, learner);
     if (learner !== undefined) return { archive, fingerprint };
     const teardown = await removeCohort(cohort);
     const receipt = archive.replace(/\.tar\.gz$/, ".receipt.json");

@@ -12,6 +12,7 @@ import { readOutputs } from "../outputs.ts";
 import { readAttempts } from "../../records/quiz.ts";
 import { pausedIn } from "../paused.ts";
 import { printJson } from "../terminal.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 
 export interface ResultsOptions {
   readonly csv: boolean;
@@ -43,7 +44,7 @@ export function forSpreadsheets(csv: string): string {
 async function cohortResults(outputs: CohortOutputs): Promise<CohortResults> {
   const { evidence, environments } = labTemplate(outputs.template);
   const atOnce = pLimit(8);
-  const paused = await pausedIn(outputs.cohort);
+  const paused = await pausedIn(cohortPaths(outputs.cohort));
   const learners = await Promise.all(
     Object.values(outputs.learners).map((learner) =>
       atOnce(async () =>

@@ -7,7 +7,7 @@ import { readDaemonConfig } from "../../host/processes/config.ts";
 import { callersEnvironment } from "../../shared/environment.ts";
 import { ExitCode, LabError, messageOf } from "../../shared/errors.ts";
 import { sizeText } from "../../shared/limits.ts";
-import { labHome } from "../../shared/paths.ts";
+import { labHome, cohortPaths } from "../../shared/paths.ts";
 import { largestPersonFile } from "../../shared/person-file.ts";
 import { writePrivateFile } from "../../shared/private-files.ts";
 import { parseCohortName } from "../../stacks/load-spec.ts";
@@ -30,7 +30,7 @@ export async function supportBundle(
 ): Promise<number> {
   const cohort = parseCohortName(name);
   // One that never came up is asked about most of all.
-  if ((await readDaemonConfig(cohort)) === undefined && !hasCohortFile(cohort)) throw await notUp(cohort);
+  if ((await readDaemonConfig(cohortPaths(cohort))) === undefined && !hasCohortFile(cohort)) throw await notUp(cohort);
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
   const file = bundleFile(out ?? join("support", `${cohort}-${time}.tar.gz`));
   note("Gathering; secrets, and the names and addresses of learners, are left out.");

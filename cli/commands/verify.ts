@@ -8,6 +8,7 @@ import { selectLearners } from "../learners.ts";
 import { readOutputs } from "../outputs.ts";
 import { pausedIn } from "../paused.ts";
 import { printJson } from "../terminal.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 
 export interface VerifyOptions {
   readonly json: boolean;
@@ -21,7 +22,7 @@ export async function verify(cohort: string, options: VerifyOptions): Promise<nu
 }
 
 export async function verifyCohort(outputs: CohortOutputs, options: VerifyOptions): Promise<number> {
-  const paused = await pausedIn(outputs.cohort);
+  const paused = await pausedIn(cohortPaths(outputs.cohort));
   const reports = await lookAtEvidence(outputs, selectLearners(outputs, options.learner), paused);
   if (options.json) printJson(toJson(reports));
   else printReports(reports);

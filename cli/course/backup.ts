@@ -3,7 +3,7 @@ import { cp, mkdir, readdir } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { bundleRepository, hasCommits } from "../../host/git/repository.ts";
 import { ExitCode, LabError } from "../../shared/errors.ts";
-import { cohortPaths } from "../../shared/paths.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder } from "../../shared/private-files.ts";
 
 /** The parts of a backup beside the repository, by folder below the learner's own. */
@@ -15,8 +15,8 @@ const records = ["exercises", "drills", "quiz"];
  *
  * @param out new folder; default `backups/<cohort>-<learner>-<time>`
  */
-export async function backUp(cohort: string, learner: string, out?: string): Promise<string> {
-  const folder = resolve(out ?? join("backups", `${cohort}-${learner}-${new Date().toISOString().replace(/[-:]|\.\d+/g, "")}`));
+export async function backUp(paths: CohortPaths, learner: string, out?: string): Promise<string> {
+  const folder = resolve(out ?? join("backups", `${paths.cohort}-${learner}-${new Date().toISOString().replace(/[-:]|\.\d+/g, "")}`));
   if (existsSync(folder))
     throw new LabError(
       "backup-exists",
@@ -25,7 +25,7 @@ export async function backUp(cohort: string, learner: string, out?: string): Pro
     );
   await mkdir(dirname(folder), { recursive: true });
   await makePrivateFolder(folder);
-  for (const repository of await repositoriesOf(cohort, learner)) {
+  for (const repository of await repositoriesOf(paths, learner)) {
     // A lab has one.
     await bundleRepository(
       repository,
@@ -33,34 +33,34 @@ export async function backUp(cohort: string, learner: string, out?: string): Pro
     );
   }
   for (const name of records) {
-    const from = join(cohortPaths(cohort).learner(learner).root, name);
+    const from = join(paths.learner(learner).root, name);
     if (existsSync(from)) await cp(from, join(folder, name), { recursive: true });
   }
   return relative("", folder);
 }
 
 /** Folders of the learner's repositories on this host that are not empty. */
-async function repositoriesOf(cohort: string, learner: string): Promise<string[]> {
-  const folder = join(cohortPaths(cohort).git, learner);
+async function repositoriesOf(paths: CohortPaths, learner: string): Promise<string[]> {
+  const folder = join(paths.git, learner);
   const found = (await foldersIn(folder)).filter((name) => name.endsWith(".git")).map((name) => join(folder, name));
   const filled = await Promise.all(found.map(hasCommits));
   return found.filter((_, index) => filled[index]);
 }
 
 /** Whether a backup of a learner would have anything in it. */
-export async function hasWork(cohort: string, learner: string): Promise<boolean> {
-  const { root } = cohortPaths(cohort).learner(learner);
-  return (await repositoriesOf(cohort, learner)).length > 0 || records.some((name) => existsSync(join(root, name)));
+export async function hasWork(paths: CohortPaths, learner: string): Promise<boolean> {
+  const { root } = paths.learner(learner);
+  return (await repositoriesOf(paths, learner)).length > 0 || records.some((name) => existsSync(join(root, name)));
 }
 
 /** Learners who have something on this host and are not in the cohort file: the next `up` removes it. */
-export async function leavers(cohort: string, staying: readonly string[]): Promise<string[]> {
-  return (await foldersIn(join(cohortPaths(cohort).root, "learners"))).filter((id) => !staying.includes(id)).sort();
+export async function leavers(paths: CohortPaths, staying: readonly string[]): Promise<string[]> {
+  return (await foldersIn(join(paths.root, "learners"))).filter((id) => !staying.includes(id)).sort();
 }
 
 /** Learners who are in the cohort file and have nothing on this host yet. */
-export async function arrivals(cohort: string, staying: readonly string[]): Promise<string[]> {
-  const present = await foldersIn(join(cohortPaths(cohort).root, "learners"));
+export async function arrivals(paths: CohortPaths, staying: readonly string[]): Promise<string[]> {
+  const present = await foldersIn(join(paths.root, "learners"));
   return staying.filter((id) => !present.includes(id));
 }
 

@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { creationTime } from "../../ledger/creation.ts";
 import { LabError } from "../../shared/errors.ts";
-import { labHome } from "../../shared/paths.ts";
+import { labHome, cohortPaths } from "../../shared/paths.ts";
 import { readCohort } from "../cohort-file.ts";
 import { expiries, type Expiry } from "./expiry.ts";
 
@@ -16,8 +16,9 @@ export async function cohortsOnHost(): Promise<string[]> {
  * tells how long, or nothing on the host since when.
  */
 export async function requireExpiries(cohort: string, now: Date = new Date()): Promise<Expiry[]> {
+  const paths = cohortPaths(cohort);
   const { ttl, learnerTtls } = await readCohort(cohort);
-  const createdAt = await creationTime(cohort);
+  const createdAt = await creationTime(paths);
   if (createdAt === undefined) {
     throw new LabError(
       "creation-unknown",
@@ -26,7 +27,7 @@ export async function requireExpiries(cohort: string, now: Date = new Date()): P
   }
   const learners = await Promise.all(
     Object.entries(learnerTtls).map(async ([id, own]) => {
-      const made = await creationTime(cohort, id);
+      const made = await creationTime(paths, id);
       return made === undefined ? [] : [{ id, createdAt: made, ttl: own }];
     }),
   );

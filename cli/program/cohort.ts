@@ -12,9 +12,10 @@ export function cohortCommands(program: Command): void {
     .description("bring a cohort up, or to what its file says now, and prove it")
     .argument(...cohortArgument)
     .option("--force", "also where it does not fit on this machine", false)
+    .option("--engine", "ask Pulumi's engine also where cohort file, program and state are as it left them", false)
     .option(...parallel)
     .option(...events)
-    .action(async (name: string, options: { force: boolean } & RunOptions) => {
+    .action(async (name: string, options: { force: boolean; engine: boolean } & RunOptions) => {
       note(looking);
       await done((await import("../commands/up.ts")).up(name, options));
     });

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type Command } from "commander";
 import { cohortArgument, done, ofCohort, parseCount, type OfCohort } from "./arguments.ts";
 
-/** As in commands/rotate.ts, which is not loaded before it is asked for. */
+/** As in rotate/run.ts, which is not loaded before it is asked for. */
 const rotatableNames = ["kubeconfig", "git", "registry", "page"] as const;
 
 /** What runs on this machine: processes, logs, learners one by one, tools. */

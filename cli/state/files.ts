@@ -67,6 +67,17 @@ export async function readCheckpoint(backend: string, cohort: string): Promise<o
   return (await readWhole(checkpoint)) ?? (await readWhole(`${checkpoint}.gz`)) ?? readWhole(`${checkpoint}.zst`);
 }
 
+/** What came of the last operation on a cohort that Pulumi's history has whole; undefined where it has none. */
+export async function lastResult(backend: string, cohort: string): Promise<string | undefined> {
+  // Their names have the time in nanoseconds.
+  const files = (await filesIn(statePlaces(backend, cohort).history, "*.history.json{,.gz,.zst}")).sort();
+  for (const file of files.reverse()) {
+    const entry = await readWhole(file);
+    if (entry !== undefined) return (entry as { readonly result?: string }).result;
+  }
+  return undefined;
+}
+
 function inflate(content: Buffer): Buffer {
   if (content[0] === 0x1f && content[1] === 0x8b) return gunzipSync(content);
   return content.length >= 4 && content.readUInt32LE(0) === 0xfd2fb528 ? zstdDecompressSync(content) : content;

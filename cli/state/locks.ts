@@ -112,7 +112,7 @@ export async function awaitUnlocked(backend: string, cohort: string, foreign: Fo
   );
 }
 
-/** Milliseconds since one of the files was written, at least; by whichever clock. */
+/** Milliseconds between now and when the last of the files was written, also where the clock was put back since. */
 async function sinceWritten(...paths: readonly string[]): Promise<number> {
   const ages = await Promise.all(
     paths.map(async (path) => Math.abs(Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? 0))),

@@ -33,8 +33,8 @@ const patienceMs = 60_000;
 /** The parts of a cohort's bundle, as they are, with what is secret still in them. */
 export async function partsOf(cohort: string): Promise<Parts> {
   const paths = cohortPaths(cohort);
-  const learners = (await notedLearners(cohort)).sort();
-  const [log, one] = [daemonLog(cohort), pLimit(1)];
+  const learners = (await notedLearners(paths)).sort();
+  const [log, one] = [daemonLog(paths), pLimit(1)];
   const logs = async (prefix: string, parts: readonly LogPart[]) =>
     parts.map((part) => [`logs/${prefix}${part.name}.log`, () => one(() => endOf(part))] as const);
   return new Map<string, () => Promise<string>>([
@@ -44,12 +44,12 @@ export async function partsOf(cohort: string): Promise<Parts> {
     ["doctor.json", () => said("doctor", "--json")],
     ["status.txt", () => said("status", cohort)],
     ["status.json", () => said("status", cohort, "--json")],
-    ["processes.json", async () => json(await processStatus(cohort))],
-    ["metrics.txt", async () => (await daemonMetrics(cohort)) ?? "The lab daemon does not answer.\n"],
+    ["processes.json", async () => json(await processStatus(paths))],
+    ["metrics.txt", async () => (await daemonMetrics(paths)) ?? "The lab daemon does not answer.\n"],
     ["cohort.json", async () => json(await cohortFile(cohort))],
     ["inventory.json", async () => json(await readInventory(cohort))],
     ["state.json", async () => json(await stateSummary(cohort))],
-    ["last-run.json", async () => json(await readLastRun(cohort))],
+    ["last-run.json", async () => json(await readLastRun(paths))],
     ["limit-hits.json", async () => json(await limitHitsOfCohort(paths))],
     ...(await logs("", cohortLogs(paths, log))),
     ...(await Promise.all(learners.map(async (id) => logs(`${id}/`, (await learnerLogs(paths, log, id)).filter(isOwn))))).flat(),
@@ -84,7 +84,7 @@ async function versions(cohort: string): Promise<unknown> {
   return {
     takenAt: new Date().toISOString(),
     lab: productVersion(),
-    daemon: { program: daemonVersion, running: (await daemonVersionOf(cohort)) ?? null },
+    daemon: { program: daemonVersion, running: (await daemonVersionOf(cohortPaths(cohort))) ?? null },
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
     kernel: release(),

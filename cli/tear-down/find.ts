@@ -2,6 +2,7 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { readInventory, type Item } from "../../ledger/inventory.ts";
 import { roomThings } from "../../host/room/groups.ts";
 import { LabError } from "../../shared/errors.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
 import { locate } from "../../tools/locate.ts";
 import { cloudThings, noteUncertain } from "../cloud-things.ts";
 import { gitHostLooks } from "../git-host.ts";
@@ -15,10 +16,10 @@ const loadStack = () => import("../stack.ts");
 
 /** Opens the cohort's stack, if there is one whose state can be got at. */
 export async function findReadableStack(removal: Removal): Promise<void> {
-  const { cohort, problems, reporter, interrupt } = removal;
+  const { paths, problems, reporter, interrupt } = removal;
   // Without Pulumi's CLI there can be no stack, but an interrupted first run may have left something on the host.
   if ((await locate("pulumi")) === undefined) return;
-  removal.stack = await interrupt.orEnd(reporter.phase(phases.stack, () => readableStack(cohort, problems)));
+  removal.stack = await interrupt.orEnd(reporter.phase(phases.stack, () => readableStack(paths, problems)));
 }
 
 /** Lists what there is. What only a look at running nodes tells must be looked at before they end. */
@@ -39,15 +40,15 @@ export async function prepareLooks(removal: Removal): Promise<void> {
 export const isAboutState = (error: unknown): error is LabError => error instanceof LabError && stateErrors.has(error.code);
 
 /** The cohort's stack; undefined also where its state can't be got at, which is then a problem: a teardown needs none. */
-async function readableStack(cohort: string, problems: string[]): Promise<Stack | undefined> {
+async function readableStack(paths: CohortPaths, problems: string[]): Promise<Stack | undefined> {
   const { findStack, readResources } = await loadStack();
   try {
-    const stack = await findStack(cohort, "take away");
+    const stack = await findStack(paths, "take away");
     if (stack !== undefined) await readResources(stack);
     return stack;
   } catch (error) {
     if (!isAboutState(error)) throw error;
-    if (error.code === "state-broken") note(`The state of cohort ${cohort} can't be read: what there is of it is removed without.`);
+    if (error.code === "state-broken") note(`The state of cohort ${paths.cohort} can't be read: what there is of it is removed without.`);
     else problems.push(error.message);
     return undefined;
   }

@@ -10,7 +10,7 @@ import type { Removal } from "./removal.ts";
 
 /** Looks for each thing again. */
 export async function lookBack(removal: Removal): Promise<void> {
-  const { cohort, stack, items, isForgotten, gitHostLooks, reporter } = removal;
+  const { cohort, paths, stack, items, isForgotten, gitHostLooks, reporter } = removal;
   const { lookForStack } = await import("../stack.ts");
   const inCloud = stack === undefined || isForgotten ? [] : await cloudThings(stack);
   const looks = {
@@ -19,7 +19,7 @@ export async function lookBack(removal: Removal): Promise<void> {
     ...gitHostLooks,
     "cloud-resource": cloudLook(inCloud, cohort),
   };
-  removal.seen = await reporter.phase(phases.cleanUp, () => lookForAll(cohort, items, { looks }));
+  removal.seen = await reporter.phase(phases.cleanUp, () => lookForAll(paths, items, { looks }));
 }
 
 /** Lets the inventory forget what is gone; all of it where nothing is there that a later removal has to know of. */

@@ -3,6 +3,7 @@ import type { Item, Kind } from "../../ledger/inventory.ts";
 import type { Seen } from "../../ledger/looks.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { Look } from "../../ledger/sight.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
 import type { Interrupt } from "../interrupt.ts";
 import type { RunReporter } from "../progress/reporter.ts";
 
@@ -16,6 +17,7 @@ export interface RemovalOptions {
 /** One removal of a cohort as it goes. What is not read-only is written by the one step that is named with it. */
 export interface Removal {
   readonly cohort: string;
+  readonly paths: CohortPaths;
   /** Who has something on this machine. */
   readonly learners: readonly string[];
   readonly parallel: number | undefined;

@@ -5,7 +5,6 @@ import { sweepClusters } from "../../clusters/upkeep.ts";
 import { removeCohortFromHost } from "../../host/sweep.ts";
 import { endOrphansOfEngine } from "../../ledger/process-identity.ts";
 import { LabError } from "../../shared/errors.ts";
-import { cohortPaths } from "../../shared/paths.ts";
 import { cloudThings } from "../cloud-things.ts";
 import { deleteUnreachable } from "../lost-clusters.ts";
 import { phases } from "../progress/steps.ts";
@@ -33,11 +32,11 @@ export async function destroy(removal: Removal): Promise<void> {
 
 /** Removes what is on this machine whatever the state knows, and the stack where nothing stands against it. */
 export async function removeFromHost(removal: Removal): Promise<void> {
-  const { cohort, reporter, problems, stack, isUnread } = removal;
+  const { cohort, paths, reporter, problems, stack, isUnread } = removal;
   const { forgetStack } = await import("../stack.ts");
   await reporter.phase(phases.remove, async () => {
-    await removeCohortFromHost(cohort, sweepClusters);
-    endOrphansOfEngine(cohortPaths(cohort).daemon);
+    await removeCohortFromHost(paths, sweepClusters);
+    endOrphansOfEngine(paths.daemon);
     if (problems.length === 0) await forgetStack(cohort, stack, isUnread);
     removal.isForgotten = true;
   });
@@ -57,10 +56,10 @@ export async function takeAway(removal: Removal): Promise<void> {
   }
 }
 
-async function destroyStack({ cohort, learners, parallel, reporter, interrupt }: Removal, stack: Stack): Promise<void> {
+async function destroyStack({ cohort, paths, learners, parallel, reporter, interrupt }: Removal, stack: Stack): Promise<void> {
   note(`Removing cohort ${cohort}.`);
   // Nothing in a cluster is kept, so it need not run while its end is written down.
-  await Promise.all(learners.map((learner) => removeProcesses(cohort, learner, "SIGKILL")));
+  await Promise.all(learners.map((learner) => removeProcesses(paths, learner, "SIGKILL")));
   // Pulumi would write the whole state after each of some forty steps a learner; what a killed destroy leaves in it is
   // found gone by the next.
   stack.workspace.envVars["PULUMI_SKIP_CHECKPOINTS"] = "true";
@@ -82,6 +81,6 @@ async function destroyStack({ cohort, learners, parallel, reporter, interrupt }:
       )
     );
   } finally {
-    await (await import("../stack.ts")).cleanUpAfterEngine(stack);
+    await (await import("../stack.ts")).cleanUpAfterEngine(stack, paths);
   }
 }

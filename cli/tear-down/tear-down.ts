@@ -12,7 +12,8 @@ import { interruptible, interruptionTeller } from "../interrupt.ts";
 import { chooseDisplay } from "../progress/displays.ts";
 import { RunReporter } from "../progress/reporter.ts";
 import { fluxObjects } from "../progress/steps.ts";
-import { exitCodeOf, whileRunning } from "../receipts.ts";
+import { exitCodeOf } from "../receipts.ts";
+import { whileRunning } from "../../ledger/running.ts";
 import { note } from "../terminal.ts";
 import { findReadableStack, listThings, prepareLooks } from "./find.ts";
 import { forgetGone, lookBack, makeOut } from "./look-back.ts";
@@ -28,12 +29,13 @@ export const steps: readonly Step[] = [listThings, prepareLooks, takeAway, lookB
  */
 export async function removeCohort(cohort: string, options: RemovalOptions = { json: false }): Promise<Receipt> {
   await makeRoom(cohort);
+  const paths = cohortPaths(cohort);
   return keepingCohortFile(cohort, async () => {
-    const learners = await readdir(join(cohortPaths(cohort).root, "learners")).catch(() => []);
+    const learners = await readdir(join(paths.root, "learners")).catch(() => []);
     const reporter = reporterFor(cohort, learners, options.json);
     try {
-      const receipt = await interruptible({ cohort, resume: `./lab down ${cohort}`, onSignal: interruptionTeller(reporter) }, (interrupt) =>
-        removeAndLook(newRemoval({ cohort, learners, parallel: options.parallel, reporter, interrupt })),
+      const receipt = await interruptible({ paths, resume: `./lab down ${cohort}`, onSignal: interruptionTeller(reporter) }, (interrupt) =>
+        removeAndLook(newRemoval({ cohort, paths, learners, parallel: options.parallel, reporter, interrupt })),
       );
       conclude(receipt, learners, reporter);
       return receipt;
@@ -46,15 +48,15 @@ export async function removeCohort(cohort: string, options: RemovalOptions = { j
   });
 }
 
-/** A removal of which no step was done yet. */
-export function newRemoval(about: Pick<Removal, "cohort" | "learners" | "parallel" | "reporter" | "interrupt">): Removal {
+/** A removal before its first step. */
+export function newRemoval(about: Pick<Removal, "cohort" | "paths" | "learners" | "parallel" | "reporter" | "interrupt">): Removal {
   return { ...about, startedAt: new Date(), problems: [], items: [], isUnread: false, isForgotten: false, seen: [] };
 }
 
 async function removeAndLook(removal: Removal): Promise<Receipt> {
-  const { cohort } = removal;
+  const { cohort, paths } = removal;
   await findReadableStack(removal);
-  const isSomething = removal.stack !== undefined || existsSync(cohortPaths(cohort).root) || (await readInventory(cohort)).length > 0;
+  const isSomething = removal.stack !== undefined || existsSync(paths.root) || (await readInventory(cohort)).length > 0;
   const work = async () => {
     for (const step of steps) await step(removal);
   };

@@ -44,7 +44,7 @@ export interface EmbeddedClusterInput {
   readonly limits?: Limits;
   /** Of the learner's and the administrator's certificates: a higher one gives new ones and refuses the old. */
   readonly generation?: number;
-  /** Name by which learners beyond this machine reach the API server; none where the cohort is not opened. */
+  /** Name under which learners beyond this machine reach the API server; none where the cohort is not opened. */
   readonly openName?: string;
 }
 
@@ -73,10 +73,11 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
   optional: ["nodes", "openName", "limits"],
 
   async ensure({ cohort, learner, ports, nodes, isolation, generation = 0, openName }) {
-    const paths = cohortPaths(cohort).learner(learner);
+    const lab = cohortPaths(cohort);
+    const paths = lab.learner(learner);
     const isFresh = (await readIfExists(clusterIdFile(paths))) === undefined;
     // What runs already, after a run that was killed, knows other certificates than those that are made now.
-    if (isFresh) await removeProcesses(cohort, learner, "SIGKILL");
+    if (isFresh) await removeProcesses(lab, learner, "SIGKILL");
     await recordCreation(
       cohort,
       { kind: "folder", id: paths.root, learner },
@@ -87,7 +88,7 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     // Kept from what the cohort shares, which reads the folder above: see host/daemon/host-processes.ts.
     const numbers = await leaseNumbers(`${cohort}/${learner}`);
     if (numbers.room !== 0) await chown(paths.cluster, numbers.room, numbers.room);
-    await noteCreation(cohort, learner);
+    await noteCreation(lab, learner);
     const { api } = await leasePorts(`${cohort}/${learner}`, ["api"], ports);
     const apiServer = `https://127.0.0.1:${api}`;
     const name = `${cohort}-${learner}`;
@@ -96,18 +97,18 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
     // etcd refuses a data folder that others can read.
     await makePrivateFolder(join(paths.cluster, "etcd", "data"));
     const placement = placementOf(cohort, learner, isolation);
-    const { disk } = await limitsOf(cohortPaths(cohort));
+    const { disk } = await limitsOf(lab);
     const plane = { cohort, learner, paths, placement, apiPort: api, etcdDisk: disk.etcd, generation };
     // The controllers read the address at their start.
     const giveBack = async () => {
-      await removeProcesses(cohort, learner, "SIGKILL");
+      await removeProcesses(lab, learner, "SIGKILL");
       await giveBackPorts(`${cohort}/${learner}`, ["api"]);
     };
     const runApiServer = (processes: readonly ProcessSpec[]) =>
       orGiveBack(isFresh, giveBack, async () => {
         const room = await roomOf(plane, isolation);
         await endOutsideOf(plane, room.length > 0);
-        await ensureProcesses(cohort, [...room, ...processes]);
+        await ensureProcesses(lab, [...room, ...processes]);
         await awaitApiServer(plane, kubeconfigs.admin);
       });
     if (nodes === "real") {
@@ -144,25 +145,27 @@ export const embeddedCluster: Driver<EmbeddedClusterInput, EmbeddedClusterOutput
   },
 
   async read(_id, output) {
-    const paths = cohortPaths(output.cohort).learner(output.learner);
+    const lab = cohortPaths(output.cohort);
+    const paths = lab.learner(output.learner);
     const here = (await readIfExists(clusterIdFile(paths))) === output.clusterId;
-    const processes = (await processStatus(output.cohort)).filter(({ name }) => name === `${output.learner}/kube-apiserver`);
+    const processes = (await processStatus(lab)).filter(({ name }) => name === `${output.learner}/kube-apiserver`);
     return here && processes.length > 0 ? output : undefined;
   },
 
   async remove(_id, { cohort, learner }) {
     // Nothing of it is kept, so nothing needs an orderly end.
-    await removeProcesses(cohort, learner, "SIGKILL");
+    const lab = cohortPaths(cohort);
+    await removeProcesses(lab, learner, "SIGKILL");
     await releasePorts(`${cohort}/${learner}`);
-    if ((await ownership(cohort)) === "foreign") return;
-    const paths = cohortPaths(cohort).learner(learner);
+    if ((await ownership(lab)) === "foreign") return;
+    const paths = lab.learner(learner);
     await removeGroup(paths);
     await releaseNumbers(`${cohort}/${learner}`);
-    await shutWays(cohort, learner);
-    await removeOwned(cohort, paths.cluster);
+    await shutWays(lab, learner);
+    await removeOwned(lab, paths.cluster);
     await removeIfEmpty(paths.root);
-    if ((await readDaemonConfig(cohort))?.opening !== undefined) await updateDoors(cohort);
-    await forgetCreation(cohort, learner);
+    if ((await readDaemonConfig(lab))?.opening !== undefined) await updateDoors(lab);
+    await forgetCreation(lab, learner);
   },
 };
 
@@ -196,22 +199,22 @@ export function placementOf(cohort: string, learner: string, isolation: Isolatio
 /** The process of a learner's room, with the ways that it has out; none where the lab is in no room. */
 async function roomOf({ cohort, learner, apiPort }: ControlPlane, isolation: Isolation): Promise<ProcessSpec[]> {
   if (isolation !== "room") return [];
-  await openWays(cohort, learner);
+  const paths = cohortPaths(cohort);
+  await openWays(paths, learner);
   const { httpPort, registryPort } = await hostOf(cohort);
-  return [
-    await roomProcess({ cohort, learner, paths: cohortPaths(cohort), ports: { api: apiPort, http: httpPort, registry: registryPort } }),
-  ];
+  return [await roomProcess({ cohort, learner, paths, ports: { api: apiPort, http: httpPort, registry: registryPort } })];
 }
 
 /** Ends what runs of a lab that moves into a room, or out of it: it has the port that the other needs. */
 async function endOutsideOf({ cohort, learner }: ControlPlane, isInRoom: boolean): Promise<void> {
-  const present = (await processStatus(cohort)).filter(({ owner }) => owner === learner);
+  const paths = cohortPaths(cohort);
+  const present = (await processStatus(paths)).filter(({ owner }) => owner === learner);
   const wasInRoom = present.some(({ name }) => name === `${learner}/room`);
-  if (present.length > 0 && wasInRoom !== isInRoom) await removeProcesses(cohort, learner, "SIGTERM");
+  if (present.length > 0 && wasInRoom !== isInRoom) await removeProcesses(paths, learner, "SIGTERM");
 }
 
 async function hostOf(cohort: string): Promise<DaemonConfig> {
-  const host = await readDaemonConfig(cohort);
+  const host = await readDaemonConfig(cohortPaths(cohort));
   if (host === undefined) throw new Error(`cohort ${cohort} has no daemon`);
   return host;
 }
@@ -219,7 +222,7 @@ async function hostOf(cohort: string): Promise<DaemonConfig> {
 async function realProcesses(plane: ControlPlane): Promise<ProcessSpec[]> {
   const { cohort, learner, paths, apiPort } = plane;
   const host = await hostOf(cohort);
-  await openWays(cohort, learner);
+  await openWays(cohortPaths(cohort), learner);
   const admission = await admissionOf(plane, realNodePolicies);
   const egressConfiguration = await writeEgress(paths.cluster, doorSocket);
   const node = await nodeProcess({

@@ -51,12 +51,13 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
   creationOnly: ["ports"],
 
   async ensure({ cohort, learner, ports, isolation, follows }) {
-    const paths = cohortPaths(cohort).learner(learner);
+    const lab = cohortPaths(cohort);
+    const paths = lab.learner(learner);
     const placement = placementOf(cohort, learner, isolation);
     const artifacts = isolation === "room" ? artifactsInRoom : await artifactsOnHost(cohort, learner, ports);
     const folder = (name: string) => join(paths.cluster, "flux", name);
     const kubeconfig = join(paths.kubeconfigs, "flux.yaml");
-    const { disk } = await limitsOf(cohortPaths(cohort));
+    const { disk } = await limitsOf(lab);
 
     const controller = async (
       tool: FluxController,
@@ -126,9 +127,9 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
       true,
       () => giveBackPorts(`${cohort}/${learner}`, ["source"]),
       async () => {
-        const before = await processStatus(cohort);
+        const before = await processStatus(lab);
         const startedAt = new Date(Math.floor(Date.now() / 1000) * 1000);
-        await ensureProcesses(cohort, processes);
+        await ensureProcesses(lab, processes);
         // Before the wait: it is a pod that brings back one which was scaled down.
         await applyDeployments(paths);
         await waitUntil(() => lookAtSource(cohort, learner, isolation, artifacts), {
@@ -143,7 +144,7 @@ export const fluxControllers: Driver<FluxControllersInput, FluxControllersOutput
   },
 
   async read(_id, output) {
-    const own = (await processStatus(output.cohort)).filter(({ owner }) => owner === output.learner);
+    const own = (await processStatus(cohortPaths(output.cohort))).filter(({ owner }) => owner === output.learner);
     const isWhole = own.some(({ name }) => name === `${output.learner}/source-controller`);
     // One whose pod is gone and came back with none is to be made anew, Deployment included.
     return isWhole && own.every(({ state }) => state !== "awaiting-pod") ? output : undefined;
@@ -171,13 +172,13 @@ function elsewhere(url: string): string[] {
 /** Whether source-controller serves. In a room nobody outside can ask it: there it is enough that it runs. */
 async function lookAtSource(cohort: string, learner: string, isolation: Isolation, artifacts: string): Promise<Look<undefined>> {
   if (isolation !== "room") return lookListening({ cohort, lease: `${cohort}/${learner}/source`, port: Number(artifacts.split(":")[1]) });
-  const state = (await processStatus(cohort)).find(({ name }) => name === `${learner}/source-controller`)?.state;
+  const state = (await processStatus(cohortPaths(cohort))).find(({ name }) => name === `${learner}/source-controller`)?.state;
   return state === "running" ? { done: true, value: undefined } : { done: false, because: `it is ${state ?? "not there"}.` };
 }
 
 /** Whether a process that ran before is another one now. */
 async function wasReplaced(cohort: string, process: string, before: readonly ProcessStatus[]): Promise<boolean> {
-  const [old, next] = [before, await processStatus(cohort)].map((all) => all.find(({ name }) => name === process));
+  const [old, next] = [before, await processStatus(cohortPaths(cohort))].map((all) => all.find(({ name }) => name === process));
   return old !== undefined && !isDeepStrictEqual(old.identity, next?.identity);
 }
 

@@ -14,19 +14,19 @@ export async function conditions(): Promise<readonly ProviderCondition[]> {
 
 /** Whether a process or the folder of one of these labs is there no more. */
 export async function isGone(cohort: string, learners: readonly Pick<LearnerOutputs, "id">[]): Promise<boolean> {
+  const paths = cohortPaths(cohort);
   // What awaits a pod lost its Deployment, or was scaled down: the lab is to have it.
-  const wanted = new Set((await processStatus(cohort)).flatMap(({ name, state }) => (state === "awaiting-pod" ? [] : [name])));
+  const wanted = new Set((await processStatus(paths)).flatMap(({ name, state }) => (state === "awaiting-pod" ? [] : [name])));
   const expected = [
     "registry",
     ...learners.flatMap(({ id }) => [`${id}/kube-apiserver`, ...fluxControllerNames.map((name) => `${id}/${name}`)]),
   ];
   return (
-    learners.length > 0 &&
-    (expected.some((name) => !wanted.has(name)) || learners.some(({ id }) => !existsSync(cohortPaths(cohort).learner(id).root)))
+    learners.length > 0 && (expected.some((name) => !wanted.has(name)) || learners.some(({ id }) => !existsSync(paths.learner(id).root)))
   );
 }
 
-/** Learners of whom a rotation was cut short after their cluster had taken the new credentials. */
+/** Learners whose rotation was cut short after their cluster had taken the new credentials. */
 export async function halfRotated(cohort: string, learners: readonly LearnerOutputs[]): Promise<readonly string[]> {
   const begun = await Promise.all(
     learners.map(async ({ id, cluster }) => {

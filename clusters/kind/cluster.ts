@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { isAbsolute, join } from "node:path";
+import { join } from "node:path";
 import { LabError } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { makePrivateFolder, removeIfEmpty, writePrivateFile } from "../../shared/private-files.ts";
@@ -16,6 +16,7 @@ import { recordCreation } from "../../ledger/inventory.ts";
 import { removeOwned } from "../../ledger/ownership.ts";
 import { clusterClient } from "../../host/kubernetes/client.ts";
 import { leasePorts, releasePorts, type PortRange } from "../../ledger/ports.ts";
+import { inStacks } from "../in-stacks.ts";
 import type { Doing } from "../step-failure.ts";
 
 export interface KindClusterInput {
@@ -28,7 +29,7 @@ export interface KindClusterInput {
   readonly imageArchives: readonly string[];
   /** The registry of the learner's images, where it is on this machine. */
   readonly registry?: NodeRegistry;
-  /** By which learners beyond this machine reach it, where the cohort is opened. */
+  /** The name that learners beyond this machine use, where the cohort is opened. */
   readonly openName?: string;
 }
 
@@ -54,7 +55,7 @@ export const kindCluster: Driver<KindClusterInput, KindClusterOutput, "kind-clus
 
   async ensure({ cohort, learner, ports: range, image, imageArchives, registry, openName }) {
     const folder = await makePrivateFolder(kindFolder(cohort, learner));
-    await noteCreation(cohort, learner);
+    await noteCreation(cohortPaths(cohort), learner);
     const name = kindName(cohort, learner);
     const ports = await leasePorts(`${cohort}/${learner}`, ["api", "ingress"], range);
     const registriesFolder = await writeRegistry(join(folder, "registries"), registry);
@@ -64,8 +65,7 @@ export const kindCluster: Driver<KindClusterInput, KindClusterOutput, "kind-clus
       await create(cohort, learner, image, kubeconfigFile);
     }
     const adminKubeconfig = await readFile(kubeconfigFile, "utf8");
-    const archives = imageArchives.map((file) => (isAbsolute(file) ? file : join(import.meta.dirname, "../../stacks", file)));
-    for (const archive of archives)
+    for (const archive of imageArchives.map(inStacks))
       await kind(["load", "image-archive", archive, "--name", name], { learner, step: `load the images of ${archive}` }, 600);
     await awaitReady(learner, adminKubeconfig, name);
     if (registry !== undefined) await requireReached(learner, name, registry);
@@ -93,12 +93,13 @@ export const kindCluster: Driver<KindClusterInput, KindClusterOutput, "kind-clus
   },
 
   async remove(_id, { cohort, learner }) {
+    const paths = cohortPaths(cohort);
     await removeOwn(cohort, learner, { learner, step: "remove the kind cluster" });
-    await removeOwned(cohort, kindFolder(cohort, learner));
-    await removeIfEmpty(cohortPaths(cohort).learner(learner).root);
+    await removeOwned(paths, kindFolder(cohort, learner));
+    await removeIfEmpty(paths.learner(learner).root);
     await releasePorts(`${cohort}/${learner}`);
-    if ((await readDaemonConfig(cohort))?.opening !== undefined) await updateDoors(cohort);
-    await forgetCreation(cohort, learner);
+    if ((await readDaemonConfig(paths))?.opening !== undefined) await updateDoors(paths);
+    await forgetCreation(paths, learner);
   },
 };
 

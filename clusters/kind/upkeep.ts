@@ -14,10 +14,11 @@ import { readRecord } from "./record.ts";
  * state knows of them. Asks Docker only where there is a record of one.
  */
 export async function sweep(cohort: string, learners?: readonly string[]): Promise<void> {
-  const all = learners ?? (await readdir(join(cohortPaths(cohort).root, "learners")).catch(() => []));
+  const paths = cohortPaths(cohort);
+  const all = learners ?? (await readdir(join(paths.root, "learners")).catch(() => []));
   for (const learner of all) {
     await removeOwn(cohort, learner, { learner, step: "remove the kind cluster" });
-    await removeOwned(cohort, kindFolder(cohort, learner));
+    await removeOwned(paths, kindFolder(cohort, learner));
   }
 }
 

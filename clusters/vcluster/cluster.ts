@@ -7,6 +7,7 @@ import { waitUntil, type Look } from "../../shared/wait.ts";
 import type { Driver } from "../../host/driver.ts";
 import { applyVcluster, removeRelease, type ReleasePlace } from "./helm.ts";
 import { clusterClient, type ClusterClient } from "../../host/kubernetes/client.ts";
+import { isUnreachableGone } from "../unreachable.ts";
 import { explained, markOf, namespaceAt, requireOwn } from "./ownership.ts";
 
 export interface VirtualClusterInput {
@@ -100,9 +101,6 @@ function placeOf({
 }: Pick<VirtualClusterOutput, "kubeconfig" | "name"> & { readonly context?: string | undefined }): ReleasePlace {
   return { kubeconfig, context, namespace: name, release: name };
 }
-
-/** Whether this run takes a cluster below that does not answer for one that is gone. */
-export const isUnreachableGone = () => process.env["PULUMI_K8S_DELETE_UNREACHABLE"] === "true";
 
 const Secret = z.object({ data: z.object({ config: z.string() }) });
 const Ingress = z.object({ ip: z.string().optional(), hostname: z.string().optional() });

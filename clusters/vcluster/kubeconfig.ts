@@ -1,7 +1,7 @@
-import { isAbsolute, join } from "node:path";
+import { inStacks } from "../in-stacks.ts";
 import type { SharedSpec } from "./spec.ts";
 
-/** Path of the kubeconfig of the cluster below, which the cohort file names relative to stacks/. */
+/** Path of the kubeconfig of the cluster below. */
 export function kubeconfigOf({ kubeconfig }: Pick<SharedSpec, "kubeconfig">): string {
-  return isAbsolute(kubeconfig) ? kubeconfig : join(import.meta.dirname, "../../stacks", kubeconfig);
+  return inStacks(kubeconfig);
 }

@@ -6,7 +6,7 @@ import { readInventory, recordCreation, type Thing } from "../../ledger/inventor
 import { virtualClusterId } from "./look.ts";
 import { labMark } from "../../ledger/lab-mark.ts";
 import { explained, markOf, namespaceAt, requireOwn, type Namespace } from "./ownership.ts";
-import { isUnreachableGone } from "./cluster.ts";
+import { isUnreachableGone } from "../unreachable.ts";
 
 export interface VirtualClusterNamespaceInput {
   readonly cohort: string;
@@ -16,7 +16,7 @@ export interface VirtualClusterNamespaceInput {
   /** Context in it; without it the current one. */
   readonly context?: string;
   readonly name: string;
-  /** What it is made with, beside the mark. A change of them is Pulumi's to make, once it is known again whose it is. */
+  /** What it is made with, beside the mark. A change of them is Pulumi's to make, once the lab knows again whose it is. */
   readonly labels: Readonly<Record<string, string>>;
 }
 

@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { dockerConfig } from "../ports/registry.ts";
 import type { ImageRepositoryHandle } from "../ports/registry.ts";
-import { inCluster, type ClusterHandle } from "../ports/cluster.ts";
+import { inCluster, markedMetadata, type ClusterHandle } from "../ports/cluster.ts";
 
 /**
  * Lets the pods of each environment pull the learner's images, without a word of it in their manifests: by the default
@@ -18,7 +18,7 @@ export function grantPulling(
   return environments.flatMap((environment) => {
     const namespace = new k8s.core.v1.Namespace(
       `${name}-pull-${environment}-namespace`,
-      { metadata: { name: environment } },
+      { metadata: markedMetadata(cluster, environment) },
       inCluster(cluster, parent),
     );
     const secret = new k8s.core.v1.Secret(

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { environments } from "../../shared/names.ts";
-import { inCluster, type ClusterHandle } from "../ports/cluster.ts";
+import { inCluster, markedMetadata, type ClusterHandle } from "../ports/cluster.ts";
 
 /** The group in a learner's client certificate; see clusters/embedded/control-plane/pki.ts. */
 export const learnersGroup = "gitops-lab:learners";
@@ -15,7 +15,7 @@ export function grantLearnerAccess(name: string, cluster: ClusterHandle, parent:
   const role = new k8s.rbac.v1.ClusterRole(
     `${name}-learner-role`,
     {
-      metadata: { name: "gitops-lab-learner" },
+      metadata: markedMetadata(cluster, "gitops-lab-learner"),
       rules: [
         {
           apiGroups: ["source.toolkit.fluxcd.io", "kustomize.toolkit.fluxcd.io", "image.toolkit.fluxcd.io"],
@@ -32,7 +32,7 @@ export function grantLearnerAccess(name: string, cluster: ClusterHandle, parent:
     new k8s.rbac.v1.ClusterRoleBinding(
       `${name}-${binding}`,
       {
-        metadata: { name: `gitops-lab-${binding}` },
+        metadata: markedMetadata(cluster, `gitops-lab-${binding}`),
         roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: clusterRole },
         subjects: [learners],
       },

@@ -14,6 +14,8 @@ export interface MadeCluster {
   readonly resource: pulumi.Resource;
   /** See `ClusterHandle`. */
   readonly claim?: pulumi.Resource;
+  /** See `ClusterHandle`. */
+  readonly marks?: ClusterHandle["marks"];
   readonly clusterId: pulumi.Output<string>;
   readonly apiServer: pulumi.Output<string>;
   readonly adminKubeconfig: pulumi.Output<string>;
@@ -94,11 +96,12 @@ export function realCluster(name: string, args: ClusterArgs, parent: pulumi.Reso
     },
     { parent, deletedWith: made.resource },
   );
-  const { resource, clusterId, apiServer, adminKubeconfig, open } = made;
+  const { resource, marks, clusterId, apiServer, adminKubeconfig, open } = made;
   const { learnerKubeconfig } = token.output;
   return {
     resource,
     ...(made.claim && { claim: made.claim }),
+    ...(marks && { marks }),
     clusterId,
     apiServer,
     nodes: "real",
@@ -118,7 +121,7 @@ export function realCluster(name: string, args: ClusterArgs, parent: pulumi.Reso
     fluxUser: undefined,
     fluxControllers: "deployment",
     runFlux: (fluxName, _follows, options) =>
-      new FluxDeployments(fluxName, { kubernetes, resource }, { image: fluxImage(made.fluxImages) }, options),
+      new FluxDeployments(fluxName, { kubernetes, resource, ...(marks && { marks }) }, { image: fluxImage(made.fluxImages) }, options),
   };
 }
 

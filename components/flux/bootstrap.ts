@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { fluxDefinitions } from "../../host/drivers/flux-definitions.ts";
 import { fluxNamespace, registryAuthoritySecret } from "../../shared/names.ts";
-import { inCluster, type ClusterHandle } from "../ports/cluster.ts";
+import { inCluster, markedMetadata, type ClusterHandle } from "../ports/cluster.ts";
 import type { RepositoryHandle } from "../ports/git.ts";
 import { ManagedResource } from "../managed-resource.ts";
 import { dockerConfig, type ImageRepositoryHandle } from "../ports/registry.ts";
@@ -36,13 +36,19 @@ export class FluxBootstrap extends pulumi.ComponentResource {
     const { cluster, repository, images } = args;
     const here = (...dependsOn: pulumi.Resource[]) => inCluster(cluster, this, dependsOn);
 
-    const namespace = new k8s.core.v1.Namespace(`${name}-namespace`, { metadata: { name: fluxNamespace } }, here());
+    const namespace = new k8s.core.v1.Namespace(`${name}-namespace`, { metadata: markedMetadata(cluster, fluxNamespace) }, here());
     const definitions = new ManagedResource<typeof fluxDefinitions>(
       `${name}-definitions`,
       {
         driver: "flux-definitions",
         type: "FluxDefinitions",
-        input: { learner: args.learner, clusterId: cluster.clusterId, kubeconfig: cluster.adminKubeconfig, version: args.version },
+        input: {
+          learner: args.learner,
+          clusterId: cluster.clusterId,
+          kubeconfig: cluster.adminKubeconfig,
+          version: args.version,
+          ...(cluster.marks && { labels: pulumi.output(cluster.marks) }),
+        },
         outputs: { names: "plain" },
       },
       { parent: this, deletedWith: cluster.resource },
@@ -54,7 +60,7 @@ export class FluxBootstrap extends pulumi.ComponentResource {
             new k8s.rbac.v1.ClusterRoleBinding(
               `${name}-rights`,
               {
-                metadata: { name: "gitops-lab-flux" },
+                metadata: markedMetadata(cluster, "gitops-lab-flux"),
                 // Flux' own manifests bind it to cluster-admin as well: it applies whatever Git says.
                 roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
                 subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: cluster.fluxUser }],

@@ -10,7 +10,7 @@ import { fluxManifests, type FluxManifestOptions, type Manifest } from "./manife
 export class FluxDeployments extends pulumi.ComponentResource {
   constructor(
     name: string,
-    cluster: Pick<ClusterHandle, "kubernetes" | "resource">,
+    cluster: Pick<ClusterHandle, "kubernetes" | "resource" | "marks">,
     manifests: FluxManifestOptions,
     options: pulumi.ComponentResourceOptions,
   ) {
@@ -18,7 +18,7 @@ export class FluxDeployments extends pulumi.ComponentResource {
     const dependsOn = pulumi.output(options.dependsOn ?? []);
     const before: pulumi.Resource[] = [];
     for (const manifest of fluxManifests(manifests)) {
-      const made = create(`${name}-${manifest.kind.toLowerCase()}-${manifest.metadata.name}`, manifest, {
+      const made = create(`${name}-${manifest.kind.toLowerCase()}-${manifest.metadata.name}`, marked(manifest, cluster), {
         ...inCluster(cluster, this),
         dependsOn: dependsOn.apply((resources) => [
           ...(Array.isArray(resources) ? resources : [resources]),
@@ -29,6 +29,12 @@ export class FluxDeployments extends pulumi.ComponentResource {
     }
     this.registerOutputs({});
   }
+}
+
+/** What is in a namespace goes with it. */
+function marked(manifest: Manifest, { marks }: Pick<ClusterHandle, "marks">): Manifest {
+  if (marks === undefined || manifest.metadata.namespace !== undefined) return manifest;
+  return { ...manifest, metadata: { ...manifest.metadata, labels: { ...manifest.metadata.labels, ...marks } } } as Manifest;
 }
 
 type Constructor = new (name: string, args: never, options: pulumi.CustomResourceOptions) => pulumi.Resource;

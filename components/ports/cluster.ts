@@ -56,6 +56,11 @@ export interface ClusterHandle {
   readonly resource: pulumi.Resource;
   /** Whether a place that others have as well is the learner's: nothing of theirs is made before. Absent where a place is the lab's alone. */
   readonly claim?: pulumi.Resource;
+  /**
+   * Labels of whatever the lab makes in the cluster outside of a namespace, and of its namespaces. Absent where all of that goes
+   * with the cluster; where the cluster stays, they tell what of it is to go.
+   */
+  readonly marks?: Readonly<Record<string, pulumi.Input<string>>>;
   /** Changes only when the cluster is made anew. */
   readonly clusterId: pulumi.Output<string>;
   readonly apiServer: pulumi.Output<string>;
@@ -78,6 +83,11 @@ export interface ClusterHandle {
    * @param follows URLs of the repository and images that they follow, for there may be no other way out
    */
   runFlux(name: string, follows: readonly pulumi.Output<string>[], options: pulumi.CustomResourceOptions): pulumi.Resource;
+}
+
+/** The metadata of something that stands in the cluster for itself: a namespace, or what is in none. */
+export function markedMetadata({ marks }: Pick<ClusterHandle, "marks">, name: string): k8s.types.input.meta.v1.ObjectMeta {
+  return { name, ...(marks && { labels: marks }) };
 }
 
 /** Options of an object in the cluster: its own provider, never a default one, and gone with the cluster. */

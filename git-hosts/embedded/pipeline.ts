@@ -5,6 +5,7 @@ import { ownership } from "../../ledger/ownership.ts";
 import type { RepositoryAccess } from "../../host/images/crane.ts";
 import { readPipelineConfig, removePipelineConfig, writePipelineConfig } from "../../host/pipeline/config.ts";
 import { partsOf } from "../../host/driver.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 
 export interface PipelineInput {
   readonly cohort: string;
@@ -29,7 +30,7 @@ export const pipeline: Driver<PipelineInput, PipelineOutput, "pipeline"> = {
 
   async ensure({ cohort, learner, repository, environments, kubeconfig, registry }) {
     await writePipelineConfig(cohort, learner, { repository, environments: [...environments], kubeconfig, registry });
-    await settlePipeline(cohort, learner);
+    await settlePipeline(cohortPaths(cohort), learner);
     return { id: `${cohort}/${learner}/pipeline`, output: { cohort, learner } };
   },
 
@@ -40,6 +41,6 @@ export const pipeline: Driver<PipelineInput, PipelineOutput, "pipeline"> = {
 
   async remove(id) {
     const [cohort, learner] = partsOf(id);
-    if ((await ownership(cohort)) !== "foreign") await removePipelineConfig(cohort, learner);
+    if ((await ownership(cohortPaths(cohort))) !== "foreign") await removePipelineConfig(cohort, learner);
   },
 };

@@ -74,10 +74,11 @@ export const gitRepository: Driver<GitRepositoryInput, GitRepositoryOutput, "git
 
   async remove(id, output) {
     const [cohort] = partsOf(id);
-    if ((await ownership(cohort)) === "foreign") return;
+    const paths = cohortPaths(cohort);
+    if ((await ownership(paths)) === "foreign") return;
     await revokeCredentials(learnerPaths(id).access, "git");
     await removeLimitHits(learnerPaths(id));
-    await removeOwned(cohort, output.path);
+    await removeOwned(paths, output.path);
   },
 };
 

@@ -6,7 +6,7 @@ import type { Sight } from "../../ledger/sight.ts";
 import { requireAccess } from "./preflight.ts";
 import { repositoryWithId } from "./repositories.ts";
 
-/** What the inventory says of a repository: GitHub's number, under the API that gave it, and the topic by which it is the cohort's. */
+/** What the inventory says of a repository: GitHub's number, under the API that gave it, and the topic that says it is the cohort's. */
 export function repositoryThing(
   apiUrl: string,
   topic: string,

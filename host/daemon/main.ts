@@ -30,16 +30,16 @@ import { log, logWhatEndsThis } from "../log.ts";
  */
 settleOwnEnvironment("daemon");
 const cohort = process.argv[2];
-const config = cohort === undefined ? undefined : await readDaemonConfig(cohort);
+const config = cohort === undefined ? undefined : await readDaemonConfig(cohortPaths(cohort));
 if (config === undefined) throw new Error(`lab daemon: no configuration for cohort ${cohort}`);
 
 logWhatEndsThis();
 const paths = cohortPaths(config.cohort);
 const table = new ProcessTable(paths.daemon);
-const supervisor = new Supervisor(table, (spec, identity) => recordProcess(config.cohort, spec, identity));
+const supervisor = new Supervisor(table, (spec, identity) => recordProcess(paths, spec, identity));
 
 async function ensureHost(): Promise<void> {
-  const current = await readDaemonConfig(config!.cohort);
+  const current = await readDaemonConfig(cohortPaths(config!.cohort));
   if (current === undefined) return;
   // A lab of an earlier version has no copy for the web process yet.
   await writeDaemonConfig(current);
@@ -63,15 +63,15 @@ await makePrivateFolder(webPlaces(paths).folder);
 await rm(jobsSocket(paths), { force: true });
 jobs.listen(jobsSocket(paths));
 
-insistOnGuard(config.cohort);
+insistOnGuard(paths);
 process.on("SIGTERM", () => process.exit(0));
 keepLabHostNodes(paths, supervisor);
 void keepTurns(paths);
-void keepLogsSmall(table, daemonLog(config.cohort));
+void keepLogsSmall(table, daemonLog(paths));
 await supervisor.start();
 
 // Not before it knows what it keeps: who asks takes what is not told for gone.
-const socket = controlSocket(config.cohort);
+const socket = controlSocket(paths);
 await rm(socket, { force: true });
 const control = createServer(getRequestListener(controlApi({ supervisor, ensureHost, metrics, shutDown: () => process.exit(0) }).fetch));
 // The folder is 0700, so the socket needs no mode of its own.

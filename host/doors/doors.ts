@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from "node:https";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { RequestListener } from "node:http";
 import { pipeline } from "node:stream";
-import { cohortPaths } from "../../shared/paths.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
 import { portsOf } from "../../ledger/ports.ts";
 import { readWebConfig } from "../processes/web-config.ts";
 import { connections, outsideOptions } from "./outside.ts";
@@ -36,9 +36,9 @@ const retryMs = 10_000;
  * certificates reach them and nothing in between can read along.
  */
 export class Doors {
-  readonly #cohort: string;
+  readonly #paths: CohortPaths;
   readonly #web: RequestListener;
-  readonly #apiPorts: (cohort: string) => Promise<Readonly<Record<string, number>>>;
+  readonly #apiPorts: () => Promise<Readonly<Record<string, number>>>;
   readonly #doors = new Map<string, Door>();
   #changing: Promise<unknown> = Promise.resolve();
 
@@ -46,8 +46,12 @@ export class Doors {
    * @param web answers requests for Git and images; it must ask for a credential itself
    * @param apiPorts gives the cohort's ports by lease; those of API servers are passed on
    */
-  constructor(cohort: string, web: RequestListener, apiPorts: (cohort: string) => Promise<Readonly<Record<string, number>>> = portsOf) {
-    this.#cohort = cohort;
+  constructor(
+    paths: CohortPaths,
+    web: RequestListener,
+    apiPorts: () => Promise<Readonly<Record<string, number>>> = () => portsOf(paths.cohort),
+  ) {
+    this.#paths = paths;
     this.#web = web;
     this.#apiPorts = apiPorts;
     setInterval(() => {
@@ -84,10 +88,10 @@ export class Doors {
   }
 
   async #wanted(): Promise<Wanted[]> {
-    const opening = (await readWebConfig(this.#cohort))?.opening;
+    const opening = (await readWebConfig(this.#paths))?.opening;
     if (opening === undefined) return [];
     const { listen, port } = opening;
-    const { certificate: cert, key } = await serverCertificate(cohortPaths(this.#cohort));
+    const { certificate: cert, key } = await serverCertificate(this.#paths);
     const fingerprint = createHash("sha256").update(cert).digest("hex");
     const web: Wanted = {
       name: "web",
@@ -96,7 +100,7 @@ export class Doors {
       key: `web ${listen}:${port} ${fingerprint}`,
       make: () => createTlsServer({ ...outsideOptions, cert, key, handshakeTimeout: outsideOptions.headersTimeout }, this.#web),
     };
-    const apis = Object.entries(await this.#apiPorts(this.#cohort)).flatMap(([lease, apiPort]): Wanted[] => {
+    const apis = Object.entries(await this.#apiPorts()).flatMap(([lease, apiPort]): Wanted[] => {
       const learner = /^[^/]+\/([^/]+)\/api$/.exec(lease)?.[1];
       return learner === undefined
         ? []

@@ -29,7 +29,7 @@ export function capped<S extends Server>(server: S, most: number): S {
   return server;
 }
 
-/** A request target in origin-form (RFC 9112, section 3.2.1) of which every part means what it says: no dots, no backslash, no empty part. */
+/** A request target in origin-form (RFC 9112, section 3.2.1) whose every part means what it says: no dots, no backslash, no empty part. */
 const plainTarget = /^(?:\/(?!\.{1,2}(?:\/|$|\?))(?:[\w.~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)+(?:\?[!-~]*)?$/;
 /** A slash, a backslash, a dot or an end that only shows after decoding. */
 const veiled = /%(?:2f|5c|2e|00)/i;

@@ -1,9 +1,10 @@
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import { updateDoors } from "../processes/client.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 
 /** Lets the daemon open what is to be open. Throws LabError `door-shut` where the one of that name can't be. */
 export async function requireOpen(cohort: string, name: string): Promise<void> {
-  const door = (await updateDoors(cohort)).find((one) => one.name === name);
+  const door = (await updateDoors(cohortPaths(cohort))).find((one) => one.name === name);
   if (door?.trouble === undefined) return;
   throw new LabError(
     "door-shut",

@@ -11,6 +11,8 @@ export interface FluxDefinitionsInput {
   readonly kubeconfig: string;
   /** Of Flux, as `2.9.2`; another one brings other definitions. */
   readonly version: string;
+  /** Beside Flux' own; where the cluster stays when the lab goes, they tell what is the lab's. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 export interface FluxDefinitionsOutput {
@@ -25,12 +27,13 @@ export interface FluxDefinitionsOutput {
 export const fluxDefinitions: Driver<FluxDefinitionsInput, FluxDefinitionsOutput, "flux-definitions"> = {
   name: "flux-definitions",
   replaceOn: ["clusterId"],
+  optional: ["labels"],
 
-  async ensure({ learner, clusterId, kubeconfig, version }) {
+  async ensure({ learner, clusterId, kubeconfig, version, labels }) {
     const cluster = clusterClient(kubeconfig);
     const definitions = await readFluxDefinitions();
     const labelled = ({ metadata, ...rest }: CustomResourceDefinition) =>
-      ({ ...rest, metadata: { ...metadata, labels: fluxLabels(version) } }) as Properties;
+      ({ ...rest, metadata: { ...metadata, labels: { ...fluxLabels(version), ...labels } } }) as Properties;
     await Promise.all(definitions.map((definition) => cluster.applyDefinition(definition.metadata.name, labelled(definition))));
     // Established comes a moment before served.
     await waitUntil(() => cluster.lookServed(definitions.map(resourcesPath)), {

@@ -62,14 +62,14 @@ export const labHost = (removeClusters: RemoveClusters): Driver<LabHostInput, La
 
   async ensure({ cohort, ports: range, opening, isolation, limits = defaultLimits }) {
     const paths = cohortPaths(cohort);
-    await claimCohortFolder(cohort);
+    await claimCohortFolder(paths);
     await recordCreation(cohort, { kind: "key", id: signingKeyFile(paths), name: "of the registry's tokens" });
-    await noteCreation(cohort);
+    await noteCreation(paths);
     await writeLimits(paths, limits);
     await limitNow(paths, limits);
     const ports = await leasePorts(`${cohort}/host`, ["http", "registry"], range);
     const metricsPort = await leaseMetricsPort(cohort);
-    const registryEventsToken = (await readDaemonConfig(cohort))?.registryEventsToken ?? randomBytes(32).toString("base64url");
+    const registryEventsToken = (await readDaemonConfig(paths))?.registryEventsToken ?? randomBytes(32).toString("base64url");
     const opened = opening && {
       ...opening,
       ...(await leasePorts(`${cohort}/host`, ["web", "page"], range)),
@@ -85,12 +85,12 @@ export const labHost = (removeClusters: RemoveClusters): Driver<LabHostInput, La
       ...(opened && { opening: { listen: opened.listen, name: opened.name, port: opened.web, pagePort: opened.page } }),
     });
     // Learners have the addresses of both, and every image the registry's.
-    const isFresh = (await notedLearners(cohort)).length === 0;
+    const isFresh = (await notedLearners(paths)).length === 0;
     await orGiveBack(
       isFresh,
       () => giveBackHostPorts(cohort),
       async () => {
-        await ensureHostProcesses(cohort);
+        await ensureHostProcesses(paths);
         await awaitRegistry(cohort, ports.registry);
       },
     );
@@ -105,15 +105,15 @@ export const labHost = (removeClusters: RemoveClusters): Driver<LabHostInput, La
   },
 
   async read(cohort, output) {
-    return (await processStatus(cohort)).some(({ name }) => name === "registry") ? output : undefined;
+    return (await processStatus(cohortPaths(cohort))).some(({ name }) => name === "registry") ? output : undefined;
   },
 
   async remove(cohort) {
-    await removeCohortFromHost(cohort, removeClusters);
+    await removeCohortFromHost(cohortPaths(cohort), removeClusters);
   },
 });
 
-/** Apart from the cohort's `ports`, of which learners may need the last one. */
+/** Apart from the cohort's `ports`: learners may need the last of those. */
 const metricsPorts = { from: 19700, to: 19999 } as const;
 
 /** Undefined where none is left: a lab goes without metrics. */
@@ -128,9 +128,10 @@ async function leaseMetricsPort(cohort: string): Promise<number | undefined> {
 
 /** Ends what knows the ports, and gives them back. */
 async function giveBackHostPorts(cohort: string): Promise<void> {
-  await removeProcesses(cohort, undefined, "SIGKILL");
-  await stopDaemon(cohort);
-  await removeDaemonConfig(cohort);
+  const paths = cohortPaths(cohort);
+  await removeProcesses(paths, undefined, "SIGKILL");
+  await stopDaemon(paths);
+  await removeDaemonConfig(paths);
   await giveBackPorts(`${cohort}/host`, ["http", "registry", "metrics"]);
 }
 

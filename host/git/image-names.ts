@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ExitCode, LabError } from "../../shared/errors.ts";
 import type { Opening, Via } from "../../shared/opening.ts";
-import { cohortPaths } from "../../shared/paths.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
 import { isOnLabHost } from "../../shared/on-lab-host.ts";
 import { readDaemonConfig } from "../processes/config.ts";
 import { portsOf } from "../../ledger/ports.ts";
@@ -20,21 +20,16 @@ interface Named {
  * names them, by loopback for an embedded cluster and by the opened address for one of kind, and history is not rewritten.
  * Throws LabError `image-names-fixed`. Changes nothing.
  */
-export async function requireImageNames({
-  cohort,
-  opening,
-  learners,
-}: {
-  readonly cohort: string;
-  readonly opening?: Opening;
-  readonly learners: readonly Named[];
-}): Promise<void> {
-  const config = await readDaemonConfig(cohort);
+export async function requireImageNames(
+  { cohort, opening, learners }: { readonly cohort: string; readonly opening?: Opening; readonly learners: readonly Named[] },
+  paths: CohortPaths,
+): Promise<void> {
+  const config = await readDaemonConfig(paths);
   if (config === undefined) return;
   const web = (await portsOf(`${cohort}/host`))[`${cohort}/host/web`];
   for (const { learner, git, registry, via } of learners) {
     if (!isOnLabHost(git) || !isOnLabHost(registry)) continue;
-    const path = join(cohortPaths(cohort).git, learner.id, `${git.repository}.git`);
+    const path = join(paths.git, learner.id, `${git.repository}.git`);
     const host = via === "loopback" ? `127.0.0.1:${config.registryPort}` : `${opening?.name}:${web}`;
     if (!existsSync(path) || (await seedMentions(path, `${host}/${learner.id}/`)) !== false) continue;
     throw new LabError(

@@ -9,7 +9,7 @@ export interface PushCommands {
   readonly excess?: string;
 }
 
-/** A body of which the beginning was read, as it came. */
+/** A body as it came, though its beginning was read already. */
 export interface OpenedPush extends PushCommands {
   readonly head: Buffer;
   readonly rest: AsyncIterator<Buffer>;

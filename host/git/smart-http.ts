@@ -28,7 +28,7 @@ export interface GitRoutes {
 
 type Service = "git-upload-pack" | "git-receive-pack";
 
-/** Of one user at a time, by whichever address they come: a learner's fetches wait for each other and not for others'. */
+/** Counted for each user, whichever address they use: a learner's fetches wait for each other and not for others'. */
 const turnstile = new Turnstile({ inside: 3, waiting: 12 });
 
 /** What a client says it wants and has; ten thousand commits need half of it. */

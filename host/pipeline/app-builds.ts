@@ -49,7 +49,7 @@ export function nothingToBuild({ commit, outcome, tag }: AppBuild): string {
     return `${appFolder}/ is as it was when the lab was handed over; that image is there, and nothing is made anew.`;
   const where = `${appFolder}/ is as it was at commit ${commit?.slice(0, 7)}`;
   return outcome === "built"
-    ? `${where}, of which there is the image ${tag}; nothing is made anew.`
+    ? `${where}, and its image ${tag} is there; nothing is made anew.`
     : `${where}, which could not be built; nothing is made of it. Change it, and push again.`;
 }
 

@@ -36,6 +36,7 @@ export async function writePipelineConfig(cohort: string, learner: string, confi
 }
 
 export async function removePipelineConfig(cohort: string, learner: string): Promise<void> {
-  const { pipeline } = cohortPaths(cohort).learner(learner);
-  for (const file of [pipeline, copyOf(pipeline)]) await removeOwned(cohort, file);
+  const paths = cohortPaths(cohort);
+  const { pipeline } = paths.learner(learner);
+  for (const file of [pipeline, copyOf(pipeline)]) await removeOwned(paths, file);
 }

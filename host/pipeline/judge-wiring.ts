@@ -14,7 +14,7 @@ export interface WiringRules {
 }
 
 /**
- * What learners may change of the objects by which an image reaches an environment; the rest stays as the seed has it. All of
+ * What learners may change of the objects that bring an image to an environment; the rest stays as the seed has it. All of
  * it decides when Flux acts, or which tag it proposes, and nothing of it what a proposal needs to be taken.
  */
 const free: Readonly<Record<string, readonly string[]>> = {
@@ -63,7 +63,7 @@ function wiresOf(kustomizations: readonly RenderedKustomization[]): Wire[] {
   );
 }
 
-/** The seed's objects by which an image reaches one of the environments. */
+/** The seed's objects that bring an image to one of the environments. */
 function feedsOf(seed: readonly RenderedKustomization[], environments: readonly Environment[]): Wire[] {
   const reaches = ({ objects }: RenderedKustomization) => objects.some(({ namespace }) => environments.includes(namespace as Environment));
   const feeding = seed.filter(reaches);

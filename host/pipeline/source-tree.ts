@@ -75,7 +75,7 @@ export async function extractTree(
       `The files have ${sizeText(bytes)} in all, and may have ${sizeText(bounds.bytes)}; the largest is ${shownPath(largest.path)} with ${sizeText(largest.bytes)}. Take out what is not needed, and push again.`,
     );
   }
-  // No filter runs: attributes name them, and only a configuration, of which there is none, says what they are.
+  // No filter runs: attributes name them, and only a configuration says what they are. There is none.
   for (const args of [
     ["read-tree", treeish],
     ["checkout-index", "--all", `--prefix=${target}/`],

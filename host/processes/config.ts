@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { LabError } from "../../shared/errors.ts";
 import { Opening } from "../../shared/opening.ts";
-import { cohortPaths } from "../../shared/paths.ts";
+import { cohortPaths, type CohortPaths } from "../../shared/paths.ts";
 import { readState, removeState, writeState } from "../../shared/state-file.ts";
 import { webPlaces } from "./web-places.ts";
 
@@ -27,14 +27,14 @@ export const DaemonConfig = z.object({
 export type DaemonConfig = z.output<typeof DaemonConfig>;
 
 /** Exists as long as the cohort has a daemon to start. */
-export const configFile = (cohort: string) => join(cohortPaths(cohort).daemon, "config.json");
+export const configFile = (paths: CohortPaths) => join(paths.daemon, "config.json");
 
 /** What the daemon says of itself. */
-export const daemonLog = (cohort: string) => join(cohortPaths(cohort).daemon, "daemon.log");
+export const daemonLog = (paths: CohortPaths) => join(paths.daemon, "daemon.log");
 
 /** Where the daemon listens for the lab's own commands. */
-export function controlSocket(cohort: string): string {
-  const path = join(cohortPaths(cohort).daemon, "control.sock");
+export function controlSocket(paths: CohortPaths): string {
+  const path = join(paths.daemon, "control.sock");
   // sun_path in unix(7) holds 108 bytes, the closing zero included.
   if (Buffer.byteLength(path) > 107) {
     throw new LabError(
@@ -47,32 +47,33 @@ export function controlSocket(cohort: string): string {
 }
 
 /** The configuration of the cohort's daemon; undefined where the cohort does not exist on this host. */
-export async function readDaemonConfig(cohort: string): Promise<DaemonConfig | undefined> {
+export async function readDaemonConfig(paths: CohortPaths): Promise<DaemonConfig | undefined> {
   try {
-    return await readDaemonConfigIn(configFile(cohort), cohort);
+    return await readDaemonConfigIn(configFile(paths), paths);
   } catch (error) {
     // The web process has the same in files of its own.
-    const web = await readDaemonConfigIn(webPlaces(cohortPaths(cohort)).config, cohort).catch(() => undefined);
+    const web = await readDaemonConfigIn(webPlaces(paths).config, paths).catch(() => undefined);
     if (web !== undefined) return web;
     throw error;
   }
 }
 
 /** The configuration in one of its two files. Throws LabError where it is damaged. */
-export async function readDaemonConfigIn(file: string, cohort: string): Promise<DaemonConfig | undefined> {
-  const remedy = `Run \`./lab down ${cohort}\` and \`./lab up ${cohort}\`, which make the cohort anew; \`./lab archive ${cohort}\` before keeps the results.`;
-  return readState(file, DaemonConfig, { what: `The configuration of the daemon of cohort ${cohort}`, remedy });
+export async function readDaemonConfigIn(file: string, paths: CohortPaths): Promise<DaemonConfig | undefined> {
+  const remedy = `Run \`./lab down ${paths.cohort}\` and \`./lab up ${paths.cohort}\`, which make the cohort anew; \`./lab archive ${paths.cohort}\` before keeps the results.`;
+  return readState(file, DaemonConfig, { what: `The configuration of the daemon of cohort ${paths.cohort}`, remedy });
 }
 
 /** Without it there is no daemon to start. */
-export async function removeDaemonConfig(cohort: string): Promise<void> {
-  await removeState(configFile(cohort));
-  await removeState(webPlaces(cohortPaths(cohort)).config);
+export async function removeDaemonConfig(paths: CohortPaths): Promise<void> {
+  await removeState(configFile(paths));
+  await removeState(webPlaces(paths).config);
 }
 
 /** The web process gets a copy: what is in the daemon's folder is not for it to see. */
 export async function writeDaemonConfig(config: DaemonConfig): Promise<void> {
+  const paths = cohortPaths(config.cohort);
   const text = JSON.stringify(config, null, 2);
-  await writeState(configFile(config.cohort), text);
-  await writeState(webPlaces(cohortPaths(config.cohort)).config, text);
+  await writeState(configFile(paths), text);
+  await writeState(webPlaces(paths).config, text);
 }

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { startDetached } from "../../shared/exec.ts";
-import { cohortPaths } from "../../shared/paths.ts";
+import type { CohortPaths } from "../../shared/paths.ts";
 import { mark } from "../../ledger/process-identity.ts";
 import { configFile, daemonLog } from "./config.ts";
 import { passedEnvironment } from "./environment.ts";
@@ -22,14 +22,14 @@ while [ -e "$0" ] && [ "$quick" -lt 20 ]; do
 done`;
 
 /** Starts the daemon of a cohort with who guards it, and returns the guard's pid. Nobody else may run. */
-export function startGuarded(cohort: string): number | undefined {
-  const { daemon } = cohortPaths(cohort);
-  const program = [process.execPath, fileURLToPath(new URL("../daemon/main.ts", import.meta.url)), cohort];
+export function startGuarded(paths: CohortPaths): number | undefined {
+  const { daemon } = paths;
+  const program = [process.execPath, fileURLToPath(new URL("../daemon/main.ts", import.meta.url)), paths.cohort];
   // Pulumi's variables (passphrase, plugin sockets) are none of the daemon's business.
-  const { pid } = startDetached("/bin/sh", ["-c", guard, configFile(cohort), ...program], {
+  const { pid } = startDetached("/bin/sh", ["-c", guard, configFile(paths), ...program], {
     cwd: daemon,
     env: { ...passedEnvironment(), ...mark(daemon, daemonName) },
-    logFile: daemonLog(cohort),
+    logFile: daemonLog(paths),
   });
   return pid;
 }
@@ -37,11 +37,11 @@ export function startGuarded(cohort: string): number | undefined {
 const lookEveryMs = 2000;
 
 /** In the daemon: where its guard was killed, it makes room for another daemon that has one. */
-export function insistOnGuard(cohort: string): void {
+export function insistOnGuard(paths: CohortPaths): void {
   const guardedBy = process.ppid;
   setInterval(() => {
     if (process.ppid === guardedBy) return;
-    startGuarded(cohort);
+    startGuarded(paths);
     process.exit(0);
   }, lookEveryMs).unref();
 }

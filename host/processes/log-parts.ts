@@ -5,7 +5,7 @@ import type { CohortPaths } from "../../shared/paths.ts";
 import { webPlaces } from "./web-places.ts";
 import { openOrdinary } from "./logs.ts";
 
-/** A log of which a reader sees the lines that `shows` lets through. */
+/** A log; a reader sees the lines that `shows` lets through. */
 export interface LogPart {
   readonly name: string;
   readonly file: string;
@@ -51,7 +51,7 @@ export function cohortLogs(paths: CohortPaths, daemonLog: string): LogPart[] {
   ];
 }
 
-/** The learner of whom a line of the daemon's or the web process' log tells; undefined for the cohort's, and for what is no such line. */
+/** The learner that a line of the daemon's or the web process' log is about; undefined for the cohort's, and for what is no such line. */
 function learnerIn(line: string): unknown {
   // A line that was broken off or is another program's.
   if (!line.startsWith("{")) return undefined;

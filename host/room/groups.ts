@@ -102,8 +102,9 @@ export async function removeGroup(paths: LearnerPaths): Promise<void> {
 
 /** Removes the groups of a whole cohort, also of learners whose folders are gone. */
 export async function removeGroups(cohort: string): Promise<void> {
-  const { root, learner } = cohortPaths(cohort);
-  if ((await ownership(cohort)) === "own")
+  const paths = cohortPaths(cohort);
+  const { root, learner } = paths;
+  if ((await ownership(paths)) === "own")
     for (const id of await readdir(join(root, "learners")).catch(() => [])) await removeGroup(learner(id));
   await removeCgroup(await planCgroup(cohortGroup(cohort)));
 }

@@ -30,7 +30,7 @@ import { log, logWhatEndsThis } from "../log.ts";
  * What it writes is below its own folder, below `git/` and in `ways/`.
  */
 const cohort = process.argv[2];
-const config = cohort === undefined ? undefined : await readWebConfig(cohort);
+const config = cohort === undefined ? undefined : await readWebConfig(cohortPaths(cohort));
 if (config === undefined) throw new Error(`lab web process: no configuration for cohort ${cohort}`);
 
 logWhatEndsThis();
@@ -63,7 +63,7 @@ const git = {
   paths,
   hookSocket: socket,
   // Clusters elsewhere have no way of their own: their Flux comes by the doors.
-  refusesFlux: (learner: string) => isInRoom(config.cohort, learner),
+  refusesFlux: (learner: string) => isInRoom(paths, learner),
 };
 const routes = loopbackRoutes({
   ...git,
@@ -71,7 +71,7 @@ const routes = loopbackRoutes({
   onImagePushed: ({ learner }) => notifier.imagePushed(learner),
 });
 const ways = new Ways(paths, wayListeners({ paths, hookSocket: socket }, images));
-const doors = new Doors(config.cohort, publicWeb({ ...git, registryPort: config.registryPort }), readApiPorts);
+const doors = new Doors(paths, publicWeb({ ...git, registryPort: config.registryPort }), () => readApiPorts(paths));
 
 await listen(capped(createServer(outsideOptions, answeredBy(routes)), connections.cohort), config.httpPort);
 await listen(capped(createServer(outsideOptions, outside(registryFront(images))), connections.cohort), config.registryPort);

@@ -10,7 +10,7 @@ import { log } from "../log.ts";
 /** Answers the requests that come by one learner's ways. */
 export type WayListeners = (learner: string) => { readonly http: RequestListener; readonly registry: RequestListener };
 
-/** The Unix sockets by which the learners' rooms come to what is theirs, two for each learner. */
+/** The Unix sockets on which the learners' rooms reach what is theirs, two for each learner. */
 export class Ways {
   readonly #paths: CohortPaths;
   readonly #listeners: WayListeners;

@@ -62,7 +62,8 @@ async function openWorkbench(
       { exitCode: ExitCode.badInput },
     );
   }
-  const paths = cohortPaths(cohort).learner(learner.id);
+  const lab = cohortPaths(cohort);
+  const paths = lab.learner(learner.id);
   const registry = async () => {
     const config = await readPipelineConfig(cohort, learner.id);
     if (config !== undefined) return config.registry;
@@ -149,7 +150,7 @@ async function openWorkbench(
       await change(workTree(clone.path));
       const tools = await toolchain();
       const layout = join(clone.path, "..", "image");
-      const room = learner.isolation === "room" ? await learnerRooms(cohort, cohortPaths(cohort))(learner.id) : "none";
+      const room = learner.isolation === "room" ? await learnerRooms(cohort, lab)(learner.id) : "none";
       const built = await buildModule(await tarOf(join(clone.path, "app")), room);
       if (!("program" in built)) throw new LabError("image-build-failed", "words" in built ? built.words : built.fault);
       await writeLayout(layout, built.program, {
@@ -217,7 +218,7 @@ async function restoreFiles(
     await git("commit", "--quiet", "--allow-empty", "--message", `${message}: nothing is promoted anew\n\n${trailers.join("\n")}`);
 }
 
-/** By which commits the environments came to their images at an earlier commit. */
+/** The commits that brought the environments their images, as of an earlier commit. */
 async function imagesAt({ git, learner, environments }: CheckContext, commit: string): Promise<EarlierImage[]> {
   const found = await Promise.all(
     environments.map(async (environment) => {

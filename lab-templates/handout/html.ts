@@ -1,6 +1,7 @@
-import { html, raw } from "hono/html";
+import { html } from "hono/html";
+import { standalonePage } from "../../shared/standalone-page.ts";
 
-type Html = ReturnType<typeof raw>;
+type Html = ReturnType<typeof html>;
 
 const style = `
 :root { color-scheme: light dark; --line: #d0d7de; --soft: #f6f8fa; --link: #0550ae; }
@@ -33,7 +34,7 @@ th { background: var(--soft); }
 
 /**
  * A page from the Markdown of a handout: headings, paragraphs, lists, fenced code, tables, \`code\`, **bold** and
- * backslashes before signs. It fetches nothing and runs no script, which its policy holds even against a fault here.
+ * backslashes before signs.
  */
 export function renderPage(markdown: string): string {
   const lines = markdown.split("\n");
@@ -41,22 +42,7 @@ export function renderPage(markdown: string): string {
   const contents = lines.flatMap((line) => /^## (.*)/.exec(line)?.[1] ?? []);
   const links = html`<nav aria-label="Contents"><ul>${contents.map((heading) => html`<li><a href="#${anchor(heading)}">${inline(heading)}</a></li>`)}</ul></nav>\n`;
   const [head = [], rest = []] = split(lines);
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
-<title>${title}</title>
-<style>${raw(style)}</style>
-</head>
-<body>
-<main>
-${blocks(head)}${links}${blocks(rest)}</main>
-</body>
-</html>
-`;
-  return String(page);
+  return standalonePage({ title, style, main: html`${blocks(head)}${links}${blocks(rest)}` });
 }
 
 /** The same Markdown as a part of another page. */

@@ -64,10 +64,10 @@ export const imageRepository: Driver<ImageRepositoryInput, ImageRepositoryOutput
 
   async remove(id) {
     const [cohort, learner] = partsOf(id);
-    if ((await ownership(cohort)) === "foreign") return;
     const paths = cohortPaths(cohort);
+    if ((await ownership(paths)) === "foreign") return;
     await revokeCredentials(paths.learner(learner).access, "registry");
     // Blobs may be other learners' too. They stay until the cohort's storage goes.
-    await removeOwned(cohort, learnerImages(paths, learner));
+    await removeOwned(paths, learnerImages(paths, learner));
   },
 };

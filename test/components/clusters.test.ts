@@ -1,8 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
+import { namesOfLab } from "../../clusters/external/claim.ts";
 import { clusterKinds, clusterProvider } from "../../clusters/providers.ts";
 import { parseCohort } from "../../stacks/load-spec.ts";
 import { planCohort, type CohortPlan } from "../../stacks/plan.ts";
+import { setupTools } from "../../tools/install.ts";
 import cloudInputs from "../support/cloud-inputs.json" with { type: "json" };
 import { previewCohort as previewAnew, type PreviewedCohort, type Registered } from "../support/mocked-cohort.ts";
 
@@ -14,6 +16,7 @@ const clusters: Readonly<Record<string, object>> = {
   eks: { kind: "eks", region: "eu-central-1", allowedNetworks: [office] },
   doks: { kind: "doks", region: "fra1", allowedNetworks: [office] },
   shared: { kind: "shared", kubeconfig: "/nowhere/kubeconfig", expose: { kind: "ingress", domain: "labs.example.org" } },
+  external: { kind: "external", kubeconfig: "/nowhere/{learner}.yaml" },
 };
 const beginnings = {
   cohort: new Date("2026-11-01T08:30:00Z"),
@@ -308,6 +311,66 @@ describe("on a shared cluster", () => {
   });
 });
 
+describe("on clusters that are brought", () => {
+  test("each learner has the kubeconfig, and the context, with their id in the place of {learner}", async () => {
+    const { ofType } = await previewCohort(plan("external", { context: "lab-{learner}" }));
+    expect(ofType(":ExternalCluster").map(({ inputs }) => [inputs["kubeconfig"], inputs["context"]])).toEqual([
+      ["/nowhere/ada.yaml", "lab-ada"],
+      ["/nowhere/bob.yaml", "lab-bob"],
+    ]);
+    expect(() => plan("external", { kubeconfig: "{id}.yaml" })).toThrow(/may have \{learner\} in it, and no other braces/);
+  });
+
+  test("whatever is made outside of namespaces carries the lab's marks, and the claim looks for it beforehand", async () => {
+    await setupTools();
+    const { resources } = await previewCohort(plan("external"));
+    const collectionOf: Readonly<Record<string, keyof Awaited<ReturnType<typeof namesOfLab>>>> = {
+      Namespace: "namespaces",
+      ClusterRole: "clusterroles",
+      ClusterRoleBinding: "clusterrolebindings",
+    };
+    const names = await namesOfLab();
+    const found = new Map(Object.keys(names).map((collection) => [collection, new Set<string>()]));
+    for (const { name, type, inputs } of resources.filter((one) => one.type.startsWith("kubernetes:") && one.name.startsWith("ada-"))) {
+      const metadata = inputs["metadata"] as { name: string; namespace?: string; labels?: object };
+      if (metadata.namespace !== undefined) continue;
+      expect(metadata.labels, name).toMatchObject({
+        "gitops-lab-mark": "0a1b2c3d",
+        "gitops-lab-cohort": "sre",
+        "gitops-lab-learner": "ada",
+      });
+      found.get(collectionOf[type.split(":").at(-1) ?? ""] ?? type)!.add(metadata.name);
+    }
+    expect(Object.fromEntries([...found].map(([collection, each]) => [collection, [...each].toSorted()]))).toEqual({
+      ...Object.fromEntries(Object.entries(names).map(([collection, each]) => [collection, each.toSorted()])),
+      customresourcedefinitions: [],
+    });
+    const [definitions] = resources.filter(({ type }) => type.endsWith(":FluxDefinitions"));
+    expect(definitions?.inputs["labels"]).toMatchObject({ "gitops-lab-mark": "0a1b2c3d", "gitops-lab-learner": "ada" });
+  });
+
+  test("nothing of a learner is made before the cluster is theirs", async () => {
+    const spec = parseCohort(
+      { course: "x", cluster: clusters["external"], learners: [{ id: "ada", name: "Ada", email: "ada@example.org" }] },
+      "x",
+    );
+    const { resources } = await previewAnew(planCohort("sre", spec, { beginnings }), ":ExternalCluster");
+    const ofAda = resources.filter(({ name, type }) => name.startsWith("ada-") && !type.startsWith("gitops-lab:"));
+    expect(ofAda[0]?.name).toBe("ada-external");
+  });
+
+  test("other clusters get no marks, which they go with", async () => {
+    for (const kind of ["embedded", "kind", "gke"]) {
+      const { resources } = await previewCohort(plan(kind));
+      const marked = resources.filter((one) => one.type.startsWith("kubernetes:") && text(one).includes("gitops-lab-mark"));
+      expect(
+        marked.map(({ name }) => name),
+        kind,
+      ).toEqual([]);
+    }
+  });
+});
+
 describe("a mixed cohort", () => {
   const mixed = (bob: object | undefined) => {
     const spec = parseCohort(
@@ -335,12 +398,19 @@ describe("a mixed cohort", () => {
 
   test("keeps repository and images of a learner who moves, and everything of who stays", async () => {
     const [before, after] = [await previewCohort(mixed(undefined)), await previewCohort(mixed({ kind: "kind" }))];
+    // In which order resources are registered is left to chance.
     const same = ({ resources }: PreviewedCohort, pattern: RegExp) =>
-      resources.filter(({ type }) => pattern.test(type)).map(({ name, type, inputs }) => [type, name, JSON.stringify(inputs)]);
+      resources
+        .filter(({ type }) => pattern.test(type))
+        .map(({ name, type, inputs }) => [type, name, JSON.stringify(inputs)].join(" "))
+        .sort();
     const kept = /gitops-lab:(GitRepository|ImageRepository|SeedImages)$/;
     expect(same(after, kept)).toEqual(same(before, kept));
     const ofAda = ({ resources }: PreviewedCohort) =>
-      resources.filter(({ name }) => name.startsWith("ada")).map(({ name, type, inputs }) => [type, name, JSON.stringify(inputs)]);
+      resources
+        .filter(({ name }) => name.startsWith("ada"))
+        .map(({ name, type, inputs }) => [type, name, JSON.stringify(inputs)].join(" "))
+        .sort();
     expect(ofAda(after)).toEqual(ofAda(before));
   });
 });

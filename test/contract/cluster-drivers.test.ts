@@ -17,6 +17,7 @@ import { startControlPlane, type TestControlPlane } from "../support/control-pla
 import { dockerAnswers, installFakeKind, type FakeKind } from "../support/kind-programs.ts";
 import { useLabHome } from "../support/lab-home.ts";
 import { readyCluster } from "../support/ready-cluster.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 
 /*
  * What a driver of clusters must do, over the embedded one, made for real, and over kind: by the real program where a Docker
@@ -73,13 +74,13 @@ describe.each(drivers)("a cluster made by %s", { timeout: 600_000 }, (name, driv
     expect(made.output.apiServer).toMatch(/^https:\/\/127\.0\.0\.1:26\d{3}$/);
     expect(await clusterClient(made.output.adminKubeconfig).lookReady()).toEqual({ done: true, value: undefined });
     expect(made.output["openApiServer"]).toBe(made.output.apiServer.replace("127.0.0.1", listen));
-    expect((await doorStatus(cohort)).map((door) => door.name)).toEqual(["web", `${input["learner"]}/api`]);
+    expect((await doorStatus(cohortPaths(cohort))).map((door) => door.name)).toEqual(["web", `${input["learner"]}/api`]);
     expect(await driver.ensure(input)).toEqual(made);
     expect(await driver.read(made.id, made.output)).toEqual(made.output);
 
     await driver.remove(made.id, made.output);
     expect(await driver.read(made.id, made.output)).toBeUndefined();
-    expect((await doorStatus(cohort)).map((door) => door.name)).toEqual(["web"]);
+    expect((await doorStatus(cohortPaths(cohort))).map((door) => door.name)).toEqual(["web"]);
     await driver.remove(made.id, made.output);
 
     const again = await driver.ensure(input);

@@ -12,11 +12,11 @@ const home = useLabHome();
 const at = "2026-11-24T10:00:00.000Z";
 
 test("the first note of when a cohort was made stays, and can be taken over by this version", async () => {
-  await noteCreation("new", undefined, new Date(at));
-  await noteCreation("new");
-  expect(await creationTime("new")).toEqual(new Date(at));
-  await requireLayout("new");
-  await requireLayout("none");
+  await noteCreation(cohortPaths("new"), undefined, new Date(at));
+  await noteCreation(cohortPaths("new"));
+  expect(await creationTime(cohortPaths("new"))).toEqual(new Date(at));
+  await requireLayout(cohortPaths("new"));
+  await requireLayout(cohortPaths("none"));
 });
 
 test.each([

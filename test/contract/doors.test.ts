@@ -69,7 +69,7 @@ beforeAll(async () => {
   ca = await ensureServerCertificate(paths(), { listen, name: listen });
   await configure(true);
   doors = new Doors(
-    "demo",
+    paths(),
     publicWeb({ paths: paths(), hookSocket: join(paths().daemon, "control.sock"), registryPort: Number(registry.host.split(":")[1]) }),
   );
   await doors.reload();

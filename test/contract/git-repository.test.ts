@@ -129,13 +129,16 @@ describe("names of images in a repository", () => {
   const fixed = { code: "image-names-fixed", exitCode: 2 };
 
   test("stay those by which the learner's cluster comes to them: a move that would need others is refused", async () => {
-    await requireImageNames({ cohort: "named", learners: [learner("ada", "loopback")] });
+    await requireImageNames({ cohort: "named", learners: [learner("ada", "loopback")] }, cohortPaths("named"));
     const { http, registry, web } = await leasePorts("named/host", ["http", "registry", "web"]);
     await writeDaemonConfig({ cohort: "named", httpPort: http, registryPort: registry, registryEventsToken: "t" });
     await seeded("ada", `127.0.0.1:${registry}`);
     await seeded("kim", `lab.example.org:${web}`);
     const both = (ada: "loopback" | "door", kim: "loopback" | "door", at = opening) =>
-      requireImageNames({ cohort: "named", opening: at, learners: [learner("ada", ada), learner("kim", kim), learner("new", "door")] });
+      requireImageNames(
+        { cohort: "named", opening: at, learners: [learner("ada", ada), learner("kim", kim), learner("new", "door")] },
+        cohortPaths("named"),
+      );
     await both("loopback", "door");
     await expect(both("door", "door")).rejects.toMatchObject({
       ...fixed,

@@ -14,6 +14,7 @@ import { gitReader } from "../../verification/git-reader.ts";
 import { startGithubFake, type GithubFake } from "../support/github-fake/fake.ts";
 import { GitClient } from "../support/git-client.ts";
 import { useLabHome } from "../support/lab-home.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 
 const home = useLabHome();
 let github: GithubFake;
@@ -303,7 +304,7 @@ describe("the end", () => {
 describe("the look for a repository that the inventory names", () => {
   const look = async () =>
     (
-      await lookForAll("demo", await readInventory("demo"), {
+      await lookForAll(cohortPaths("demo"), await readInventory("demo"), {
         looks: { "github-repository": (thing) => lookForRepository(thing, () => undefined) },
       })
     ).map(({ id, sight }) => [id, sight.state]);
@@ -327,7 +328,7 @@ describe("the look for a repository that the inventory names", () => {
     await githubRepository.remove(deleted.id, deleted.output);
     const receipt = makeReceipt(
       { cohort: "demo", startedAt: new Date(), problems: [] },
-      await lookForAll("demo", await readInventory("demo"), {
+      await lookForAll(cohortPaths("demo"), await readInventory("demo"), {
         looks: { "github-repository": (thing) => lookForRepository(thing, () => undefined) },
       }),
     );
@@ -338,7 +339,7 @@ describe("the look for a repository that the inventory names", () => {
   test("can't tell anything where the credential does not hold, and says what would remove it", async () => {
     const { output } = await githubRepository.ensure(input());
     vi.stubEnv("GITHUB_TOKEN", "ghp_another");
-    const [seen] = await lookForAll("demo", await readInventory("demo"), {
+    const [seen] = await lookForAll(cohortPaths("demo"), await readInventory("demo"), {
       looks: { "github-repository": (thing) => lookForRepository(thing, () => undefined) },
     });
     expect(seen!.sight).toEqual({

@@ -42,7 +42,7 @@ async function marked(cohort: string, name: string) {
 const processOf = (cohort: string, name: string) => ({ kind: "process", id: `${cohortPaths(cohort).daemon}#${name}`, name }) as const;
 
 async function look(cohort: string): Promise<Seen[]> {
-  return lookForAll(cohort, await readInventory(cohort), { looks: clusterLooks });
+  return lookForAll(cohortPaths(cohort), await readInventory(cohort), { looks: clusterLooks });
 }
 
 const sightOf = (seen: readonly Seen[], kind: Item["kind"], id: string) => seen.find((item) => item.kind === kind && item.id === id)?.sight;
@@ -211,7 +211,7 @@ describe("a look", () => {
     expect(await look("far")).toMatchObject([{ sight: { state: "unknown" } }]);
     const receipt = makeReceipt({ cohort: "far", startedAt: new Date(), problems: [] }, await look("far"));
     expect(receipt.result).toBe("unknown");
-    const seen = await lookForAll("far", await readInventory("far"), {
+    const seen = await lookForAll(cohortPaths("far"), await readInventory("far"), {
       looks: { "github-repository": ({ id }) => ({ state: "left", says: `repository ${id}`, remove: "gh" }) },
     });
     expect(seen).toMatchObject([{ sight: { state: "left", says: "repository 123456" } }]);
@@ -220,21 +220,21 @@ describe("a look", () => {
 
 describe("the cohort's folder", () => {
   test("is the lab's while it carries the mark that the inventory knows", async () => {
-    await claimCohortFolder("mine");
-    await claimCohortFolder("mine");
+    await claimCohortFolder(cohortPaths("mine"));
+    await claimCohortFolder(cohortPaths("mine"));
     expect(await readInventory("mine")).toHaveLength(1);
-    expect(await ownership("mine")).toBe("own");
+    expect(await ownership(cohortPaths("mine"))).toBe("own");
     expect(await look("mine")).toMatchObject([{ kind: "folder", sight: { state: "left", remove: `rm -r ${cohortPaths("mine").root}` } }]);
-    await removeOwned("mine", cohortPaths("mine").root);
-    expect(await ownership("mine")).toBe("absent");
+    await removeOwned(cohortPaths("mine"), cohortPaths("mine").root);
+    expect(await ownership(cohortPaths("mine"))).toBe("absent");
     // A run killed between making the folder and marking it.
     await mkdir(cohortPaths("mine").root);
-    expect(await ownership("mine")).toBe("own");
+    expect(await ownership(cohortPaths("mine"))).toBe("own");
   });
 
   test("that somebody put into its place is told, left whole, and refused by the next run", async () => {
     const { root, daemon } = cohortPaths("taken");
-    await claimCohortFolder("taken");
+    await claimCohortFolder(cohortPaths("taken"));
     await rename(root, `${root}-moved`);
     const path = join(root, "git", "ada", "lab.git");
     const files = [join(path, "HEAD"), join(root, "learners", "ada", "access", "grants.json"), join(daemon, "notes.txt")];
@@ -251,19 +251,19 @@ describe("the cohort's folder", () => {
       fluxPassword: "",
     };
     await gitRepository.remove("taken/ada/lab", output);
-    await removeCohortFromHost("taken", sweepClusters);
+    await removeCohortFromHost(cohortPaths("taken"), sweepClusters);
     expect(files.filter((file) => !existsSync(file))).toEqual([]);
     expect(sightOf(await look("taken"), "folder", root)).toMatchObject({ state: "foreign", remove: `rm -r ${root}` });
-    await expect(claimCohortFolder("taken")).rejects.toMatchObject({ code: "folder-foreign" });
+    await expect(claimCohortFolder(cohortPaths("taken"))).rejects.toMatchObject({ code: "folder-foreign" });
     await rm(root, { recursive: true });
     await rename(`${root}-moved`, root);
-    await removeCohortFromHost("taken", sweepClusters);
+    await removeCohortFromHost(cohortPaths("taken"), sweepClusters);
     expect(existsSync(root)).toBe(false);
   });
 
   test("loses everything but a file in the place of a learner's folder, which is told", async () => {
     const { root, learner, daemon } = cohortPaths("file");
-    await claimCohortFolder("file");
+    await claimCohortFolder(cohortPaths("file"));
     await mkdir(learner("ada").cluster, { recursive: true });
     await mkdir(daemon);
     const file = learner("bob").root;
@@ -281,7 +281,7 @@ describe("the cohort's folder", () => {
         adminKubeconfig: "",
         ...{ learnerKubeconfig: "", ingressPort: 0 },
       });
-    await removeCohortFromHost("file", sweepClusters);
+    await removeCohortFromHost(cohortPaths("file"), sweepClusters);
     expect((await readdir(root, { recursive: true })).sort()).toEqual(["learners", "learners/bob", "owner"]);
     expect(await readFile(file, "utf8")).toBe("notes");
     expect(sightOf(await look("file"), "folder", root)).toMatchObject({
@@ -290,12 +290,12 @@ describe("the cohort's folder", () => {
       remove: `rm ${file}`,
     });
     await rm(file);
-    await removeCohortFromHost("file", sweepClusters);
+    await removeCohortFromHost(cohortPaths("file"), sweepClusters);
     expect(sightOf(await look("file"), "folder", root)).toEqual({ state: "gone" });
   });
 
   test("is removed with the processes that carry its mark, down to those that lead no group", async () => {
-    await claimCohortFolder("ends");
+    await claimCohortFolder(cohortPaths("ends"));
     const leader = spawn("sh", ["-c", "sleep 600 & echo $!; exec sleep 600"], {
       env: { PATH: process.env["PATH"], ...mark(cohortPaths("ends").daemon, "ada/etcd") },
       detached: true,
@@ -307,7 +307,7 @@ describe("the cohort's folder", () => {
     leader.kill("SIGKILL");
     await once(leader, "exit");
     expect(isRunning(child)).toBe(true);
-    await removeCohortFromHost("ends", sweepClusters);
+    await removeCohortFromHost(cohortPaths("ends"), sweepClusters);
     const seen = await look("ends");
     expect(isRunning(child)).toBe(false);
     expect(seen.map(({ sight }) => sight.state)).toEqual(["gone"]);
@@ -319,22 +319,23 @@ describe("what is mounted in the cohort's folder", () => {
     const kept = join(home(), "kept");
     await mkdir(kept);
     await writeFile(join(kept, "notes.txt"), "mine");
-    await claimCohortFolder("mounted");
+    await claimCohortFolder(cohortPaths("mounted"));
     const { root } = cohortPaths("mounted");
     const point = join(root, "a folder");
     await mkdir(point);
     // In a mount namespace of its own, so that nothing is mounted on this machine.
     const script = `
       import { lookForAll } from ${JSON.stringify(new URL("../../ledger/looks.ts", import.meta.url).href)};
+      import { cohortPaths } from ${JSON.stringify(new URL("../../shared/paths.ts", import.meta.url).href)};
       import { removeOwned } from ${JSON.stringify(new URL("../../ledger/ownership.ts", import.meta.url).href)};
-      const problem = await removeOwned("mounted", ${JSON.stringify(root)}).then(() => "none", ({ code }) => code);
-      const seen = await lookForAll("mounted", []);
+      const problem = await removeOwned(cohortPaths("mounted"), ${JSON.stringify(root)}).then(() => "none", ({ code }) => code);
+      const seen = await lookForAll(cohortPaths("mounted"), []);
       console.log(JSON.stringify({ problem, seen: seen.map(({ kind, sight }) => [kind, sight.remove]) }));`;
     const mounting = 'mount --bind "$1" "$2" && exec "$3" --input-type=module --eval "$4"';
     const { stdout } = await run("unshare", [...asRoot, "--mount", "sh", "-c", mounting, "sh", kept, point, process.execPath, script]);
     expect(JSON.parse(String(stdout))).toEqual({ problem: "folder-mounted", seen: [["mount", `umount '${point}'`]] });
     expect(await readFile(join(kept, "notes.txt"), "utf8")).toBe("mine");
-    await removeOwned("mounted", root);
+    await removeOwned(cohortPaths("mounted"), root);
     expect(existsSync(root)).toBe(false);
   });
 });

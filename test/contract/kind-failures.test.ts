@@ -167,7 +167,7 @@ test("a teardown finds what a killed run left, though Pulumi knows nothing of it
   await fake.failNext({ command: "kind create", stderr: "signal: killed", leaves: "container" });
   await failureOf(kindCluster.ensure({ ...input("kay"), cohort: "killed" }));
   expect(Object.keys(await fake.state())).toContain(kindName("killed", "kay"));
-  await removeCohortFromHost("killed", sweepClusters);
+  await removeCohortFromHost(cohortPaths("killed"), sweepClusters);
   expect(Object.keys(await fake.state())).not.toContain(kindName("killed", "kay"));
   expect(existsSync(cohortPaths("killed").root)).toBe(false);
 });

@@ -14,10 +14,10 @@ const paths = () => cohortPaths("leaving");
 
 describe("who leaves the roster", () => {
   test("is found on the host, and so is who is new", async () => {
-    expect(await leavers("leaving", ["ada"])).toEqual([]);
+    expect(await leavers(cohortPaths("leaving"), ["ada"])).toEqual([]);
     for (const id of ["ada", "bob"]) await makePrivateFolder(paths().learner(id).root);
-    expect(await leavers("leaving", ["ada", "adele"])).toEqual(["bob"]);
-    expect(await arrivals("leaving", ["ada", "adele"])).toEqual(["adele"]);
+    expect(await leavers(cohortPaths("leaving"), ["ada", "adele"])).toEqual(["bob"]);
+    expect(await arrivals(cohortPaths("leaving"), ["ada", "adele"])).toEqual(["adele"]);
   });
 
   test("is named with what becomes of the lab, and told that an id is for ever where somebody is new", () => {
@@ -31,7 +31,7 @@ describe("who leaves the roster", () => {
   test("has a backup of what there is, and none of what there is not", async () => {
     const repository = join(paths().git, "bob", "gitops.git");
     await createRepository(repository, "main");
-    expect(await hasWork("leaving", "bob")).toBe(false);
+    expect(await hasWork(cohortPaths("leaving"), "bob")).toBe(false);
     await seedRepository(repository, "main", {
       files: { a: "a\n" },
       message: "Seed",
@@ -39,12 +39,12 @@ describe("who leaves the roster", () => {
       date: 1_767_225_600,
     });
     await writePrivateFile(join(paths().learner("bob").root, "quiz", "attempts.json"), "[]");
-    expect(await hasWork("leaving", "bob")).toBe(true);
+    expect(await hasWork(cohortPaths("leaving"), "bob")).toBe(true);
     const out = join(home(), "backup");
-    await backUp("leaving", "bob", out);
+    await backUp(cohortPaths("leaving"), "bob", out);
     expect((await readdir(out)).sort()).toEqual(["quiz", "repository.bundle"]);
     expect((await run("git", ["bundle", "list-heads", join(out, "repository.bundle")])).stdout).toContain("refs/heads/main");
     expect(existsSync(join(out, "quiz", "attempts.json"))).toBe(true);
-    await expect(backUp("leaving", "bob", out)).rejects.toMatchObject({ code: "backup-exists" });
+    await expect(backUp(cohortPaths("leaving"), "bob", out)).rejects.toMatchObject({ code: "backup-exists" });
   });
 });

@@ -14,6 +14,7 @@ import { connect } from "../../shared/kube-api.ts";
 import { fluxNamespace } from "../../shared/names.ts";
 import { fluxRelease } from "../../tools/manifest.ts";
 import { useLabHome } from "../support/lab-home.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 
 /** A program that is not the lab's takes a port between its lease and the lab's first listening. */
 useLabHome();
@@ -29,7 +30,7 @@ async function occupy(port: number): Promise<void> {
 
 const letGo = () => Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
 afterEach(letGo);
-afterAll(() => removeCohortFromHost(cohort, sweepClusters), 60_000);
+afterAll(() => removeCohortFromHost(cohortPaths(cohort), sweepClusters), 60_000);
 
 const leases = async () => (await portsOf(cohort)) as Record<string, number | undefined>;
 const ada = { cohort, learner: "ada", ports, isolation: "room" as const };
@@ -57,7 +58,7 @@ describe("a port that somebody else has", () => {
       expect((await readInventory(cohort)).map(({ kind, id }) => `${kind} ${id}`)).not.toContain(`port ${port}`);
       await labHost(sweepClusters).ensure({ cohort, ports });
       expect((await leases())[`${cohort}/host/${name}`]).not.toBe(port);
-      await removeCohortFromHost(cohort, sweepClusters);
+      await removeCohortFromHost(cohortPaths(cohort), sweepClusters);
     },
   );
 
@@ -66,13 +67,13 @@ describe("a port that somebody else has", () => {
     const { api } = await leasePorts(`${cohort}/ada`, ["api"], ports);
     await occupy(api);
     await expect(embeddedCluster.ensure(ada)).rejects.toMatchObject(taken(api, "ada/api", another));
-    expect((await processStatus(cohort)).map(({ name }) => name)).toEqual(["registry", "web"]);
+    expect((await processStatus(cohortPaths(cohort))).map(({ name }) => name)).toEqual(["registry", "web"]);
     const { output } = await embeddedCluster.ensure(ada);
     const now = (await leases())[`${cohort}/ada/api`]!;
     expect(now).not.toBe(api);
     expect(output.apiServer).toBe(`https://127.0.0.1:${now}`);
 
-    await removeProcesses(cohort, "ada", "SIGKILL");
+    await removeProcesses(cohortPaths(cohort), "ada", "SIGKILL");
     await occupy(now);
     await expect(embeddedCluster.ensure(ada)).rejects.toMatchObject(
       taken(now, "ada/api", `kept. End that program \\(.kill ${process.pid}.\\)`),
@@ -98,7 +99,7 @@ describe("a port that somebody else has", () => {
     await api.send({ method: "POST", path: `/apis/${binding.apiVersion}/clusterrolebindings`, body: binding });
     await api.send({ method: "POST", path: "/api/v1/namespaces", body: { metadata: { name: fluxNamespace } } });
     await fluxControllers.ensure({ ...bare, follows: [], clusterId, version: fluxRelease });
-    await removeProcesses(cohort, "ada", "SIGKILL");
+    await removeProcesses(cohortPaths(cohort), "ada", "SIGKILL");
     await embeddedCluster.ensure(bare);
     const source = (await leases())[`${cohort}/ada/source`]!;
     await occupy(source);

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { whileRunning } from "../../cli/receipts.ts";
+import { whileRunning } from "../../ledger/running.ts";
 import { cohortGroups } from "../../host/room/cgroups.ts";
 import { readInventory, recordCreation } from "../../ledger/inventory.ts";
 import { findCrumbs, findTraces, forgetCutShort } from "../../ledger/orphans.ts";

@@ -123,7 +123,7 @@ describe("a push of several commits", () => {
     await change(dina, "three", "0.4.0");
     await dina.pushAsIs();
     await dina.git.git(dina.work, "revert", "--no-edit", "HEAD");
-    expect(await dina.pushAsIs()).toMatch(/app\/ is as it was at commit [0-9a-f]{7}, of which there is the image develop-v0\.3\.0-/);
+    expect(await dina.pushAsIs()).toMatch(/app\/ is as it was at commit [0-9a-f]{7}, and its image develop-v0\.3\.0-/);
   });
 
   test("is built where a merge brings the app, from one side or from both", async () => {

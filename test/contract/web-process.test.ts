@@ -31,13 +31,13 @@ beforeAll(async () => {
   host = (await labHost(sweepClusters).ensure({ cohort, ports })).output;
   const seed = { files: { "README.md": "# Lab\n" }, message: "Seed", author: { name: "Lab", email: "lab@localhost" }, date: 1_767_225_600 };
   await gitRepository.ensure({ cohort, learner: "ada", repository: "gitops", baseUrl: host.httpUrl, branch: "main", seed });
-  await openWays(cohort, "ada");
-  await openWays(cohort, "bob");
+  await openWays(cohortPaths(cohort), "ada");
+  await openWays(cohortPaths(cohort), "bob");
 }, 60_000);
-afterAll(() => removeCohortFromHost(cohort, sweepClusters), 60_000);
+afterAll(() => removeCohortFromHost(cohortPaths(cohort), sweepClusters), 60_000);
 
 const refs = () => fetch(`${host.httpUrl}/git/ada/gitops.git/info/refs?service=git-upload-pack`).then(({ status }) => status);
-const web = async () => (await processStatus(cohort)).find(({ name }) => name === "web")!;
+const web = async () => (await processStatus(cohortPaths(cohort))).find(({ name }) => name === "web")!;
 const opened = async (to: { readonly path: string } | { readonly port: number }): Promise<Socket> => {
   const socket = "path" in to ? connect(to.path) : connect(to.port, "127.0.0.1");
   socket.on("error", () => undefined);
@@ -170,7 +170,7 @@ test("a learner who opens more connections than a room needs gets no more, and a
     sockets.push(socket);
   }
   await eventually("those beyond to be shut", () => shut >= 40);
-  await openWays(cohort, "bob");
+  await openWays(cohortPaths(cohort), "bob");
   const other = await opened({ path: learnerWay(paths(), "bob", "http") });
   other.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   expect(String(((await once(other, "data")) as [Buffer])[0])).toMatch(/^HTTP\/1\.1 404 /);
@@ -183,9 +183,9 @@ test("a body that is to be read whole may be small only", async () => {
 });
 
 test("a learner who leaves has no way any more", async () => {
-  await openWays(cohort, "bob");
+  await openWays(cohortPaths(cohort), "bob");
   expect(await readdir(join(paths().root, "ways"))).toHaveLength(4);
-  await shutWays(cohort, "bob");
+  await shutWays(cohortPaths(cohort), "bob");
   expect(await readdir(join(paths().root, "ways"))).toHaveLength(2);
 });
 
@@ -194,11 +194,14 @@ describe("the daemon", () => {
   const worker = () => ofDaemon().find(({ identity }) => !leadsGroup(identity))?.identity;
 
   test("comes back by itself where it is killed, and what it started goes on", { timeout: 60_000 }, async () => {
-    const [before, registry] = [worker()!, (await processStatus(cohort)).find(({ name }) => name === "registry")!];
+    const [before, registry] = [worker()!, (await processStatus(cohortPaths(cohort))).find(({ name }) => name === "registry")!];
     process.kill(before.pid, "SIGKILL");
-    await eventually("another daemon", async () => (await isDaemonUp(cohort)) && worker() !== undefined && worker()!.pid !== before.pid);
+    await eventually(
+      "another daemon",
+      async () => (await isDaemonUp(cohortPaths(cohort))) && worker() !== undefined && worker()!.pid !== before.pid,
+    );
     await eventually("it to know the registry", async () => {
-      const found = (await processStatus(cohort)).find(({ name }) => name === "registry");
+      const found = (await processStatus(cohortPaths(cohort))).find(({ name }) => name === "registry");
       return found !== undefined && found.pid === registry.pid && found.state === "running";
     });
   });
@@ -211,32 +214,32 @@ describe("the daemon", () => {
       "another guard and another daemon",
       async () => leader() !== undefined && worker() !== undefined && !isRunning(before),
     );
-    await eventually("it to answer", () => isDaemonUp(cohort));
+    await eventually("it to answer", () => isDaemonUp(cohortPaths(cohort)));
   });
 
   test("is there once where a command starts it before it has come back", { timeout: 60_000 }, async () => {
     const before = worker()!;
     process.kill(before.pid, "SIGKILL");
-    await startDaemon(cohort);
+    await startDaemon(cohortPaths(cohort));
     await eventually("the one that nobody guards to be gone", async () => ofDaemon().length === 2);
     expect(ofDaemon().filter(({ identity }) => leadsGroup(identity))).toHaveLength(1);
   });
 
   test("does not come back where it was told to end", { timeout: 60_000 }, async () => {
-    await stopDaemon(cohort);
+    await stopDaemon(cohortPaths(cohort));
     expect(ofDaemon()).toEqual([]);
-    await startDaemon(cohort);
+    await startDaemon(cohortPaths(cohort));
   });
 });
 
 describe("a daemon of an earlier version", () => {
   test("is replaced when it has let go of its port, and what it started goes on", { timeout: 60_000 }, async () => {
-    const registry = (await processStatus(cohort)).find(({ name }) => name === "registry")!;
-    await stopDaemon(cohort);
+    const registry = (await processStatus(cohortPaths(cohort))).find(({ name }) => name === "registry")!;
+    await stopDaemon(cohortPaths(cohort));
     // Knows no version, takes a while to end, as one does that has requests to answer, and says whether it was alone until then.
     const told = join(paths().daemon, "told");
     const script = `const { existsSync, rmSync, writeFileSync } = require("node:fs");
-      const socket = ${JSON.stringify(controlSocket(cohort))};
+      const socket = ${JSON.stringify(controlSocket(cohortPaths(cohort)))};
       const end = () => { writeFileSync(${JSON.stringify(told)}, existsSync(socket) ? "overtaken" : "alone"); process.exit(); };
       const server = require("node:http").createServer((q, s) => {
         if (q.url === "/version") return s.writeHead(404).end("404 Not Found");
@@ -251,13 +254,13 @@ describe("a daemon of an earlier version", () => {
       logFile: join(paths().daemon, "old.log"),
     });
     const identity = identify(old.pid!)!;
-    await eventually("the old one", () => isDaemonUp(cohort));
-    expect(await isDaemonCurrent(cohort)).toBe(false);
-    await startDaemon(cohort);
+    await eventually("the old one", () => isDaemonUp(cohortPaths(cohort)));
+    expect(await isDaemonCurrent(cohortPaths(cohort))).toBe(false);
+    await startDaemon(cohortPaths(cohort));
     expect(isRunning(identity)).toBe(false);
     expect(await readFile(told, "utf8")).toBe("alone");
-    expect(await isDaemonCurrent(cohort)).toBe(true);
-    expect((await processStatus(cohort)).find(({ name }) => name === "registry")?.pid).toBe(registry.pid);
+    expect(await isDaemonCurrent(cohortPaths(cohort))).toBe(true);
+    expect((await processStatus(cohortPaths(cohort))).find(({ name }) => name === "registry")?.pid).toBe(registry.pid);
     expect(await refs()).toBe(401);
   });
 });

@@ -35,9 +35,7 @@ beforeAll(async () => {
 }, 5 * minutes);
 
 afterAll(async () => {
-  await cohort.lab("down", cohort.name);
-  await cohort.removeFile();
-  await rm(home, { recursive: true, force: true });
+  await cohort.takeAway(home);
 }, 2 * minutes);
 
 async function outputs(): Promise<LearnerOutputs> {

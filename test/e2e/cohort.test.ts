@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildImages } from "../../host/images/build.ts";
 import { withRepository } from "../../host/images/crane.ts";
-import { endOne, findMarked, type ProcessIdentity } from "../../ledger/process-identity.ts";
+import { endOne, type ProcessIdentity } from "../../ledger/process-identity.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { waitUntil } from "../../shared/wait.ts";
@@ -32,31 +32,15 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await cohort.lab("down", cohort.name);
-  for (const { identity } of marked()) endOne(identity);
-  await cohort.removeFile();
-  await rm(home, { recursive: true, force: true });
+  await cohort.takeAway(home);
 });
 
 const minutes = 60_000;
 
-const daemonFolder = () => cohortPaths(cohort.name, cohort.home).daemon;
-const marked = () => findMarked(daemonFolder());
+const marked = () => cohort.marked();
 
 /** Kills the daemon and who would start it again. */
 const killDaemon = () => marked().forEach(({ name, identity }) => name === "daemon" && endOne(identity));
-
-/** The processes of the cohort by name; children of a marked process carry its mark too. */
-function processNamed(name: string): ProcessIdentity {
-  const found = marked().find((process) => process.name === name);
-  if (found === undefined)
-    throw new Error(
-      `no process ${name}; there are ${marked()
-        .map((process) => process.name)
-        .join(", ")}`,
-    );
-  return found.identity;
-}
 
 const outputs = () => cohort.outputs();
 const pulumi = (...args: string[]) => cohort.pulumi(...args);
@@ -146,7 +130,10 @@ describe("up", () => {
   test("leaves the cohort file as the instructor wrote it", async () => expect(await cohort.readFile()).toBe(fileAsWritten));
 
   test("changes nothing when it is run again", { timeout: 2 * minutes }, async () => {
-    expect(succeeded(await cohort.lab("up", cohort.name)).stderr).toContain("0 changes");
+    expect(succeeded(await cohort.lab("up", cohort.name, "--engine")).stderr).toContain("0 changes, in ");
+    const { stderr } = succeeded(await cohort.lab("up", cohort.name));
+    expect(stderr).toContain(`program and state of ${cohort.name} are as Pulumi left them.`);
+    expect(stderr).not.toContain("Bringing up cohort");
   });
 
   test("keeps every credential out of the state's plain text", async () => {
@@ -193,7 +180,7 @@ describe("a learner", () => {
     const check = succeeded(await cohort.lab("shell", "ada", "--cohort", cohort.name, "--", "flux", "check"));
     expect(check.stdout + check.stderr).toMatch(/kustomize-controller: deployment ready[\s\S]*all checks passed/);
     const { containerID, image } = (await fluxContainer("kustomize-controller"))!;
-    const { pid, startTime } = processNamed("ada/kustomize-controller");
+    const { pid, startTime } = cohort.processNamed("ada/kustomize-controller");
     expect(containerID).toMatch(new RegExp(`^process://.*/${pid}/${startTime}$`));
     expect(image).toMatch(/^lab-host\.invalid\/kustomize-controller:v\d/);
   });
@@ -363,9 +350,9 @@ describe("repair", () => {
     await awaitFluxContainer(
       controller,
       "the process's pod",
-      (container) => container.ready && isOf(processNamed(`ada/${controller}`), container),
+      (container) => container.ready && isOf(cohort.processNamed(`ada/${controller}`), container),
     );
-    const killed = processNamed(`ada/${controller}`);
+    const killed = cohort.processNamed(`ada/${controller}`);
     const { restartCount: before } = (await fluxContainer(controller))!;
     process.kill(killed.pid, "SIGKILL");
     await awaitFluxContainer(
@@ -373,10 +360,10 @@ describe("repair", () => {
       "the restart",
       (container) => container.ready && container.restartCount === before + 1 && !isOf(killed, container),
     );
-    const { pid } = processNamed(`ada/${controller}`);
+    const { pid } = cohort.processNamed(`ada/${controller}`);
     succeeded(await inCluster("kubectl", "ada", "adminKubeconfig", "delete", "pods", "-n", "flux-system", "-l", `app=${controller}`));
     await awaitFluxContainer(controller, "the new pod", ({ ready, restartCount }) => ready && restartCount === 0);
-    expect(processNamed(`ada/${controller}`).pid).not.toBe(pid);
+    expect(cohort.processNamed(`ada/${controller}`).pid).not.toBe(pid);
     succeeded(await inCluster("flux", "ada", "kubeconfig", "check"));
     await awaitVerdicts("ada", allPass);
   });
@@ -400,20 +387,20 @@ describe("repair", () => {
   });
 
   test("a killed API server comes back by itself", { timeout: 2 * minutes }, async () => {
-    const before = processNamed("ada/kube-apiserver").pid;
+    const before = cohort.processNamed("ada/kube-apiserver").pid;
     process.kill(before, "SIGKILL");
     await awaitVerdicts("ada", allPass);
-    expect(processNamed("ada/kube-apiserver").pid).not.toBe(before);
+    expect(cohort.processNamed("ada/kube-apiserver").pid).not.toBe(before);
     const { stdout } = await cohort.lab("status", cohort.name, "--json");
     const { processes } = JSON.parse(stdout) as { processes: { name: string; restarts: number }[] };
     expect(processes.find(({ name }) => name === "ada/kube-apiserver")?.restarts).toBe(1);
   });
 
   test("a killed daemon is started again and adopts what runs", { timeout: minutes }, async () => {
-    const apiServer = processNamed("ada/kube-apiserver").pid;
+    const apiServer = cohort.processNamed("ada/kube-apiserver").pid;
     killDaemon();
     succeeded(await cohort.lab("start", cohort.name));
-    expect(processNamed("ada/kube-apiserver").pid).toBe(apiServer);
+    expect(cohort.processNamed("ada/kube-apiserver").pid).toBe(apiServer);
   });
 
   test("a cluster that is gone is found by plain pulumi refresh and made again by plain pulumi up", { timeout: 5 * minutes }, async () => {
@@ -466,7 +453,7 @@ describe("the roster", () => {
     const after = (await outputs()).learners;
     expect(Object.keys(after).sort()).toEqual(["ada", "ada-b", "cleo"]);
     for (const id of ["ada", "ada-b"]) expect(after[id]).toEqual(before[id]);
-    for (const [name, pid] of processes) if (name.startsWith("ada")) expect(processNamed(name).pid).toBe(pid);
+    for (const [name, pid] of processes) if (name.startsWith("ada")) expect(cohort.processNamed(name).pid).toBe(pid);
     expect(await verdicts("cleo")).toEqual(allPass);
     expect(marked().filter(({ name }) => name === "pulumi")).toEqual([]);
   });
@@ -486,7 +473,7 @@ describe("the roster", () => {
     expect(existsSync(join(paths.git, "cleo"))).toBe(false);
     expect(await readdir(join(paths.registry, "storage", "docker", "registry", "v2", "repositories"))).toEqual(["ada", "ada-b"]);
     expect(await readFile(join(cohort.home, "ports.json"), "utf8")).not.toContain("cleo");
-    for (const [name, pid] of processes) if (/^(ada|ada-b|registry)(\/|$)/.test(name)) expect(processNamed(name).pid).toBe(pid);
+    for (const [name, pid] of processes) if (/^(ada|ada-b|registry)(\/|$)/.test(name)) expect(cohort.processNamed(name).pid).toBe(pid);
   });
 });
 
@@ -536,7 +523,7 @@ describe("ports", () => {
 describe("down", () => {
   test("leaves nothing, also when part of the cohort is dead already", { timeout: 2 * minutes }, async () => {
     killDaemon();
-    for (const name of ["ada/kube-apiserver", "ada-b/etcd"]) process.kill(processNamed(name).pid, "SIGKILL");
+    for (const name of ["ada/kube-apiserver", "ada-b/etcd"]) process.kill(cohort.processNamed(name).pid, "SIGKILL");
     expect(succeeded(await cohort.lab("down", cohort.name)).stdout).toContain("is gone");
     expect(marked()).toEqual([]);
     expect(existsSync(cohort.home)).toBe(false);

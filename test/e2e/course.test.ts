@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -29,9 +29,7 @@ beforeAll(async () => {
 }, 4 * minutes);
 
 afterAll(async () => {
-  await cohort.lab("down", cohort.name);
-  await cohort.removeFile();
-  await rm(home, { recursive: true, force: true });
+  await cohort.takeAway(home);
 }, 2 * minutes);
 
 const ofCohort = () => ["--cohort", cohort.name];

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readFile, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pLimit from "p-limit";
@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { drillCohort, type DrillAction } from "../../cli/commands/drill.ts";
 import { verifyCohort } from "../../cli/commands/verify.ts";
 import { readRuns, runningOf } from "../../records/drills.ts";
-import { endOne, findMarked } from "../../ledger/process-identity.ts";
 import { withWorkbench } from "../../host/workbench/workbench.ts";
 import { drills } from "../../lab-templates/gitops-promotion/drills/drills.ts";
 import type { Backstage } from "../../lab-templates/workbench.ts";
@@ -43,10 +42,7 @@ beforeAll(async () => {
 }, 360_000);
 
 afterAll(async () => {
-  await cohort.lab("down", cohort.name);
-  for (const { identity } of findMarked(cohortPaths(cohort.name, cohort.home).daemon)) endOne(identity);
-  await cohort.removeFile();
-  await rm(home, { recursive: true, force: true });
+  await cohort.takeAway(home);
   if (earlierHome === undefined) delete process.env["GITOPS_LAB_HOME"];
   else process.env["GITOPS_LAB_HOME"] = earlierHome;
 }, 120_000);

@@ -1,5 +1,5 @@
 import { createPrivateKey } from "node:crypto";
-import { appendFile, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { appendFile, mkdtemp, readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -43,9 +43,7 @@ beforeAll(async () => {
 }, 8 * minutes);
 
 afterAll(async () => {
-  await cohort.lab("down", cohort.name);
-  await cohort.removeFile();
-  await rm(home, { recursive: true, force: true });
+  await cohort.takeAway(home);
 }, 3 * minutes);
 
 test("a record that is UTF-16 is refused with its cause", { timeout: 2 * minutes }, async () => {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,7 +9,6 @@ import { withRepository } from "../../host/images/crane.ts";
 import { presentFolders } from "../../host/room/cgroups.ts";
 import { cgroupOf, roomThings } from "../../host/room/groups.ts";
 import { preflight } from "../../clusters/embedded/node/preflight.ts";
-import { endOne, findMarked, type ProcessIdentity } from "../../ledger/process-identity.ts";
 import { defaultLimits } from "../../shared/limits.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -34,28 +33,14 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await cohort.lab("down", cohort.name);
-  for (const { identity } of marked()) endOne(identity);
-  await cohort.removeFile();
-  await rm(home, { recursive: true, force: true });
+  await cohort.takeAway(home);
 });
 
 const minutes = 60_000;
 const unmet = (await preflight()).filter(({ met }) => !met);
 
 const paths = () => cohortPaths(cohort.name, cohort.home);
-const marked = () => findMarked(paths().daemon);
-
-function processNamed(name: string): ProcessIdentity {
-  const found = marked().find((process) => process.name === name);
-  if (found === undefined)
-    throw new Error(
-      `no process ${name}; there are ${marked()
-        .map((process) => process.name)
-        .join(", ")}`,
-    );
-  return found.identity;
-}
+const marked = () => cohort.marked();
 
 async function outputsOf(learner: "ada" | "bob"): Promise<LearnerOutputs> {
   return (await cohort.outputs()).learners[learner]!;
@@ -147,7 +132,7 @@ if (unmet.length > 0) {
     });
 
     test("changes nothing when it is run again", { timeout: 2 * minutes }, async () => {
-      expect(succeeded(await cohort.lab("up", cohort.name)).stderr).toContain("0 changes");
+      expect(succeeded(await cohort.lab("up", cohort.name, "--engine")).stderr).toContain("0 changes");
     });
 
     test("lets nothing of the node listen on the host", () => {
@@ -332,7 +317,7 @@ if (unmet.length > 0) {
     });
 
     test("from the node no route leads out, to the host or to another lab", { timeout: minutes }, async () => {
-      const inside = ["--target", String(processNamed("ada/node/containerd").pid), "--net", "ip", "-json"];
+      const inside = ["--target", String(cohort.processNamed("ada/node/containerd").pid), "--net", "ip", "-json"];
       const routes = JSON.parse(succeeded(await cohort.run("nsenter", [...inside, "route"])).stdout) as { dst: string; dev: string }[];
       const links = JSON.parse(succeeded(await cohort.run("nsenter", [...inside, "link"])).stdout) as { ifname: string }[];
       expect(routes.filter(({ dst }) => !dst.startsWith("10.244.0."))).toEqual([]);
@@ -341,7 +326,7 @@ if (unmet.length > 0) {
     });
 
     test("the node sees nothing of the host's files but programs", () => {
-      const root = `/proc/${processNamed("ada/node/kubelet-and-proxy").pid}/root`;
+      const root = `/proc/${cohort.processNamed("ada/node/kubelet-and-proxy").pid}/root`;
       for (const host of ["/root", "/home", cohort.home]) expect(existsSync(join(root, host))).toBe(false);
       expect(existsSync(join(root, "etc", "shadow"))).toBe(false);
     });
@@ -363,7 +348,7 @@ if (unmet.length > 0) {
       "a killed %s comes back by itself",
       { timeout: 2 * minutes },
       async (name) => {
-        const { pid } = name === "ada/node/inside" ? await nodeInit() : processNamed(name);
+        const { pid } = name === "ada/node/inside" ? await nodeInit() : cohort.processNamed(name);
         process.kill(pid, "SIGKILL");
         await waitUntil(
           async () => {
@@ -375,7 +360,7 @@ if (unmet.length > 0) {
           { what: "the kubelet", timeoutSeconds: 20, remedy: "" },
         );
         succeeded(await kubectl("admin", "wait", "node/node", "--for=condition=Ready", "--timeout=30s"));
-        expect(succeeded(await cohort.lab("up", cohort.name)).stderr).toContain("0 changes");
+        expect(succeeded(await cohort.lab("up", cohort.name, "--engine")).stderr).toContain("0 changes");
         await awaitAllPass();
       },
     );
@@ -424,6 +409,6 @@ async function privilegedNamespace(): Promise<string> {
 
 /** The first process of the node's namespaces: the parent of what runs in it. */
 async function nodeInit(): Promise<{ readonly pid: number }> {
-  const stat = await readFile(`/proc/${processNamed("ada/node/kubelet-and-proxy").pid}/stat`, "utf8");
+  const stat = await readFile(`/proc/${cohort.processNamed("ada/node/kubelet-and-proxy").pid}/stat`, "utf8");
   return { pid: Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) };
 }

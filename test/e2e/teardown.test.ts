@@ -34,9 +34,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const end of ended) await end();
-  await cohort.lab("down", cohort.name);
-  await cohort.removeFile();
-  await rm(home, { recursive: true, force: true });
+  await cohort.takeAway(home);
 }, 2 * minutes);
 
 const paths = () => cohortPaths(cohort.name, cohort.home);

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { statePlaces } from "../../cli/state/files.ts";
-import { endOne, findMarked } from "../../ledger/process-identity.ts";
 import { cohortPaths } from "../../shared/paths.ts";
 import { TestCohort } from "../support/lab-cli.ts";
 import { succeeded } from "../support/succeeded.ts";
@@ -20,7 +19,7 @@ const places = statePlaces(backend, cohort.name);
 const other = statePlaces(backend, "another-cohort");
 const minutes = 60_000;
 
-const marked = () => findMarked(cohortPaths(cohort.name, cohort.home).daemon);
+const marked = () => cohort.marked();
 const processes = () =>
   Object.fromEntries(marked().flatMap(({ name, identity }) => (name.startsWith("ada/") ? [[name, identity.pid]] : [])));
 
@@ -47,10 +46,7 @@ beforeAll(async () => {
 }, 4 * minutes);
 
 afterAll(async () => {
-  await cohort.lab("down", cohort.name);
-  for (const { identity } of marked()) endOne(identity);
-  await cohort.removeFile();
-  await rm(home, { recursive: true, force: true });
+  await cohort.takeAway(home);
 }, minutes);
 
 test("no sidecar is written any more", () => {
@@ -65,7 +61,7 @@ test("empty sidecars, empty records and the draft of a lock are no reason not to
   await tearSidecars();
   for (const path of globSync(join(places.history, "*.history.json"))) await truncate(path);
   const before = processes();
-  expect(succeeded(await cohort.lab("up", cohort.name)).stderr).toContain("0 changes");
+  expect(succeeded(await cohort.lab("up", cohort.name, "--engine")).stderr).toContain("0 changes");
   expect(processes()).toEqual(before);
 });
 

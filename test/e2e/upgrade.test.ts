@@ -105,7 +105,7 @@ describe("a lab of 0.1.0", () => {
   });
 
   test("has nothing to do the second time", { timeout: 2 * minutes }, async () => {
-    expect(succeeded(await cohort.lab("up", cohort.name)).stderr).toContain("0 changes");
+    expect(succeeded(await cohort.lab("up", cohort.name, "--engine")).stderr).toContain("0 changes");
   });
 
   test("goes without a rest", { timeout: 3 * minutes }, async () => {

@@ -19,7 +19,7 @@ const healingSeconds = 120;
 
 /** The processes of a cohort that can be killed: those that the daemon keeps, the daemon, and who starts that again. */
 export async function killable(cohort: string, home: string): Promise<{ readonly name: string; readonly pid: number }[]> {
-  const kept = (await processStatus(cohort)).flatMap(({ name, pid }) => (pid === undefined ? [] : [{ name, pid }]));
+  const kept = (await processStatus(cohortPaths(cohort))).flatMap(({ name, pid }) => (pid === undefined ? [] : [{ name, pid }]));
   const daemon = findMarked(cohortPaths(cohort, home).daemon).flatMap(({ name, identity }) =>
     name === "daemon" ? [{ name: leadsGroup(identity) ? "guard of the daemon" : "daemon", pid: identity.pid }] : [],
   );
@@ -87,8 +87,8 @@ export async function killEachProcess(
 async function awaitTaken(bench: Backstage, cohort: string, names: readonly string[], timeoutSeconds: number): Promise<void> {
   await waitUntil(
     async (): Promise<Look<undefined>> => {
-      if (!(await isDaemonUp(cohort))) return { done: false, because: "the daemon does not answer." };
-      const running = (await processStatus(cohort)).filter(({ state }) => state === "running").map(({ name }) => name);
+      if (!(await isDaemonUp(cohortPaths(cohort)))) return { done: false, because: "the daemon does not answer." };
+      const running = (await processStatus(cohortPaths(cohort))).filter(({ state }) => state === "running").map(({ name }) => name);
       const missing = names.filter((name) => !name.includes("daemon") && !running.includes(name));
       if (missing.length > 0) return { done: false, because: `${missing.join(", ")} not running.` };
       try {

@@ -1,16 +1,19 @@
 import { rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { stringify as csv } from "csv-stringify/sync";
 import { parse } from "csv-parse/sync";
 import { stringify as yaml } from "yaml";
+import { readBrought } from "../../clusters/brought-kubeconfig.ts";
 import { parseAnswers } from "../../cli/commands/quiz.ts";
 import { renderCsv, type CohortResults } from "../../cli/course/results.ts";
 import { gitopsPromotion } from "../../lab-templates/gitops-promotion/template.ts";
 import { gradeQuiz } from "../../lab-templates/quiz.ts";
 import { readPersonText } from "../../shared/person-file.ts";
 import { decodePersonText, lettersLost, textFault, type PersonFileKind } from "../../shared/person-text.ts";
+import { activeContext } from "../../shared/kube-api.ts";
 import { parseCohortFile } from "../../stacks/load-spec.ts";
 import { planCohort } from "../../stacks/plan.ts";
 import { parseRoster } from "../../stacks/roster.ts";
@@ -210,6 +213,48 @@ test("a file on disk is read to its end and no further", async () => {
         expect(readPersonText(path, "sheet")).toEqual(decodePersonText(bytes, "sheet"));
       },
       { numRuns: 300 },
+    );
+  } finally {
+    rmSync(path, { force: true });
+  }
+});
+
+const brought = {
+  clusters: [
+    { name: "c", cluster: { server: "https://ada.example.org:6443", "certificate-authority": "/nowhere/ca.crt", "tls-server-name": "x" } },
+  ],
+  users: [
+    { name: "u", user: { token: "t", "client-key-data": "S0VZ", exec: { command: "aws", args: ["x"] }, username: "u", password: "p" } },
+  ],
+  contexts: [{ name: "lab", context: { cluster: "c", user: "u" } }],
+  "current-context": "lab",
+};
+
+test("a kubeconfig that is brought gives one cluster and one user of it, or is refused", async () => {
+  const path = join(tmpdir(), `people-kubeconfig-${process.pid}.yaml`);
+  const plain = { ...brought, clusters: [{ name: "c", cluster: { server: "https://ada.example.org:6443" } }] };
+  const input = saved(
+    fc.oneof(
+      bentObject(brought, plain).map((value) => yaml(value) ?? ""),
+      bent(yaml(plain)),
+      json.map((value) => yaml(value) ?? ""),
+    ),
+  );
+  try {
+    await forEvery(
+      input,
+      (bytes) => {
+        writeFileSync(path, bytes);
+        const read = readBrought({ kubeconfig: path });
+        if ("problem" in read) return expectParagraph("readBrought", `The kubeconfig ${read.problem}.`);
+        expect(read.server).toMatch(/^https:/);
+        const { cluster, user } = activeContext(read.kubeconfig);
+        expect(cluster["server"]).toBe(read.server);
+        expect(Object.keys(user).length).toBeGreaterThan(0);
+        for (const key of Object.keys({ ...cluster, ...user }))
+          expect(key).not.toMatch(/^(as|auth-provider|proxy-url|certificate-authority|client-key)$/);
+      },
+      { numRuns },
     );
   } finally {
     rmSync(path, { force: true });

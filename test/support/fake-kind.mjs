@@ -57,7 +57,9 @@ else if (command === "kind create") {
     process.exit(1);
   }
 } else if (command === "docker ps") {
-  const name = option("--filter").split("=").at(-1);
+  const filter = option("--filter");
+  const name = filter.split("=").at(-1);
+  if (filter.startsWith("id=")) for (const { id } of Object.values(state).flat()) if (id === name) console.log(id);
   for (const { id, state: is } of state[name] ?? []) console.log(`${id}\t${is}`);
 } else if (command === "docker exec") {
   // A node looks whether it comes to the lab's registry, which asks who is there.

@@ -1,17 +1,14 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { imageRepository } from "../../registries/embedded/repository.ts";
-import { seedImages } from "../../host/drivers/seed-images.ts";
-import { withRepository, type RepositoryAccess } from "../../host/images/crane.ts";
+import { join } from "node:path";
+import type { RepositoryAccess } from "../../host/images/crane.ts";
 import { bareRepository, type BareRepository } from "../../host/pipeline/bare-repository.ts";
-import { gitopsPromotion as template } from "../../lab-templates/gitops-promotion/template.ts";
 import { run } from "../../shared/exec.ts";
 import type { Environment } from "../../shared/names.ts";
 import { newestTag } from "../../shared/tags.ts";
 import { toolPath } from "../../tools/locate.ts";
-import { overlayPath } from "../../verification/desired-image.ts";
 import { proposalBranch, recordPath } from "../../verification/promotion-record.ts";
 import { GitClient } from "./git-client.ts";
+import { LearnerClone, seedOf, writeOverlay } from "./learner-clone.ts";
 
 export interface JobResult {
   readonly exitCode: number | undefined;
@@ -40,46 +37,21 @@ esac
  * A learner's repository as GitHub would have it, on disk, with the real registry. The runner is played: each job gets a
  * fresh clone and runs the repository's own scripts. So is Flux, which proposes when a test lets it.
  */
-export class GithubLearner {
-  readonly git = new GitClient("http://127.0.0.1", undefined);
-  readonly work: string;
+export class GithubLearner extends LearnerClone {
   readonly bare: string;
   readonly repository: BareRepository;
-  readonly registry: RepositoryAccess;
   readonly #home: string;
 
   constructor(home: string, registry: RepositoryAccess) {
+    super(new GitClient("http://127.0.0.1", undefined), join(home, "work"), registry);
     this.#home = home;
-    this.work = join(home, "work");
     this.bare = join(home, "bare.git");
     this.repository = bareRepository(this.bare);
-    this.registry = registry;
   }
 
   static async create(parent: string, id: string, registryHost: string): Promise<GithubLearner> {
-    const { output: images } = await imageRepository.ensure({ cohort: "demo", learner: id, name: "backend", registry: registryHost });
-    const registry = {
-      repository: images.repository,
-      username: images.pipelineUsername,
-      password: images.pipelinePassword,
-      insecure: true,
-    };
-    const params = template.params.parse({});
-    const releases = template
-      .releases(params)
-      .map((release) => ({ ...release, tags: template.environments.map((environment) => template.tag(environment, release)) }));
-    const { output: seeded } = await seedImages.ensure({ ...registry, app: template.app(params), releases });
+    const { registry, files } = await seedOf(id, { registry: registryHost, gitHost: "github" });
     const learner = new GithubLearner(await mkdtemp(join(parent, "github-")), registry);
-    const files = template.seed({
-      params,
-      learner: { id, name: id, email: `${id}@example.org` },
-      imageRepository: registry.repository,
-      insecureRegistry: true,
-      gitUrl: "",
-      branch: "main",
-      gitHost: "github",
-      digests: seeded.digests,
-    });
     await learner.#start(files);
     return learner;
   }
@@ -93,8 +65,7 @@ export class GithubLearner {
     await writeFile(join(this.#home, "calls"), "");
     await this.git.git(this.#home, "init", "--quiet", "--bare", "--initial-branch=main", this.bare);
     await this.git.git(this.#home, "clone", "--quiet", this.bare, this.work);
-    await this.#write(files);
-    await this.git.git(this.work, "commit", "--quiet", "--message", "Seed");
+    await this.commit(files, "Seed");
     await this.git.git(this.work, "push", "--quiet", "origin", "HEAD:main");
   }
 
@@ -122,29 +93,9 @@ export class GithubLearner {
     return this.pushAsIs();
   }
 
-  async commit(files: Readonly<Record<string, string | Buffer | undefined>>): Promise<void> {
-    await this.#write(files);
-    await this.git.git(this.work, "commit", "--quiet", "--message", "Change");
-  }
-
   async pushAsIs(): Promise<string> {
     await this.git.git(this.work, "push", "--quiet", "origin", "HEAD:main");
     return this.git.git(this.work, "rev-parse", "HEAD");
-  }
-
-  async pull(): Promise<void> {
-    await this.git.git(this.work, "fetch", "--quiet", "origin");
-    await this.git.git(this.work, "reset", "--quiet", "--hard", "origin/main");
-  }
-
-  async #write(files: Readonly<Record<string, string | Buffer | undefined>>): Promise<void> {
-    for (const [path, content] of Object.entries(files)) {
-      const file = join(this.work, path);
-      await mkdir(dirname(file), { recursive: true });
-      if (content === undefined) await rm(file, { recursive: true });
-      else await writeFile(file, content);
-    }
-    await this.git.git(this.work, "add", "--all");
   }
 
   /** Ships another app under a version and lets develop have it. */
@@ -160,9 +111,7 @@ export class GithubLearner {
     const tag = newestTag(await this.tags(), environment)!;
     const digest = await this.digest(tag);
     await this.pull();
-    const file = join(this.work, overlayPath(environment));
-    const overlay = await readFile(file, "utf8");
-    await writeFile(file, overlay.replace(/newTag: \S+/, `newTag: ${tag}`).replace(/digest: \S+/, `digest: ${digest}`));
+    await writeOverlay(this.work, environment, { tag, digest });
     const author = ["-c", "user.name=gitops-lab-bot", "-c", "user.email=gitops-lab-bot@localhost"];
     await this.git.git(this.work, ...author, "commit", "--quiet", "--all", "--message", `Update ${environment}`);
     const branch = environment === "develop" ? "main" : proposalBranch(environment);
@@ -172,32 +121,7 @@ export class GithubLearner {
 
   /** Asks for what an environment's overlay names in the next one; returns the commit. */
   async ask(from: Environment, to: Environment, note?: string): Promise<string> {
-    const { tag, digest } = await this.image(from);
-    return this.push({ [recordPath(to)]: `tag: ${tag}\ndigest: ${digest}\n${note === undefined ? "" : `note: ${note}\n`}` });
-  }
-
-  /** What an environment's overlay on main names. */
-  async image(environment: Environment): Promise<{ tag: string; digest: string }> {
-    await this.pull();
-    const overlay = await readFile(join(this.work, overlayPath(environment)), "utf8");
-    return { tag: /newTag: (\S+)/.exec(overlay)![1]!, digest: /digest: (\S+)/.exec(overlay)![1]! };
-  }
-
-  tags(): Promise<string[]> {
-    return withRepository(this.registry, (client) => client.tags());
-  }
-
-  digest(tag: string): Promise<string> {
-    return withRepository(this.registry, (client) => client.digest(tag));
-  }
-
-  async tip(): Promise<string> {
-    await this.pull();
-    return this.git.git(this.work, "rev-parse", "HEAD");
-  }
-
-  async hasBranch(branch: string): Promise<boolean> {
-    return (await this.git.git(this.work, "ls-remote", "--heads", "origin", branch)) !== "";
+    return this.push({ [recordPath(to)]: await this.recordOf(from, note) });
   }
 
   /** How often an image was built. */

@@ -2,9 +2,11 @@ import { glob, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
+import { endOne, findMarked, type ProcessIdentity } from "../../ledger/process-identity.ts";
 import { childEnvironment } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
 import { CohortOutputs } from "../../shared/outputs.ts";
+import { cohortPaths } from "../../shared/paths.ts";
 import { pulumiEnvironment } from "../../tools/environment.ts";
 import { toolPath } from "../../tools/locate.ts";
 
@@ -64,6 +66,27 @@ export class TestCohort {
         },
       }),
     );
+  }
+
+  /** The processes that carry the cohort's mark; so do children of theirs. */
+  marked(): ReturnType<typeof findMarked> {
+    return findMarked(cohortPaths(this.name, this.home).daemon);
+  }
+
+  /** One of them by its name; throws where there is none. */
+  processNamed(name: string): ProcessIdentity {
+    const marked = this.marked();
+    const found = marked.find((process) => process.name === name);
+    if (found === undefined) throw new Error(`no process ${name}; there are ${marked.map((process) => process.name).join(", ")}`);
+    return found.identity;
+  }
+
+  /** Takes away all of it, in whatever state it is, and a folder of the test's. */
+  async takeAway(folder: string): Promise<void> {
+    await this.lab("down", this.name);
+    for (const { identity } of this.marked()) endOne(identity);
+    await this.removeFile();
+    await rm(folder, { recursive: true, force: true });
   }
 
   readFile(): Promise<string> {

@@ -91,6 +91,13 @@ const answers: Readonly<Record<string, (inputs: Inputs) => object>> = {
   }),
   KubernetesCluster: ({ name }) => ({ endpoint: `https://${name}.example.org`, kubeConfigs: [{ clusterCaCertificate: "Y2E=" }] }),
   Role: ({ name }) => ({ arn: `arn:aws:iam::123456789012:role/${name}` }),
+  ExternalCluster: ({ learner }) => ({
+    mark: "0a1b2c3d",
+    since: "2026-11-01T08:30:00Z",
+    clusterId: `id-of-${learner}`,
+    apiServer: `https://${learner}.example.org`,
+    adminKubeconfig: `admin-of-${learner}`,
+  }),
   VirtualClusterNamespace: () => ({ mark: "0a1b2c3d" }),
   VirtualCluster: ({ learner, server }) => ({ apiServer: server ?? "https://198.51.100.7", adminKubeconfig: `admin-of-${learner}` }),
 };

@@ -1,10 +1,8 @@
-import { mkdtemp, rm, writeFile, readFile } from "node:fs/promises";
+import { mkdtemp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fluxUsername } from "../../host/access.ts";
 import { gitRepository, type GitRepositoryOutput } from "../../git-hosts/embedded/repository.ts";
-import { imageRepository } from "../../registries/embedded/repository.ts";
-import { seedImages } from "../../host/drivers/seed-images.ts";
-import { withRepository, type RepositoryAccess } from "../../host/images/crane.ts";
+import type { RepositoryAccess } from "../../host/images/crane.ts";
 import { bareRepository } from "../../host/pipeline/bare-repository.ts";
 import { writePipelineConfig } from "../../host/pipeline/config.ts";
 import { jobsHere } from "../../host/jobs/jobs.ts";
@@ -14,11 +12,12 @@ import type { Environment } from "../../shared/names.ts";
 import type { LearnerOutputs } from "../../shared/outputs.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
 import { newestTag } from "../../shared/tags.ts";
-import { desiredImage, overlayPath } from "../../verification/desired-image.ts";
+import { desiredImage } from "../../verification/desired-image.ts";
 import type { JournalEntry } from "../../verification/journal.ts";
 import type { KubeReader } from "../../verification/kube-reader.ts";
 import { proposalBranch, recordPath } from "../../verification/promotion-record.ts";
 import { GitClient } from "./git-client.ts";
+import { LearnerClone, seedOf, writeOverlay } from "./learner-clone.ts";
 import { environmentObjects, type Json } from "./lab-state.ts";
 import { startLabServer, startRegistry, type LabServer, type RunningRegistry } from "./lab-server.ts";
 
@@ -65,27 +64,7 @@ export class PipelineLab {
 
   /** A learner's seeded repository and images. */
   async learner(id: string): Promise<PipelineLearner> {
-    const { output: images } = await imageRepository.ensure({ cohort, learner: id, name: "backend", registry: this.#registry.host });
-    const registry = {
-      repository: images.repository,
-      username: images.pipelineUsername,
-      password: images.pipelinePassword,
-      insecure: true,
-    };
-    const params = template.params.parse({});
-    const releases = template
-      .releases(params)
-      .map((release) => ({ ...release, tags: template.environments.map((environment) => template.tag(environment, release)) }));
-    const { output: seeded } = await seedImages.ensure({ ...registry, app: template.app(params), releases });
-    const files = template.seed({
-      params,
-      learner: { id, name: id, email: `${id}@example.org` },
-      imageRepository: registry.repository,
-      insecureRegistry: true,
-      gitUrl: "",
-      branch: "main",
-      digests: seeded.digests,
-    });
+    const { registry, files } = await seedOf(id, { cohort, registry: this.#registry.host });
     const seed = { files, message: "Seed", author: { name: "Lab", email: "lab@localhost" }, date: 1767225600 };
     const { output: repository } = await gitRepository.ensure({
       cohort,
@@ -126,11 +105,8 @@ export class PipelineLab {
   }
 }
 
-export class PipelineLearner {
+export class PipelineLearner extends LearnerClone {
   readonly id: string;
-  readonly registry: RepositoryAccess;
-  readonly git: GitClient;
-  readonly work: string;
   readonly #flux: GitClient;
   readonly #home: string;
   readonly #repository: GitRepositoryOutput;
@@ -144,10 +120,8 @@ export class PipelineLearner {
     work: string,
     home: string,
   ) {
+    super(git, work, registry);
     this.id = id;
-    this.registry = registry;
-    this.git = git;
-    this.work = work;
     this.#flux = flux;
     this.#home = home;
     this.#repository = repository;
@@ -162,22 +136,12 @@ export class PipelineLearner {
   /** Commits these files on the newest main and pushes; returns what the pipeline said, or throws with it. */
   async push(files: Readonly<Record<string, string | undefined>>, message = "Change"): Promise<string> {
     await this.pull();
-    for (const [path, content] of Object.entries(files)) {
-      if (content === undefined) await rm(join(this.work, path), { recursive: true });
-      else await writeFile(join(this.work, path), content);
-    }
-    await this.git.git(this.work, "add", "--all");
-    await this.git.git(this.work, "commit", "--quiet", "--message", message);
+    await this.commit(files, message);
     return this.pushAsIs();
   }
 
   async pushAsIs(): Promise<string> {
     return (await this.git.try(this.work, "push", "origin", "HEAD:main")).stderr;
-  }
-
-  async pull(): Promise<void> {
-    await this.git.git(this.work, "fetch", "--quiet", "origin");
-    await this.git.git(this.work, "reset", "--quiet", "--hard", "origin/main");
   }
 
   /** Ships another app under a version. */
@@ -196,48 +160,16 @@ export class PipelineLearner {
     const branch = environment === "develop" ? "main" : proposalBranch(environment);
     const exists = await this.#flux.git(clone, "ls-remote", "--heads", "origin", branch);
     await this.#flux.git(clone, "checkout", "--quiet", exists === "" ? "-b" : "-B", branch, ...(exists === "" ? [] : [`origin/${branch}`]));
-    const path = join(clone, overlayPath(environment));
-    const overlay = await readFile(path, "utf8");
-    await writeFile(path, overlay.replace(/newTag: \S+/, `newTag: ${newest}`).replace(/digest: \S+/, `digest: ${digest}`));
+    await writeOverlay(clone, environment, { tag: newest, digest });
     await this.#flux.git(clone, "-c", "user.name=gitops-lab-bot", "commit", "--quiet", "--all", "--message", `Update ${environment}`);
     await this.#flux.git(clone, "push", "--quiet", "origin", branch);
-  }
-
-  /** The record that asks for what an environment's overlay names. */
-  async recordOf(environment: Environment, note?: string): Promise<string> {
-    const image = await this.image(environment);
-    return `tag: ${image.tag}\ndigest: ${image.digest}\n${note === undefined ? "" : `note: ${note}\n`}`;
   }
 
   async promote(from: Environment, to: Environment, note?: string): Promise<string> {
     return this.push({ [recordPath(to)]: await this.recordOf(from, note) }, `Promote to ${to}`);
   }
 
-  /** What an environment's overlay on main names. */
-  async image(environment: Environment): Promise<{ tag: string; digest: string }> {
-    await this.pull();
-    const overlay = await readFile(join(this.work, overlayPath(environment)), "utf8");
-    return { tag: /newTag: (\S+)/.exec(overlay)![1]!, digest: /digest: (\S+)/.exec(overlay)![1]! };
-  }
-
-  tags(): Promise<string[]> {
-    return withRepository(this.registry, (client) => client.tags());
-  }
-
-  digest(tag: string): Promise<string> {
-    return withRepository(this.registry, (client) => client.digest(tag));
-  }
-
-  async tip(): Promise<string> {
-    await this.pull();
-    return this.git.git(this.work, "rev-parse", "HEAD");
-  }
-
   async journal(commit: string): Promise<JournalEntry[]> {
     return bareRepository(this.#repository.path).journal(commit);
-  }
-
-  async hasBranch(branch: string): Promise<boolean> {
-    return (await this.git.git(this.work, "ls-remote", "--heads", "origin", branch)) !== "";
   }
 }

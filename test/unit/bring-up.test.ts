@@ -10,9 +10,11 @@ import { keepWorkOfLeavers } from "../../cli/bring-up/leavers.ts";
 import { passOverPaused, requireOpenedAlready } from "../../cli/bring-up/paused.ts";
 import { requireOwnVersion, startProcesses } from "../../cli/bring-up/prepare.ts";
 import { chooseScope, readWhatIs, refreshWhereDoubtful } from "../../cli/bring-up/refresh.ts";
+import { noteAgreement, recogniseUnchanged } from "../../cli/bring-up/unchanged.ts";
 import { newRun, written, type BringUpOptions, type Run } from "../../cli/bring-up/run.ts";
 import { readLastRun } from "../../cli/last-run.ts";
 import { RunReporter } from "../../cli/progress/reporter.ts";
+import { statePlaces } from "../../cli/state/files.ts";
 import { learnerUrn, type StateSummary } from "../../cli/stack.ts";
 import { ExitCode } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -61,7 +63,13 @@ function runWith(fields: Partial<Run> = {}, options: Partial<BringUpOptions> = {
   });
   open.push(reporter);
   const interrupt = { signal: new AbortController().signal, check: () => {}, orEnd: <T>(work: Promise<T>) => work };
-  const task = { plan, options: { command: "up" as const, json: false, expectedSeconds: 0, ...options }, roster, about };
+  const task = {
+    plan,
+    paths: cohortPaths("x"),
+    options: { command: "up" as const, json: false, expectedSeconds: 0, ...options },
+    roster,
+    about,
+  };
   return { ...newRun(task, reporter, interrupt), ...fields };
 }
 
@@ -113,10 +121,10 @@ describe("preparing", () => {
   });
 
   test("opens no cohort to others while somebody is paused", async () => {
-    const { plan } = runWith();
-    await requireOpenedAlready(plan, ["ada"]);
+    const { plan, paths } = runWith();
+    await requireOpenedAlready({ plan, paths }, ["ada"]);
     await expect(
-      requireOpenedAlready({ ...plan, opening: { address: "10.0.0.1" } } as unknown as CohortPlan, ["ada"]),
+      requireOpenedAlready({ plan: { ...plan, opening: { address: "10.0.0.1" } } as unknown as CohortPlan, paths }, ["ada"]),
     ).rejects.toMatchObject({
       code: "opening-paused",
       exitCode: ExitCode.badInput,
@@ -171,14 +179,23 @@ describe("what the engine is to work on", () => {
 });
 
 describe("a look at what there is", () => {
-  const lookedAt = async (operations: object, fields: Partial<Run> = {}, options: Partial<BringUpOptions> = {}) => {
+  /** @param before what came of the run before, by Pulumi's history */
+  const lookedAt = async (
+    before: "succeeded" | "failed",
+    fields: Partial<Run> = {},
+    options: Partial<BringUpOptions> = {},
+    operations: object = {},
+  ) => {
+    const { history } = statePlaces(home, "x");
+    await mkdir(history, { recursive: true });
+    await writeFile(join(history, "x-1.history.json"), JSON.stringify({ result: before === "failed" ? "succeeded" : "failed" }));
+    await writeFile(join(history, "x-2.history.json"), JSON.stringify({ result: before }));
     const looks: object[] = [];
     const refresh = async (look: object) => void looks.push(look);
     const run = runWith({ stack: stackWith({ refresh, ...operations }), state, ...fields }, options);
     await refreshWhereDoubtful(run);
     return looks;
   };
-  const failed = { info: async () => ({ result: "failed" }) };
 
   test("reads the state before", async () => {
     const run = runWith({ stack: stackWith({}) });
@@ -186,23 +203,24 @@ describe("a look at what there is", () => {
     expect(run.state).toMatchObject({ hasHost: false, isPending: false });
   });
 
-  test("is not taken after a run that ended well", async () =>
-    expect(await lookedAt({ info: async () => ({ result: "succeeded" }) })).toEqual([]));
+  test("is not taken after a run that ended well", async () => expect(await lookedAt("succeeded")).toEqual([]));
 
   test("is not taken where nothing was made", async () =>
-    expect(await lookedAt(failed, { state: { ...state, learners: new Map() } })).toEqual([]));
+    expect(await lookedAt("failed", { state: { ...state, learners: new Map() } })).toEqual([]));
 
   test("is taken after a run that failed, of all but the paused", async () => {
-    expect(await lookedAt(failed, { paused: ["eve"] })).toMatchObject([{ exclude: state.learners.get("eve"), clearPendingCreates: true }]);
+    expect(await lookedAt("failed", { paused: ["eve"] })).toMatchObject([
+      { exclude: state.learners.get("eve"), clearPendingCreates: true },
+    ]);
     expect(told).toMatchObject([{ event: "run-started" }, { event: "step-started" }, { event: "step-done" }]);
   });
 
   test("is taken of the learners alone that the run is about", async () =>
-    expect(await lookedAt(failed, {}, { only: ["bob"] })).toMatchObject([{ target: state.learners.get("bob") }]));
+    expect(await lookedAt("failed", {}, { only: ["bob"] })).toMatchObject([{ target: state.learners.get("bob") }]));
 
   test("that fails ends the run", async () => {
     const refresh = () => Promise.reject(new Error("no answer"));
-    await expect(lookedAt({ ...failed, refresh })).rejects.toMatchObject({ code: "refresh-failed" });
+    await expect(lookedAt("failed", {}, {}, { refresh })).rejects.toMatchObject({ code: "refresh-failed" });
   });
 });
 
@@ -211,8 +229,11 @@ describe("the engine", () => {
     const run = runWith({ paused: ["eve"] });
     await beginRecord(run);
     await run.record!.written();
-    expect(await readLastRun("x")).toMatchObject({ ada: { result: "unfinished", command: "up" }, bob: { result: "unfinished" } });
-    expect(Object.keys(await readLastRun("x"))).not.toContain("eve");
+    expect(await readLastRun(cohortPaths("x"))).toMatchObject({
+      ada: { result: "unfinished", command: "up" },
+      bob: { result: "unfinished" },
+    });
+    expect(Object.keys(await readLastRun(cohortPaths("x")))).not.toContain("eve");
   });
 
   test("is told what to work on, and how much at once", async () => {
@@ -237,6 +258,66 @@ describe("the engine", () => {
     run.reporter.learnerDone("bob");
     await runEngine(run);
     expect(run.reporter.outcomes).toMatchObject([{ result: "failed", cause: "no memory" }, { result: "up" }, { result: "failed" }]);
+  });
+});
+
+describe("a run where nothing has changed", () => {
+  /** A run of a cohort on this machine alone, after one in which its learners came up and the engine agreed. */
+  const agreed = async (fields: Partial<Run> = {}, options: Partial<BringUpOptions> = {}) => {
+    const plan = { ...runWith().plan, git: { kind: "embedded" }, registry: { kind: "embedded" }, learners: [] } as unknown as CohortPlan;
+    const { stacks, checkpoint } = statePlaces(home, "x");
+    await mkdir(stacks, { recursive: true });
+    await writeFile(checkpoint, JSON.stringify({ version: 3 }));
+    await noteAgreement({ ...runWith(), plan, roster: [] });
+    return { ...runWith({ plan, roster: [], ...fields }, options), about: [] };
+  };
+  const isPassedOver = async (run: Run) => {
+    await recogniseUnchanged(run);
+    return run.isUnchanged;
+  };
+
+  test("passes the engine over, and says why", async () => {
+    expect(await isPassedOver(await agreed())).toBe(true);
+    expect(notes.join("")).toMatch(/0 changes, in .*: cohort file, program and state of x are as Pulumi left them\./);
+  });
+
+  test("asks the engine where it never agreed", async () => expect(await isPassedOver(runWith())).toBe(false));
+
+  test("asks it where the state is another", async () => {
+    const run = await agreed();
+    await writeFile(statePlaces(home, "x").checkpoint, JSON.stringify({ version: 3, checkpoint: {} }));
+    expect(await isPassedOver(run)).toBe(false);
+  });
+
+  test("asks it where the cohort file says something else", async () => {
+    const run = await agreed();
+    expect(await isPassedOver({ ...run, plan: { ...run.plan, ttl: "2w" } })).toBe(false);
+  });
+
+  test("asks it where Pulumi's environment is another", async () => {
+    const run = await agreed();
+    vi.stubEnv("PULUMI_HOME", join(home, "other"));
+    expect(await isPassedOver(run)).toBe(false);
+  });
+
+  test("asks it where a learner's last run did not end well", async () => {
+    expect(await isPassedOver(await agreed({ roster: ["ada"] }))).toBe(false);
+  });
+
+  test("asks it where a part is elsewhere, which can change by itself", async () => {
+    const run = await agreed();
+    expect(await isPassedOver({ ...run, plan: { ...run.plan, git: { kind: "github" } } as unknown as CohortPlan })).toBe(false);
+  });
+
+  test("asks it where somebody wants that, or the run is about some learners alone", async () => {
+    expect(await isPassedOver(await agreed({}, { engine: true }))).toBe(false);
+    expect(await isPassedOver(await agreed({}, { only: ["ada"] }))).toBe(false);
+  });
+
+  test("is no such run after one in which a learner did not come up", async () => {
+    const run = await agreed();
+    await noteAgreement({ ...runWith({ plan: run.plan }), roster: ["ada"] });
+    expect(await isPassedOver(run)).toBe(false);
   });
 });
 

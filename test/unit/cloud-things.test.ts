@@ -10,6 +10,7 @@ let home: string;
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), "gl-cloud-things-"));
   vi.stubEnv("GITOPS_LAB_HOME", home);
+  vi.stubEnv("PULUMI_BACKEND_URL", `file://${home}`);
 });
 afterEach(async () => {
   vi.unstubAllEnvs();

@@ -5,6 +5,7 @@ import { driverNames, loadDriver } from "../../drivers.ts";
 const inStates = [
   "cluster-ready",
   "embedded-cluster",
+  "external-cluster",
   "flux-controllers",
   "flux-definitions",
   "flux-ready",

@@ -33,7 +33,7 @@ test("any other error is none of a full disk", () => {
 });
 
 test("a cohort that is to be removed gives its database back first where there is no room, and nothing of the learner's work", async () => {
-  await claimCohortFolder("demo");
+  await claimCohortFolder(cohortPaths("demo"));
   const { root, cluster } = cohortPaths("demo").learner("ada");
   const [database, record] = [join(cluster, "etcd", "data", "db"), join(root, "exercises", "records.json")];
   for (const file of [database, record]) {
@@ -47,7 +47,7 @@ test("a cohort that is to be removed gives its database back first where there i
 });
 
 test("a folder that is not the lab's gives nothing back", async () => {
-  await claimCohortFolder("other");
+  await claimCohortFolder(cohortPaths("other"));
   const { root, learner } = cohortPaths("other");
   await writeFile(join(root, "owner"), "somebody");
   const database = join(learner("ada").cluster, "etcd", "db");

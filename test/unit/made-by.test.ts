@@ -27,21 +27,21 @@ describe("a cohort", () => {
   const root = () => cohortPaths("x").root;
 
   test("of which nothing is there yet, or that a version before made, is taken", async () => {
-    await noteVersion("x");
-    await requireNotNewer("x");
+    await noteVersion(cohortPaths("x"));
+    await requireNotNewer(cohortPaths("x"));
     await mkdir(root(), { recursive: true });
-    await requireNotNewer("x");
+    await requireNotNewer(cohortPaths("x"));
   });
 
   test("notes the version that had it in hand, which takes it again, and so does a later one", async () => {
-    await noteVersion("x");
+    await noteVersion(cohortPaths("x"));
     expect(JSON.parse(await readFile(join(root(), "made-by.json"), "utf8"))).toEqual({ schemaVersion: 1, version: productVersion() });
-    await requireNotNewer("x");
-    await requireNotNewer("x", "999.0.0");
+    await requireNotNewer(cohortPaths("x"));
+    await requireNotNewer(cohortPaths("x"), "999.0.0");
   });
 
   test("that a later version had in hand is refused with both versions and the way out", async () => {
-    await expect(requireNotNewer("x", "0.0.9")).rejects.toMatchObject({
+    await expect(requireNotNewer(cohortPaths("x"), "0.0.9")).rejects.toMatchObject({
       code: "made-by-newer",
       exitCode: 2,
       message: expect.stringContaining(`brought up by gitops-lab ${productVersion()}, and this is 0.0.9`),
@@ -52,7 +52,7 @@ describe("a cohort", () => {
     for (const text of ["", "{", "null", '{"schemaVersion":1,"version":"x"}']) {
       const file = join(root(), "made-by.json");
       for (const one of [file, copyOf(file)]) await writeFile(one, text);
-      await requireNotNewer("x", "0.0.1");
+      await requireNotNewer(cohortPaths("x"), "0.0.1");
     }
   });
 });

@@ -94,12 +94,12 @@ test("every certificate of a cluster still holds where the clock goes back by a 
 
 test("a file in the place of a learner's folder is no reason to make nobody's lab", async () => {
   await writePrivateFile(cohortPaths("wishes").learner("eve").root, "");
-  expect(await generationsOf("wishes", "eve")).toEqual({ kubeconfig: 0, git: 0, registry: 0 });
+  expect(await generationsOf(cohortPaths("wishes"), "eve")).toEqual({ kubeconfig: 0, git: 0, registry: 0 });
 });
 
 test("what is asked for is on disk, each by itself", async () => {
-  expect(await generationsOf("wishes", "ada")).toEqual({ kubeconfig: 0, git: 0, registry: 0 });
-  await askForRotation("wishes", "ada", ["git", "kubeconfig"]);
-  await Promise.all([askForRotation("wishes", "ada", ["git"]), askForRotation("wishes", "ada", ["git"])]);
-  expect(await generationsOf("wishes", "ada")).toEqual({ kubeconfig: 1, git: 3, registry: 0 });
+  expect(await generationsOf(cohortPaths("wishes"), "ada")).toEqual({ kubeconfig: 0, git: 0, registry: 0 });
+  await askForRotation(cohortPaths("wishes"), "ada", ["git", "kubeconfig"]);
+  await Promise.all([askForRotation(cohortPaths("wishes"), "ada", ["git"]), askForRotation(cohortPaths("wishes"), "ada", ["git"])]);
+  expect(await generationsOf(cohortPaths("wishes"), "ada")).toEqual({ kubeconfig: 1, git: 3, registry: 0 });
 });

@@ -35,7 +35,7 @@ function removalWith(fields: Partial<Removal> = {}): Removal {
   const reporter = new RunReporter({ command: "down", cohort: "x", learners: [], typical: {}, expectedSeconds: 0, display });
   open.push(reporter);
   const interrupt = { signal: new AbortController().signal, check: () => {}, orEnd: <T>(work: Promise<T>) => work };
-  return { ...newRemoval({ cohort: "x", learners: [], parallel: undefined, reporter, interrupt }), ...fields };
+  return { ...newRemoval({ cohort: "x", paths: cohortPaths("x"), learners: [], parallel: undefined, reporter, interrupt }), ...fields };
 }
 
 const stackWith = (destroy: () => Promise<unknown>) =>

@@ -1,5 +1,6 @@
-import { html, raw } from "hono/html";
+import { html } from "hono/html";
 import { printable } from "../../shared/printable.ts";
+import { standalonePage } from "../../shared/standalone-page.ts";
 import { documentOf, type Section } from "./document.ts";
 import type { EvidenceBundle } from "./schema.ts";
 
@@ -20,28 +21,17 @@ thead th { background: var(--soft); overflow-wrap: normal; }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: 0.5rem; } }
 `;
 
-/** The bundle as one HTML page that fetches nothing and runs no script, which its policy holds even against a fault here. */
+/** The bundle as one HTML page that stands alone. */
 export function renderHtml(bundle: EvidenceBundle): string {
   const { title, verdict, about, sections } = documentOf(bundle);
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
-<title>${printable(title)}: ${verdict}</title>
-<style>${raw(style)}</style>
-</head>
-<body>
-<main>
-<h1>${printable(title)}: <span class="${verdict}">${verdict}</span></h1>
+  return standalonePage({
+    title: `${printable(title)}: ${verdict}`,
+    style,
+    main: html`<h1>${printable(title)}: <span class="${verdict}">${verdict}</span></h1>
 <dl>
 ${about.map(([label, value]) => html`<dt>${label}</dt><dd>${printable(value)}</dd>\n`)}</dl>
-${sections.map(section)}</main>
-</body>
-</html>
-`;
-  return String(page);
+${sections.map(section)}`,
+  });
 }
 
 function section({ heading, note, columns, rows }: Section) {

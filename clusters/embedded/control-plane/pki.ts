@@ -9,7 +9,7 @@ import { labHostNode } from "../../../host/lab-host-node/name.ts";
 /** Name of the one node that runs for real. */
 export const nodeName = "node";
 
-/** A name of every API server, by which it is known wherever it is reached. */
+/** A name that every API server has, wherever it is reached. */
 export const apiServerName = "kubernetes.default.svc";
 
 /** The identities in a learner's cluster. */
@@ -21,11 +21,11 @@ export const clients = {
   kubelet: { user: `system:node:${nodeName}`, groups: ["system:nodes"] },
   "kube-proxy": { user: "system:kube-proxy", groups: [] },
   dns: { user: "gitops-lab:dns", groups: [] },
-  /** As whom the API server asks a kubelet for logs. */
+  /** The user with which the API server asks a kubelet for logs. */
   "kube-apiserver-kubelet": { user: "gitops-lab:kube-apiserver", groups: ["system:masters"] },
   /** Plays the kubelet of the simulated node, so it may write any pod's and node's status. */
   kwok: { user: "gitops-lab:kwok", groups: ["system:masters"] },
-  /** As whom the lab daemon answers for the processes of the lab host, see host/lab-host-node/node.ts. */
+  /** The user with which the lab daemon answers for the processes of the lab host, see host/lab-host-node/node.ts. */
   "lab-host": { user: `system:node:${labHostNode}`, groups: ["system:nodes"] },
   /** Bound to cluster-admin by components/flux/bootstrap.ts, as Flux' own manifests do. */
   flux: { user: "gitops-lab:flux", groups: [] },

@@ -43,7 +43,7 @@ export interface ControlPlane {
 export interface NodeAccess {
   /** See clusters/embedded/control-plane/admission.ts. */
   readonly egressConfiguration: string;
-  /** Folder of the socket by which it comes to the node. */
+  /** Folder of the socket on which it reaches the node. */
   readonly doors: string;
 }
 

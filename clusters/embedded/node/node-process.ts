@@ -39,7 +39,7 @@ const pauseImage = "gitops-lab.dev/pause:1";
 const nodeBin = "/opt/gitops-lab/bin";
 const path = `${nodeBin}:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin`;
 
-/** Folder of the socket by which the API server reaches the node, and the socket from a folder beside that one. */
+/** Folder of the socket on which the API server reaches the node, and the socket from a folder beside that one. */
 export const doorsFolder = (paths: LearnerPaths) => join(paths.cluster, "doors");
 export const doorSocket = "../doors/node.sock";
 
@@ -56,7 +56,7 @@ const expectedSettings = {
   "kernel/keys/root_maxbytes": "25000000",
 };
 
-/** Names by which the one program is called; an installed package makes links of its own. */
+/** Names under which the one program is started; an installed package makes links of its own. */
 const iptablesCommands = ["iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"];
 
 export const nodeFolder = (paths: LearnerPaths) => join(paths.cluster, "node");

@@ -17,7 +17,7 @@ export interface GithubRepositoryInput {
   readonly organization: string;
   readonly name: string;
   readonly apiUrl: string;
-  /** The cohort's, by which its repositories are known. */
+  /** The cohort's: its repositories are known by it. */
   readonly topic: string;
   readonly onTeardown: OnTeardown;
 }

@@ -62,7 +62,7 @@ async function rollBackByHand(stage: Backstage, { from }: ImageChange): Promise<
   const inProduction = ["deployment/backend", "-n", "production"];
   const history = await stage.adminKubectl(["rollout", "history", ...inProduction]);
   const rollouts = history.split("\n").filter((line) => /^\d+\s/.test(line));
-  // `*` is every container, of which there is one.
+  // `*` is every container; there is one.
   await stage.adminKubectl(
     rollouts.length > 1 ? ["rollout", "undo", ...inProduction] : ["set", "image", ...inProduction, `*=${formatImage(from)}`],
   );

@@ -5,7 +5,7 @@ export interface Matched {
   readonly resources: readonly string[];
 }
 
-/** What must be true (CEL), and what is told to whom it is refused. */
+/** What must be true (CEL), and what is told when it is refused. */
 export interface Rule {
   readonly holds: string;
   readonly told: string;
@@ -17,7 +17,7 @@ export interface Policy {
   readonly matched: readonly Matched[];
   /** Where not given: every CREATE and UPDATE, which is also what patch, server-side apply and a dry run are. */
   readonly operations?: readonly ("CREATE" | "UPDATE" | "CONNECT")[];
-  /** CEL, each of which may use those before it as `variables.<name>`. */
+  /** CEL; each may use those before it as `variables.<name>`. */
   readonly variables?: Readonly<Record<string, string>>;
   readonly rules: readonly Rule[];
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { childEnvironment } from "../../shared/environment.ts";
 import { run } from "../../shared/exec.ts";
 import { cacheHome } from "../../shared/paths.ts";
-import { root } from "../../test/support/sources.ts";
+import { root } from "./sources.ts";
 
 /** What a command has loaded when it writes its first line. */
 export interface UntilFirstLine {

@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import { registerHooks } from "node:module";
 
 /*
@@ -12,8 +13,7 @@ registerHooks({
   },
 });
 
-const write = process.stdout.write.bind(process.stdout);
-const tell = (text: string | Uint8Array): boolean => {
+const tell = (text: string | Uint8Array): never => {
   const { user, system } = process.cpuUsage();
   const modules = urls.filter((url) => !url.startsWith("node:"));
   const figures = {
@@ -22,8 +22,8 @@ const tell = (text: string | Uint8Array): boolean => {
     ofPulumi: modules.filter((url) => url.includes("/node_modules/@pulumi/")).length,
     processorMs: Math.round((user + system) / 1000),
   };
-  write(`${JSON.stringify(figures)}\n`, () => process.exit(0));
-  return true;
+  writeSync(1, `${JSON.stringify(figures)}\n`);
+  process.exit(0);
 };
 process.stdout.write = tell;
 process.stderr.write = tell;
