@@ -44,8 +44,18 @@ export async function setupTools({
   const stopping = new AbortController();
   const fetching: Fetching = { store: join(cacheHome(env), "downloads"), used: new Set(), meter: newMeter(), signal: stopping.signal };
   const total = items.length + plugins.length;
-  const reporter = (index: number, what: string) => (activity: string) =>
-    onProgress({ index, total, what, activity, transferred: fetching.meter.read });
+  const underWay = new Map<number, Step>();
+  const reporter = (index: number, what: string) => (activity: string) => {
+    const step = { index, total, what, activity, transferred: fetching.meter.read };
+    if (activity === installed) underWay.delete(index);
+    else underWay.set(index, step);
+    onProgress(step);
+  };
+  // For who shows a step as it was when it began.
+  const often = setInterval(() => {
+    const step = [...underWay.values()].at(-1);
+    if (step && fetching.meter.read()) onProgress(step);
+  }, 10_000).unref();
 
   const missing = await Promise.all(items.map(async (item) => item.after.length > 0 || !(await item.isThere())));
   const wanted = items.filter((_, index) => missing[index]);
@@ -60,9 +70,13 @@ export async function setupTools({
     return install(item, way, say, fetching).finally(() => item.name === "go" && goIsHere.resolve());
   };
   const toBeMade = (all: readonly Item[]) => void fetchModules(all, env, stopping.signal);
-  await inLanes(wanted, attempt, { stop: () => stopping.abort(), goIsHere: goIsHere.promise, toBeMade });
-  await announced;
-  stopping.abort();
+  try {
+    await inLanes(wanted, attempt, { stop: () => stopping.abort(), goIsHere: goIsHere.promise, toBeMade });
+    await announced;
+  } finally {
+    clearInterval(often);
+    stopping.abort();
+  }
   await clearStore(fetching.store, fetching.used);
   for (const [i, name] of plugins.entries()) {
     await tryOfficialPlugin(name, reporter(items.length + i + 1, `pulumi-resource-${name} ${pluginChoice(name, env).version}`), env);
@@ -93,11 +107,13 @@ async function install(item: Item, way: "fetch" | "make", say: (activity: string
       } finally {
         await rm(staging, { recursive: true, force: true });
       }
-      say("installed");
+      say(installed);
       return true;
     },
   );
 }
+
+const installed = "installed";
 
 const stagingPrefix = ".staging-";
 

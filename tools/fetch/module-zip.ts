@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
-import { inflateRaw } from "node:zlib";
+import { inflateRaw, inflateRawSync } from "node:zlib";
 
 /*
  * The zip archive in which a Go module is published, and the sum by which go.sum proves it: `h1:` and the SHA-256, in base64, of a
@@ -15,6 +15,9 @@ export interface ZipEntry {
   readonly name: string;
   readonly read: () => Promise<Buffer>;
 }
+
+/** Below that the way to another thread and back takes longer than the work. */
+const smallBytes = 256 * 1024;
 
 const endSignature = 0x06054b50;
 const entrySignature = 0x02014b50;
@@ -46,7 +49,8 @@ async function content(zip: Buffer, header: number, method: number, packed: numb
   if (size > maxBytes) throw new Error("a file that is too large");
   const begin = header + 30 + zip.readUInt16LE(header + 26) + zip.readUInt16LE(header + 28);
   const bytes = zip.subarray(begin, begin + packed);
-  const whole = method === 0 ? bytes : await inflate(bytes, { maxOutputLength: size || 1 });
+  const limit = { maxOutputLength: size || 1 };
+  const whole = method === 0 ? bytes : size < smallBytes ? inflateRawSync(bytes, limit) : await inflate(bytes, limit);
   if (whole.length !== size) throw new Error("a file of another length than the zip archive says");
   return whole;
 }

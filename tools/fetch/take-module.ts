@@ -85,13 +85,17 @@ export async function takeToolchain(
   const taken = await withModule({ module: "golang.org/toolchain", ...toolchain.goToolchain }, env, fetching, async (files) => {
     say("unpacking");
     const folders = new Set<string>();
-    for (const { name, read } of files) {
-      if (unneeded.test(name)) continue;
+    const write = async ({ name, read }: ZipEntry) => {
       const path = join(folder, dirname(name), basename(name) === "_go.mod" ? "go.mod" : basename(name));
       if (!folders.has(dirname(path))) await mkdir(dirname(path), { recursive: true });
       folders.add(dirname(path));
       await writeFile(path, await read(), { mode: /^(bin|pkg\/tool)\//.test(name) ? 0o755 : 0o644 });
-    }
+    };
+    const left = files.filter(({ name }) => !unneeded.test(name)).values();
+    const several = Array.from({ length: 16 }, async () => {
+      for (const file of left) await write(file);
+    });
+    await Promise.all(several);
     await chmod(folder, 0o755);
     await symlink(join("bin", "go"), join(folder, "go"));
     return true;
