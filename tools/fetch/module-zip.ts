@@ -23,6 +23,8 @@ const endSignature = 0x06054b50;
 const entrySignature = 0x02014b50;
 const endLength = 22;
 const maxBytes = 500 * 1024 ** 2;
+/** Of all files together: it is read before its sum is known to be right. */
+const maxTotalBytes = 1024 ** 3;
 
 /** The files of an archive, by its own list of them. Throws for what is no zip archive of the kind that Go makes. */
 export async function zipEntries(file: string): Promise<ZipEntry[]> {
@@ -33,12 +35,15 @@ export async function zipEntries(file: string): Promise<ZipEntry[]> {
   const count = zip.readUInt16LE(end + 10);
   let at = zip.readUInt32LE(end + 16);
   const entries: ZipEntry[] = [];
+  let total = 0;
   for (let i = 0; i < count; i++) {
     if (zip.readUInt32LE(at) !== entrySignature) throw new Error("a damaged zip archive");
     const [method, packed, size] = [zip.readUInt16LE(at + 10), zip.readUInt32LE(at + 20), zip.readUInt32LE(at + 24)];
     const [nameLength, extraLength, commentLength] = [zip.readUInt16LE(at + 28), zip.readUInt16LE(at + 30), zip.readUInt16LE(at + 32)];
     const header = zip.readUInt32LE(at + 42);
     const name = zip.toString("utf8", at + 46, at + 46 + nameLength);
+    total += size;
+    if (total > maxTotalBytes) throw new Error("a zip archive of too much");
     at += 46 + nameLength + extraLength + commentLength;
     if (!name.endsWith("/")) entries.push({ name, read: () => content(zip, header, method, packed, size) });
   }
