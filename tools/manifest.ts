@@ -256,6 +256,11 @@ export type ToolName = keyof typeof tools;
 export const manifest: Readonly<Record<ToolName, Tool>> = tools;
 export const toolNames = Object.keys(tools) as readonly ToolName[];
 
+/** Whether a set-up brings the tool; the others are the operating system's. */
+export function isBrought(name: ToolName): boolean {
+  return manifest[name].build !== undefined || manifest[name].downloads !== undefined;
+}
+
 /** A digest of the source of a program of our own, below tools/go. */
 function sourceVersion(folder: string): string {
   const files = new URL(`go/${folder}/`, import.meta.url);
