@@ -112,7 +112,7 @@ const tools = {
   "lab-hook": {
     version: sourceVersion("room/lab-hook"),
     fits: exactly(sourceVersion("room/lab-hook")),
-    build: { module: "room", package: "./lab-hook", static: true },
+    build: { module: "room", package: "./lab-hook" },
   },
   "lab-build": {
     version: sourceVersion("room/lab-build"),
