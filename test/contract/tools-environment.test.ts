@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
@@ -19,16 +19,33 @@ beforeEach(async () => {
   await fillCache(base);
 });
 
-test("puts Node, the engine, the language host and the plugins before what is on PATH", async () => {
+test("puts Node, the engine, the plugins and the language host before what is on PATH", async () => {
   const { PATH } = await pulumiEnvironment(base);
   expect(PATH?.split(":")).toEqual([
     dirname(process.execPath),
     installFolder("pulumi", base),
-    installFolder("pulumi-language-nodejs", base),
     join(root, "tools", "pulumi-plugins"),
+    installFolder("pulumi-language-nodejs", base),
     "/usr/bin",
     "/bin",
   ]);
+});
+
+test.each([
+  { folder: "tools/pulumi-language-nodejs/3.68.0-linux-amd64", args: "-typescript=false 127.0.0.1:1" },
+  { folder: "of Pulumi's own", args: "127.0.0.1:1" },
+])("the language host in $folder is started with $args", async ({ folder, args }) => {
+  const host = join(await newFolder(), folder);
+  await mkdir(host, { recursive: true });
+  await writeFile(join(host, "pulumi-language-nodejs"), `#!/bin/sh\necho "$@"\n`, { mode: 0o755 });
+  const plugins = join(root, "tools", "pulumi-plugins");
+  const start = (path: string) =>
+    run(join(plugins, "pulumi-language-nodejs"), ["127.0.0.1:1"], { env: { PATH: path }, reject: false, stdin: "ignore" });
+  expect(await start(`${plugins}:${host}:/usr/bin:/bin`)).toMatchObject({ exitCode: 0, stdout: args });
+  expect(await start(`${plugins}:/usr/bin:/bin`)).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining("`./lab setup` brings it"),
+  });
 });
 
 test("keeps the state and the passphrase in the lab home", async () => {
