@@ -37,7 +37,7 @@ const isNeeded = ({ onlyFor }: Pick<Tool, "onlyFor">) => onlyFor === undefined;
 const needed = toolNames.filter((name) => isNeeded(manifest[name]) && name !== "git");
 const assets = assetNames.filter((name) => isNeeded(assetManifest[name]));
 /** Our own, which nobody publishes. */
-const own: readonly ToolName[] = ["lab-build", "lab-render", "lab-room"];
+const own: readonly ToolName[] = ["lab-build", "lab-hook", "lab-render", "lab-room"];
 
 async function machine() {
   const tools = await publishTools(
