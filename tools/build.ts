@@ -1,9 +1,9 @@
 import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { ExitCode, LabError } from "../shared/errors.ts";
 import { run } from "../shared/exec.ts";
-import { goEnvironment } from "./go-settings.ts";
+import { goEnvironment, goProgram } from "./go-settings.ts";
+import { moduleRoot } from "./module-pin.ts";
 import type { Asset, GoBuild } from "./tool.ts";
 
 /**
@@ -12,9 +12,28 @@ import type { Asset, GoBuild } from "./tool.ts";
  */
 export async function build(name: string, source: GoBuild, folder: string, env: NodeJS.ProcessEnv): Promise<void> {
   const modfile = source.placeholder && (await moduleWithPlaceholder(name, source, source.placeholder, folder, env));
-  const flags = ["-mod=readonly", "-trimpath", "-ldflags", `-s -w ${source.ldflags ?? ""}`.trim()];
+  // Nobody debugs these programs, and what is not compiled need not be stripped.
+  const flags = ["-mod=readonly", "-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", `-s -w ${source.ldflags ?? ""}`.trim()];
   if (modfile) flags.push("-modfile", modfile);
-  await go(name, ["build", ...flags, "-o", join(folder, name), source.package], source.module, env, source.static);
+  await go(name, ["build", ...flags, "-o", join(folder, name), source.package], source.module, env);
+}
+
+/** Has Go fetch the modules that these packages of a family are in; nothing is compiled. Never throws. */
+export async function fetchPackages(
+  packages: readonly string[],
+  module: GoBuild["module"],
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<void> {
+  await run(await goProgram(env), ["list", "-mod=readonly", "-deps", "-e", ...packages], {
+    cwd: moduleRoot(module),
+    env: await goEnvironment(env, noC),
+    reject: false,
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "ignore",
+    cancelSignal: signal,
+  });
 }
 
 /** Copies the asset's files out of their Go modules into the folder. Throws as build does. */
@@ -71,21 +90,17 @@ async function moduleFolder(name: string, module: string, root: GoBuild["module"
   return Dir;
 }
 
-function moduleRoot(module: GoBuild["module"]): string {
-  return fileURLToPath(new URL(`go/${module}`, import.meta.url));
-}
+/**
+ * As the official releases are built: they run where there is another C library, or none, and where some programs had C and others
+ * none, all that they have in common would be compiled twice.
+ */
+const noC = { CGO_ENABLED: "0" };
 
 /** Runs Go in the folder of one of our modules and returns its standard output. */
-async function go(
-  name: string,
-  args: readonly string[],
-  module: GoBuild["module"],
-  env: NodeJS.ProcessEnv,
-  isStatic: true | undefined = undefined,
-): Promise<string> {
-  const result = await run("go", args, {
+async function go(name: string, args: readonly string[], module: GoBuild["module"], env: NodeJS.ProcessEnv): Promise<string> {
+  const result = await run(await goProgram(env), args, {
     cwd: moduleRoot(module),
-    env: await goEnvironment(env, isStatic ? { CGO_ENABLED: "0" } : {}),
+    env: await goEnvironment(env, noC),
     reject: false,
     stdin: "ignore",
   });
@@ -93,7 +108,7 @@ async function go(
   if (result.code === "ENOENT") {
     throw new LabError(
       "go-missing",
-      `${name} is built from source, and there is no go on PATH. Install Go 1.26 or newer from https://go.dev/dl, then run ./lab setup`,
+      `${name} is built from source, there is no go on PATH, and the module proxy that has one can't be reached. Connect this machine to the internet, or install Go 1.26 or newer from https://go.dev/dl, then run ./lab setup`,
       { exitCode: ExitCode.badInput },
     );
   }

@@ -1,5 +1,11 @@
 import { childEnvironment, goSettings, type Environment } from "../shared/environment.ts";
 import { run } from "../shared/exec.ts";
+import { locate } from "./locate.ts";
+
+/** The go command: of PATH or of the cache, the one that is recent enough; where there is none, that of PATH, whatever it is. */
+export async function goProgram(env: NodeJS.ProcessEnv = process.env): Promise<string> {
+  return (await locate("go", env))?.path ?? "go";
+}
 
 /**
  * The environment for Go: where modules come from and lie, as the user has it in variables or by `go env -w`, and nothing that
@@ -10,7 +16,7 @@ export async function goEnvironment(from: Environment, own: Environment = {}): P
 }
 
 async function said(from: Environment): Promise<Record<string, string>> {
-  const { failed, stdout } = await run("go", ["env", "-json", ...goSettings], {
+  const { failed, stdout } = await run(await goProgram(from), ["env", "-json", ...goSettings], {
     // Above no go.mod, which would ask for another Go.
     cwd: "/",
     env: childEnvironment("go-settings", {}, from),

@@ -1,19 +1,18 @@
-import { chmod, mkdir, mkdtemp, readdir, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { ExitCode, LabError } from "../shared/errors.ts";
 import { cacheHome } from "../shared/paths.ts";
-import { build, copyAsset } from "./build.ts";
 import { requireCheckout } from "./checkout.ts";
-import { download } from "./download.ts";
+import { newMeter } from "./fetch/meter.ts";
+import { clearStore } from "./fetch/store.ts";
+import type { Fetching } from "./fetch/transfer.ts";
 import { withInstallLock } from "./install-lock.ts";
+import { fetchModules, itemsFor, noteItemSizes, type Item } from "./items.ts";
+import { inLanes, type Attempt } from "./lanes.ts";
 import { pluginChoice, tryOfficialPlugin, type StandInName } from "./plugin-choice.ts";
-import { hasNodePackages, nodePackagesFolder, unpackNodePackages } from "./node-packages.ts";
-import { assetFolder, gitHttpBackend, installFolder, isInstalledAsset, locate } from "./locate.ts";
-import { assetManifest, assetNames } from "./assets.ts";
-import { manifest, toolNames } from "./manifest.ts";
-import type { Arch, Purpose, Tool } from "./tool.ts";
+import { gitHttpBackend } from "./locate.ts";
+import { manifest, type ToolName } from "./manifest.ts";
 import type { Step } from "./progress.ts";
-import { noteSizes } from "./sizes.ts";
+import type { Purpose, Tool } from "./tool.ts";
 
 export interface SetupOptions {
   /** Called whenever an installation takes a new turn; not called for what is there already. */
@@ -23,15 +22,8 @@ export interface SetupOptions {
   readonly purposes?: ReadonlySet<Purpose>;
   /** Pulumi's plugins to try to install; default: the one that every cohort needs. */
   readonly plugins?: readonly StandInName[];
-}
-
-/** Something the cache holds once it is installed. */
-interface Item {
-  readonly what: string;
-  readonly folder: string;
-  readonly isThere: () => Promise<boolean>;
-  /** Fills the folder. */
-  readonly bring: (folder: string, say: (activity: string) => void) => Promise<void>;
+  /** Where the tools come from; default: where they are published. */
+  readonly tools?: Readonly<Record<ToolName, Tool>>;
 }
 
 /**
@@ -43,75 +35,71 @@ export async function setupTools({
   env = process.env,
   purposes = new Set(),
   plugins = ["kubernetes"],
+  tools = manifest,
 }: SetupOptions = {}): Promise<void> {
   requireCheckout();
   await gitHttpBackend(env);
   await mkdir(cacheHome(env), { recursive: true });
-  const items = [...toolItems(env, purposes), ...assetItems(env, purposes), ...(purposes.has("real-nodes") ? [nodePackagesItem(env)] : [])];
+  const items = itemsFor(tools, purposes, env);
+  const stopping = new AbortController();
+  const fetching: Fetching = { store: join(cacheHome(env), "downloads"), used: new Set(), meter: newMeter(), signal: stopping.signal };
   const total = items.length + plugins.length;
-  const reporter = (index: number, what: string) => (activity: string) => onProgress({ index, total, what, activity });
-  for (const [i, item] of items.entries()) await install(item, reporter(i + 1, item.what));
+  const underWay = new Map<number, Step>();
+  const reporter = (index: number, what: string) => (activity: string) => {
+    const step = { index, total, what, activity, transferred: fetching.meter.read };
+    if (activity === installed) underWay.delete(index);
+    else underWay.set(index, step);
+    onProgress(step);
+  };
+  // For who shows a step as it was when it began.
+  const often = setInterval(() => {
+    const step = [...underWay.values()].at(-1);
+    if (step && fetching.meter.read()) onProgress(step);
+  }, 10_000).unref();
+
+  const missing = await Promise.all(items.map(async (item) => item.after.length > 0 || !(await item.isThere())));
+  const wanted = items.filter((_, index) => missing[index]);
+  const announced = Promise.all(wanted.map((item) => item.announce?.(fetching).catch(() => {})));
+  const goIsHere = Promise.withResolvers<void>();
+  const attempt: Attempt = async (item, way) => {
+    const report = reporter(items.indexOf(item) + 1, item.what);
+    const say = (activity: string) => {
+      if (item.name === "go" && activity !== "downloading") goIsHere.resolve();
+      report(activity);
+    };
+    return install(item, way, say, fetching).finally(() => item.name === "go" && goIsHere.resolve());
+  };
+  const toBeMade = (all: readonly Item[]) => void fetchModules(all, env, stopping.signal);
+  try {
+    await inLanes(wanted, attempt, { stop: () => stopping.abort(), goIsHere: goIsHere.promise, toBeMade });
+    await announced;
+  } finally {
+    clearInterval(often);
+    stopping.abort();
+  }
+  await clearStore(fetching.store, fetching.used);
   for (const [i, name] of plugins.entries()) {
     await tryOfficialPlugin(name, reporter(items.length + i + 1, `pulumi-resource-${name} ${pluginChoice(name, env).version}`), env);
   }
 }
 
-function toolItems(env: NodeJS.ProcessEnv, purposes: ReadonlySet<Purpose>): Item[] {
-  return toolNames
-    .filter((name) => manifest[name].build && isNeeded(manifest[name], purposes))
-    .map((name) => ({
-      what: `${name} ${manifest[name].version}`,
-      folder: installFolder(name, env),
-      isThere: async () => (await locate(name, env)) !== undefined,
-      bring: async (folder, say) => {
-        const origin = await bringTool(name, manifest[name], folder, say, env);
-        await writeFile(join(folder, "origin"), `${origin}\n`);
-      },
-    }));
-}
-
-const isNeeded = ({ onlyFor }: Pick<Tool, "onlyFor">, purposes: ReadonlySet<Purpose>) => onlyFor === undefined || purposes.has(onlyFor);
-
-function assetItems(env: NodeJS.ProcessEnv, purposes: ReadonlySet<Purpose>): Item[] {
-  return assetNames
-    .filter((name) => isNeeded(assetManifest[name], purposes))
-    .map((name) => ({
-      what: name,
-      folder: assetFolder(name, env),
-      isThere: () => isInstalledAsset(name, env),
-      bring: async (folder, say) => {
-        say("copying from their modules");
-        await copyAsset(name, assetManifest[name], folder, env);
-      },
-    }));
-}
-
-function nodePackagesItem(env: NodeJS.ProcessEnv): Item {
-  return {
-    what: "container runtime",
-    folder: nodePackagesFolder(env),
-    isThere: () => hasNodePackages(env),
-    bring: async (folder, say) => {
-      say("unpacking the system's packages");
-      await unpackNodePackages(folder);
-    },
-  };
-}
-
-/** Everything is put together in a folder beside, and becomes visible in one rename. */
-async function install(item: Item, say: (activity: string) => void): Promise<void> {
-  if (await item.isThere()) return;
+/**
+ * Everything is put together in a folder beside, and becomes visible in one rename. False where it can't be had that way.
+ */
+async function install(item: Item, way: "fetch" | "make", say: (activity: string) => void, fetching: Fetching): Promise<boolean> {
+  if (await item.isThere()) return true;
   const parent = dirname(item.folder);
-  await withInstallLock(
+  return withInstallLock(
     parent,
     () => say("waiting for another ./lab setup"),
     async () => {
-      if (await item.isThere()) return;
+      if (await item.isThere()) return true;
       await sweep(parent);
       const staging = await mkdtemp(join(parent, stagingPrefix));
       try {
-        await item.bring(staging, say);
-        await noteSizes(staging);
+        if (way === "make") await item.make?.(staging, say);
+        else if (!(await item.fetch?.(staging, say, fetching))) return false;
+        await noteItemSizes(item, staging);
         // As everything in the cache: another account may use it, too.
         await chmod(staging, 0o755);
         await rm(item.folder, { recursive: true, force: true });
@@ -119,10 +107,13 @@ async function install(item: Item, say: (activity: string) => void): Promise<voi
       } finally {
         await rm(staging, { recursive: true, force: true });
       }
-      say("installed");
+      say(installed);
+      return true;
     },
   );
 }
+
+const installed = "installed";
 
 const stagingPrefix = ".staging-";
 
@@ -130,47 +121,4 @@ const stagingPrefix = ".staging-";
 async function sweep(parent: string): Promise<void> {
   const leftovers = (await readdir(parent)).filter((name) => name.startsWith(stagingPrefix));
   for (const name of leftovers) await rm(join(parent, name), { recursive: true, force: true });
-}
-
-/** Downloads the tool's release, or builds the tool where there is none to be had. Returns in a line where it came from. */
-export async function bringTool(
-  name: string,
-  tool: Tool,
-  folder: string,
-  say: (activity: string) => void,
-  env: NodeJS.ProcessEnv,
-): Promise<string> {
-  const release = tool.downloads?.[process.arch === "x64" ? "amd64" : (process.arch as Arch)];
-  if (release && process.platform === "linux") {
-    say("downloading");
-    if (await download(release, name, folder)) return `downloaded from ${release.url}`;
-  }
-  if (!tool.build) throw new Error(`${name} can neither be downloaded nor built`);
-  const { bavail, bsize } = await statfs(folder);
-  requireSpace(bavail * bsize, cacheHome(env));
-  say("building from source");
-  await build(name, tool.build, folder, env);
-  await removeAllBut(name, folder);
-  return `built from ${tool.build.package}`;
-}
-
-async function removeAllBut(name: string, folder: string): Promise<void> {
-  for (const other of await readdir(folder)) {
-    if (other !== name) await rm(join(folder, other), { recursive: true });
-  }
-}
-
-const gib = 1024 ** 3;
-
-/**
- * Sources, compiled packages and programs of all tools take about 12 GiB, those of one up to 3 GiB; asked before each
- * build. Throws LabError `disk-full`.
- */
-export function requireSpace(freeBytes: number, folder: string): void {
-  if (freeBytes >= 5 * gib) return;
-  throw new LabError(
-    "disk-full",
-    `Building a tool from source needs 5 GiB of free disk (all together up to 12 GiB), and ${folder} has ${(freeBytes / gib).toFixed(1)} GiB. Make room, then run ./lab setup`,
-    { exitCode: ExitCode.badInput },
-  );
 }

@@ -7,7 +7,7 @@ import { run } from "../shared/exec.ts";
 import { cacheHome } from "../shared/paths.ts";
 import { readIfExists } from "../shared/private-files.ts";
 import { assetManifest, type AssetName } from "./assets.ts";
-import { manifest, type ToolName } from "./manifest.ts";
+import { isBrought, manifest, type ToolName } from "./manifest.ts";
 import { installHint } from "./package-manager.ts";
 import { programVersion } from "./program-version.ts";
 import { hasNotedSizes } from "./sizes.ts";
@@ -38,10 +38,10 @@ const located = new Map<string, Promise<Located | undefined>>();
 export async function toolPath(name: ToolName, env: NodeJS.ProcessEnv = process.env): Promise<string> {
   const found = await locate(name, env);
   if (found) return found.path;
-  const { version, build } = manifest[name];
+  const { version } = manifest[name];
   throw new LabError(
     "tool-missing",
-    build
+    isBrought(name)
       ? `${name} ${version} is neither on PATH nor installed. \`./lab setup\` installs it.`
       : `${name} ${version} or newer is not on PATH. ${installHint(name)}, then run \`./lab setup\`.`,
     { exitCode: ExitCode.badInput },

@@ -1,3 +1,5 @@
+import type { Transferred } from "./fetch/meter.ts";
+
 /** One thing that is being installed, and what is going on with it. */
 export interface Step {
   /** Counted from 1. */
@@ -7,6 +9,8 @@ export interface Step {
   readonly what: string;
   /** E.g. "building from source". */
   readonly activity: string;
+  /** How far all the downloads together are, now. */
+  readonly transferred?: () => Transferred | undefined;
 }
 
 /** Shows the steps of an installation to a human until it is closed. */
@@ -23,6 +27,8 @@ type Output = Pick<NodeJS.WriteStream, "write" | "isTTY">;
  */
 export function progressLines(output: Output, now: () => number = Date.now): ProgressLines {
   let current: { step: Step; since: number } | undefined;
+  // Several are under way at once.
+  const began = new Map<number, number>();
 
   const write = () => {
     if (!current) return;
@@ -36,7 +42,9 @@ export function progressLines(output: Output, now: () => number = Date.now): Pro
     show(step) {
       const same = current?.step.index === step.index;
       if (output.isTTY && current && !same) output.write("\n");
-      current = { step, since: same && current ? current.since : now() };
+      const since = began.get(step.index) ?? now();
+      began.set(step.index, since);
+      current = { step, since };
       timer.refresh();
       write();
     },
@@ -48,8 +56,17 @@ export function progressLines(output: Output, now: () => number = Date.now): Pro
   };
 }
 
-export function formatStep({ index, total, what, activity }: Step, elapsedMs: number): string {
+export function formatStep({ index, total, what, activity, transferred }: Step, elapsedMs: number): string {
   const seconds = Math.floor(elapsedMs / 1000);
-  const elapsed = seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m ${seconds % 60}s`;
-  return `[${index}/${total}] ${what}: ${activity}${seconds > 0 ? `, ${elapsed}` : ""}`;
+  const far = transferred?.();
+  return `[${index}/${total}] ${what}: ${activity}${seconds > 0 ? `, ${inWords(seconds)}` : ""}${far ? ` (${formatTransferred(far)})` : ""}`;
 }
+
+/** `123 of 551 MB, 6.2 MB/s, 1m 10s left` */
+function formatTransferred({ bytes, totalBytes, bytesPerSecond, secondsLeft }: Transferred): string {
+  const mb = (count: number) => count / 1e6;
+  const left = secondsLeft === undefined ? [] : [`${mb(bytesPerSecond).toFixed(1)} MB/s`, `${inWords(Math.ceil(secondsLeft))} left`];
+  return [`${mb(bytes).toFixed(0)} of ${mb(totalBytes).toFixed(0)} MB`, ...left].join(", ");
+}
+
+const inWords = (seconds: number) => (seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m ${seconds % 60}s`);

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { moduleSums, requiredModules } from "./module-pin.ts";
 
 /*
  * What a release is made of beside its own code, as CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json/). Both package
@@ -128,7 +129,7 @@ function licenseOf(text: string): NonNullable<Component["licenses"]>[number] {
 export function goComponents(files: readonly GoFiles[]): Component[] {
   const found = new Map<string, { readonly name: string; readonly version: string; readonly sum: string; readonly families: string[] }>();
   for (const { family, goMod, goSum } of files) {
-    const sums = new Map(goSum.split("\n").map((line) => [line.slice(0, line.lastIndexOf(" ")), line.slice(line.lastIndexOf(" ") + 1)]));
+    const sums = moduleSums(goSum);
     for (const [name, version] of requiredModules(goMod)) {
       const sum = sums.get(`${name} ${version}`);
       if (sum === undefined) throw new Error(`tools/go/${family}/go.sum proves nothing of ${name} ${version}, which its go.mod requires`);
@@ -150,21 +151,6 @@ export function goComponents(files: readonly GoFiles[]): Component[] {
       ...families.map((family) => ({ name: "gitops-lab:built-into", value: `tools/go/${family}` })),
     ],
   }));
-}
-
-/** Path and version of each, those that stand in for others in their place. */
-function requiredModules(goMod: string): [string, string][] {
-  const lines = goMod.split("\n").map((line) => line.replace(/\s*\/\/.*$/, "").trim());
-  const replaced = new Map(
-    lines.flatMap((line) => {
-      const match = /^(?:replace )?(\S+)(?: v\S+)? => (\S+) (v\S+)$/.exec(line);
-      return match ? [[match[1]!, [match[2]!, match[3]!] as [string, string]] as const] : [];
-    }),
-  );
-  return lines.flatMap((line) => {
-    const match = /^(?:require )?([^\s=()]+\.[^\s=()]+) (v\d\S*)$/.exec(line);
-    return match ? [replaced.get(match[1]!) ?? ([match[1]!, match[2]!] as [string, string])] : [];
-  });
 }
 
 /** What `./lab` itself installs where the machine has none: Node.js for each architecture, and npm. */

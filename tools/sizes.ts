@@ -1,5 +1,5 @@
 import { lstat, readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { z } from "zod";
 
 /*
@@ -9,25 +9,26 @@ import { z } from "zod";
 const fileName = "sizes.json";
 const Sizes = z.record(z.string(), z.int());
 
-/** Notes the sizes of the files in a folder that is complete. */
-export async function noteSizes(folder: string): Promise<void> {
-  await writeFile(join(folder, fileName), JSON.stringify(await sizesIn(folder)));
+/** Notes the sizes of the files in a folder that is complete, or of those `of` it that matter: each is looked at whenever the tool is. */
+export async function noteSizes(folder: string, of: readonly string[] = ["."]): Promise<void> {
+  const sizes = await Promise.all(of.map((part) => sizesIn(folder, part)));
+  await writeFile(join(folder, fileName), JSON.stringify(Object.assign({}, ...sizes)));
 }
 
 /** Whether the files are as long as they were; true where nobody noted it, as versions before did not. */
 export async function hasNotedSizes(folder: string): Promise<boolean> {
   const text = await readFile(join(folder, fileName), "utf8").catch(() => undefined);
   if (text === undefined) return true;
-  const present = await sizesIn(folder);
   try {
-    return Object.entries(Sizes.parse(JSON.parse(text))).every(([path, size]) => present[path] === size);
+    const noted = Object.entries(Sizes.parse(JSON.parse(text)));
+    return (await Promise.all(noted.map(async ([path, size]) => (await lstat(join(folder, path))).size === size))).every(Boolean);
   } catch {
     return false;
   }
 }
 
-async function sizesIn(folder: string): Promise<Record<string, number>> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+async function sizesIn(folder: string, part: string): Promise<Record<string, number>> {
+  const entries = await readdir(join(folder, part), { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile() && entry.name !== fileName).map(({ parentPath, name }) => join(parentPath, name));
-  return Object.fromEntries(await Promise.all(files.map(async (path) => [path.slice(folder.length + 1), (await lstat(path)).size])));
+  return Object.fromEntries(await Promise.all(files.map(async (path) => [relative(folder, path), (await lstat(path)).size])));
 }

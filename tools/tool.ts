@@ -2,13 +2,35 @@
 
 export type Arch = "amd64" | "arm64";
 
-export interface Download {
+/** A file of a release. */
+export interface FileRelease {
   readonly url: string;
   /** Hexadecimal, of what the URL serves. */
   readonly sha256: string;
   /** Files to take out of the tar.gz archive; absent when the URL serves the program itself. */
   readonly members?: readonly string[];
 }
+
+/** A file in a container image that is published for both architectures. */
+export interface ImageRelease {
+  /** Registry and repository: `https://ghcr.io/fluxcd/source-controller`. */
+  readonly image: string;
+  /** `sha256:…` of its index. */
+  readonly digest: string;
+  /** Path of the program, without the slash at its beginning. */
+  readonly file: string;
+}
+
+/** Go itself, which is a module of the module proxy too. */
+export interface GoToolchain {
+  readonly goToolchain: {
+    readonly version: string;
+    /** `h1:…`, as go.sum would have it. */
+    readonly sum: string;
+  };
+}
+
+export type Download = FileRelease | ImageRelease | GoToolchain;
 
 /** What some cohorts need and others do not, in the words of `./lab doctor`. */
 export const purposes = { realPods: "real-nodes", clustersInDocker: "kind", virtualClusters: "shared" } as const;
@@ -21,8 +43,6 @@ export interface GoBuild {
   readonly package: string;
   /** What `-ldflags` gets besides `-s -w`. */
   readonly ldflags?: string;
-  /** Runs where there is no C library. */
-  readonly static?: true;
   /** The package embeds files that its published module lacks: build from a copy of the module that has this one. */
   readonly placeholder?: { readonly module: string; readonly file: string };
 }
@@ -45,8 +65,9 @@ export interface Tool {
   readonly companionOf?: "pulumi";
   /** Installed only for a cohort that asks for it. */
   readonly onlyFor?: Purpose;
-  readonly downloads?: Readonly<Partial<Record<Arch, Download>>>;
-  /** Absent for what only the operating system can bring. */
+  /** Where it is published, the best place first. */
+  readonly downloads?: Readonly<Partial<Record<Arch, readonly Download[]>>>;
+  /** Absent for what only others can bring. */
   readonly build?: GoBuild;
 }
 

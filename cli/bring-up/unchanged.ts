@@ -8,6 +8,7 @@ import { isOnLabHost } from "../../shared/on-lab-host.ts";
 import type { CohortPaths } from "../../shared/paths.ts";
 import { readState, writeState } from "../../shared/state-file.ts";
 import { pulumiEnvironment } from "../../tools/environment.ts";
+import { lookAgain } from "../../stacks/isolation.ts";
 import { pluginChoice } from "../../tools/plugin-choice.ts";
 import { cohortFileText, projectFolder } from "../cohort-file.ts";
 import { readLastRun } from "../last-run.ts";
@@ -51,7 +52,8 @@ export async function noteAgreement(run: Run): Promise<void> {
   const { paths, options, roster, paused, reporter } = run;
   const up = reporter.outcomes.filter(({ result }) => result === "up").map(({ learner }) => learner);
   const isWhole = options.only === undefined && paused.length === 0 && roster.every((id) => up.includes(id));
-  const fingerprint = isWhole ? await fingerprintOf(run) : undefined;
+  // Before the first set-up nobody knew yet which rooms the machine can make.
+  const fingerprint = isWhole ? await fingerprintOf({ plan: await lookAgain(run.plan) }) : undefined;
   const file = fileOf(paths);
   // A full disk has its own error by now, and the next run asks the engine.
   if (fingerprint !== undefined)
@@ -73,7 +75,7 @@ async function isUnchanged(run: Run): Promise<boolean> {
 }
 
 /** All that the engine's answer depends on, as one word; undefined where some of it is not to be seen on this machine. */
-async function fingerprintOf({ plan }: Run): Promise<string | undefined> {
+async function fingerprintOf({ plan }: Pick<Run, "plan">): Promise<string | undefined> {
   const isHere = [plan.git, plan.registry, ...plan.learners.map(({ cluster }) => cluster)].every(isOnLabHost);
   const folder = await stateFolder();
   const state = folder === undefined || !isHere ? undefined : await readCheckpoint(folder, plan.cohort);

@@ -4,7 +4,7 @@ import { findRoom, type RoomFinding } from "../../host/room/machine.ts";
 import { ExitCode } from "../../shared/errors.ts";
 import { cacheHome, labHome } from "../../shared/paths.ts";
 import { inspectTools, type ToolReport } from "../../tools/doctor.ts";
-import { manifest } from "../../tools/manifest.ts";
+import { isBrought } from "../../tools/manifest.ts";
 import { installHint } from "../../tools/package-manager.ts";
 import { pluginChoice, type StandInName } from "../../tools/plugin-choice.ts";
 import { allOpenings, openingLines } from "../openings.ts";
@@ -62,7 +62,7 @@ export function toolLines(tools: readonly ToolReport[]): readonly string[] {
   const width = Math.max(...tools.map(({ name }) => name.length));
   return tools.map(({ name, wanted, found, onlyFor, state, path, note }) => {
     const origin = paint(state === "missing" ? (onlyFor !== undefined ? "dim" : "red") : "green", state.padEnd(10));
-    const needs = manifest[name].build === undefined ? `needs ${wanted} or newer` : `\`./lab setup\` brings ${wanted}`;
+    const needs = isBrought(name) ? `\`./lab setup\` brings ${wanted}` : `needs ${wanted} or newer`;
     const notes = [
       ...(state === "missing" ? [onlyFor === undefined ? needs : `${wanted}, for \`${onlyFor}\` only`] : []),
       ...(note === undefined ? [] : [note]),
@@ -73,7 +73,7 @@ export function toolLines(tools: readonly ToolReport[]): readonly string[] {
 
 /** `./lab setup` brings no Git. */
 function missingHelp(missing: readonly ToolReport[]): string {
-  const [ofSystem, others] = [missing.filter(({ name }) => !manifest[name].build), missing.filter(({ name }) => manifest[name].build)];
+  const [ofSystem, others] = [missing.filter(({ name }) => !isBrought(name)), missing.filter(({ name }) => isBrought(name))];
   return [...ofSystem.map(({ name }) => `${installHint(name)}.`), ...(others.length > 0 ? ["Run `./lab setup`."] : [])].join(" ");
 }
 

@@ -2,6 +2,7 @@ import { access, constants } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { run } from "../../shared/exec.ts";
+import { locate } from "../../tools/locate.ts";
 import { boundedGit } from "./bounded-git.ts";
 import { gitEnvironment, labRefs } from "./repository.ts";
 
@@ -34,6 +35,11 @@ const settings = {
   "uploadpack.allowAnySHA1InWant": "false",
   "uploadpack.allowRefInWant": "false",
 } as const;
+
+let located: ReturnType<typeof locate> | undefined;
+
+/** What the hooks run in the place of Node; undefined where an earlier version set this machine up. */
+const hookProgram = () => (located ??= locate("lab-hook"));
 
 /** A fetch over a slow network, or a push with the build that the pusher waits for. */
 const timeoutMs = 600_000;
@@ -71,6 +77,7 @@ export async function startBackend(of: BackendRequest) {
       PATH_INFO: of.path,
       REMOTE_USER: of.user,
       GITOPS_LAB_NODE: process.execPath,
+      GITOPS_LAB_HOOK: (await hookProgram())?.path,
       GITOPS_LAB_HOOKS: of.hookSocket,
       GITOPS_LAB_PUSH: JSON.stringify(of.push),
     },

@@ -11,6 +11,7 @@ import { Sessions } from "../../dashboard/sessions.ts";
 import { labTemplate } from "../../lab-templates/templates.ts";
 import { findRoom } from "../../host/room/machine.ts";
 import { releaseNumbers } from "../../host/room/numbers.ts";
+import { removeGroups } from "../../host/room/groups.ts";
 import { findMarked } from "../../ledger/process-identity.ts";
 import { startPiped } from "../../shared/exec.ts";
 import { cohortPaths } from "../../shared/paths.ts";
@@ -32,6 +33,7 @@ describe("the process of the pages", async () => {
 
   test.runIf(kind === "root")("is in a room: a user that nobody is, without rights, and without the lab's files", async () => {
     await mkdir(cohortPaths("roomy").daemon, { recursive: true });
+    onTestFinished(() => removeGroups("roomy"));
     onTestFinished(() => releaseNumbers("roomy"));
     await using dashboard = await serveCohort(new FakeCohort("roomy", 2), "room");
     const ask = await comeIn(dashboard.origin, await dashboard.entry({ role: "instructor" }));

@@ -18,6 +18,7 @@ import { statePlaces } from "../../cli/state/files.ts";
 import { learnerUrn, type StateSummary } from "../../cli/stack.ts";
 import { ExitCode } from "../../shared/errors.ts";
 import { cohortPaths } from "../../shared/paths.ts";
+import { lookAgain } from "../../stacks/isolation.ts";
 import type { CohortPlan } from "../../stacks/plan.ts";
 
 let home: string;
@@ -279,6 +280,13 @@ describe("a run where nothing has changed", () => {
   test("passes the engine over, and says why", async () => {
     expect(await isPassedOver(await agreed())).toBe(true);
     expect(notes.join("")).toMatch(/0 changes, in .*: cohort file, program and state of x are as Pulumi left them\./);
+  });
+
+  test("is one also after the run that set the machine up, before which nobody knew of rooms", async () => {
+    const { plan } = await agreed();
+    const before: CohortPlan = { ...plan, room: { kind: "none", because: [], conditions: [] } };
+    await noteAgreement({ ...runWith(), plan: before, roster: [] });
+    expect(await isPassedOver({ ...runWith({ plan: await lookAgain(before), roster: [] }), about: [] })).toBe(true);
   });
 
   test("asks the engine where it never agreed", async () => expect(await isPassedOver(runWith())).toBe(false));

@@ -7,12 +7,14 @@ test("a tool is shown with the version that was found", () => {
     { name: "git", wanted: "2.38.0", found: "2.47.1", state: "path", path: "/usr/bin/git" },
     { name: "crane", wanted: "0.22.1", found: "0.23.0", state: "path", path: "/usr/bin/crane" },
     { name: "helm", wanted: "4.2.4", state: "missing", onlyFor: "shared" },
+    { name: "go", wanted: "1.26.8", state: "missing", note: "/usr/bin/go is 1.24.1" },
     { name: "kwok", wanted: "0.8.0", state: "missing", note: "/usr/bin/kwok is 0.7.0" },
   ]);
   expect(lines).toEqual([
     "git    2.47.1     path        /usr/bin/git",
     "crane  0.23.0     path        /usr/bin/crane",
     "helm   -          missing       (4.2.4, for `shared` only)",
+    "go     -          missing       (`./lab setup` brings 1.26.8; /usr/bin/go is 1.24.1)",
     "kwok   -          missing       (`./lab setup` brings 0.8.0; /usr/bin/kwok is 0.7.0)",
   ]);
   expect(toolLines([{ name: "git", wanted: "2.38.0", state: "missing", note: "/usr/bin/git is 2.25.1" }])[0]).toContain(

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ExitCode, type LabError } from "../../shared/errors.ts";
 import { goFailure } from "../../tools/build.ts";
-import { requireSpace } from "../../tools/install.ts";
+import { requireSpace } from "../../tools/free-space.ts";
 
 const gib = 1024 ** 3;
 

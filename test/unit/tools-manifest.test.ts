@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { assetManifest } from "../../tools/assets.ts";
@@ -14,18 +14,27 @@ describe.each(toolNames)("%s", (name) => {
   });
 
   test("pins a release of its version for every download", () => {
-    for (const { url, sha256 } of Object.values(downloads ?? {})) {
-      expect(url).toContain(version);
-      expect(url).toMatch(/^https:/);
-      expect(sha256).toMatch(/^[0-9a-f]{64}$/);
+    for (const release of Object.values(downloads ?? {}).flat()) {
+      if ("goToolchain" in release) {
+        expect(release.goToolchain.version).toContain(version);
+        expect(release.goToolchain.sum).toMatch(/^h1:[\w+/]{43}=$/);
+      } else if ("image" in release) {
+        expect(release.image).toMatch(/^https:/);
+        expect(release.digest).toMatch(/^sha256:[0-9a-f]{64}$/);
+        expect(release.file).toMatch(new RegExp(`^([^/]+/)*${name}$`));
+      } else {
+        expect(release.url).toContain(version);
+        expect(release.url).toMatch(/^https:/);
+        expect(release.sha256).toMatch(/^[0-9a-f]{64}$/);
+      }
     }
   });
 });
 
 /** Ours, and so of their source's version. */
-const own: readonly ToolName[] = ["kubelet-and-proxy", "lab-build", "lab-render", "lab-room", "pause"];
+const own: readonly ToolName[] = ["kubelet-and-proxy", "lab-build", "lab-hook", "lab-render", "lab-room", "pause"];
 
-test.each(toolNames.filter((name) => name !== "git" && !own.includes(name)))("%s is built at its version", (name) => {
+test.each(toolNames.filter((name) => !["git", "go"].includes(name) && !own.includes(name)))("%s is built at its version", (name) => {
   const { version, build } = manifest[name];
   const goMod = readFileSync(join(root, "tools", "go", build?.module ?? "", "go.mod"), "utf8");
   // CoreDNS is a library to the program that we build of it.
@@ -41,6 +50,11 @@ test.each(toolNames.filter((name) => name !== "git" && !own.includes(name)))("%s
 test("the engine is the one of the Node SDK", () => {
   const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   expect(manifest.pulumi.version).toBe(dependencies["@pulumi/pulumi"]);
+});
+
+test.each(readdirSync(join(root, "tools", "go")))("tools/go/%s asks for the Go that is installed", (module) => {
+  const goMod = readFileSync(join(root, "tools", "go", module, "go.mod"), "utf8");
+  expect(/^go (\S+)$/m.exec(goMod)?.[1]).toBe(manifest.go.version);
 });
 
 test("the CRDs and Deployments come from the modules of the controllers", () => {
@@ -98,7 +112,11 @@ test("what looks for new releases finds each that is downloaded from GitHub", ()
       .filter((file) => managerFilePatterns.some((pattern) => new RegExp(pattern.slice(1, -1)).test(file)))
       .flatMap((file) => matchStrings.flatMap((text) => [...readFileSync(join(root, file), "utf8").matchAll(new RegExp(text, "g"))])),
   );
-  const downloaded = toolNames.flatMap((name) => Object.values(manifest[name].downloads ?? {}).map(({ url }) => url));
+  const downloaded = toolNames.flatMap((name) =>
+    Object.values(manifest[name].downloads ?? {})
+      .flat()
+      .flatMap((release) => ("url" in release ? [release.url] : [])),
+  );
   const wanted = new Set(downloaded.flatMap((url) => /^https:\/\/github\.com\/([^/]+\/[^/]+)\/releases\//.exec(url)?.[1] ?? []));
   expect(wanted.size).toBeGreaterThan(3);
   expect(new Set(found.map(({ groups }) => groups?.["depName"]))).toEqual(wanted);
