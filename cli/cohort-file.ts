@@ -83,6 +83,9 @@ export function saltIn(text: string): string | undefined {
   return salt.exec(text)?.[1];
 }
 
+/** The same text as the instructor wrote it. */
+export const withoutSalt = (text: string): string => text.replace(salt, "");
+
 /** Whether a cohort file holds what only the passphrase opens. */
 export function hasSecrets(text: string): boolean {
   try {
@@ -101,5 +104,5 @@ function holdsSecret(value: unknown): boolean {
 async function dropSalt(cohort: string): Promise<void> {
   const text = await readIfExists(cohortFileOf(cohort));
   // In one step: a run that is killed here must not cost the instructor's file.
-  if (text !== undefined && salt.test(text) && !hasSecrets(text)) await writeFileAtomic(cohortFileOf(cohort), text.replace(salt, ""));
+  if (text !== undefined && salt.test(text) && !hasSecrets(text)) await writeFileAtomic(cohortFileOf(cohort), withoutSalt(text));
 }

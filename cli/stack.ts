@@ -50,15 +50,11 @@ function withoutSummaries(stack: Stack): Stack {
   return Object.assign(stack, { outputs: () => Promise.resolve({}), info: () => Promise.resolve(undefined) });
 }
 
-/** Whether a cohort's state is in the folder of a backend; undefined where Pulumi alone can tell. */
-async function isInFolder(cohort: string): Promise<boolean | undefined> {
+/** Where the state is in the folder of a backend, nobody needs to be asked whether it is there: each operation names its stack. */
+async function unasked(workspace: LocalWorkspace, cohort: string): Promise<LocalWorkspace> {
   const folder = await stateFolder();
-  return folder === undefined ? undefined : (await readCheckpoint(folder, cohort)) !== undefined;
-}
-
-/** Opens a stack that is known to be there without asking for it: each operation names it. */
-function unasked(workspace: LocalWorkspace): LocalWorkspace {
-  return Object.assign(workspace, { selectStack: () => Promise.resolve() });
+  const isThere = folder !== undefined && (await readCheckpoint(folder, cohort)) !== undefined;
+  return isThere ? Object.assign(workspace, { selectStack: () => Promise.resolve() }) : workspace;
 }
 
 /** The stack as the inventory has it; named by its backend, without credentials, so that it is not missed in another. */
@@ -87,9 +83,7 @@ export async function openStack(paths: CohortPaths): Promise<Stack> {
   await recordCreation(paths.cohort, thing);
   try {
     const { cohort } = paths;
-    const isThere = await isInFolder(cohort);
-    const open = () => (isThere === true ? Stack.select(cohort, unasked(workspace)) : Stack.createOrSelect(cohort, workspace));
-    return withoutSummaries(await withState(cohort, open));
+    return withoutSummaries(await withState(cohort, async () => Stack.createOrSelect(cohort, await unasked(workspace, cohort))));
   } catch (error) {
     // In a backend that can't be used there is nothing, and nobody could look for it there.
     if (error instanceof LabError && error.code === "backend-unusable")
@@ -109,8 +103,7 @@ export async function findStack(paths: CohortPaths, foreign: ForeignLocks = "ref
   });
   try {
     const { cohort } = paths;
-    const isThere = await isInFolder(cohort);
-    return withoutSummaries(await withState(cohort, () => Stack.select(cohort, isThere === true ? unasked(workspace) : workspace)));
+    return withoutSummaries(await withState(cohort, async () => Stack.select(cohort, await unasked(workspace, cohort))));
   } catch (error) {
     if (error instanceof StackNotFoundError) return undefined;
     throw error;

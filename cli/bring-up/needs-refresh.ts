@@ -8,14 +8,13 @@ import type { StateSummary } from "../stack.ts";
 export interface Before {
   /** Whether the last operation on the stack came to a good end. */
   readonly succeeded: boolean;
-  readonly state: Pick<StateSummary, "isPending" | "learners">;
+  readonly state: Pick<StateSummary, "isPending">;
   /** The learners that the last run handed over. */
   readonly learners: readonly LearnerOutputs[];
 }
 
 /** Whether Pulumi's state may tell of things that are no longer there, which only a refresh makes it see. */
 export async function needsRefresh(cohort: string, { succeeded, state, learners }: Before): Promise<boolean> {
-  if (state.learners.size === 0 && !state.isPending) return false;
   if (!succeeded || state.isPending) return true;
   // A learner's token that has ended is found by looking.
   if (learners.some(({ cluster }) => !isOnLabHost(cluster) && (tokenEnd(cluster.kubeconfig) ?? new Date(8.64e15)) < new Date()))

@@ -43,6 +43,8 @@ export interface Task {
 export interface Run extends Task {
   readonly reporter: RunReporter;
   readonly interrupt: Interrupt;
+  /** Cohort file and program as they were when the engine was, or was not, asked: `recogniseUnchanged`. */
+  asked?: string;
   /** Whether the engine has nothing to do, so that its steps are passed over: `recogniseUnchanged`. */
   isUnchanged: boolean;
   /** `openCohort`. */

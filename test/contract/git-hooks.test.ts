@@ -103,6 +103,23 @@ describe("the hooks", () => {
     expect(await both("post-receive")).toMatchObject({ exitCode: 0, stdout: "Building.\nBuilt." });
   });
 
+  test.each(["pre-receive", "post-receive"])("name no folder where neither program is there any more, as %s", async (hook) => {
+    const gone = { GITOPS_LAB_HOOK: join(folder, "lab-hook"), GITOPS_LAB_NODE: join(folder, "node") };
+    const { exitCode, stdout, stderr } = await runHook(hook, "lab-hook", gone);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
+    expect(stderr).toMatch(/[Tt]he lab does not answer/);
+    expect(stderr).not.toContain(folder);
+  });
+
+  test("go on with Node where the program is gone", async () => {
+    answer = { status: 409, said: ["refused: no\n"] };
+    expect(await runHook("pre-receive", "lab-hook", { GITOPS_LAB_HOOK: join(folder, "lab-hook") })).toMatchObject({
+      exitCode: 1,
+      stdout: "refused: no",
+      stderr: "",
+    });
+  });
+
   test.each(["pre-receive", "post-receive"])("say in a sentence that nobody answers a %s, and name no folder", async (hook) => {
     const { exitCode, stdout, stderr } = await both(hook, { GITOPS_LAB_HOOKS: join(folder, "nobody.sock") });
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });

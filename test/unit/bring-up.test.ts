@@ -263,13 +263,21 @@ describe("the engine", () => {
 });
 
 describe("a run where nothing has changed", () => {
+  /** A run with the engine, which agreed; `meanwhile` is what somebody else did while it ran. */
+  const agree = async (plan: CohortPlan, members: readonly string[] = [], meanwhile = async () => {}) => {
+    const run = { ...runWith({ plan }, { engine: true }), roster: members };
+    await recogniseUnchanged(run);
+    await meanwhile();
+    await noteAgreement(run);
+  };
+
   /** A run of a cohort on this machine alone, after one in which its learners came up and the engine agreed. */
   const agreed = async (fields: Partial<Run> = {}, options: Partial<BringUpOptions> = {}) => {
     const plan = { ...runWith().plan, git: { kind: "embedded" }, registry: { kind: "embedded" }, learners: [] } as unknown as CohortPlan;
     const { stacks, checkpoint } = statePlaces(home, "x");
     await mkdir(stacks, { recursive: true });
     await writeFile(checkpoint, JSON.stringify({ version: 3 }));
-    await noteAgreement({ ...runWith(), plan, roster: [] });
+    await agree(plan);
     return { ...runWith({ plan, roster: [], ...fields }, options), about: [] };
   };
   const isPassedOver = async (run: Run) => {
@@ -285,7 +293,7 @@ describe("a run where nothing has changed", () => {
   test("is one also after the run that set the machine up, before which nobody knew of rooms", async () => {
     const { plan } = await agreed();
     const before: CohortPlan = { ...plan, room: { kind: "none", because: [], conditions: [] } };
-    await noteAgreement({ ...runWith(), plan: before, roster: [] });
+    await agree(before);
     expect(await isPassedOver({ ...runWith({ plan: await lookAgain(before), roster: [] }), about: [] })).toBe(true);
   });
 
@@ -294,6 +302,20 @@ describe("a run where nothing has changed", () => {
   test("asks it where the state is another", async () => {
     const run = await agreed();
     await writeFile(statePlaces(home, "x").checkpoint, JSON.stringify({ version: 3, checkpoint: {} }));
+    expect(await isPassedOver(run)).toBe(false);
+  });
+
+  test("asks it where somebody has a lock on the state", async () => {
+    const run = await agreed();
+    const { locks } = statePlaces(home, "x");
+    await mkdir(locks, { recursive: true });
+    await writeFile(join(locks, "0a0a0a0a.json"), "{}");
+    expect(await isPassedOver(run)).toBe(false);
+  });
+
+  test("asks it where the program or Pulumi's environment changed while the engine ran", async () => {
+    const run = await agreed();
+    await agree(run.plan, [], async () => void vi.stubEnv("PULUMI_HOME", join(home, "other")));
     expect(await isPassedOver(run)).toBe(false);
   });
 
@@ -324,7 +346,7 @@ describe("a run where nothing has changed", () => {
 
   test("is no such run after one in which a learner did not come up", async () => {
     const run = await agreed();
-    await noteAgreement({ ...runWith({ plan: run.plan }), roster: ["ada"] });
+    await agree(run.plan, ["ada"]);
     expect(await isPassedOver(run)).toBe(false);
   });
 });
