@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ProgressEvent } from "../cli/progress/events.ts";
 import { findMarked } from "../ledger/process-identity.ts";
@@ -7,6 +7,7 @@ import { cohortPaths } from "../shared/paths.ts";
 import { TestCohort } from "../test/support/lab-cli.ts";
 import { Accounting } from "./attribute/accounting.ts";
 import { Census } from "./attribute/census.ts";
+import { machine } from "./machine.ts";
 
 /*
  * Where the time of a cohort goes: `node bench/attribute.ts [learners] [nodes]`, as root, with Debian's package acct. Runs `up`,
@@ -66,7 +67,7 @@ try {
   const down = await attributed(accounting, "down", cohort.name, "--json");
   const report = {
     date: new Date().toISOString().slice(0, 10),
-    machine: { cores: availableParallelism(), processor: cpus()[0]?.model, memoryGiB: totalmem() / 1024 ** 3, node: process.version },
+    machine,
     learners,
     nodes,
     up,

@@ -1,5 +1,5 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { cgroupMembers } from "../host/room/cgroups.ts";
@@ -7,6 +7,7 @@ import { cgroupOf } from "../host/room/groups.ts";
 import { findMarked } from "../ledger/process-identity.ts";
 import { cohortPaths } from "../shared/paths.ts";
 import { TestCohort } from "../test/support/lab-cli.ts";
+import { machine } from "./machine.ts";
 
 /*
  * Measures a cohort with tools installed: `node bench/cohort.ts [learners] [idle seconds] [nodes]`. Prints one JSON object; times
@@ -98,7 +99,7 @@ try {
   const round = (_key: string, value: unknown) => (typeof value === "number" ? Math.round(value * 100) / 100 : value);
   const report = {
     date: new Date().toISOString().slice(0, 10),
-    machine: { cores: availableParallelism(), processor: cpus()[0]?.model, memoryGiB: totalmem() / 1024 ** 3, node: process.version },
+    machine,
     learners,
     nodes,
     up,

@@ -1,5 +1,5 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { withWorkbench } from "../host/workbench/workbench.ts";
@@ -11,6 +11,7 @@ import { lookAtRollout } from "../verification/rollout.ts";
 import { waitUntil } from "../shared/wait.ts";
 import { TestCohort } from "../test/support/lab-cli.ts";
 import { startAttack } from "./neighbour/attack.ts";
+import { machine } from "./machine.ts";
 
 /*
  * Measures what one learner can do to another: `node bench/neighbour.ts [runs] [nodes] [isolation]`. The time of the victim's
@@ -109,7 +110,6 @@ try {
       return { alone, attacked, aloneAgain: again, ratioOfMedians: more, wanted: 1.2, attack: came };
     }),
   );
-  const machine = { cores: availableParallelism(), processor: cpus()[0]?.model, memoryGiB: totalmem() / 1024 ** 3, node: process.version };
   const round = (_key: string, value: unknown) => (typeof value === "number" ? Math.round(value * 100) / 100 : value);
   const all = { date: new Date().toISOString().slice(0, 10), machine, nodes, isolation, ...report };
   process.stdout.write(`${JSON.stringify(all, round, 2)}\n`);

@@ -1,9 +1,10 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { ProgressEvent } from "../cli/progress/events.ts";
 import { TestCohort } from "../test/support/lab-cli.ts";
+import { machine } from "./machine.ts";
 
 /*
  * Measures how long `./lab up --json` stays silent, tools installed: `node bench/progress.ts [learners] [nodes]
@@ -70,7 +71,7 @@ try {
   if (exitCode !== 0) process.stderr.write(String(stderr));
   const report = {
     date: new Date().toISOString().slice(0, 10),
-    machine: { cores: availableParallelism(), processor: cpus()[0]?.model, memoryGiB: totalmem() / 1024 ** 3, node: process.version },
+    machine,
     learners,
     nodes,
     ...(parallel !== undefined && { parallel: Number(parallel) }),

@@ -1,5 +1,5 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "../shared/exec.ts";
 import { setupTools } from "../tools/install.ts";
@@ -8,6 +8,7 @@ import { measureControlPlanes } from "./rooms/control-plane.ts";
 import { crunExec, crunPod, endPreparation } from "./rooms/crun.ts";
 import { makeGround, memoryOf, processesOf, running, userOf, type Candidate, type Ground, type Memory } from "./rooms/ground.ts";
 import { labRoom } from "./rooms/lab-room.ts";
+import { machine } from "./machine.ts";
 
 /*
  * Measures what a room costs: `node bench/rooms.ts [runs] [control planes]`, 0 leaves out a part.
@@ -121,7 +122,7 @@ try {
   const loadBefore = await load();
   const report = {
     date: new Date().toISOString().slice(0, 10),
-    machine: { cores: availableParallelism(), processor: cpus()[0]?.model, memoryGiB: totalmem() / 1024 ** 3, node: process.version },
+    machine,
     runs,
     loadBefore,
     ...(runs > 0 && { candidates: await candidates(await makeGround(home)), loadBetween: await load() }),
